@@ -1,0 +1,96 @@
+//! The one error type of the library: what was given, what was wanted, what to do.
+
+use std::path::{Path, PathBuf};
+
+/// Everything that can go wrong. Each message names the place, what was found there and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting that cannot be used, alone or beside another.
+    #[error("{field}: {message}")]
+    Config {
+        /// Dotted path of the setting, as in `train.batch`.
+        field: String,
+        /// What was found and what to write instead.
+        message: String,
+    },
+
+    /// Data that cannot be trained on or predicted from.
+    #[error("{place}: {message}")]
+    Data {
+        /// File, line and column, as far as they are known.
+        place: String,
+        /// What was found and what was wanted.
+        message: String,
+    },
+
+    /// A tensor has the wrong shape for the operation that was asked for.
+    #[error("{op}: {message}")]
+    Shape {
+        /// The operation.
+        op: &'static str,
+        /// Both shapes, and what would fit.
+        message: String,
+    },
+
+    /// No adapter fits what was asked for.
+    #[error("{0}")]
+    NoAdapter(String),
+
+    /// The device is gone, or did not finish work that it was given.
+    #[error("the GPU stopped answering: {0}")]
+    DeviceLost(String),
+
+    /// What the plan needs does not fit the adapter or the budget.
+    #[error("{0}")]
+    Memory(String),
+
+    /// The loss of a window was infinite or not a number. The update was not made.
+    #[error("the loss of update {update} is not finite; lower optimizer.lr or look for extreme values in the data")]
+    Diverged {
+        /// The update, counted from 1.
+        update: u64,
+    },
+
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+
+    /// A model file that is damaged or does not belong to this model.
+    #[error("{}: {message}", path.display())]
+    ModelFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+
+    /// The driver refused something that we believed to be valid. Please report it.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// A setting that cannot be used.
+    pub fn config(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Error::Config { field: field.into(), message: message.into() }
+    }
+
+    /// Data that cannot be used.
+    pub fn data(place: impl Into<String>, message: impl Into<String>) -> Self {
+        Error::Data { place: place.into(), message: message.into() }
+    }
+
+    /// A file that could not be read or written.
+    pub fn io(path: &Path, source: std::io::Error) -> Self {
+        Error::Io { path: path.to_owned(), source }
+    }
+}
