@@ -1,0 +1,263 @@
+//! A CSV file row by row: header, cells as text or numbers, and the place of each for messages.
+
+use std::collections::HashMap;
+use std::io::{Chain, Read};
+use std::path::Path;
+
+use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Terminator};
+
+use crate::{Error, Result};
+use crate::nearest::nearest;
+
+/// The rows of a file with a header; one row is held at a time.
+pub(super) struct Rows<'a, R> {
+    /// With a line feed after its end, so that every row ends with one.
+    reader: Reader<Chain<R, &'static [u8]>>,
+    record: ByteRecord,
+    /// The file, as shown to the user.
+    file: &'a str,
+    /// Where the row begins, counted from 1.
+    line: u64,
+    /// The names in the header, all different.
+    pub(super) names: Vec<String>,
+}
+
+impl<'a, R: Read> Rows<'a, R> {
+    /// Reads the header.
+    pub(super) fn open(reader: R, file: &'a str) -> Result<Self> {
+        let ended: Chain<R, &'static [u8]> = reader.chain(b"\n");
+        // With the usual terminator, lines are miscounted where they end with CR LF. Here CR is white space at the end.
+        let mut settings = ReaderBuilder::new();
+        let reader = settings.has_headers(false).flexible(true).terminator(Terminator::Any(b'\n')).from_reader(ended);
+        let mut rows = Rows { reader, record: ByteRecord::new(), file, line: 1, names: Vec::new() };
+        if !rows.read_record()? {
+            let message = "the file is empty; a row of column names and at least one row of values are needed";
+            return Err(Error::data(file, message));
+        }
+        rows.names = rows.header()?;
+        Ok(rows)
+    }
+
+    /// Goes to the next row that is not blank; `false` at the end of the file.
+    pub(super) fn advance(&mut self) -> Result<bool> {
+        if !self.read_record()? {
+            return Ok(false);
+        }
+        let (found, wanted) = (self.record.len(), self.names.len());
+        if found != wanted {
+            let hint = match self.record.as_slice().contains(&b'\n') {
+                true => "look for a quote that is not closed",
+                false => "look for a comma that is missing or too many",
+            };
+            return Err(self.line_error(format!("found {found} cells, but the header has {wanted}; {hint}")));
+        }
+        Ok(true)
+    }
+
+    /// The cell of a column, without the white space around it; an empty one is an error.
+    pub(super) fn text(&self, column: usize) -> Result<&str> {
+        let bytes = self.record.get(column).unwrap_or_default();
+        let text = std::str::from_utf8(bytes).map_err(|_| {
+            let shown = shown(&String::from_utf8_lossy(bytes));
+            self.cell_error(column, format!("{shown} is not UTF-8 text; save the file as UTF-8"))
+        })?;
+        match text.trim() {
+            "" => Err(self.cell_error(column, "the cell is empty; fill it in or remove the row".into())),
+            text => Ok(text),
+        }
+    }
+
+    /// The cell of a column as a finite number; `advice` ends the message about text that is none.
+    pub(super) fn number(&self, column: usize, advice: &str) -> Result<f32> {
+        let text = self.text(column)?;
+        let problem = match text.parse::<f32>() {
+            Ok(number) if number.is_finite() => return Ok(number),
+            Ok(_) if text.contains(|letter: char| letter.is_ascii_digit()) => {
+                "is too large; a number must lie within ±3.4e38 (scale the column)"
+            }
+            Ok(_) => "is not finite; every number must be (fill it in or remove the row)",
+            Err(_) => &format!("is not a number; {advice}"),
+        };
+        Err(self.cell_error(column, format!("{} {problem}", shown(text))))
+    }
+
+    /// The place of a column of that name; `role` says in the message what it is wanted for.
+    pub(super) fn find(&self, name: &str, role: &str) -> Result<usize> {
+        if let Some(place) = self.names.iter().position(|known| known == name) {
+            return Ok(place);
+        }
+        let names = || self.names.iter().map(String::as_str);
+        let hint = match nearest(name, names()) {
+            Some(near) => format!("did you mean {}?", shown(near)),
+            None => String::from("name one that is there or add it."),
+        };
+        let listed = match self.names.len() {
+            0..=12 => names().map(shown).collect::<Vec<_>>().join(", "),
+            count => format!("{count} columns from {} to {}", shown(&self.names[0]), shown(&self.names[count - 1])),
+        };
+        Err(self.line_error(format!("there is no column {} ({role}); {hint} The file has {listed}", shown(name))))
+    }
+
+    /// What is wrong with a cell of the present row.
+    pub(super) fn cell_error(&self, column: usize, message: String) -> Error {
+        let name = self.names.get(column).map(String::as_str).unwrap_or_default();
+        Error::data(format!("{}, line {}, column {}", self.file, self.line, shown(name)), message)
+    }
+
+    /// What is wrong with the present row, or the header before the first row is read.
+    pub(super) fn line_error(&self, message: String) -> Error {
+        Error::data(format!("{}, line {}", self.file, self.line), message)
+    }
+
+    /// Reads a row that is not blank and finds the line where it begins.
+    fn read_record(&mut self) -> Result<bool> {
+        loop {
+            match self.reader.read_byte_record(&mut self.record) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => return Err(self.read_error(error)),
+            }
+            let blank = self.record.len() == 1 && !self.record[0].is_empty() && self.record[0].trim_ascii().is_empty();
+            if !blank {
+                break;
+            }
+        }
+        // The reader stands behind the row's line feed; its own position of a row may lie on a blank line before it.
+        let inside = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        let earliest = self.record.position().map_or(1, csv::Position::line);
+        self.line = self.reader.position().line().saturating_sub(1 + inside).max(earliest);
+        Ok(true)
+    }
+
+    /// The present row as column names.
+    fn header(&self) -> Result<Vec<String>> {
+        let mut places = HashMap::new();
+        let mut names = Vec::new();
+        for (place, bytes) in self.record.iter().enumerate() {
+            let column = place + 1;
+            let name = std::str::from_utf8(bytes).map_err(|_| {
+                self.line_error(format!("the name of column {column} is not UTF-8; save the file as UTF-8"))
+            })?;
+            let name = name.trim_start_matches('\u{feff}').trim();
+            if name.is_empty() {
+                return Err(self.line_error(format!("column {column} has no name; name it in the header or remove it")));
+            }
+            if let Some(first) = places.insert(name, column) {
+                let message = format!("columns {first} and {column} are both named {}; rename one", shown(name));
+                return Err(self.line_error(message));
+            }
+            names.push(name.to_owned());
+        }
+        let foreign =
+            if names.len() == 1 { names[0].chars().find(|letter| matches!(letter, ';' | '\t')) } else { None };
+        if let Some(separator) = foreign {
+            let message = format!("the cells seem to be separated by {separator:?}; save the file with commas");
+            return Err(self.line_error(message));
+        }
+        Ok(names)
+    }
+
+    /// Only the file system can fail here: rows may have any length and their bytes are not read as text.
+    fn read_error(&self, error: csv::Error) -> Error {
+        let text = error.to_string();
+        match error.into_kind() {
+            ErrorKind::Io(source) => Error::io(Path::new(self.file), source),
+            _ => Error::data(self.file, text),
+        }
+    }
+}
+
+/// Text from a file in quotes, on one line and not too long.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 40;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The message of the first error when every cell is read as a number.
+    fn message(text: &[u8]) -> String {
+        let read = || {
+            let mut rows = Rows::open(text, "x.csv")?;
+            while rows.advance()? {
+                for column in 0..rows.names.len() {
+                    rows.number(column, "advice")?;
+                }
+            }
+            Ok::<(), Error>(())
+        };
+        let message = read().unwrap_err().to_string();
+        assert!(!message.contains(['\n', '\r']), "one line: {message}");
+        message
+    }
+
+    #[test]
+    fn lines_are_counted_as_an_editor_counts_them() {
+        for end in ["\n", "\r\n"] {
+            for last in ["", end] {
+                let text = ["", "a,b", "1,2", "", "  ", "3,4", "5,\"6", "7\"", "8,9"].join(end) + last;
+                let mut rows = Rows::open(text.as_bytes(), "x.csv").unwrap();
+                let mut lines = vec![rows.line];
+                while rows.advance().unwrap() {
+                    lines.push(rows.line);
+                }
+                assert_eq!(lines, [2, 3, 6, 7, 9], "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_carriage_returns_are_accepted() {
+        for text in ["\u{feff}a,b\r\n1, 2 \r\n", "\u{feff}\"a\",\"b\"\r\n\"1\",\"2\"\r\n\r\n"] {
+            let mut rows = Rows::open(text.as_bytes(), "x.csv").unwrap();
+            assert_eq!(rows.names, ["a", "b"]);
+            assert!(rows.advance().unwrap());
+            assert_eq!((rows.number(0, "").unwrap(), rows.number(1, "").unwrap()), (1.0, 2.0));
+            assert!(!rows.advance().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_ragged_row_is_named_by_line() {
+        let commas = "look for a comma that is missing or too many";
+        assert_eq!(message(b"a,b\n1,2\n3\n"), format!("x.csv, line 3: found 1 cells, but the header has 2; {commas}"));
+        assert_eq!(message(b"a,b\n1,2,\n"), format!("x.csv, line 2: found 3 cells, but the header has 2; {commas}"));
+        let quote = message(b"a,b\n1,2\n\"3,4\n5,6\n");
+        assert_eq!(quote, "x.csv, line 3: found 1 cells, but the header has 2; look for a quote that is not closed");
+    }
+
+    #[test]
+    fn a_cell_that_is_no_finite_number_is_named_by_line_and_column() {
+        let place = "x.csv, line 3, column \"b\": ";
+        for (cell, expected) in [
+            ("abc", "\"abc\" is not a number; advice"),
+            ("1,5", "\"1,5\" is not a number; advice"),
+            ("a\r\nb", "\"a\\r\\nb\" is not a number; advice"),
+            ("", "the cell is empty; fill it in or remove the row"),
+            ("  ", "the cell is empty; fill it in or remove the row"),
+            ("NaN", "\"NaN\" is not finite; every number must be (fill it in or remove the row)"),
+            ("-inf", "\"-inf\" is not finite; every number must be (fill it in or remove the row)"),
+            ("1e39", "\"1e39\" is too large; a number must lie within ±3.4e38 (scale the column)"),
+        ] {
+            assert_eq!(message(format!("a,b\n1,2\n3,\"{cell}\"\n").as_bytes()), format!("{place}{expected}"));
+        }
+        assert!(message(b"a,b\n1,2\n3,\xff\n").starts_with(&format!("{place}\"\u{fffd}\" is not UTF-8")));
+        assert!(message(format!("a\n{}\n", "x".repeat(9999)).as_bytes()).len() < 120);
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_used_is_refused() {
+        for text in ["", "\n\n", "\r\n", "\u{feff}"] {
+            assert!(message(text.as_bytes()).starts_with("x.csv: the file is empty"), "{text:?}");
+        }
+        assert!(message(b"a,,c\n").starts_with("x.csv, line 1: column 2 has no name"));
+        assert_eq!(message(b"a,b, a\n"), "x.csv, line 1: columns 1 and 3 are both named \"a\"; rename one");
+        assert!(message(b"a,\xff\n").starts_with("x.csv, line 1: the name of column 2 is not UTF-8"));
+        assert!(message(b"a;b\n1;2\n").starts_with("x.csv, line 1: the cells seem to be separated by ';'"));
+    }
+}

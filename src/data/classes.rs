@@ -1,0 +1,155 @@
+//! Class labels as they are read, and the order of the classes.
+
+use std::collections::HashMap;
+
+use super::cells::shown;
+
+/// More classes than this are taken for a mistake.
+const MOST_CLASSES: usize = 65_536;
+
+/// Gives each different label a number.
+pub(super) struct Labels {
+    places: HashMap<String, u32>,
+    /// By number.
+    classes: Vec<String>,
+    /// Whether the classes are those of a saved model.
+    fixed: bool,
+    labels: Vec<u32>,
+}
+
+impl Labels {
+    /// Any label is a class.
+    pub(super) fn new() -> Self {
+        Labels { places: HashMap::new(), classes: Vec::new(), fixed: false, labels: Vec::new() }
+    }
+
+    /// Only these are classes, in this order.
+    pub(super) fn fixed(classes: &[String]) -> Self {
+        let places = classes.iter().cloned().zip(0..).collect();
+        Labels { places, classes: classes.to_vec(), fixed: true, labels: Vec::new() }
+    }
+
+    /// Adds the label of a row; an error is the message about the cell.
+    pub(super) fn add(&mut self, label: &str) -> Result<(), String> {
+        let place = match self.places.get(label) {
+            Some(place) => *place,
+            None if self.fixed => return Err(self.unknown(label)),
+            None if self.classes.len() == MOST_CLASSES => {
+                return Err(format!(
+                    "{} is class number {}, more than {MOST_CLASSES} are not possible; \
+                     if the column is a quantity, regression is meant: use loss = \"mse\"",
+                    shown(label),
+                    MOST_CLASSES + 1
+                ));
+            }
+            None => {
+                let place = self.classes.len() as u32;
+                self.places.insert(label.to_owned(), place);
+                self.classes.push(label.to_owned());
+                place
+            }
+        };
+        self.labels.push(place);
+        Ok(())
+    }
+
+    /// The classes in their order and the label of each row; an error is the message about the column.
+    ///
+    /// New classes are sorted: by number if all are whole numbers, otherwise by their text.
+    pub(super) fn finish(self) -> Result<(Vec<String>, Vec<u32>), String> {
+        if self.fixed {
+            return Ok((self.classes, self.labels));
+        }
+        if let [only] = &self.classes[..] {
+            return Err(format!("every row has the class {}; at least two classes are needed", shown(only)));
+        }
+        if self.classes.len() > 2 && self.classes.len() * 2 > self.labels.len() {
+            let (classes, rows) = (self.classes.len(), self.labels.len());
+            log::warn!("{classes} classes in {rows} rows; if the target is a quantity, use loss = \"mse\"");
+        }
+        let mut order: Vec<u32> = (0..).take(self.classes.len()).collect();
+        let text = |place: &u32| &self.classes[*place as usize];
+        let numbers: Option<Vec<i64>> = self.classes.iter().map(|class| class.parse().ok()).collect();
+        match numbers {
+            Some(numbers) => order.sort_by_key(|place| (numbers[*place as usize], text(place))),
+            None => order.sort_by_key(text),
+        }
+        let classes = order.iter().map(|place| text(place).clone()).collect();
+        let mut new_place = vec![0; order.len()];
+        for (new, old) in (0..).zip(&order) {
+            new_place[*old as usize] = new;
+        }
+        let labels = self.labels.iter().map(|label| new_place[*label as usize]).collect();
+        Ok((classes, labels))
+    }
+
+    /// A label that the saved model does not have.
+    fn unknown(&self, label: &str) -> String {
+        let known = match self.classes.len() {
+            0..=12 => self.classes.iter().map(|class| shown(class)).collect::<Vec<_>>().join(", "),
+            count => format!("{count} classes from {} to {}", shown(&self.classes[0]), shown(&self.classes[count - 1])),
+        };
+        format!("{} is not a class of the model; it has {known}: correct the label or remove the row", shown(label))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(labels: &[&str]) -> Result<(Vec<String>, Vec<u32>), String> {
+        let mut all = Labels::new();
+        labels.iter().try_for_each(|label| all.add(label))?;
+        all.finish()
+    }
+
+    #[test]
+    fn whole_numbers_are_ordered_by_number() {
+        let (classes, labels) = finished(&["10", "9", "-1", "9"]).unwrap();
+        assert_eq!((&classes[..], &labels[..]), (&["-1".to_owned(), "9".into(), "10".into()][..], &[2, 1, 0, 1][..]));
+    }
+
+    #[test]
+    fn text_is_ordered_by_letters() {
+        let (classes, labels) = finished(&["b", "10", "a", "9"]).unwrap();
+        assert_eq!(classes, ["10", "9", "a", "b"]);
+        assert_eq!(labels, [3, 0, 2, 1]);
+    }
+
+    #[test]
+    fn labels_are_compared_as_text() {
+        assert_eq!(finished(&["1", "01", "1.0"]).unwrap().0, ["01", "1", "1.0"]);
+        assert_eq!(finished(&["1", "01", "0"]).unwrap().0, ["0", "01", "1"]);
+    }
+
+    #[test]
+    fn the_order_of_the_rows_does_not_matter_to_the_classes() {
+        assert_eq!(finished(&["x", "y", "x"]).unwrap().0, finished(&["y", "x"]).unwrap().0);
+    }
+
+    #[test]
+    fn one_class_is_refused_unless_the_model_has_it() {
+        assert!(finished(&["a", "a"]).unwrap_err().starts_with("every row has the class \"a\""));
+        let mut known = Labels::fixed(&["b".into(), "a".into()]);
+        known.add("a").unwrap();
+        assert_eq!(known.finish().unwrap(), (vec!["b".into(), "a".into()], vec![1]));
+    }
+
+    #[test]
+    fn an_unknown_class_of_a_saved_model_is_refused() {
+        let message = Labels::fixed(&["0".into(), "1".into()]).add("2").unwrap_err();
+        assert_eq!(
+            message,
+            "\"2\" is not a class of the model; it has \"0\", \"1\": correct the label or remove the row"
+        );
+    }
+
+    #[test]
+    fn too_many_classes_are_taken_for_regression() {
+        let mut all = Labels::new();
+        (0..MOST_CLASSES).for_each(|label| all.add(&label.to_string()).unwrap());
+        all.add("7").unwrap();
+        let message = all.add("0.5").unwrap_err();
+        assert!(message.contains("number 65537") && message.contains("regression is meant"), "{message}");
+    }
+}

@@ -1,0 +1,277 @@
+//! Data from CSV files.
+//!
+//! The first row names the columns. Cells are separated by commas, may be quoted with `"` and lose the white space around
+//! them; lines end with LF or CR LF, blank ones are skipped; a UTF-8 byte order mark is skipped too. Every number must be
+//! finite and is rounded once, from its text to `f32`. A message about a cell names file, line, column and what was found.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::cells::{Rows, shown};
+use super::classes::Labels;
+pub use super::spec::{CsvSpec, TargetKind};
+use super::{Dataset, Features, Targets};
+use crate::{Error, Result};
+
+/// Reads features, targets and weights from a file, row by row.
+pub fn read_file(path: &Path, spec: &CsvSpec) -> Result<Dataset> {
+    let file = File::open(path).map_err(|source| Error::io(path, source))?;
+    read(file, &path.to_string_lossy(), spec)
+}
+
+/// Reads features alone from a file, row by row: these columns in this order; all others are left unread.
+pub fn read_features_file(path: &Path, names: &[String]) -> Result<Features> {
+    let file = File::open(path).map_err(|source| Error::io(path, source))?;
+    read_features(file, &path.to_string_lossy(), names)
+}
+
+/// [`read_file`] from any reader; `place` stands for it in messages.
+pub fn read(reader: impl Read, place: &str, spec: &CsvSpec) -> Result<Dataset> {
+    spec.check()?;
+    let mut rows = Rows::open(reader, place)?;
+    let columns = Columns::find(&rows, spec)?;
+    let mut labels = match &spec.kind {
+        TargetKind::Classes => Some(Labels::new()),
+        TargetKind::KnownClasses(classes) => Some(Labels::fixed(classes)),
+        TargetKind::Values => None,
+    };
+    let (mut values, mut target_values, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+    let mut count = 0;
+    while next_row(&mut rows, &mut count)? {
+        push_numbers(&mut values, &rows, &columns.features, columns.advice)?;
+        match &mut labels {
+            Some(labels) => {
+                let column = columns.targets[0];
+                labels.add(rows.text(column)?).map_err(|message| rows.cell_error(column, message))?;
+            }
+            None => push_numbers(&mut target_values, &rows, &columns.targets, TARGET_ADVICE)?,
+        }
+        if let Some(column) = columns.weight {
+            weights.push(read_weight(&rows, column)?);
+        }
+    }
+    let column_error = |name: &str, message| Error::data(format!("{place}, column {}", shown(name)), message);
+    if let Some(name) = &spec.weight
+        && weights.iter().all(|weight| *weight == 0.0)
+    {
+        return Err(column_error(name, "every weight is 0; at least one row must count".to_owned()));
+    }
+
+    let targets = match labels {
+        Some(labels) => {
+            let name = spec.target[0].clone();
+            let (classes, labels) = labels.finish().map_err(|message| column_error(&name, message))?;
+            Targets::Classes { name, classes, labels }
+        }
+        None => Targets::Values { names: spec.target.clone(), values: target_values },
+    };
+    let names = columns.features.iter().map(|column| rows.names[*column].clone()).collect();
+    Ok(Dataset { features: Features { names, values }, targets, weights: columns.weight.map(|_| weights) })
+}
+
+/// [`read_features_file`] from any reader; `place` stands for it in messages.
+pub fn read_features(reader: impl Read, place: &str, names: &[String]) -> Result<Features> {
+    let mut rows = Rows::open(reader, place)?;
+    let columns = find_features(&rows, names)?;
+    let (mut values, mut count) = (Vec::new(), 0);
+    while next_row(&mut rows, &mut count)? {
+        push_numbers(&mut values, &rows, &columns, MODEL_ADVICE)?;
+    }
+    Ok(Features { names: names.to_vec(), values })
+}
+
+const FEATURE_ADVICE: &str = "every feature column must be numeric (name it in data.target or remove it)";
+const TARGET_ADVICE: &str = "a quantity must be numeric (for classes use loss = \"cross_entropy\")";
+const MODEL_ADVICE: &str = "the model was trained on numbers in this column";
+
+/// Where in a row to find what.
+struct Columns {
+    features: Vec<usize>,
+    /// What to say about text in a feature column.
+    advice: &'static str,
+    targets: Vec<usize>,
+    weight: Option<usize>,
+}
+
+impl Columns {
+    fn find<R: Read>(rows: &Rows<R>, spec: &CsvSpec) -> Result<Self> {
+        let targets = spec.target.iter().map(|name| rows.find(name, "data.target")).collect::<Result<Vec<_>>>()?;
+        let weight = spec.weight.as_ref().map(|name| rows.find(name, "data.weight")).transpose()?;
+        if let Some(names) = &spec.features {
+            return Ok(Columns { features: find_features(rows, names)?, advice: MODEL_ADVICE, targets, weight });
+        }
+        let free = |column: &usize| !targets.contains(column) && weight != Some(*column);
+        let features: Vec<usize> = (0..rows.names.len()).filter(free).collect();
+        if features.is_empty() {
+            return Err(rows.line_error("no column is left to be a feature; add one beside the target".into()));
+        }
+        Ok(Columns { features, advice: FEATURE_ADVICE, targets, weight })
+    }
+}
+
+/// The columns of a saved model's features.
+fn find_features<R: Read>(rows: &Rows<R>, names: &[String]) -> Result<Vec<usize>> {
+    if names.is_empty() {
+        return Err(Error::config("features", "no column is named; a model has at least one feature"));
+    }
+    names.iter().map(|name| rows.find(name, "a feature of the model")).collect()
+}
+
+/// Goes to the next row and counts it; a file without one, or with more than can be numbered, is an error.
+fn next_row<R: Read>(rows: &mut Rows<R>, count: &mut u32) -> Result<bool> {
+    if rows.advance()? {
+        *count = count
+            .checked_add(1)
+            .ok_or_else(|| rows.line_error(format!("more than {} rows; split the file", u32::MAX)))?;
+        return Ok(true);
+    }
+    match count {
+        0 => Err(rows.line_error("no row follows the header; at least one is needed".into())),
+        _ => Ok(false),
+    }
+}
+
+/// Adds the numbers of some columns of the present row.
+fn push_numbers<R: Read>(values: &mut Vec<f32>, rows: &Rows<R>, columns: &[usize], advice: &str) -> Result<()> {
+    for column in columns {
+        values.push(rows.number(*column, advice)?);
+    }
+    Ok(())
+}
+
+/// The weight of the present row.
+fn read_weight<R: Read>(rows: &Rows<R>, column: usize) -> Result<f32> {
+    let weight = rows.number(column, "a weight must be a number of 0 or more")?;
+    if weight < 0.0 {
+        let text = shown(rows.text(column)?);
+        return Err(rows.cell_error(column, format!("{text} is negative; a weight must be 0 or more")));
+    }
+    Ok(weight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::shuffle::{Purpose, stream};
+    use rand::Rng;
+
+    fn text(text: &str, spec: &CsvSpec) -> Result<Dataset> {
+        read(text.as_bytes(), "x.csv", spec)
+    }
+
+    fn message(csv: &str, spec: &CsvSpec) -> String {
+        let message = text(csv, spec).unwrap_err().to_string();
+        assert!(!message.contains('\n'), "one line: {message}");
+        message
+    }
+
+    fn weighted(spec: CsvSpec) -> CsvSpec {
+        CsvSpec { weight: Some("w".into()), ..spec }
+    }
+
+    #[test]
+    fn every_other_column_is_a_feature() {
+        let data = text("w,a,digit,b\n1,2,9,3\n0.5,4,10,5\n2,6,9,7\n", &weighted(CsvSpec::classes("digit"))).unwrap();
+        assert_eq!(
+            data.features,
+            Features { names: vec!["a".into(), "b".into()], values: vec![2., 3., 4., 5., 6., 7.] }
+        );
+        let classes = vec!["9".into(), "10".into()];
+        assert_eq!(data.targets, Targets::Classes { name: "digit".into(), classes, labels: vec![0, 1, 0] });
+        assert_eq!((data.weights.as_deref(), data.targets.outputs()), (Some(&[1.0, 0.5, 2.0][..]), 2));
+        data.check().unwrap();
+    }
+
+    #[test]
+    fn several_values_come_in_the_order_they_are_named() {
+        let data = text("y,x,z\n1,2,3\n4,5,6\n", &CsvSpec::values(["z", "y"])).unwrap();
+        let names = vec!["z".into(), "y".into()];
+        assert_eq!(data.targets, Targets::Values { names, values: vec![3.0, 1.0, 6.0, 4.0] });
+        assert_eq!((data.rows(), data.targets.rows(), data.weights), (2, 2, None));
+    }
+
+    #[test]
+    fn a_second_file_is_read_like_the_first() {
+        let spec = CsvSpec::classes("y");
+        let first = text("a,b,y\n1,2,no\n3,4,yes\n", &spec).unwrap();
+        let second = text("note,b,y,a\nhi,6,yes,5\n", &spec.like(&first)).unwrap();
+        assert_eq!((&second.features.names, &second.features.values[..]), (&first.features.names, &[5.0, 6.0][..]));
+        assert!(matches!(&second.targets, Targets::Classes { labels, .. } if labels == &[1]));
+        let unknown = message("a,b,y\n1,2,maybe\n", &spec.like(&first));
+        assert!(unknown.starts_with("x.csv, line 2, column \"y\": \"maybe\" is not a class of the model"), "{unknown}");
+        let missing = message("a,y\n1,no\n", &spec.like(&first));
+        assert!(missing.contains("no column \"b\" (a feature of the model)"), "{missing}");
+    }
+
+    #[test]
+    fn features_are_read_without_the_target() {
+        let names = ["b".to_owned(), "a".into()];
+        let features = read_features(&b"a,text,b\n1,x,2\n3,,4\n"[..], "x.csv", &names).unwrap();
+        assert_eq!(features, Features { names: names.to_vec(), values: vec![2.0, 1.0, 4.0, 3.0] });
+        assert!(read_features(&b"a\n1\n"[..], "x.csv", &names).is_err());
+        assert!(read_features(&b"a,b\n"[..], "x.csv", &names).is_err());
+        assert!(read_features(&b"a,b\n1,2\n"[..], "x.csv", &[]).is_err());
+    }
+
+    #[test]
+    fn a_missing_target_names_the_nearest_column() {
+        let near = message("a,digit\n1,2\n", &CsvSpec::classes("digt"));
+        assert_eq!(
+            near,
+            "x.csv, line 1: there is no column \"digt\" (data.target); did you mean \"digit\"? \
+             The file has \"a\", \"digit\""
+        );
+        let many: String = (0..30).map(|column| format!("pix{column},")).collect();
+        let far = message(&format!("{many}digit\n"), &CsvSpec::classes("price"));
+        assert!(far.ends_with("add it. The file has 31 columns from \"pix0\" to \"digit\""), "{far}");
+    }
+
+    #[test]
+    fn text_in_a_feature_column_says_what_to_do() {
+        let expected = "x.csv, line 2, column \"pix3\": \"abc\" is not a number; \
+                        every feature column must be numeric (name it in data.target or remove it)";
+        assert_eq!(message("pix3,y\nabc,1\n", &CsvSpec::classes("y")), expected);
+        assert!(message("x,y\n1,one\n", &CsvSpec::values(["y"])).contains("use loss = \"cross_entropy\""));
+    }
+
+    #[test]
+    fn what_leaves_nothing_to_train_on_is_refused() {
+        assert!(message("x,y\n", &CsvSpec::classes("y")).starts_with("x.csv, line 1: no row follows the header"));
+        assert!(message("y\n1\n", &CsvSpec::classes("y")).contains("no column is left to be a feature"));
+        let one = message("x,y\n1,a\n2,a\n", &CsvSpec::classes("y"));
+        assert!(one.starts_with("x.csv, column \"y\": every row has the class \"a\""), "{one}");
+        let weights = message("x,y,w\n1,a,0\n2,b,0\n", &weighted(CsvSpec::classes("y")));
+        assert_eq!(weights, "x.csv, column \"w\": every weight is 0; at least one row must count");
+    }
+
+    #[test]
+    fn a_weight_below_zero_or_not_finite_is_refused() {
+        let spec = weighted(CsvSpec::values(["y"]));
+        let negative = message("x,y,w\n1,2,-1e-3\n", &spec);
+        assert_eq!(negative, "x.csv, line 2, column \"w\": \"-1e-3\" is negative; a weight must be 0 or more");
+        assert!(message("x,y,w\n1,2,inf\n", &spec).contains("is not finite"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_an_error_of_the_file_system() {
+        let error = read_file(Path::new("no/such.csv"), &CsvSpec::classes("y")).unwrap_err();
+        assert!(matches!(error, Error::Io { .. }));
+        assert!(matches!(read_features_file(Path::new("."), &[]), Err(Error::Io { .. })));
+    }
+
+    #[test]
+    fn damaged_files_never_panic() {
+        let mut random = stream(0, Purpose::Shuffle, 0);
+        for _ in 0..2000 {
+            let mut bytes = b"\xef\xbb\xbfa,y,w\r\n1,\"b\",1\r\n-2.5e3,c,0\r\n".to_vec();
+            for _ in 0..3 {
+                let place = random.next_u32() as usize % bytes.len();
+                bytes[place] = b"\0\n\r,\"9 \xff"[random.next_u32() as usize % 8];
+            }
+            if let Ok(data) = read(&bytes[..], "x.csv", &weighted(CsvSpec::classes("y"))) {
+                data.check().unwrap();
+            }
+        }
+    }
+}

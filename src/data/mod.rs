@@ -1,0 +1,224 @@
+//! What is trained on: CSV files read into memory, standardisation, splits by seed, shuffling by seed and epoch.
+
+#[cfg(feature = "csv")]
+mod cells;
+#[cfg(feature = "csv")]
+mod classes;
+#[cfg(feature = "csv")]
+pub mod csv;
+pub(crate) mod records;
+pub mod scale;
+pub mod shuffle;
+#[cfg(feature = "csv")]
+mod spec;
+pub mod split;
+
+pub use records::{Batch, Target};
+
+use crate::{Error, Result};
+
+/// What is trained on: rows of `f32` features, the target of each row and, if wanted, its weight.
+///
+/// The fields are open, so that a host can fill them from any source; [`check`](Dataset::check) says whether they fit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// What the model sees.
+    pub features: Features,
+    /// What the model is to say.
+    pub targets: Targets,
+    /// How much each row counts; `None` where all count 1.
+    pub weights: Option<Vec<f32>>,
+}
+
+/// The features of all rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features {
+    /// One name per column.
+    pub names: Vec<String>,
+    /// `(rows, names.len())`, row-major.
+    pub values: Vec<f32>,
+}
+
+/// The targets of all rows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Targets {
+    /// One of several classes per row.
+    Classes {
+        /// The column.
+        name: String,
+        /// The classes, in the order of the model's outputs.
+        classes: Vec<String>,
+        /// Per row, the place of its class in `classes`.
+        labels: Vec<u32>,
+    },
+    /// One or more numbers per row.
+    Values {
+        /// One name per column.
+        names: Vec<String>,
+        /// `(rows, names.len())`, row-major.
+        values: Vec<f32>,
+    },
+}
+
+impl Features {
+    /// How many rows there are; 0 where there is no column.
+    pub fn rows(&self) -> usize {
+        self.values.len().checked_div(self.names.len()).unwrap_or(0)
+    }
+}
+
+impl Targets {
+    /// How many rows there are; 0 where there is no column.
+    pub fn rows(&self) -> usize {
+        match self {
+            Targets::Classes { labels, .. } => labels.len(),
+            Targets::Values { names, values } => values.len().checked_div(names.len()).unwrap_or(0),
+        }
+    }
+
+    /// How many numbers a model must put out for one row: one per class, or one per column.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Targets::Classes { classes, .. } => classes.len(),
+            Targets::Values { names, .. } => names.len(),
+        }
+    }
+}
+
+impl Dataset {
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.features.rows()
+    }
+
+    /// Says whether everything fits: lengths, labels, weights, and that every number is finite.
+    ///
+    /// What [`csv::read_file`] gives always does.
+    pub fn check(&self) -> Result<()> {
+        self.check_shape()?;
+        check_finite("features", &self.features.names, &self.features.values)?;
+        match &self.targets {
+            Targets::Values { names, values } => check_finite("targets", names, values)?,
+            Targets::Classes { classes, labels, .. } => {
+                let unknown = labels.iter().position(|label| *label as usize >= classes.len());
+                if let Some(row) = unknown {
+                    let message =
+                        format!("label {} of row {row}, but there are {} classes", labels[row], classes.len());
+                    return Err(Error::data("targets", message));
+                }
+            }
+        }
+        let bad = |weight: &f32| !weight.is_finite() || *weight < 0.0;
+        match self.weights.iter().flatten().position(bad) {
+            Some(row) => Err(Error::data("weights", format!("row {row} needs a finite weight of 0 or more"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The named rows, in the order given; a row may be named more than once.
+    pub fn select(&self, rows: &[usize]) -> Result<Dataset> {
+        self.check_shape()?;
+        if let Some(row) = rows.iter().find(|row| **row >= self.rows()) {
+            let message = format!("row {row} does not exist; the data has {} rows, counted from 0", self.rows());
+            return Err(Error::data("rows", message));
+        }
+        let features = gather(&self.features.values, self.features.names.len(), rows);
+        let targets = match &self.targets {
+            Targets::Classes { name, classes, labels } => {
+                Targets::Classes { name: name.clone(), classes: classes.clone(), labels: gather(labels, 1, rows) }
+            }
+            Targets::Values { names, values } => {
+                Targets::Values { names: names.clone(), values: gather(values, names.len(), rows) }
+            }
+        };
+        Ok(Dataset {
+            features: Features { names: self.features.names.clone(), values: features },
+            targets,
+            weights: self.weights.as_ref().map(|weights| gather(weights, 1, rows)),
+        })
+    }
+
+    /// The same number of rows everywhere, and no row cut short.
+    fn check_shape(&self) -> Result<()> {
+        let rows = self.rows();
+        let fits = |what: &str, found: usize, columns: usize| match rows.checked_mul(columns) {
+            Some(wanted) if wanted == found && columns > 0 => Ok(()),
+            _ => Err(Error::data(what, format!("{found} values do not make {rows} rows of {columns} columns"))),
+        };
+        fits("features", self.features.values.len(), self.features.names.len())?;
+        match &self.targets {
+            Targets::Classes { labels, .. } => fits("targets", labels.len(), 1)?,
+            Targets::Values { names, values } => fits("targets", values.len(), names.len())?,
+        }
+        match &self.weights {
+            Some(weights) => fits("weights", weights.len(), 1),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The first number that is not finite, if any, is an error that names its row and column.
+fn check_finite(what: &str, names: &[String], values: &[f32]) -> Result<()> {
+    let Some(place) = values.iter().position(|value| !value.is_finite()) else { return Ok(()) };
+    let (row, column) = (place / names.len(), &names[place % names.len()]);
+    Err(Error::data(what, format!("row {row}, column {column:?}: {} is not finite", values[place])))
+}
+
+/// The named rows of a `(rows, width)` matrix.
+fn gather<T: Copy>(values: &[T], width: usize, rows: &[usize]) -> Vec<T> {
+    rows.iter().flat_map(|row| &values[row * width..(row + 1) * width]).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn three_rows() -> Dataset {
+        Dataset {
+            features: Features { names: vec!["a".into(), "b".into()], values: vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0] },
+            targets: Targets::Classes {
+                name: "y".into(),
+                classes: vec!["no".into(), "yes".into()],
+                labels: vec![0, 1, 0],
+            },
+            weights: Some(vec![1.0, 0.0, 2.0]),
+        }
+    }
+
+    #[test]
+    fn selected_rows_come_in_the_order_asked_for() {
+        let picked = three_rows().select(&[2, 1, 2]).unwrap();
+        assert_eq!(picked.rows(), 3);
+        assert_eq!(picked.features.values, [4.0, 5.0, 2.0, 3.0, 4.0, 5.0]);
+        assert!(matches!(&picked.targets, Targets::Classes { labels, .. } if labels == &[0, 1, 0]));
+        assert_eq!(picked.weights, Some(vec![2.0, 0.0, 2.0]));
+        assert_eq!(three_rows().select(&[]).unwrap().rows(), 0);
+    }
+
+    #[test]
+    fn a_row_that_does_not_exist_is_an_error() {
+        let message = three_rows().select(&[0, 3]).unwrap_err().to_string();
+        assert_eq!(message, "rows: row 3 does not exist; the data has 3 rows, counted from 0");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_found_by_check() {
+        three_rows().check().unwrap();
+        let mut data = three_rows();
+        data.features.values[3] = f32::NAN;
+        assert_eq!(data.check().unwrap_err().to_string(), "features: row 1, column \"b\": NaN is not finite");
+        let mut data = three_rows();
+        data.features.values.pop();
+        assert!(data.check().is_err() && data.select(&[0]).is_err());
+        let mut data = three_rows();
+        data.targets = Targets::Values { names: vec![], values: vec![] };
+        assert!(data.check().is_err());
+        let mut data = three_rows();
+        data.targets = Targets::Classes { name: "y".into(), classes: vec!["no".into()], labels: vec![0, 0, 1] };
+        assert_eq!(data.check().unwrap_err().to_string(), "targets: label 1 of row 2, but there are 1 classes");
+        for weights in [vec![1.0], vec![1.0, -1.0, 1.0], vec![1.0, 1.0, f32::INFINITY]] {
+            let data = Dataset { weights: Some(weights), ..three_rows() };
+            assert!(data.check().is_err());
+        }
+    }
+}

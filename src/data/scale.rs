@@ -1,0 +1,165 @@
+//! Standardisation: each column is shifted to mean 0 and scaled to standard deviation 1.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Mean and standard deviation of each column, as found in the training rows; saved with the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Standardizer {
+    /// Mean of each column.
+    pub mean: Vec<f64>,
+    /// Standard deviation of each column over the rows given (divided by n, not n − 1); 1 for a constant column.
+    pub std: Vec<f64>,
+}
+
+impl Standardizer {
+    /// Measures the columns of a `(rows, columns)` row-major matrix of finite numbers, in `f64` and in two passes.
+    ///
+    /// A column that holds one and the same number gets that number as its mean and 1 as its deviation: it becomes 0.
+    pub fn fit(values: &[f32], columns: usize) -> Result<Self> {
+        check_columns(values, columns)?;
+        if values.is_empty() {
+            return Err(Error::data("standardize", "there are no rows to take means and deviations from"));
+        }
+        let rows = (values.len() / columns) as f64;
+        let mut mean = vec![0.0; columns];
+        for row in values.chunks_exact(columns) {
+            mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+        }
+        mean.iter_mut().for_each(|sum| *sum /= rows);
+        let mut std = vec![0.0; columns];
+        for row in values.chunks_exact(columns) {
+            for (column, x) in row.iter().enumerate() {
+                std[column] += (f64::from(*x) - mean[column]).powi(2);
+            }
+        }
+        std.iter_mut().for_each(|sum| *sum = (*sum / rows).sqrt());
+        // By comparison, not by a deviation of 0: the mean is rounded, so a constant column can deviate from it.
+        for column in 0..columns {
+            if values.chunks_exact(columns).all(|row| row[column] == values[column]) {
+                (mean[column], std[column]) = (f64::from(values[column]), 1.0);
+            }
+            if !mean[column].is_finite() || !std[column].is_finite() {
+                return Err(Error::data("standardize", format!("column {column} holds a number that is not finite")));
+            }
+        }
+        Ok(Standardizer { mean, std })
+    }
+
+    /// How many columns were measured.
+    pub fn columns(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// Standardises a `(rows, columns)` row-major matrix in place: `(x − mean) / std`, in `f64`, rounded once.
+    ///
+    /// After an error the rows before the one that is named are already changed.
+    pub fn apply(&self, values: &mut [f32], columns: usize) -> Result<()> {
+        self.map(values, columns, |x, mean, std| (x - mean) / std)
+    }
+
+    /// Gives standardised numbers their unit back: `x · std + mean`, in `f64`, rounded once.
+    ///
+    /// After an error the rows before the one that is named are already changed.
+    pub fn invert(&self, values: &mut [f32], columns: usize) -> Result<()> {
+        self.map(values, columns, |x, mean, std| x * std + mean)
+    }
+
+    /// Puts `change(x, mean, std)` in the place of each number; what is not finite afterwards is an error.
+    fn map(&self, values: &mut [f32], columns: usize, change: impl Fn(f64, f64, f64) -> f64) -> Result<()> {
+        if columns != self.mean.len() || columns != self.std.len() {
+            let message = format!("{columns} columns were given, but {} were measured", self.mean.len());
+            return Err(Error::Shape { op: "standardize", message });
+        }
+        check_columns(values, columns)?;
+        for (place, x) in values.iter_mut().enumerate() {
+            let column = place % columns;
+            let changed = change(f64::from(*x), self.mean[column], self.std[column]) as f32;
+            if !changed.is_finite() {
+                let (row, mean, std) = (place / columns, self.mean[column], self.std[column]);
+                let message = format!(
+                    "row {row}, column {column}: {x:e} with mean {mean:e} and deviation {std:e} does not give a \
+                     finite number; look for an extreme value there"
+                );
+                return Err(Error::data("standardize", message));
+            }
+            *x = changed;
+        }
+        Ok(())
+    }
+}
+
+/// Whole rows, of at least one column.
+fn check_columns(values: &[f32], columns: usize) -> Result<()> {
+    if values.len().checked_rem(columns) == Some(0) {
+        return Ok(());
+    }
+    let message = format!("{} values do not make whole rows of {columns} columns", values.len());
+    Err(Error::Shape { op: "standardize", message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_get_mean_zero_and_deviation_one() {
+        let mut values = [1.0, 10.0, 3.0, 30.0, 5.0, 20.0, 7.0, 40.0];
+        let scale = Standardizer::fit(&values, 2).unwrap();
+        assert_eq!(scale, Standardizer { mean: vec![4.0, 25.0], std: vec![5f64.sqrt(), 125f64.sqrt()] });
+        scale.apply(&mut values, 2).unwrap();
+        let again = Standardizer::fit(&values, 2).unwrap();
+        assert!(again.mean.iter().all(|mean| mean.abs() < 1e-7));
+        assert!(again.std.iter().all(|std| (std - 1.0).abs() < 1e-7));
+    }
+
+    #[test]
+    fn a_constant_column_becomes_zero_exactly() {
+        let mut values = [0.1_f32; 1000];
+        let scale = Standardizer::fit(&values, 1).unwrap();
+        assert_eq!((scale.mean[0], scale.std[0]), (f64::from(0.1_f32), 1.0));
+        scale.apply(&mut values, 1).unwrap();
+        assert!(values.iter().all(|x| *x == 0.0));
+    }
+
+    #[test]
+    fn a_small_spread_far_from_zero_is_kept() {
+        let values = [16777214.0, 16777215.0, 16777216.0];
+        let scale = Standardizer::fit(&values, 1).unwrap();
+        assert!((scale.std[0] - (2f64 / 3.0).sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn inverting_gives_the_numbers_back() {
+        let original = [1.0, -200.0, 2.5, 300.0, -7.0, 0.125];
+        let scale = Standardizer::fit(&original, 2).unwrap();
+        let mut values = original;
+        scale.apply(&mut values, 2).unwrap();
+        scale.invert(&mut values, 2).unwrap();
+        for (back, x) in values.iter().zip(original) {
+            assert!((back - x).abs() <= 1e-4, "{back} {x}");
+        }
+    }
+
+    #[test]
+    fn another_number_of_columns_is_refused() {
+        let scale = Standardizer::fit(&[1.0, 2.0, 3.0, 4.0], 2).unwrap();
+        let message = scale.apply(&mut [1.0, 2.0, 3.0], 3).unwrap_err().to_string();
+        assert_eq!(message, "standardize: 3 columns were given, but 2 were measured");
+        assert!(scale.apply(&mut [1.0, 2.0, 3.0], 2).is_err());
+        assert!(Standardizer::fit(&[1.0, 2.0, 3.0], 2).is_err());
+        assert!(Standardizer::fit(&[1.0], 0).is_err());
+        assert!(Standardizer::fit(&[], 2).is_err());
+    }
+
+    #[test]
+    fn what_would_not_be_finite_is_refused_with_its_place() {
+        let scale = Standardizer { mean: vec![0.0], std: vec![1e-30] };
+        let message = scale.apply(&mut [0.0, 1e20], 1).unwrap_err().to_string();
+        assert!(message.starts_with("standardize: row 1, column 0: 1e20 with mean 0e0"), "{message}");
+        assert!(Standardizer { mean: vec![0.0], std: vec![0.0] }.apply(&mut [1.0], 1).is_err());
+        assert!(Standardizer::fit(&[1.0, f32::NAN], 1).is_err());
+        assert!(Standardizer::fit(&[f32::INFINITY; 2], 1).is_err());
+    }
+}
