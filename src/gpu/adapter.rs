@@ -1,0 +1,110 @@
+//! Which adapter: what there is, which one is taken and why.
+
+use wgpu::{Backends, DeviceType};
+
+use crate::{Error, Result};
+
+/// What the user asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// A part of the adapter's name, in any case. Without it `WGPU_ADAPTER_NAME` is honoured.
+    pub name: Option<String>,
+}
+
+/// An adapter that was found.
+pub struct Found {
+    /// The adapter.
+    pub adapter: wgpu::Adapter,
+    /// Its name, driver and kind.
+    pub info: wgpu::AdapterInfo,
+}
+
+impl Found {
+    /// Name, backend and driver in one line.
+    pub fn describe(&self) -> String {
+        describe(&self.info)
+    }
+}
+
+/// Name, backend and driver in one line.
+pub fn describe(info: &wgpu::AdapterInfo) -> String {
+    let driver = [info.driver.as_str(), info.driver_info.as_str()];
+    let driver: Vec<&str> = driver.into_iter().filter(|part| !part.is_empty()).collect();
+    let driver = if driver.is_empty() { String::new() } else { format!(", {}", driver.join(" ")) };
+    format!("{} ({}, {}{driver})", info.name, info.backend, kind(info.device_type))
+}
+
+/// A word for the kind of an adapter.
+pub fn kind(device_type: DeviceType) -> &'static str {
+    match device_type {
+        DeviceType::DiscreteGpu => "discrete GPU",
+        DeviceType::IntegratedGpu => "integrated GPU",
+        DeviceType::VirtualGpu => "virtual GPU",
+        DeviceType::Cpu => "software on the CPU",
+        DeviceType::Other => "unknown kind",
+    }
+}
+
+/// Every adapter of the backends that `WGPU_BACKEND` allows (all by default), the one to be preferred first.
+pub async fn list() -> Vec<Found> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = Backends::from_env().unwrap_or(Backends::PRIMARY);
+    descriptor.flags = wgpu::InstanceFlags::from_env_or_default().difference(wgpu::InstanceFlags::VALIDATION_INDIRECT_CALL);
+    let backends = descriptor.backends;
+    let instance = wgpu::Instance::new(descriptor);
+    let mut found: Vec<Found> = Vec::new();
+    for adapter in instance.enumerate_adapters(backends).await {
+        let info = adapter.get_info();
+        found.push(Found { adapter, info });
+    }
+    found.sort_by_key(|found| rank(found.info.device_type));
+    found
+}
+
+fn rank(device_type: DeviceType) -> u32 {
+    match device_type {
+        DeviceType::DiscreteGpu => 0,
+        DeviceType::IntegratedGpu => 1,
+        DeviceType::VirtualGpu => 2,
+        DeviceType::Other => 3,
+        DeviceType::Cpu => 4,
+    }
+}
+
+/// Takes the first adapter whose name contains what was asked for, and says why that one.
+pub fn choose(found: Vec<Found>, choice: &Choice) -> Result<(Found, String)> {
+    let from_environment = std::env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty());
+    let (wanted, whence) = match (&choice.name, from_environment) {
+        (Some(name), _) => (Some(name.clone()), "--adapter"),
+        (None, Some(name)) => (Some(name), "WGPU_ADAPTER_NAME"),
+        (None, None) => (None, ""),
+    };
+    if found.is_empty() {
+        return Err(Error::NoAdapter(none_at_all()));
+    }
+    let Some(wanted) = wanted else {
+        let first = found.into_iter().next().ok_or_else(|| Error::NoAdapter(none_at_all()))?;
+        let why = format!("the first of: discrete, integrated, virtual, other, software; it is a {}", kind(first.info.device_type));
+        return Ok((first, why));
+    };
+    let lower = wanted.to_lowercase();
+    let names: Vec<String> = found.iter().map(|found| format!("\"{}\"", found.info.name)).collect();
+    match found.into_iter().find(|found| found.info.name.to_lowercase().contains(&lower)) {
+        Some(found) => Ok((found, format!("its name contains \"{wanted}\" ({whence})"))),
+        None => Err(Error::NoAdapter(format!(
+            "no adapter's name contains \"{wanted}\" ({whence}); there is: {}",
+            names.join(", ")
+        ))),
+    }
+}
+
+fn none_at_all() -> String {
+    let backend = match std::env::var("WGPU_BACKEND") {
+        Ok(value) if !value.is_empty() => format!(" for WGPU_BACKEND={value}"),
+        _ => String::new(),
+    };
+    format!(
+        "no GPU adapter{backend}: install a driver; without a GPU, Mesa's software driver will do \
+         (Debian and Ubuntu: apt install mesa-vulkan-drivers; Fedora: dnf install mesa-vulkan-drivers; Arch: pacman -S vulkan-swrast)"
+    )
+}

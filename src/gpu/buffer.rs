@@ -1,0 +1,176 @@
+//! Buffers, and bringing their contents back.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use wgpu::BufferUsages;
+
+use super::Gpu;
+use crate::{Error, Result};
+
+/// The few ways in which we use buffers.
+pub mod usage {
+    use wgpu::BufferUsages;
+
+    /// Read and written by kernels, copied from and to.
+    pub const STORAGE: BufferUsages =
+        BufferUsages::STORAGE.union(BufferUsages::COPY_SRC).union(BufferUsages::COPY_DST);
+    /// Small values for kernels, written by the host.
+    pub const UNIFORM: BufferUsages = BufferUsages::UNIFORM.union(BufferUsages::COPY_DST);
+    /// Copied to by the GPU and read by the host.
+    pub const READBACK: BufferUsages = BufferUsages::MAP_READ.union(BufferUsages::COPY_DST);
+}
+
+impl Gpu {
+    /// Makes a buffer; it holds zeros.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when it is larger than the device allows or the device has no memory left.
+    pub fn buffer(&self, label: &str, bytes: u64, usage: BufferUsages) -> Result<wgpu::Buffer> {
+        let most = self.inner.limits.max_buffer_size;
+        if bytes > most {
+            return Err(Error::Memory(format!("{label} needs {bytes} bytes, but a buffer of this adapter holds {most} at most")));
+        }
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size: bytes, usage, mapped_at_creation: false };
+        let buffer = self.checked(label, || self.inner.device.create_buffer(&descriptor))?;
+        self.inner.counters.buffers.fetch_add(1, Ordering::Relaxed);
+        self.inner.counters.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(buffer)
+    }
+
+    /// Copies `bytes` to the beginning of a buffer, at most 4 MiB at a time, so that staging memory stays bounded.
+    pub fn upload(&self, buffer: &wgpu::Buffer, bytes: &[u8]) -> Result<()> {
+        const PIECE: usize = 4 << 20;
+        for (at, piece) in bytes.chunks(PIECE).enumerate() {
+            self.inner.queue.write_buffer(buffer, (at * PIECE) as u64, piece);
+            if bytes.len() > PIECE {
+                let nothing = self.inner.device.create_command_encoder(&Default::default()).finish();
+                let done = self.submit(nothing)?;
+                self.wait(Some(&done))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for all earlier work and returns the first `bytes` bytes of a buffer. The staging buffer that it takes lives
+    /// for this call alone and is not counted.
+    pub fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some("accrue.read"),
+            size: bytes,
+            usage: usage::READBACK,
+            mapped_at_creation: false,
+        };
+        let staging = self.checked("reading back", || self.inner.device.create_buffer(&descriptor))?;
+        let mut encoder = self.inner.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, bytes);
+        self.land(encoder, &staging)
+    }
+
+    /// Submits an encoder that copies to `staging`, waits, and returns what arrived.
+    pub(crate) fn land(&self, encoder: wgpu::CommandEncoder, staging: &wgpu::Buffer) -> Result<Vec<u8>> {
+        let submission = self.submit(encoder.finish())?;
+        let landing = Landing::map(staging);
+        self.wait(Some(&submission))?;
+        landing.take(staging).unwrap_or_else(|| Err(Error::DeviceLost("a buffer could not be read back".to_owned())))
+    }
+
+    /// As [`Gpu::read`], as floats.
+    pub fn read_f32(&self, buffer: &wgpu::Buffer, count: usize) -> Result<Vec<f32>> {
+        Ok(bytemuck::pod_collect_to_vec(&self.read(buffer, 4 * count as u64)?))
+    }
+}
+
+/// A buffer on its way to the host.
+struct Landing(Arc<AtomicU8>);
+
+const PENDING: u8 = 0;
+const ARRIVED: u8 = 1;
+const FAILED: u8 = 2;
+
+impl Landing {
+    fn map(staging: &wgpu::Buffer) -> Landing {
+        let state = Arc::new(AtomicU8::new(PENDING));
+        let seen = state.clone();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            seen.store(if result.is_ok() { ARRIVED } else { FAILED }, Ordering::Release);
+        });
+        Landing(state)
+    }
+
+    /// `None` while it is still on its way.
+    fn take(&self, staging: &wgpu::Buffer) -> Option<Result<Vec<u8>>> {
+        match self.0.load(Ordering::Acquire) {
+            PENDING => None,
+            FAILED => Some(Err(Error::DeviceLost("a buffer could not be read back".to_owned()))),
+            _ => {
+                let bytes = match staging.get_mapped_range(..) {
+                    Ok(view) => Ok(view.to_vec()),
+                    Err(error) => Err(Error::DeviceLost(format!("a buffer could not be read back ({error})"))),
+                };
+                staging.unmap();
+                Some(bytes)
+            }
+        }
+    }
+}
+
+/// Staging buffers that carry small results back while the GPU works on: as many submissions as there are buffers may be
+/// on their way at once.
+pub struct Ring {
+    staging: Vec<wgpu::Buffer>,
+    flights: VecDeque<Flight>,
+    next: usize,
+    bytes: u64,
+}
+
+struct Flight {
+    staging: usize,
+    landing: Landing,
+    submission: Option<wgpu::SubmissionIndex>,
+    tag: u64,
+}
+
+impl Ring {
+    /// Carries `bytes` bytes at a time in these staging buffers.
+    pub fn new(staging: Vec<wgpu::Buffer>, bytes: u64) -> Ring {
+        Ring { staging, flights: VecDeque::new(), next: 0, bytes }
+    }
+
+    /// Whether every staging buffer is on its way: then [`Ring::receive`] must come before [`Ring::copy`].
+    pub fn full(&self) -> bool {
+        self.flights.len() == self.staging.len()
+    }
+
+    /// Encodes the copy out of `source`. After its submission, [`Ring::sent`] must follow.
+    pub fn copy(&self, encoder: &mut wgpu::CommandEncoder, source: &wgpu::Buffer) {
+        encoder.copy_buffer_to_buffer(source, 0, &self.staging[self.next], 0, self.bytes);
+    }
+
+    /// Starts bringing the copy back that was submitted last. `tag` comes back with it.
+    pub fn sent(&mut self, submission: Option<wgpu::SubmissionIndex>, tag: u64) {
+        let landing = Landing::map(&self.staging[self.next]);
+        self.flights.push_back(Flight { staging: self.next, landing, submission, tag });
+        self.next = (self.next + 1) % self.staging.len();
+    }
+
+    /// The oldest result, if it has arrived; with `wait`, waits for it. `None` when nothing is on its way or has arrived.
+    pub fn receive(&mut self, gpu: &Gpu, wait: bool) -> Result<Option<(u64, Vec<u8>)>> {
+        let Some(flight) = self.flights.front() else { return Ok(None) };
+        let staging = &self.staging[flight.staging];
+        gpu.poll();
+        let mut taken = flight.landing.take(staging);
+        if taken.is_none() && wait {
+            gpu.wait(flight.submission.as_ref())?;
+            taken = flight.landing.take(staging);
+            if taken.is_none() {
+                return Err(Error::DeviceLost("results of finished work did not arrive".to_owned()));
+            }
+        }
+        let Some(bytes) = taken else { return Ok(None) };
+        let tag = flight.tag;
+        self.flights.pop_front();
+        Ok(Some((tag, bytes?)))
+    }
+}

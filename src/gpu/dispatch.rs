@@ -1,0 +1,229 @@
+//! Kernels, and dispatches whose pipeline, bind group and grid are fixed before the first one runs.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Access, Entry, Gpu, Reflection, Shader};
+use crate::{Error, Result};
+
+/// Uniforms that change from dispatch to dispatch lie this far apart in their buffer: every adapter's alignment fits.
+pub const SLOT: u32 = 256;
+
+/// A pipeline and what it binds.
+pub struct Kernel {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+    entry: Entry,
+    label: String,
+}
+
+/// How many invocations a dispatch has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grid {
+    /// `columns` along x; along y one for each `rows_each` rows of the micro-batch.
+    Tiles {
+        /// Invocations along x.
+        columns: u32,
+        /// Rows that one invocation does.
+        rows_each: u32,
+    },
+    /// One along x for each row of the micro-batch.
+    Rows,
+    /// `columns` × `rows`, whatever the micro-batch.
+    Fixed {
+        /// Invocations along x.
+        columns: u32,
+        /// Invocations along y.
+        rows: u32,
+    },
+    /// That many in one line, which is folded where it is longer than a dimension may be.
+    Line(u32),
+    /// One workgroup.
+    Group,
+}
+
+impl Grid {
+    /// Workgroups along x and y for a micro-batch of `rows` rows.
+    pub fn groups(self, workgroup: [u32; 3], rows: u32, most: u32) -> [u32; 2] {
+        let [wide, high, _] = workgroup;
+        match self {
+            Grid::Tiles { columns, rows_each } => [columns.div_ceil(wide), rows.div_ceil(rows_each).div_ceil(high)],
+            Grid::Rows => [rows.div_ceil(wide), 1],
+            Grid::Fixed { columns, rows } => [columns.div_ceil(wide), rows.div_ceil(high)],
+            Grid::Line(count) => {
+                let groups = count.div_ceil(wide);
+                let x = groups.min(most);
+                [x, groups.div_ceil(x.max(1))]
+            }
+            Grid::Group => [1, 1],
+        }
+    }
+}
+
+/// A buffer, or a part of one, for one variable of a kernel.
+#[derive(Clone)]
+pub struct Bound {
+    /// The buffer.
+    pub buffer: wgpu::Buffer,
+    /// First byte.
+    pub offset: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl Bound {
+    /// All of a buffer.
+    pub fn whole(buffer: &wgpu::Buffer) -> Bound {
+        Bound { buffer: buffer.clone(), offset: 0, size: buffer.size() }
+    }
+}
+
+/// Everything about a dispatch but the rows of the micro-batch.
+pub struct Dispatch {
+    kernel: Arc<Kernel>,
+    group: wgpu::BindGroup,
+    grid: Grid,
+    scalars: bool,
+}
+
+impl Gpu {
+    /// What a shader declares, parsed once.
+    pub fn reflection(&self, shader: &Shader) -> Result<Arc<Reflection>> {
+        let mut known = self.inner.reflections.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(reflection) = known.get(shader.name) {
+            return Ok(reflection.clone());
+        }
+        let reflection = Arc::new(shader.reflect()?);
+        known.insert(shader.name, reflection.clone());
+        Ok(reflection)
+    }
+
+    /// The pipeline of an entry point with these constants, made once.
+    pub fn kernel(&self, shader: &Shader, entry: &str, constants: &[(&'static str, f64)]) -> Result<Arc<Kernel>> {
+        let label = format!("accrue.{}.{entry} {constants:?}", shader.name);
+        let mut kernels = self.inner.kernels.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(kernel) = kernels.get(&label) {
+            return Ok(kernel.clone());
+        }
+        let reflection = self.reflection(shader)?;
+        let found = reflection.entries.get(entry);
+        let found = found.ok_or_else(|| Error::Internal(format!("shader {} has no entry {entry}", shader.name)))?.clone();
+        let kernel = self.checked(&label, || self.make_kernel(&reflection, entry, found, constants, &label))?;
+        self.inner.counters.pipelines.fetch_add(1, Ordering::Relaxed);
+        let kernel = Arc::new(kernel);
+        kernels.insert(label, kernel.clone());
+        Ok(kernel)
+    }
+
+    fn make_kernel(
+        &self,
+        reflection: &Reflection,
+        name: &str,
+        entry: Entry,
+        constants: &[(&'static str, f64)],
+        label: &str,
+    ) -> Kernel {
+        let device = &self.inner.device;
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(label),
+            source: wgpu::ShaderSource::Naga(std::borrow::Cow::Owned(reflection.module.clone())),
+        });
+        let entries: Vec<_> = entry.bindings.iter().map(|b| layout_entry(b.index, &b.name, b.access)).collect();
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(label),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(label),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some(name),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants,
+                // Every kernel writes what it reads of its workgroup memory.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        });
+        Kernel { pipeline, layout, entry, label: label.to_owned() }
+    }
+
+    /// Binds a kernel's variables, each found by its name.
+    pub fn dispatch(&self, kernel: Arc<Kernel>, bound: &[(&str, Bound)], grid: Grid, most_rows: u32) -> Result<Dispatch> {
+        let mut entries = Vec::with_capacity(kernel.entry.bindings.len());
+        for binding in &kernel.entry.bindings {
+            let found = bound.iter().find(|(name, _)| *name == binding.name);
+            let (_, found) =
+                found.ok_or_else(|| Error::Internal(format!("{}: {} is not bound", kernel.label, binding.name)))?;
+            let limits = &self.inner.limits;
+            if binding.access != Access::Uniform && found.size > limits.max_storage_buffer_binding_size {
+                return Err(Error::Memory(format!(
+                    "{}: {} has {} bytes, but this adapter binds {} at most; make the layer or train.micro_batch smaller",
+                    kernel.label, binding.name, found.size, limits.max_storage_buffer_binding_size
+                )));
+            }
+            let resource = wgpu::BufferBinding {
+                buffer: &found.buffer,
+                offset: found.offset,
+                size: std::num::NonZeroU64::new(found.size),
+            };
+            entries.push(wgpu::BindGroupEntry { binding: binding.index, resource: wgpu::BindingResource::Buffer(resource) });
+        }
+        let most = self.inner.limits.max_compute_workgroups_per_dimension;
+        let groups = grid.groups(kernel.entry.workgroup, most_rows, most);
+        if groups.iter().any(|&n| n > most) {
+            return Err(Error::Memory(format!(
+                "{}: {groups:?} workgroups, but this adapter allows {most} a dimension; make train.micro_batch smaller",
+                kernel.label
+            )));
+        }
+        let descriptor =
+            wgpu::BindGroupDescriptor { label: Some(&kernel.label), layout: &kernel.layout, entries: &entries };
+        let group = self.checked(&kernel.label, || self.inner.device.create_bind_group(&descriptor))?;
+        self.inner.counters.bind_groups.fetch_add(1, Ordering::Relaxed);
+        let scalars = kernel.entry.bindings.iter().any(|binding| binding.name == "scalars");
+        Ok(Dispatch { kernel, group, grid, scalars })
+    }
+}
+
+/// The uniforms `clock` and `scalars` change from dispatch to dispatch; `dims` stays.
+fn layout_entry(index: u32, name: &str, access: Access) -> wgpu::BindGroupLayoutEntry {
+    let ty = match access {
+        Access::Uniform => wgpu::BufferBindingType::Uniform,
+        Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
+        Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+    };
+    wgpu::BindGroupLayoutEntry {
+        binding: index,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty,
+            has_dynamic_offset: matches!(name, "clock" | "scalars"),
+            min_binding_size: None,
+        },
+        count: None,
+    }
+}
+
+/// Encodes dispatches for a micro-batch of `rows` rows. `clock` is the byte at which this moment's [`SLOT`] lies; the
+/// scalars of an update lie one slot further.
+pub fn encode(gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, dispatches: &[Dispatch], rows: u32, clock: u32) {
+    let most = gpu.inner.limits.max_compute_workgroups_per_dimension;
+    for dispatch in dispatches {
+        let clocked = dispatch.kernel.entry.bindings.iter().any(|binding| binding.name == "clock");
+        let offsets = [clock + SLOT, clock];
+        let offsets = match (dispatch.scalars, clocked) {
+            (true, true) => &offsets[..],
+            (true, false) => &offsets[..1],
+            (false, true) => &offsets[1..],
+            (false, false) => &[],
+        };
+        let [x, y] = dispatch.grid.groups(dispatch.kernel.entry.workgroup, rows, most);
+        pass.set_pipeline(&dispatch.kernel.pipeline);
+        pass.set_bind_group(0, &dispatch.group, offsets);
+        pass.dispatch_workgroups(x, y, 1);
+    }
+    gpu.inner.counters.dispatches.fetch_add(dispatches.len() as u64, Ordering::Relaxed);
+}

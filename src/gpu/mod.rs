@@ -1,0 +1,203 @@
+//! Everything that knows `wgpu`: adapter, device, shaders, buffers, the one submit and read-back. It knows no mathematics.
+
+pub mod adapter;
+mod buffer;
+mod dispatch;
+mod shader;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub use adapter::Choice;
+pub use buffer::{Ring, usage};
+pub use dispatch::{Bound, Dispatch, Grid, Kernel, SLOT, encode};
+pub use shader::{Access, Binding, Entry, Reflection, Scalar, Shader};
+
+use crate::{Error, Result};
+
+/// Waiting longer than this for work that was submitted means that the device is gone.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A device, its queue and the pipelines made for it. Cloning is cheap and shares all of it.
+///
+/// A `Gpu` made from a host's device installs no callback on it and leaves its error scopes as they are.
+#[derive(Clone)]
+pub struct Gpu {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    why: String,
+    limits: wgpu::Limits,
+    counters: Counters,
+    reflections: Mutex<HashMap<&'static str, Arc<Reflection>>>,
+    kernels: Mutex<HashMap<String, Arc<Kernel>>>,
+}
+
+#[derive(Default)]
+struct Counters {
+    buffers: AtomicU64,
+    bytes: AtomicU64,
+    bind_groups: AtomicU64,
+    pipelines: AtomicU64,
+    submits: AtomicU64,
+    dispatches: AtomicU64,
+    waits: AtomicU64,
+}
+
+/// How much was made and done on a [`Gpu`] since it was created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Buffers made.
+    pub buffers: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bind groups made.
+    pub bind_groups: u64,
+    /// Pipelines made.
+    pub pipelines: u64,
+    /// Command buffers submitted.
+    pub submits: u64,
+    /// Dispatches encoded.
+    pub dispatches: u64,
+    /// Times that the host waited for the device.
+    pub waits: u64,
+}
+
+impl Gpu {
+    /// Opens a device of our own, on the adapter that was asked for or else on the best one.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`], with a list of what there is, when nothing fits.
+    pub fn new(choice: &Choice) -> Result<Gpu> {
+        pollster::block_on(Self::open(choice, None))
+    }
+
+    /// As [`Gpu::new`], but with exactly these limits: what runs here runs on the smallest adapter that grants them.
+    pub fn with_limits(choice: &Choice, limits: wgpu::Limits) -> Result<Gpu> {
+        pollster::block_on(Self::open(choice, Some(limits)))
+    }
+
+    async fn open(choice: &Choice, limits: Option<wgpu::Limits>) -> Result<Gpu> {
+        let (found, why) = adapter::choose(adapter::list().await, choice)?;
+        let limits = limits.unwrap_or_else(|| found.adapter.limits());
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("accrue"),
+            required_limits: limits.clone(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) = found
+            .adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|e| Error::NoAdapter(format!("{} gives no device: {e}", found.describe())))?;
+        // Our own device: what no error scope of ours catches is said, and ends nothing.
+        device.on_uncaptured_error(Arc::new(|error: wgpu::Error| log::error!("wgpu: {error}")));
+        Ok(Self::assemble(device, queue, found.info, why))
+    }
+
+    /// Uses the device and queue of a host.
+    pub fn from_host(device: &wgpu::Device, queue: &wgpu::Queue) -> Gpu {
+        Self::assemble(device.clone(), queue.clone(), device.adapter_info(), "the host's device".to_owned())
+    }
+
+    fn assemble(device: wgpu::Device, queue: wgpu::Queue, info: wgpu::AdapterInfo, why: String) -> Gpu {
+        let limits = device.limits();
+        let inner = Inner {
+            device,
+            queue,
+            info,
+            why,
+            limits,
+            counters: Counters::default(),
+            reflections: Mutex::default(),
+            kernels: Mutex::default(),
+        };
+        Gpu { inner: Arc::new(inner) }
+    }
+
+    /// The device, for a host that makes its own buffers and encoders.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.inner.device
+    }
+
+    /// The queue that everything is submitted to.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.inner.queue
+    }
+
+    /// The adapter's name, backend, driver and kind.
+    pub fn info(&self) -> &wgpu::AdapterInfo {
+        &self.inner.info
+    }
+
+    /// Why this adapter was taken.
+    pub fn why(&self) -> &str {
+        &self.inner.why
+    }
+
+    /// What the device allows.
+    pub fn limits(&self) -> &wgpu::Limits {
+        &self.inner.limits
+    }
+
+    /// What was made and done so far.
+    pub fn counts(&self) -> Counts {
+        let c = &self.inner.counters;
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            buffers: get(&c.buffers),
+            bytes: get(&c.bytes),
+            bind_groups: get(&c.bind_groups),
+            pipelines: get(&c.pipelines),
+            submits: get(&c.submits),
+            dispatches: get(&c.dispatches),
+            waits: get(&c.waits),
+        }
+    }
+
+    /// Runs `make` and turns what the driver says against it into an error, without a callback on the device.
+    pub(crate) fn checked<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
+        let memory = self.inner.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = self.inner.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let internal = self.inner.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let made = make();
+        let internal = pollster::block_on(internal.pop());
+        let validation = pollster::block_on(validation.pop());
+        if pollster::block_on(memory.pop()).is_some() {
+            return Err(Error::Memory(format!("the device has no memory left for {what}; use a smaller train.micro_batch")));
+        }
+        match internal.or(validation) {
+            Some(error) => Err(Error::Internal(format!("{what}: {error}"))),
+            None => Ok(made),
+        }
+    }
+
+    /// Hands a command buffer to the queue: the only place that does.
+    pub(crate) fn submit(&self, commands: wgpu::CommandBuffer) -> Result<wgpu::SubmissionIndex> {
+        self.inner.counters.submits.fetch_add(1, Ordering::Relaxed);
+        self.checked("a submission", || self.inner.queue.submit([commands]))
+    }
+
+    /// Waits until a submission, or else the latest one, is done and its callbacks have run.
+    pub(crate) fn wait(&self, submission: Option<&wgpu::SubmissionIndex>) -> Result<()> {
+        self.inner.counters.waits.fetch_add(1, Ordering::Relaxed);
+        let poll = wgpu::PollType::Wait { submission_index: submission.cloned(), timeout: Some(PATIENCE) };
+        match self.inner.device.poll(poll) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::DeviceLost(format!("work was not done after {} s ({error})", PATIENCE.as_secs()))),
+        }
+    }
+
+    /// Lets callbacks of finished work run, without waiting.
+    pub(crate) fn poll(&self) {
+        // Poll never times out, and a lost device shows in the results that it did not deliver.
+        let _ = self.inner.device.poll(wgpu::PollType::Poll);
+    }
+}

@@ -1,0 +1,148 @@
+//! WGSL text -> module -> pipeline. What a kernel binds is read from the shader itself, so the two cannot disagree.
+
+use std::collections::HashMap;
+
+use naga::valid::{Capabilities, GlobalUse, ValidationFlags, Validator};
+
+use crate::{Error, Result};
+
+/// A WGSL program: files that are joined in this order.
+#[derive(Debug)]
+pub struct Shader {
+    /// Unique; it begins the label of every pipeline made from the shader.
+    pub name: &'static str,
+    /// The files' texts.
+    pub parts: &'static [&'static str],
+}
+
+impl Shader {
+    /// The joined text, as any WGSL tool reads it.
+    pub fn source(&self) -> String {
+        self.parts.concat()
+    }
+}
+
+/// One variable of a shader that a kernel uses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binding {
+    /// The variable's name.
+    pub name: String,
+    /// Its `@binding`.
+    pub index: u32,
+    /// What kind of buffer it wants.
+    pub access: Access,
+}
+
+/// What a kernel does with a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// `var<uniform>`
+    Uniform,
+    /// `var<storage, read>`
+    Read,
+    /// `var<storage, read_write>`
+    ReadWrite,
+}
+
+/// What was read from a shader.
+#[derive(Debug)]
+pub struct Reflection {
+    /// The parsed module.
+    pub module: naga::Module,
+    /// For each entry point the variables that it uses, by index.
+    pub entries: HashMap<String, Entry>,
+}
+
+/// An entry point of a shader.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The variables that it uses, by index.
+    pub bindings: Vec<Binding>,
+    /// Its `@workgroup_size`.
+    pub workgroup: [u32; 3],
+}
+
+impl Shader {
+    /// Parses and validates the shader.
+    pub fn reflect(&self) -> Result<Reflection> {
+        let source = self.source();
+        let broken = |message: String| Error::Internal(format!("shader {}: {message}", self.name));
+        let module = naga::front::wgsl::parse_str(&source).map_err(|e| broken(e.emit_to_string(&source)))?;
+        let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+            .validate(&module)
+            .map_err(|e| broken(e.emit_to_string(&source)))?;
+        let mut entries = HashMap::new();
+        for (at, entry) in module.entry_points.iter().enumerate() {
+            let used = info.get_entry_point(at);
+            let mut bindings: Vec<Binding> = module
+                .global_variables
+                .iter()
+                .filter(|(handle, _)| !(used[*handle] as GlobalUse).is_empty())
+                .filter_map(|(_, variable)| binding(variable))
+                .collect();
+            bindings.sort_by_key(|binding| binding.index);
+            entries.insert(entry.name.clone(), Entry { bindings, workgroup: entry.workgroup_size });
+        }
+        Ok(Reflection { module, entries })
+    }
+}
+
+fn binding(variable: &naga::GlobalVariable) -> Option<Binding> {
+    let access = match variable.space {
+        naga::AddressSpace::Uniform => Access::Uniform,
+        naga::AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE) => Access::ReadWrite,
+        naga::AddressSpace::Storage { .. } => Access::Read,
+        _ => return None,
+    };
+    Some(Binding { name: variable.name.clone()?, index: variable.binding?.binding, access })
+}
+
+impl Reflection {
+    /// The bytes of the uniform struct in variable `name`, its fields taken by name from `fields`.
+    ///
+    /// A field that the shader has and `fields` has not, or the other way round, is an error.
+    pub fn pack(&self, name: &str, fields: &[(&str, Scalar)]) -> Result<Vec<u8>, String> {
+        let variable = self.module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some(name));
+        let (_, variable) = variable.ok_or_else(|| format!("has no variable {name}"))?;
+        let naga::TypeInner::Struct { members, span } = &self.module.types[variable.ty].inner else {
+            return Err(format!("{name} is no struct"));
+        };
+        let mut bytes = vec![0; *span as usize];
+        for member in members {
+            let field = member.name.as_deref().unwrap_or_default();
+            let value = fields.iter().find(|(given, _)| *given == field);
+            let (_, value) = value.ok_or_else(|| format!("{name}.{field} is not given"))?;
+            let wanted = match self.module.types[member.ty].inner {
+                naga::TypeInner::Scalar(naga::Scalar::F32) => matches!(value, Scalar::F32(_)),
+                naga::TypeInner::Scalar(naga::Scalar::U32) => matches!(value, Scalar::U32(_)),
+                _ => false,
+            };
+            if !wanted {
+                return Err(format!("{name}.{field} is not of the type of {value:?}"));
+            }
+            bytes[member.offset as usize..][..4].copy_from_slice(&value.bytes());
+        }
+        if let Some((extra, _)) = fields.iter().find(|(given, _)| !members.iter().any(|m| m.name.as_deref() == Some(given))) {
+            return Err(format!("{name} has no field {extra}"));
+        }
+        Ok(bytes)
+    }
+}
+
+/// The value of one field of a uniform.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scalar {
+    /// A `u32` field.
+    U32(u32),
+    /// An `f32` field.
+    F32(f32),
+}
+
+impl Scalar {
+    fn bytes(self) -> [u8; 4] {
+        match self {
+            Scalar::U32(value) => value.to_le_bytes(),
+            Scalar::F32(value) => value.to_le_bytes(),
+        }
+    }
+}
