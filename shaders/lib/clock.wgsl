@@ -1,0 +1,27 @@
+// Where a dispatch stands in its window. Rows count from the start of the window; they are summed in blocks of BLOCK
+// rows, each block one chain from +0, and the blocks are added in ascending order: however a window is cut into
+// micro-batches, every sum is made of the same additions in the same order.
+
+const BLOCK: u32 = 32u;
+
+struct Clock {
+    rows: u32,    // rows in this micro-batch
+    row0: u32,    // the row of the window that it starts with
+    first: u32,   // 1: it starts the window, so sums are overwritten
+    last: u32,    // 1: it ends the window, so an open block is closed
+    index0: u32,  // where its rows start in the list of samples
+    update: u32,  // the update that the window ends with, counted from 1
+    slot: u32,    // where the window's result goes
+}
+
+@group(0) @binding(1) var<uniform> clock: Clock;
+
+// Rows r … block_stop(r) - 1 of the micro-batch belong to one block.
+fn block_stop(r: u32) -> u32 {
+    return min(clock.rows, r + BLOCK - (clock.row0 + r) % BLOCK);
+}
+
+// Whether the block that ends before row r of the micro-batch is whole; one that is not is handed on, open.
+fn closed(r: u32) -> bool {
+    return (clock.row0 + r) % BLOCK == 0u || (clock.last == 1u && r == clock.rows);
+}

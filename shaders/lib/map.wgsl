@@ -1,0 +1,39 @@
+// Elementwise: the op's own file gives f and df.
+//
+//   forward    y[r,c]      = f(x[r,c])
+//   backward   dx[r,c]   (+)= df(x[r,c], y[r,c], dy[r,c])      the derivative times dy, without multiplying by a gate of 0
+
+struct Dims {
+    columns: u32,
+    columns4: u32,   // in vec4, rounded up
+    x_stride4: u32,  // from one row of x to the next, in vec4
+}
+
+override ACCUMULATE: bool = false;
+
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;          // (rows, columns)
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;    // (rows, columns)
+@group(0) @binding(4) var<storage, read> y_saved: array<vec4<f32>>;    // y, read only
+@group(0) @binding(5) var<storage, read> dy: array<vec4<f32>>;         // (rows, columns)
+@group(0) @binding(6) var<storage, read_write> dx: array<vec4<f32>>;   // (rows, columns)
+
+// Which of four columns are real; the others are padding, which holds +0 and nothing else.
+fn real(column4: u32) -> vec4<bool> {
+    return vec4(4u * column4) + vec4(0u, 1u, 2u, 3u) < vec4(dims.columns);
+}
+
+@compute @workgroup_size(8, 8)
+fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= dims.columns4 || id.y >= clock.rows { return; }
+    y[id.y * dims.columns4 + id.x] = select(vec4(0.0), f(x[id.y * dims.x_stride4 + id.x]), real(id.x));
+}
+
+@compute @workgroup_size(8, 8)
+fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= dims.columns4 || id.y >= clock.rows { return; }
+    let at = id.y * dims.columns4 + id.x;
+    let d = df(x[id.y * dims.x_stride4 + id.x], y_saved[at], dy[at]);
+    let value = select(vec4(0.0), d, real(id.x));
+    if ACCUMULATE { dx[at] += value; } else { dx[at] = value; }
+}

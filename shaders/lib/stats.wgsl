@@ -1,0 +1,24 @@
+// The sums of the open window, and the results of the last windows for the host to read.
+
+struct Result {
+    sum: vec2<f32>,   // Σ weight · loss, Σ weight
+    update: u32,      // written last: the update that is done
+    made: u32,        // 1: the weights were updated; 0: they were left alone, because the loss was not finite
+}
+
+struct Stats {
+    sum: vec2<f32>,        // Σ weight · loss, Σ weight over the closed blocks
+    open_sum: vec2<f32>,   // the same of the open block
+    results: array<Result>,
+}
+
+// Tested on the exponent bits, because a compiler may assume that x == x.
+fn finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
+
+// Whether the window that has been summed gives an update: its loss is finite and it has weight.
+fn updates(sum: vec2<f32>) -> bool { return finite(sum.x) && finite(sum.y) && sum.y > 0.0; }
+
+// Leaves the window's result for the host; the word `update` says that the GPU came this far.
+fn report() {
+    stats.results[clock.slot] = Result(stats.sum, clock.update, select(0u, 1u, updates(stats.sum)));
+}

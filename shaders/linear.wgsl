@@ -1,0 +1,165 @@
+// A linear layer. Rows and columns are padded with +0 to multiples of four, so that every load is a vec4.
+//
+//   forward           y[r,o]         = bias[o] + Σ_i x[r,i] · weight[o,i]     i ascending
+//   backward_input    dx[r,i]      (+)= Σ_o dy[r,o] · weight[o,i]             o ascending
+//   backward_weight   dweight[o,i] (+)= Σ_r dy[r,o] · x[r,i]                  r in blocks, ascending
+//                     dbias[o]     (+)= Σ_r dy[r,o]
+//
+// One invocation makes a tile of 4 × 4 elements and needs no workgroup memory.
+
+struct Dims {
+    inputs: u32,
+    outputs: u32,
+    inputs4: u32,    // inputs and outputs in vec4, rounded up
+    outputs4: u32,
+    x_stride4: u32,  // from one row of x to the next, in vec4
+}
+
+override ACCUMULATE: bool = false;
+
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;                       // (rows, inputs)
+@group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;              // weight (outputs, inputs), bias (outputs)
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;                 // (rows, outputs)
+@group(0) @binding(5) var<storage, read> dy: array<vec4<f32>>;                      // (rows, outputs)
+@group(0) @binding(6) var<storage, read_write> dx: array<vec4<f32>>;                // (rows, inputs)
+@group(0) @binding(7) var<storage, read_write> dparameters: array<vec4<f32>>;       // as parameters
+@group(0) @binding(8) var<storage, read_write> open_parameters: array<vec4<f32>>;   // as parameters: the open block
+
+// Rows 4·row4 … 4·row4 + 3 of the weight at one column of vec4.
+fn weight(row4: u32, column4: u32) -> mat4x4<f32> {
+    let at = 4u * row4 * dims.inputs4 + column4;
+    return mat4x4(
+        parameters[at], parameters[at + dims.inputs4],
+        parameters[at + 2u * dims.inputs4], parameters[at + 3u * dims.inputs4],
+    );
+}
+
+@compute @workgroup_size(8, 8)
+fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+    let o = id.x;
+    let r = 4u * id.y;
+    if o >= dims.outputs4 || r >= clock.rows { return; }
+    let bias = parameters[4u * dims.outputs4 * dims.inputs4 + o];
+    var c0 = bias;
+    var c1 = bias;
+    var c2 = bias;
+    var c3 = bias;
+    let at = r * dims.x_stride4;
+    for (var i = 0u; i < dims.inputs4; i++) {
+        let w = transpose(weight(o, i));
+        c0 = chain(w, x[at + i], c0);
+        c1 = chain(w, x[at + dims.x_stride4 + i], c1);
+        c2 = chain(w, x[at + 2u * dims.x_stride4 + i], c2);
+        c3 = chain(w, x[at + 3u * dims.x_stride4 + i], c3);
+    }
+    let keep = real(o, dims.outputs);
+    let out = r * dims.outputs4 + o;
+    y[out] = select(vec4(0.0), c0, keep);
+    y[out + dims.outputs4] = select(vec4(0.0), c1, keep);
+    y[out + 2u * dims.outputs4] = select(vec4(0.0), c2, keep);
+    y[out + 3u * dims.outputs4] = select(vec4(0.0), c3, keep);
+}
+
+fn put_dx(at: u32, value: vec4<f32>) {
+    if ACCUMULATE { dx[at] += value; } else { dx[at] = value; }
+}
+
+@compute @workgroup_size(8, 8)
+fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
+    let i = id.x;
+    let r = 4u * id.y;
+    if i >= dims.inputs4 || r >= clock.rows { return; }
+    var c0 = vec4(0.0);
+    var c1 = vec4(0.0);
+    var c2 = vec4(0.0);
+    var c3 = vec4(0.0);
+    let at = r * dims.outputs4;
+    for (var o = 0u; o < dims.outputs4; o++) {
+        let w = weight(o, i);
+        c0 = chain(w, dy[at + o], c0);
+        c1 = chain(w, dy[at + dims.outputs4 + o], c1);
+        c2 = chain(w, dy[at + 2u * dims.outputs4 + o], c2);
+        c3 = chain(w, dy[at + 3u * dims.outputs4 + o], c3);
+    }
+    let keep = real(i, dims.inputs);
+    let out = r * dims.inputs4 + i;
+    put_dx(out, select(vec4(0.0), c0, keep));
+    put_dx(out + dims.inputs4, select(vec4(0.0), c1, keep));
+    put_dx(out + 2u * dims.inputs4, select(vec4(0.0), c2, keep));
+    put_dx(out + 3u * dims.inputs4, select(vec4(0.0), c3, keep));
+}
+
+fn weight_gradient(o: u32, i: u32) {
+    let at = (vec4(4u * o) + vec4(0u, 1u, 2u, 3u)) * dims.inputs4 + i;
+    var total = mat4x4<f32>();
+    if clock.first == 0u {
+        total = mat4x4(dparameters[at.x], dparameters[at.y], dparameters[at.z], dparameters[at.w]);
+    }
+    var part = mat4x4<f32>();
+    if clock.row0 % BLOCK != 0u {
+        part = mat4x4(open_parameters[at.x], open_parameters[at.y], open_parameters[at.z], open_parameters[at.w]);
+    }
+    var p0 = part[0];
+    var p1 = part[1];
+    var p2 = part[2];
+    var p3 = part[3];
+    var r = 0u;
+    while r < clock.rows {
+        let stop = block_stop(r);
+        for (; r < stop; r++) {
+            let d = dy[r * dims.outputs4 + o];
+            let v = x[r * dims.x_stride4 + i];
+            p0 = fma(vec4(d.x), v, p0);
+            p1 = fma(vec4(d.y), v, p1);
+            p2 = fma(vec4(d.z), v, p2);
+            p3 = fma(vec4(d.w), v, p3);
+        }
+        if closed(r) {
+            total += mat4x4(p0, p1, p2, p3);
+            p0 = vec4(0.0);
+            p1 = vec4(0.0);
+            p2 = vec4(0.0);
+            p3 = vec4(0.0);
+        }
+    }
+    let keep = real(i, dims.inputs);
+    let rows = real(o, dims.outputs);
+    dparameters[at.x] = select(vec4(0.0), total[0], keep & vec4(rows.x));
+    dparameters[at.y] = select(vec4(0.0), total[1], keep & vec4(rows.y));
+    dparameters[at.z] = select(vec4(0.0), total[2], keep & vec4(rows.z));
+    dparameters[at.w] = select(vec4(0.0), total[3], keep & vec4(rows.w));
+    if !closed(clock.rows) {
+        open_parameters[at.x] = p0;
+        open_parameters[at.y] = p1;
+        open_parameters[at.z] = p2;
+        open_parameters[at.w] = p3;
+    }
+}
+
+fn bias_gradient(o: u32) {
+    let at = 4u * dims.outputs4 * dims.inputs4 + o;
+    var total = vec4(0.0);
+    if clock.first == 0u { total = dparameters[at]; }
+    var part = vec4(0.0);
+    if clock.row0 % BLOCK != 0u { part = open_parameters[at]; }
+    var r = 0u;
+    while r < clock.rows {
+        let stop = block_stop(r);
+        for (; r < stop; r++) { part += dy[r * dims.outputs4 + o]; }
+        if closed(r) {
+            total += part;
+            part = vec4(0.0);
+        }
+    }
+    dparameters[at] = select(vec4(0.0), total, real(o, dims.outputs));
+    if !closed(clock.rows) { open_parameters[at] = part; }
+}
+
+// One column of invocations more than the weight has: the bias.
+@compute @workgroup_size(8, 8)
+fn backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.y >= dims.outputs4 { return; }
+    if id.x < dims.inputs4 { weight_gradient(id.y, id.x); }
+    if id.x == dims.inputs4 { bias_gradient(id.y); }
+}

@@ -1,0 +1,42 @@
+//! The reverse walk: in which order gradients are computed and who writes first. It knows no op.
+
+use std::collections::HashSet;
+
+use crate::graph::{Graph, Kind, Tensor};
+use crate::ops::{Site, Step, Write};
+
+/// The steps that compute the gradient of Σ_r weight_r · loss_r by every parameter.
+pub fn backward(graph: &Graph, loss: Tensor) -> Vec<Step> {
+    let needed = depends_on_parameters(graph);
+    let mut written: HashSet<Tensor> = HashSet::from([loss]);
+    let mut steps = Vec::new();
+    for node in graph.nodes().iter().rev() {
+        if !written.contains(&node.output) {
+            continue; // the loss does not depend on it
+        }
+        let mut wants = Vec::with_capacity(node.inputs.len());
+        for &input in &node.inputs {
+            let write = if !needed.contains(&input) {
+                None
+            } else if written.insert(input) {
+                Some(Write::Overwrite)
+            } else {
+                Some(Write::Accumulate)
+            };
+            wants.push(write);
+        }
+        steps.extend(node.op.backward(&Site { graph, node, wants }));
+    }
+    steps
+}
+
+/// The tensors whose gradient leads to a parameter's.
+fn depends_on_parameters(graph: &Graph) -> HashSet<Tensor> {
+    let mut needed: HashSet<Tensor> = graph.tensors().filter(|&t| graph.info(t).kind == Kind::Parameter).collect();
+    for node in graph.nodes() {
+        if node.inputs.iter().any(|input| needed.contains(input)) {
+            needed.insert(node.output);
+        }
+    }
+    needed
+}

@@ -1,0 +1,93 @@
+//! What the losses share that are a mean over a row's outputs: `shaders/lib/loss.wgsl`, joined with the op's own `loss`
+//! and `dloss`.
+
+use super::{Op, Place, Role, Site, Step, rows};
+use crate::gpu::{Grid, Shader};
+use crate::graph::Shape;
+use crate::twin::Matrix;
+
+pub(super) const LOSS: &str = include_str!("../../shaders/lib/loss.wgsl");
+
+/// What a loss compares a row of outputs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// As many numbers as there are outputs.
+    Values,
+    /// For each output, yes (1) or no (0); the output is the logit of yes.
+    Flags,
+    /// The number of a class; the outputs are the classes' logits.
+    Class,
+}
+
+/// loss_r = Σ_c loss(y, t) / columns
+pub struct Mean {
+    /// The op's WGSL.
+    pub shader: Shader,
+    /// What the target is.
+    pub reads: Reads,
+    /// loss(y, t)
+    pub loss: fn(f64, f64) -> f64,
+    /// Its derivative by y.
+    pub dloss: fn(f64, f64) -> f64,
+}
+
+/// A step of a loss: y, the records and their sizes are the same forward and backward.
+pub(super) fn step(site: &Site, entry: &'static str, grid: Grid) -> Step {
+    let y = site.input(0);
+    let record = site.graph.record();
+    let dims = [
+        ("columns", site.columns(y)),
+        ("y_stride", site.stride(y)),
+        ("record_stride", record.stride as u32),
+        ("target_at", record.target_at as u32),
+        ("weight_at", record.weight_at as u32),
+    ];
+    site.step(entry, grid).dims(&dims).bind("y", Place::Value(y)).bind("record", Place::Record)
+}
+
+impl Op for Mean {
+    fn name(&self) -> &'static str {
+        self.shader.name
+    }
+
+    fn role(&self) -> Role {
+        Role::Loss(self.reads)
+    }
+
+    fn shader(&self) -> &Shader {
+        &self.shader
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        let [y, target] = inputs else { return Err(format!("takes y and a target, but {} tensors were given", inputs.len())) };
+        let (outputs, targets) = (rows(y, "y")?, rows(target, "the target")?);
+        if outputs != targets {
+            return Err(format!("y is {y} but the target is {target}: {outputs} and {targets} columns differ"));
+        }
+        Ok(Shape::Rows(1))
+    }
+
+    fn forward(&self, site: &Site) -> Step {
+        step(site, "forward", Grid::Rows).bind("row_loss", Place::Value(site.output()))
+    }
+
+    fn backward(&self, site: &Site) -> Vec<Step> {
+        if site.wants[0].is_none() {
+            return Vec::new();
+        }
+        let grid = Grid::Tiles { columns: site.stride(site.input(0)), rows_each: 1 };
+        vec![step(site, "backward", grid).bind("dy", Place::Gradient(site.input(0)))]
+    }
+
+    fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {
+        let (y, t) = (inputs[0], inputs[1]);
+        let mean = |r| (0..y.columns).map(|c| (self.loss)(y.at(r, c), t.at(r, c))).sum::<f64>() / y.columns as f64;
+        Matrix::build(y.rows, 1, |r, _| mean(r))
+    }
+
+    fn twin_backward(&self, inputs: &[&Matrix], _: &Matrix, dloss: &Matrix) -> Vec<Matrix> {
+        let (y, t) = (inputs[0], inputs[1]);
+        let derivative = |r, c| dloss.at(r, 0) * (self.dloss)(y.at(r, c), t.at(r, c)) / y.columns as f64;
+        vec![Matrix::build(y.rows, y.columns, derivative), Matrix::default()]
+    }
+}

@@ -1,0 +1,76 @@
+//! What all activations share: `shaders/lib/map.wgsl`, joined with the op's own `f` and `df`.
+
+use super::{Op, Place, Role, Site, Step, rows};
+use crate::gpu::{Grid, Shader};
+use crate::graph::Shape;
+use crate::twin::Matrix;
+
+pub(super) const CLOCK: &str = include_str!("../../shaders/lib/clock.wgsl");
+pub(super) const SPECIAL: &str = include_str!("../../shaders/lib/special.wgsl");
+pub(super) const MAP: &str = include_str!("../../shaders/lib/map.wgsl");
+
+/// An activation: y = f(x), element by element.
+pub struct Map {
+    /// The op's WGSL.
+    pub shader: Shader,
+    /// f(x)
+    pub f: fn(f64) -> f64,
+    /// f'(x)
+    pub df: fn(f64) -> f64,
+}
+
+impl Map {
+    fn step(&self, site: &Site, entry: &'static str) -> Step {
+        let x = site.input(0);
+        let columns = site.columns(x);
+        let columns4 = columns.div_ceil(4);
+        let dims = [("columns", columns), ("columns4", columns4), ("x_stride4", site.stride(x) / 4)];
+        site.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }).dims(&dims).bind("x", Place::Value(x))
+    }
+}
+
+impl Op for Map {
+    fn name(&self) -> &'static str {
+        self.shader.name
+    }
+
+    fn role(&self) -> Role {
+        Role::Activation
+    }
+
+    fn shader(&self) -> &Shader {
+        &self.shader
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        match inputs {
+            [x] => Ok(Shape::Rows(rows(x, "x")?)),
+            _ => Err(format!("takes x, but {} tensors were given", inputs.len())),
+        }
+    }
+
+    fn forward(&self, site: &Site) -> Step {
+        self.step(site, "forward").bind("y", Place::Value(site.output()))
+    }
+
+    fn backward(&self, site: &Site) -> Vec<Step> {
+        let Some(write) = site.wants[0] else { return Vec::new() };
+        let step = self
+            .step(site, "backward")
+            .bind("y_saved", Place::Value(site.output()))
+            .bind("dy", Place::Gradient(site.output()))
+            .bind("dx", Place::Gradient(site.input(0)))
+            .write(write);
+        vec![step]
+    }
+
+    fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {
+        let x = inputs[0];
+        Matrix::build(x.rows, x.columns, |r, c| (self.f)(x.at(r, c)))
+    }
+
+    fn twin_backward(&self, inputs: &[&Matrix], _: &Matrix, dy: &Matrix) -> Vec<Matrix> {
+        let x = inputs[0];
+        vec![Matrix::build(x.rows, x.columns, |r, c| (self.df)(x.at(r, c)) * dy.at(r, c))]
+    }
+}

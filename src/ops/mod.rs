@@ -1,0 +1,244 @@
+//! What a network is made of. An op is one file here, one file in `shaders/` and one line in [`ALL`].
+
+mod bce;
+mod cross_entropy;
+mod gelu;
+mod gelu_tanh;
+mod huber;
+mod leaky_relu;
+pub mod linear;
+mod loss;
+mod map;
+mod mse;
+mod relu;
+mod sigmoid;
+mod silu;
+mod tanh;
+
+use crate::gpu::{Grid, Scalar, Shader};
+use crate::graph::{Graph, Node, Part, Shape, Tensor, pad4};
+use crate::twin::Matrix;
+
+pub use loss::Reads;
+
+/// Every op there is.
+pub static ALL: &[&dyn Op] = &[
+    &linear::LINEAR,
+    &relu::RELU,
+    &leaky_relu::LEAKY_RELU,
+    &tanh::TANH,
+    &sigmoid::SIGMOID,
+    &silu::SILU,
+    &gelu::GELU,
+    &gelu_tanh::GELU_TANH,
+    &mse::MSE,
+    &cross_entropy::CROSS_ENTROPY,
+    &huber::HUBER,
+    &bce::BCE,
+];
+
+/// One operation: its shape rule, its kernels forward and backward, and its twin in plain f64.
+pub trait Op: Sync {
+    /// Its name: that of its two files, and what a configuration calls it.
+    fn name(&self) -> &'static str;
+
+    /// What it is in a network.
+    fn role(&self) -> Role;
+
+    /// Its WGSL.
+    fn shader(&self) -> &Shader;
+
+    /// The shape that it makes of these, or what is wrong with them.
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape, String>;
+
+    /// The kernel that computes `site.output`.
+    fn forward(&self, site: &Site) -> Step;
+
+    /// The kernels that compute the gradients of the inputs that [`Site::wants`] names.
+    fn backward(&self, site: &Site) -> Vec<Step>;
+
+    /// `output = op(inputs)`, obviously right. Parameters are one row: part after part.
+    fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix;
+
+    /// The gradient of each input, given that of the output. An input that has none gets an empty matrix.
+    fn twin_backward(&self, inputs: &[&Matrix], output: &Matrix, doutput: &Matrix) -> Vec<Matrix>;
+}
+
+/// What an op is in a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Takes rows and parameters.
+    Layer,
+    /// Takes rows and makes rows of the same width.
+    Activation,
+    /// Takes rows and a target and makes the loss of each row.
+    Loss(Reads),
+}
+
+/// The op of a name.
+pub fn find(name: &str) -> Option<&'static dyn Op> {
+    ALL.iter().copied().find(|op| op.name() == name)
+}
+
+/// The names of all activations.
+pub fn activations() -> Vec<&'static str> {
+    ALL.iter().filter(|op| op.role() == Role::Activation).map(|op| op.name()).collect()
+}
+
+/// The names of all losses.
+pub fn losses() -> Vec<&'static str> {
+    ALL.iter().filter(|op| matches!(op.role(), Role::Loss(_))).map(|op| op.name()).collect()
+}
+
+/// Whether a kernel writes a gradient or adds to what another wrote there before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// The first to write.
+    Overwrite,
+    /// A later one.
+    Accumulate,
+}
+
+/// Where an op stands in a graph.
+pub struct Site<'a> {
+    /// The graph.
+    pub graph: &'a Graph,
+    /// The node.
+    pub node: &'a Node,
+    /// For each input, whether its gradient is wanted and how it is written.
+    pub wants: Vec<Option<Write>>,
+}
+
+impl Site<'_> {
+    /// The op's k-th input.
+    pub fn input(&self, k: usize) -> Tensor {
+        self.node.inputs[k]
+    }
+
+    /// What the op makes.
+    pub fn output(&self) -> Tensor {
+        self.node.output
+    }
+
+    /// Columns of a tensor that has rows.
+    pub fn columns(&self, tensor: Tensor) -> u32 {
+        self.graph.columns(tensor) as u32
+    }
+
+    /// From one row to the next, in floats: the input lies in records, all else in rows of its own.
+    pub fn stride(&self, tensor: Tensor) -> u32 {
+        match self.graph.info(tensor).kind {
+            crate::graph::Kind::Input | crate::graph::Kind::Target => self.graph.record().stride as u32,
+            _ => pad4(self.graph.columns(tensor)) as u32,
+        }
+    }
+
+    /// A step of this op, so far without dims and bindings.
+    pub fn step(&self, entry: &'static str, grid: Grid) -> Step {
+        let name = &self.graph.info(self.output()).name;
+        Step {
+            label: format!("{name} {}", entry),
+            shader: self.node.op.shader(),
+            entry,
+            constants: Vec::new(),
+            dims: Vec::new(),
+            bindings: Vec::new(),
+            grid,
+        }
+    }
+}
+
+/// One dispatch as data: which kernel, with which sizes, on which tensors.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What it computes, for people.
+    pub label: String,
+    /// The shader.
+    pub shader: &'static Shader,
+    /// The entry point.
+    pub entry: &'static str,
+    /// Values of the shader's `override` constants.
+    pub constants: Vec<(&'static str, f64)>,
+    /// Values of the fields of the shader's `dims`.
+    pub dims: Vec<(&'static str, Scalar)>,
+    /// What each variable of the shader is bound to.
+    pub bindings: Vec<(&'static str, Place)>,
+    /// Its invocations.
+    pub grid: Grid,
+}
+
+impl Step {
+    /// Sets the fields of `dims`.
+    pub fn dims(mut self, dims: &[(&'static str, u32)]) -> Step {
+        self.dims.extend(dims.iter().map(|&(name, value)| (name, Scalar::U32(value))));
+        self
+    }
+
+    /// Binds a variable.
+    pub fn bind(mut self, name: &'static str, place: Place) -> Step {
+        self.bindings.push((name, place));
+        self
+    }
+
+    /// Binds a variable, or leaves it out.
+    pub fn bind_if(self, yes: bool, name: &'static str, place: Place) -> Step {
+        if yes { self.bind(name, place) } else { self }
+    }
+
+    /// Sets an `override` constant.
+    pub fn constant(mut self, name: &'static str, value: f64) -> Step {
+        self.constants.push((name, value));
+        self
+    }
+
+    /// Sets the `override` constant `ACCUMULATE`.
+    pub fn write(self, write: Write) -> Step {
+        self.constant("ACCUMULATE", f64::from(u8::from(write == Write::Accumulate)))
+    }
+}
+
+/// A place in memory, by what it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The value of a tensor: a parameter's part of the parameters, the records, or rows.
+    Value(Tensor),
+    /// The gradient of a tensor.
+    Gradient(Tensor),
+    /// The open block of a parameter's gradient.
+    Open(Tensor),
+    /// The records of the micro-batch: features, targets and weights.
+    Record,
+    /// The sums of the open window and the results of the last ones.
+    Stats,
+    /// The samples of this submission, by number.
+    Sample,
+    /// The data set, where it stays on the GPU.
+    Data,
+    /// All parameters, from the first vec4 to before the second.
+    Parameters(Span),
+    /// Their gradients.
+    Gradients(Span),
+    /// The open blocks of their gradients.
+    OpenGradients(Span),
+    /// What the optimizer remembers of them, and how many times as much it is.
+    Moments(Span),
+}
+
+/// A stretch of the parameters, in vec4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// Where it begins.
+    pub start: u32,
+    /// How long it is.
+    pub len: u32,
+}
+
+/// Rows of `columns`, or what is wrong.
+pub(crate) fn rows(shape: &Shape, what: &str) -> Result<usize, String> {
+    shape.columns().ok_or_else(|| format!("{what} is {shape}, but rows are wanted"))
+}
+
+/// The parts of a layer's parameters for so many inputs and outputs.
+pub fn linear_parts(inputs: usize, outputs: usize) -> Vec<Part> {
+    linear::parts(inputs, outputs)
+}
