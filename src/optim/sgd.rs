@@ -1,0 +1,96 @@
+//! Stochastic gradient descent with momentum, as `torch.optim.SGD` defines it.
+
+use super::{CLOCK, Optimizer, STATS};
+use crate::gpu::{Grid, Scalar, Shader};
+use crate::ops::{Place, Span, Step};
+use crate::{Error, Result};
+
+pub(super) static SHADER: Shader = Shader { name: "sgd", parts: &[CLOCK, STATS, include_str!("../../shaders/sgd.wgsl")] };
+
+/// Stochastic gradient descent. Every setting has the meaning that it has in
+/// [`torch.optim.SGD`](https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html), and 0 turns it off:
+///
+/// ```text
+/// g = gradient + weight_decay · p
+/// b = g in the first update, else momentum · b + (1 - dampening) · g
+/// g = g + momentum · b if nesterov, else b          (only with momentum)
+/// p = p - lr · g
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sgd {
+    /// How much of the last step goes on.
+    pub momentum: f64,
+    /// How much of the gradient is held back from the momentum.
+    pub dampening: f64,
+    /// How strongly parameters are drawn to 0.
+    pub weight_decay: f64,
+    /// Whether to look one step of momentum ahead.
+    pub nesterov: bool,
+}
+
+impl Sgd {
+    /// Refuses what PyTorch refuses.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the setting.
+    pub fn check(&self) -> Result<()> {
+        let rates =
+            [("momentum", self.momentum), ("dampening", self.dampening), ("weight_decay", self.weight_decay)];
+        for (name, value) in rates {
+            if !(value >= 0.0 && (value as f32).is_finite()) {
+                return Err(Error::config(format!("optimizer.{name}"), format!("{value}; give a number from 0")));
+            }
+        }
+        if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
+            let message = "needs momentum above 0 and dampening 0; set them or leave nesterov out";
+            return Err(Error::config("optimizer.nesterov", message));
+        }
+        Ok(())
+    }
+}
+
+impl Optimizer for Sgd {
+    fn name(&self) -> &'static str {
+        "sgd"
+    }
+
+    fn moments(&self) -> usize {
+        usize::from(self.momentum != 0.0)
+    }
+
+    fn step(&self, span: Span) -> Step {
+        let step = Step {
+            label: "all parameters".to_owned(),
+            shader: &SHADER,
+            entry: if self.moments() > 0 { "update_momentum" } else { "update" },
+            constants: Vec::new(),
+            dims: Vec::new(),
+            bindings: Vec::new(),
+            grid: Grid::Line(span.len),
+        };
+        step.bind("stats", Place::Stats)
+            .bind("gradients", Place::Gradients(span))
+            .bind("parameters", Place::Parameters(span))
+            .bind_if(self.moments() > 0, "moments", Place::Moments(span))
+            .constant("MOMENTUM", self.momentum)
+            .constant("DAMPENING", self.dampening)
+            .constant("WEIGHT_DECAY", self.weight_decay)
+            .constant("NESTEROV", f64::from(u8::from(self.nesterov)))
+    }
+
+    fn scalars(&self, update: u64, lr: f64) -> Vec<(&'static str, Scalar)> {
+        vec![("lr", Scalar::F32(lr as f32)), ("first", Scalar::U32(u32::from(update == 1)))]
+    }
+
+    fn twin(&self, update: u64, lr: f64, gradient: &[f64], parameters: &mut [f64], moments: &mut [f64]) {
+        for (at, (p, gradient)) in parameters.iter_mut().zip(gradient).enumerate() {
+            let mut g = gradient + self.weight_decay * *p;
+            if self.momentum != 0.0 {
+                let b = &mut moments[at];
+                *b = if update == 1 { g } else { self.momentum * *b + (1.0 - self.dampening) * g };
+                g = if self.nesterov { g + self.momentum * *b } else { *b };
+            }
+            *p -= lr * g;
+        }
+    }
+}

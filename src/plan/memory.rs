@@ -1,0 +1,235 @@
+//! Which buffer holds what. Rows that are not alive together share a buffer.
+
+use std::collections::HashMap;
+
+use wgpu::BufferUsages;
+
+use super::{CLOCKS, Plan, RESULTS, SAMPLES, Training, in_records};
+use crate::gpu::{SLOT, usage};
+use crate::graph::{Graph, Kind, Tensor, pad4};
+use crate::ops::{Place, Span};
+
+/// A buffer that a plan needs.
+#[derive(Clone, Debug)]
+pub struct Buffer {
+    /// What it holds.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Its size.
+    pub bytes: u64,
+    /// How `wgpu` is to use it.
+    pub usage: BufferUsages,
+}
+
+/// What memory is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// What is learned.
+    Parameters,
+    /// Their gradients, open blocks included.
+    Gradients,
+    /// What the optimizer remembers.
+    Optimizer,
+    /// Rows of the micro-batch and their gradients.
+    Activations,
+    /// The samples of the micro-batch.
+    Records,
+    /// Clocks, sizes and results.
+    Control,
+}
+
+impl Role {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Parameters => "parameters",
+            Role::Gradients => "gradients",
+            Role::Optimizer => "optimizer state",
+            Role::Activations => "activations",
+            Role::Records => "records",
+            Role::Control => "control",
+        }
+    }
+}
+
+/// A stretch of one of the plan's buffers, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    pub buffer: usize,
+    pub offset: u64,
+    pub size: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Places {
+    at: HashMap<Place, Stretch>,
+    pub dims: usize,
+    pub clock: usize,
+    pub output: usize,
+    pub results: Vec<usize>,
+}
+
+impl Places {
+    pub(super) fn find(&self, place: Place) -> Option<Stretch> {
+        self.at.get(&place).copied()
+    }
+}
+
+/// Bytes of one result, and of what stands before the results: `Result` and `Stats` in `shaders/lib/stats.wgsl`.
+pub(super) const RESULT: usize = 16;
+
+/// Submissions with updates that may be on their way at once.
+const IN_FLIGHT: usize = 2;
+
+/// Gives every place of the plan's steps a stretch of a buffer.
+pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>) {
+    let flat = 4 * plan.layout.len() as u64;
+    let all = Span { start: 0, len: (plan.layout.len() / 4) as u32 };
+    let parameters = plan.add("parameters", Role::Parameters, flat, usage::STORAGE);
+    plan.put(Place::Parameters(all), parameters);
+    plan.put_layers(graph, parameters, Place::Value);
+
+    let record = 4 * (plan.record.stride * pad4(plan.micro_batch)) as u64;
+    let record = plan.add("records", Role::Records, record, usage::STORAGE);
+    plan.put(Place::Record, record);
+    for tensor in graph.tensors().filter(|&tensor| in_records(graph, tensor)) {
+        plan.put(Place::Value(tensor), record);
+    }
+    if let Some(training) = training {
+        place_training(plan, graph, training, all, flat);
+    }
+    share_rows(plan, graph);
+
+    let output = row_bytes(plan, graph, Place::Value(plan.output));
+    plan.places.output = plan.add("output staging", Role::Control, output, usage::READBACK);
+    let steps: usize = plan.lists().iter().map(|(_, steps)| steps.len()).sum();
+    plan.places.dims = plan.add("dims", Role::Control, u64::from(SLOT) * steps.max(1) as u64, usage::UNIFORM);
+    plan.places.clock = plan.add("clocks", Role::Control, u64::from(SLOT) * CLOCKS as u64, usage::UNIFORM);
+}
+
+fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span, flat: u64) {
+    let gradients = plan.add("gradients", Role::Gradients, flat, usage::STORAGE);
+    plan.put(Place::Gradients(all), gradients);
+    plan.put_layers(graph, gradients, Place::Gradient);
+
+    // Without open blocks nothing reads or writes them; what is bound in their place is one vec4.
+    let open = if training.open_blocks { flat } else { 16 };
+    let open = plan.add("open blocks", Role::Gradients, open, usage::STORAGE);
+    plan.put(Place::OpenGradients(all), open);
+    if training.open_blocks {
+        plan.put_layers(graph, open, Place::Open);
+    } else {
+        for tensor in graph.tensors().filter(|&tensor| graph.info(tensor).kind == Kind::Parameter) {
+            plan.put(Place::Open(tensor), open);
+        }
+    }
+    let moments = training.optimizer.moments() as u64;
+    if moments > 0 {
+        let moments = plan.add("moments", Role::Optimizer, moments * flat, usage::STORAGE);
+        plan.put(Place::Moments(all), moments);
+    }
+    let stats = plan.add("stats", Role::Control, (RESULT + RESULT * RESULTS) as u64, usage::STORAGE);
+    plan.put(Place::Stats, stats);
+    for _ in 0..IN_FLIGHT {
+        let staging = plan.add("results staging", Role::Control, (RESULT + RESULT * RESULTS) as u64, usage::READBACK);
+        plan.places.results.push(staging);
+    }
+    let samples = 4 * SAMPLES.max(plan.micro_batch) as u64;
+    let samples = plan.add("samples", Role::Control, samples, usage::STORAGE);
+    plan.put(Place::Sample, samples);
+}
+
+/// Walks the steps in order and gives each tensor a buffer that no tensor alive at the same time has.
+fn share_rows(plan: &mut Plan, graph: &Graph) {
+    let order: Vec<Vec<Place>> = [&plan.forward, &plan.loss, &plan.gradient]
+        .into_iter()
+        .flatten()
+        .map(|step| step.bindings.iter().map(|&(_, place)| place).filter(|&place| is_row(graph, place)).collect())
+        .collect();
+    let mut last: HashMap<Place, usize> = HashMap::new();
+    for (at, places) in order.iter().enumerate() {
+        last.extend(places.iter().map(|&place| (place, at)));
+    }
+    // The output is read back after the forward steps.
+    last.entry(Place::Value(plan.output)).and_modify(|at| *at = (*at).max(plan.forward.len()));
+
+    let mut slots: Vec<Shared> = Vec::new();
+    let mut slot_of: HashMap<Place, usize> = HashMap::new();
+    for (at, places) in order.iter().enumerate() {
+        for &place in places.iter().filter(|place| !slot_of.contains_key(place)).collect::<Vec<_>>() {
+            let bytes = row_bytes(plan, graph, place);
+            let free = (0..slots.len()).filter(|&slot| slots[slot].busy_until < at);
+            // Of the free ones the one that has to grow least, then the one that wastes least.
+            let best = free.min_by_key(|&slot| (bytes.saturating_sub(slots[slot].bytes), slots[slot].bytes));
+            let slot = best.unwrap_or_else(|| {
+                slots.push(Shared::default());
+                slots.len() - 1
+            });
+            slots[slot].bytes = slots[slot].bytes.max(bytes);
+            slots[slot].busy_until = last[&place];
+            slots[slot].names.push(row_name(graph, place));
+            slot_of.insert(place, slot);
+        }
+    }
+    let first = plan.buffers.len();
+    for slot in &slots {
+        plan.add(&slot.names.join(", "), Role::Activations, slot.bytes, usage::STORAGE);
+    }
+    for (place, slot) in slot_of {
+        plan.put(place, first + slot);
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    bytes: u64,
+    busy_until: usize,
+    names: Vec<String>,
+}
+
+fn is_row(graph: &Graph, place: Place) -> bool {
+    matches!(place, Place::Value(t) | Place::Gradient(t) if graph.info(t).kind == Kind::Made)
+}
+
+fn row_tensor(place: Place) -> Option<Tensor> {
+    match place {
+        Place::Value(tensor) | Place::Gradient(tensor) => Some(tensor),
+        _ => None,
+    }
+}
+
+fn row_bytes(plan: &Plan, graph: &Graph, place: Place) -> u64 {
+    let columns = row_tensor(place).map_or(0, |tensor| graph.columns(tensor));
+    // Kernels work on four rows at a time; losses are one float a row.
+    let stride = if columns == 1 { 4 } else { pad4(columns) };
+    4 * (stride * pad4(plan.micro_batch)) as u64
+}
+
+fn row_name(graph: &Graph, place: Place) -> String {
+    match place {
+        Place::Gradient(tensor) => format!("d {}", graph.info(tensor).name),
+        _ => row_tensor(place).map_or(String::new(), |tensor| graph.info(tensor).name.clone()),
+    }
+}
+
+impl Plan {
+    fn add(&mut self, name: &str, role: Role, bytes: u64, usage: BufferUsages) -> usize {
+        self.buffers.push(Buffer { name: name.to_owned(), role, bytes, usage });
+        self.buffers.len() - 1
+    }
+
+    fn put(&mut self, place: Place, buffer: usize) {
+        let size = self.buffers[buffer].bytes;
+        self.places.at.insert(place, Stretch { buffer, offset: 0, size });
+    }
+
+    fn put_layers(&mut self, graph: &Graph, buffer: usize, place: fn(Tensor) -> Place) {
+        for tensor in graph.tensors().filter(|&tensor| graph.info(tensor).kind == Kind::Parameter) {
+            let range = self.layout.range(tensor);
+            let stretch = Stretch { buffer, offset: 4 * range.start as u64, size: 4 * range.len() as u64 };
+            self.places.at.insert(place(tensor), stretch);
+        }
+    }
+}
+

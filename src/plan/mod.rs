@@ -1,0 +1,205 @@
+//! Everything that is decided before the first dispatch: which kernels run in which order, in which memory, in how many
+//! bytes. A plan is data; [`Program`] makes it real on a device.
+
+mod memory;
+mod parameters;
+mod program;
+
+use std::fmt;
+
+pub use memory::{Buffer, Role};
+pub use parameters::{Array, Layout};
+pub use program::Program;
+
+use crate::backward::backward;
+use crate::gpu::{Grid, Shader};
+use crate::graph::{Graph, Kind, Record, Tensor};
+use crate::ops::{Place, Site, Span, Step};
+use crate::optim::Optimizer;
+use crate::{Error, Result};
+
+/// Rows are summed in blocks of this many: `BLOCK` in `shaders/lib/clock.wgsl`.
+pub const BLOCK: usize = 32;
+
+/// Results of so many updates fit into one submission.
+pub const RESULTS: usize = 64;
+
+/// Micro-batches and updates of one submission need so many slots for their clocks at most.
+pub const CLOCKS: usize = 512;
+
+/// Samples of one submission, unless one micro-batch has more.
+pub const SAMPLES: usize = 1 << 16;
+
+/// How windows begin, are summed and end.
+static WINDOW: Shader = Shader {
+    name: "window",
+    parts: &[
+        include_str!("../../shaders/lib/clock.wgsl"),
+        include_str!("../../shaders/lib/stats.wgsl"),
+        include_str!("../../shaders/window.wgsl"),
+    ],
+};
+
+/// Rows of a micro-batch out of the data on the GPU.
+static GATHER: Shader = Shader {
+    name: "gather",
+    parts: &[include_str!("../../shaders/lib/clock.wgsl"), include_str!("../../shaders/gather.wgsl")],
+};
+
+/// The shaders that belong to no op and no optimizer.
+pub static SHADERS: &[&Shader] = &[&WINDOW, &GATHER];
+
+/// What is trained and how: what a [`Plan`] for training needs beside the graph.
+pub struct Training<'a> {
+    /// (rows, 1)
+    pub loss: Tensor,
+    /// What makes the updates.
+    pub optimizer: &'a dyn Optimizer,
+    /// Whether micro-batches may end inside a block of rows, which is then kept open in memory of its own.
+    pub open_blocks: bool,
+}
+
+/// Lists of steps, and the memory that they need.
+pub struct Plan {
+    /// Rows that the GPU holds at once.
+    pub micro_batch: usize,
+    /// How a sample lies in memory.
+    pub record: Record,
+    /// How the parameters lie in memory.
+    pub layout: Layout,
+    /// The network's output.
+    pub output: Tensor,
+    /// Rows out of the data on the GPU; only where training data stays there.
+    pub gather: Vec<Step>,
+    /// From the records to the output.
+    pub forward: Vec<Step>,
+    /// From the output to the loss of each row and the window's sums.
+    pub loss: Vec<Step>,
+    /// From the loss to every parameter's gradient.
+    pub gradient: Vec<Step>,
+    /// Closes an open block before an update that was not foreseen.
+    pub close: Vec<Step>,
+    /// From the gradients to new parameters.
+    pub update: Vec<Step>,
+    /// All memory.
+    pub buffers: Vec<Buffer>,
+    places: memory::Places,
+}
+
+impl Plan {
+    /// Plans inference, or training where `training` is given, with `micro_batch` rows at once.
+    pub fn new(graph: &Graph, output: Tensor, micro_batch: usize, training: Option<Training>) -> Result<Plan> {
+        if micro_batch == 0 || micro_batch > u32::MAX as usize / 4 {
+            return Err(Error::config("train.micro_batch", format!("{micro_batch} rows; give 1 or more")));
+        }
+        let record = graph.record();
+        let layout = Layout::new(graph)?;
+        let mut plan = Plan {
+            micro_batch,
+            record,
+            layout,
+            output,
+            gather: Vec::new(),
+            forward: Vec::new(),
+            loss: Vec::new(),
+            gradient: Vec::new(),
+            close: Vec::new(),
+            update: Vec::new(),
+            buffers: Vec::new(),
+            places: memory::Places::default(),
+        };
+        let loss = training.as_ref().map(|training| training.loss);
+        for node in graph.nodes() {
+            let site = Site { graph, node, wants: vec![None; node.inputs.len()] };
+            let list = if Some(node.output) == loss { &mut plan.loss } else { &mut plan.forward };
+            list.push(node.op.forward(&site));
+        }
+        if let Some(training) = &training {
+            plan.gather.push(gather(&record));
+            plan.loss.push(sum(&record, training.loss));
+            plan.gradient = backward(graph, training.loss);
+            let all = Span { start: 0, len: (plan.layout.len() / 4) as u32 };
+            plan.close.push(close(&record, all));
+            plan.update.push(training.optimizer.step(all));
+        }
+        memory::place(&mut plan, graph, training.as_ref());
+        Ok(plan)
+    }
+
+    /// Bytes of all buffers together.
+    pub fn bytes(&self) -> u64 {
+        self.buffers.iter().map(|buffer| buffer.bytes).sum()
+    }
+
+    /// Dispatches of one micro-batch.
+    pub fn dispatches_per_micro_batch(&self) -> usize {
+        self.gather.len() + self.forward.len() + self.loss.len() + self.gradient.len()
+    }
+
+    fn lists(&self) -> [(&'static str, &[Step]); 6] {
+        [
+            ("gather", &self.gather),
+            ("forward", &self.forward),
+            ("loss", &self.loss),
+            ("gradient", &self.gradient),
+            ("close", &self.close),
+            ("update", &self.update),
+        ]
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, steps) in self.lists() {
+            for step in steps {
+                writeln!(f, "{name:<9} {:<28} {}.{}", step.label, step.shader.name, step.entry)?;
+            }
+        }
+        for buffer in &self.buffers {
+            writeln!(f, "{:>12} bytes  {:<16} {}", buffer.bytes, buffer.role.name(), buffer.name)?;
+        }
+        write!(f, "{:>12} bytes  in all", self.bytes())
+    }
+}
+
+fn bare(label: &str, shader: &'static Shader, entry: &'static str, grid: Grid) -> Step {
+    Step {
+        label: label.to_owned(),
+        shader,
+        entry,
+        constants: Vec::new(),
+        dims: Vec::new(),
+        bindings: Vec::new(),
+        grid,
+    }
+}
+
+fn gather(record: &Record) -> Step {
+    let stride4 = (record.stride / 4) as u32;
+    bare("record", &GATHER, "gather", Grid::Tiles { columns: stride4, rows_each: 1 })
+        .dims(&[("stride4", stride4)])
+        .bind("sample", Place::Sample)
+        .bind("data", Place::Data)
+        .bind("record", Place::Record)
+}
+
+fn sum(record: &Record, loss: Tensor) -> Step {
+    bare("window loss", &WINDOW, "sum", Grid::Group)
+        .dims(&[("record_stride", record.stride as u32), ("weight_at", record.weight_at as u32)])
+        .bind("row_loss", Place::Value(loss))
+        .bind("record", Place::Record)
+        .bind("stats", Place::Stats)
+}
+
+fn close(record: &Record, all: Span) -> Step {
+    bare("open block", &WINDOW, "close", Grid::Line(all.len))
+        .dims(&[("record_stride", record.stride as u32), ("weight_at", record.weight_at as u32)])
+        .bind("stats", Place::Stats)
+        .bind("gradients", Place::Gradients(all))
+        .bind("open_gradients", Place::OpenGradients(all))
+}
+
+/// Whether a tensor's value lies in the records rather than in memory of its own.
+fn in_records(graph: &Graph, tensor: Tensor) -> bool {
+    matches!(graph.info(tensor).kind, Kind::Input | Kind::Target)
+}

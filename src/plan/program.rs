@@ -1,0 +1,137 @@
+//! A plan made real: buffers, pipelines and bind groups, each made once.
+
+use super::{CLOCKS, Plan, RESULTS, memory};
+use crate::gpu::{Bound, Dispatch, Gpu, SLOT};
+use crate::ops::{Place, Step};
+use crate::{Error, Result};
+
+/// A plan on a device.
+pub struct Program {
+    /// The plan.
+    pub plan: Plan,
+    /// Rows out of the data on the GPU; empty until [`Program::attach`].
+    pub gather: Vec<Dispatch>,
+    /// From the records to the output.
+    pub forward: Vec<Dispatch>,
+    /// From the output to the window's sums.
+    pub loss: Vec<Dispatch>,
+    /// From the loss to the gradients.
+    pub gradient: Vec<Dispatch>,
+    /// Closes an open block.
+    pub close: Vec<Dispatch>,
+    /// From the gradients to new parameters.
+    pub update: Vec<Dispatch>,
+    gpu: Gpu,
+    buffers: Vec<wgpu::Buffer>,
+}
+
+impl Program {
+    /// Makes every buffer, pipeline and bind group of a plan.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when something does not fit the device, and then says what.
+    pub fn new(gpu: &Gpu, plan: Plan) -> Result<Program> {
+        let make = |buffer: &memory::Buffer| gpu.buffer(&format!("accrue.{}", buffer.name), buffer.bytes, buffer.usage);
+        let buffers = plan.buffers.iter().map(make).collect::<Result<Vec<_>>>()?;
+        let mut program = Program {
+            plan,
+            gather: Vec::new(),
+            forward: Vec::new(),
+            loss: Vec::new(),
+            gradient: Vec::new(),
+            close: Vec::new(),
+            update: Vec::new(),
+            gpu: gpu.clone(),
+            buffers,
+        };
+        let mut dims = Vec::new();
+        program.forward = program.compile(&program.plan.forward, &mut dims, None)?;
+        program.loss = program.compile(&program.plan.loss, &mut dims, None)?;
+        program.gradient = program.compile(&program.plan.gradient, &mut dims, None)?;
+        program.close = program.compile(&program.plan.close, &mut dims, None)?;
+        program.update = program.compile(&program.plan.update, &mut dims, None)?;
+        gpu.upload(&program.buffers[program.plan.places.dims], &dims)?;
+        Ok(program)
+    }
+
+    /// Takes the rows of micro-batches from `data`, records that stay on the GPU.
+    pub fn attach(&mut self, data: &wgpu::Buffer) -> Result<()> {
+        let before: usize = self.plan.lists()[1..].iter().map(|(_, steps)| steps.len()).sum();
+        let mut dims = vec![0; before * SLOT as usize];
+        self.gather = self.compile(&self.plan.gather, &mut dims, Some(data))?;
+        let at = before * SLOT as usize;
+        self.gpu.queue().write_buffer(&self.buffers[self.plan.places.dims], at as u64, &dims[at..]);
+        Ok(())
+    }
+
+    fn compile(&self, steps: &[Step], dims: &mut Vec<u8>, data: Option<&wgpu::Buffer>) -> Result<Vec<Dispatch>> {
+        steps.iter().map(|step| self.compile_step(step, dims, data)).collect()
+    }
+
+    fn compile_step(&self, step: &Step, dims: &mut Vec<u8>, data: Option<&wgpu::Buffer>) -> Result<Dispatch> {
+        let kernel = self.gpu.kernel(step.shader, step.entry, &step.constants)?;
+        let mut bound = Vec::with_capacity(step.bindings.len() + 2);
+        for &(name, place) in &step.bindings {
+            bound.push((name, self.bound(step, place, data)?));
+        }
+        let reflection = self.gpu.reflection(step.shader)?;
+        let clock = &self.buffers[self.plan.places.clock];
+        bound.push(("clock", Bound { buffer: clock.clone(), offset: 0, size: u64::from(SLOT) }));
+        bound.push(("scalars", Bound { buffer: clock.clone(), offset: 0, size: u64::from(SLOT) }));
+        if !step.dims.is_empty() {
+            let packed = reflection.pack("dims", &step.dims);
+            let packed = packed.map_err(|message| Error::Internal(format!("shader {}: {message}", step.shader.name)))?;
+            let offset = dims.len();
+            let buffer = self.buffers[self.plan.places.dims].clone();
+            bound.push(("dims", Bound { buffer, offset: offset as u64, size: u64::from(SLOT) }));
+            dims.extend(packed);
+            dims.resize(offset + SLOT as usize, 0);
+        }
+        self.gpu.dispatch(kernel, &bound, step.grid, self.plan.micro_batch as u32)
+    }
+
+    fn bound(&self, step: &Step, place: Place, data: Option<&wgpu::Buffer>) -> Result<Bound> {
+        if let (Place::Data, Some(data)) = (place, data) {
+            return Ok(Bound::whole(data));
+        }
+        let stretch = self.plan.places.find(place);
+        let stretch = stretch.ok_or_else(|| Error::Internal(format!("{}: no memory for {place:?}", step.label)))?;
+        Ok(Bound { buffer: self.buffers[stretch.buffer].clone(), offset: stretch.offset, size: stretch.size })
+    }
+
+    /// The device that it was made for.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// The buffer and the bytes of it that hold a place of the plan.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the plan has no such place.
+    pub fn at(&self, place: Place) -> Result<(&wgpu::Buffer, std::ops::Range<u64>)> {
+        let stretch = self.plan.places.find(place);
+        let stretch = stretch.ok_or_else(|| Error::Internal(format!("the plan has no memory for {place:?}")))?;
+        Ok((&self.buffers[stretch.buffer], stretch.offset..stretch.offset + stretch.size))
+    }
+
+    /// The buffer of clocks and scalars: [`CLOCKS`] slots of [`SLOT`] bytes.
+    pub fn clocks(&self) -> &wgpu::Buffer {
+        debug_assert!(self.buffers[self.plan.places.clock].size() == u64::from(SLOT) * CLOCKS as u64, "clocks are planned");
+        &self.buffers[self.plan.places.clock]
+    }
+
+    /// The buffers in which results travel to the host.
+    pub fn results(&self) -> Vec<wgpu::Buffer> {
+        self.plan.places.results.iter().map(|&at| self.buffers[at].clone()).collect()
+    }
+
+    /// The buffer in which outputs travel to the host.
+    pub fn output_staging(&self) -> &wgpu::Buffer {
+        &self.buffers[self.plan.places.output]
+    }
+
+    /// Bytes of the stats: the open window's sums, then [`RESULTS`] results.
+    pub fn stats_bytes(&self) -> u64 {
+        (memory::RESULT + memory::RESULT * RESULTS) as u64
+    }
+}
