@@ -1,0 +1,16 @@
+//! Networks composed from ops: their description as data, their first weights, their file.
+
+mod file;
+mod init;
+mod model;
+
+pub use file::{Saved, TargetNames, read_arrays, write_arrays};
+pub use init::initial;
+pub use model::{Layer, Model, Network};
+
+use std::collections::BTreeMap;
+
+use crate::plan::Array;
+
+/// Weights by name, as in a PyTorch `state_dict`: `0.weight`, `0.bias`, `2.weight`, …
+pub type Arrays = BTreeMap<String, Array>;

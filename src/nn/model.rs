@@ -1,0 +1,157 @@
+//! A multi-layer perceptron as data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::graph::{Graph, Kind, Tensor};
+use crate::nearest::nearest;
+use crate::ops::{self, Reads, Role};
+use crate::{Error, Result};
+
+/// A network as data: how many features go in, the layers one after the other, and the loss at the end.
+///
+/// ```
+/// use accrue::nn::Model;
+/// let model = Model::new(8, &[16.into(), "relu".into(), 1.into()], "mse")?;
+/// assert_eq!(model.outputs(), 1);
+/// # Ok::<(), accrue::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// Features of a sample.
+    pub inputs: usize,
+    /// Linear layers by their width, activations by their name; the last width is the output's.
+    pub layers: Vec<Layer>,
+    /// The name of the loss.
+    pub loss: String,
+}
+
+/// One layer of a [`Model`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Layer {
+    /// A linear layer of so many outputs.
+    Linear(usize),
+    /// An activation, by its name.
+    Activation(String),
+}
+
+impl From<usize> for Layer {
+    fn from(width: usize) -> Layer {
+        Layer::Linear(width)
+    }
+}
+
+impl From<&str> for Layer {
+    fn from(name: &str) -> Layer {
+        Layer::Activation(name.to_owned())
+    }
+}
+
+/// A model as a graph, ready to be planned.
+pub struct Network {
+    /// The graph.
+    pub graph: Graph,
+    /// (rows, outputs)
+    pub output: Tensor,
+    /// (rows, 1); only with a target.
+    pub loss: Option<Tensor>,
+}
+
+impl Model {
+    /// Checks that every name is known and every width can be used.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming what is wrong, and the nearest name that is right.
+    pub fn new(inputs: usize, layers: &[Layer], loss: &str) -> Result<Model> {
+        let model = Model { inputs, layers: layers.to_vec(), loss: loss.to_owned() };
+        model.check()?;
+        Ok(model)
+    }
+
+    /// As [`Model::new`], for a model that was read from a file.
+    pub fn check(&self) -> Result<()> {
+        let most = 1 << 24;
+        if self.inputs == 0 || self.inputs > most {
+            return Err(Error::config("model.inputs", format!("{} features; give 1 to {most}", self.inputs)));
+        }
+        for layer in &self.layers {
+            match layer {
+                Layer::Linear(width) if *width == 0 || *width > most => {
+                    return Err(Error::config("model.layers", format!("a layer of width {width}; give 1 to {most}")));
+                }
+                Layer::Linear(_) => {}
+                Layer::Activation(name) => drop(named(name, "model.layers", "activation", &ops::activations())?),
+            }
+        }
+        if !self.layers.iter().any(|layer| matches!(layer, Layer::Linear(_))) {
+            return Err(Error::config("model.layers", "no linear layer; give the width of the output at least"));
+        }
+        named(&self.loss, "model.loss", "loss", &ops::losses())?;
+        Ok(())
+    }
+
+    /// Width of the output.
+    pub fn outputs(&self) -> usize {
+        let widths = self.layers.iter().filter_map(|layer| match layer {
+            Layer::Linear(width) => Some(*width),
+            Layer::Activation(_) => None,
+        });
+        widths.last().unwrap_or(self.inputs)
+    }
+
+    /// What the loss compares the output with.
+    pub fn reads(&self) -> Reads {
+        match ops::find(&self.loss).map(ops::Op::role) {
+            Some(Role::Loss(reads)) => reads,
+            _ => Reads::Values,
+        }
+    }
+
+    /// Columns of the target.
+    pub fn targets(&self) -> usize {
+        match self.reads() {
+            Reads::Class => 1,
+            Reads::Values | Reads::Flags => self.outputs(),
+        }
+    }
+
+    /// The model as a graph; with a target, for training.
+    pub fn network(&self, with_target: bool) -> Result<Network> {
+        self.check()?;
+        let mut graph = Graph::new();
+        let mut x = graph.input(self.inputs);
+        let mut width = self.inputs;
+        for (at, layer) in self.layers.iter().enumerate() {
+            x = match layer {
+                Layer::Linear(outputs) => {
+                    let parameters = graph.parameters(&at.to_string(), ops::linear_parts(width, *outputs));
+                    width = *outputs;
+                    graph.apply(&ops::linear::LINEAR, &format!("{at} linear"), &[x, parameters])?
+                }
+                Layer::Activation(name) => {
+                    let op = named(name, "model.layers", "activation", &ops::activations())?;
+                    graph.apply(op, &format!("{at} {name}"), &[x])?
+                }
+            };
+        }
+        let mut loss = None;
+        if with_target {
+            let op = named(&self.loss, "model.loss", "loss", &ops::losses())?;
+            let target = graph.target(self.targets());
+            loss = Some(graph.apply(op, &self.loss, &[x, target])?);
+        }
+        debug_assert!(graph.only(Kind::Input).is_some(), "a network has an input");
+        Ok(Network { graph, output: x, loss })
+    }
+}
+
+fn named(name: &str, field: &str, what: &str, known: &[&'static str]) -> Result<&'static dyn ops::Op> {
+    let found = ops::find(name).filter(|op| known.contains(&op.name()));
+    found.ok_or_else(|| {
+        let hint = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("there is: {}", known.join(", ")),
+        };
+        Error::config(field, format!("\"{name}\" is not a known {what}; {hint}"))
+    })
+}

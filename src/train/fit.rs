@@ -1,0 +1,227 @@
+//! Whole epochs: windows of the data, in order or shuffled, with progress as events.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use super::predictor::forward;
+use super::trainer::{Trainer, Update};
+use crate::data::Batch;
+use crate::plan::CLOCKS;
+use crate::train::metrics::{Evaluation, evaluate};
+use crate::window::{Order, Tail, Window, Windows};
+use crate::{Error, Result};
+
+/// What [`Trainer::fit`] trains on and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Fit<'a> {
+    /// What is trained on.
+    pub train: Batch<'a>,
+    /// What is evaluated after each epoch.
+    pub validation: Option<Batch<'a>>,
+    /// For numbers, the size of each output's unit in the target's own.
+    pub unit: Option<&'a [f64]>,
+    /// Times that each sample is seen.
+    pub epochs: u32,
+    /// Samples of one update.
+    pub batch: u32,
+    /// What becomes of a short last window.
+    pub tail: Tail,
+    /// Shuffles each epoch by this seed; without it samples come in their own order.
+    pub shuffle: Option<u64>,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// An update was made in an epoch, counted from 1.
+    Update {
+        /// The update.
+        update: Update,
+        /// Its epoch.
+        epoch: u32,
+    },
+    /// The last update of an epoch was made.
+    Epoch {
+        /// The epoch, counted from 1.
+        epoch: u32,
+        /// Its last update.
+        update: u64,
+        /// The weighted mean of the losses of its updates' samples, each before its update.
+        train_loss: f64,
+        /// On the validation data, with the parameters after the epoch's last update.
+        validation: Option<Evaluation>,
+    },
+}
+
+/// How [`Trainer::fit`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All epochs are done.
+    Done,
+    /// An event was answered with [`ControlFlow::Break`].
+    Stopped,
+}
+
+/// How long one submission should take: long enough to be worth its overhead, short enough for any watchdog.
+const SLICE: Duration = Duration::from_millis(100);
+
+impl Trainer {
+    /// Trains for whole epochs. Every event goes to `on_event`, which may end the training.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] at the first window whose loss is not finite: its update was not made.
+    /// [`Error::Config`] when no update would ever be made. Else what [`Trainer::schedule`] and its fellows give.
+    pub fn fit(&mut self, fit: &Fit, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
+        if self.open_rows() > 0 {
+            let message = "a window is open; end it with update() first".to_owned();
+            return Err(Error::Shape { op: "fit", message });
+        }
+        let samples = self.format.rows(&fit.train)?;
+        let windows = Windows::new(samples, fit.epochs, fit.batch, fit.tail)?;
+        let mut order = Order::new(samples as u32, fit.shuffle);
+        let mut run = Run { fit, on_event, expected: VecDeque::new(), ended: None, sum: 0.0, weight: 0.0 };
+        let mut pace = Pace::default();
+        self.attach(&fit.train)?;
+        for window in windows {
+            if self.schedule_window(&window, &mut order, &mut pace, &mut run)?.is_break() {
+                return self.stop();
+            }
+            if let (true, Some(validation)) = (window.ends_epoch, &fit.validation) {
+                let updates = self.finish()?;
+                if run.report(updates)?.is_break() || run.validate(self, validation)?.is_break() {
+                    return self.stop();
+                }
+            }
+        }
+        let updates = self.finish()?;
+        match run.report(updates)? {
+            ControlFlow::Continue(()) => Ok(Outcome::Done),
+            ControlFlow::Break(()) => self.stop(),
+        }
+    }
+
+    fn schedule_window<F: FnMut(Event) -> ControlFlow<()>>(
+        &mut self,
+        window: &Window,
+        order: &mut Order,
+        pace: &mut Pace,
+        run: &mut Run<F>,
+    ) -> Result<ControlFlow<()>> {
+        let end = window.start + u64::from(window.rows);
+        let mut at = window.start;
+        let mut samples = Vec::with_capacity(self.plan().micro_batch);
+        while at < end {
+            let stop = end.min(at + self.plan().micro_batch as u64);
+            samples.clear();
+            order.extend(at..stop, &mut samples);
+            if !self.has_room(samples.len()) || pace.enough(self.pending.len()) {
+                self.submit()?;
+                pace.learn();
+                let updates = self.finished()?;
+                if run.report(updates)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            self.schedule(&samples, stop == end)?;
+            at = stop;
+        }
+        self.schedule_update()?;
+        run.expected.push_back((window.epoch, window.ends_epoch));
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn stop(&mut self) -> Result<Outcome> {
+        self.finish()?;
+        Ok(Outcome::Stopped)
+    }
+
+    /// Outputs (rows, outputs) of the model as it is now, for features (rows, features). The open window is not touched.
+    pub fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>> {
+        self.submit()?;
+        forward(&self.program, features, self.model.inputs, self.model.outputs())
+    }
+
+    /// Loss and metrics of the model as it is now. The open window is not touched.
+    pub fn evaluate(&mut self, batch: &Batch, unit: Option<&[f64]>) -> Result<Evaluation> {
+        let outputs = self.predict(batch.features)?;
+        evaluate(&self.model, &outputs, batch, unit)
+    }
+}
+
+/// How many micro-batches and updates one submission takes: doubled while submissions are short, halved when one is long.
+struct Pace {
+    items: usize,
+    last: Instant,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace { items: 8, last: Instant::now() }
+    }
+}
+
+impl Pace {
+    fn enough(&self, items: usize) -> bool {
+        items >= self.items
+    }
+
+    /// Two submissions are on their way at once, so the time between two is what one takes.
+    fn learn(&mut self) {
+        let took = self.last.elapsed();
+        self.last = Instant::now();
+        if took > SLICE {
+            self.items = (self.items / 2).max(1);
+        } else if took < SLICE / 2 {
+            self.items = (self.items * 2).min(CLOCKS);
+        }
+    }
+}
+
+/// The events of one [`Trainer::fit`].
+struct Run<'a, F> {
+    fit: &'a Fit<'a>,
+    on_event: F,
+    /// For each update on its way its epoch, and whether it is the epoch's last.
+    expected: VecDeque<(u32, bool)>,
+    /// An epoch whose last update was made.
+    ended: Option<(u32, u64)>,
+    sum: f64,
+    weight: f64,
+}
+
+impl<F: FnMut(Event) -> ControlFlow<()>> Run<'_, F> {
+    fn report(&mut self, updates: Vec<Update>) -> Result<ControlFlow<()>> {
+        for update in updates {
+            if !update.made && update.weight != 0.0 {
+                return Err(Error::Diverged { update: update.update });
+            }
+            let Some((epoch, ends)) = self.expected.pop_front() else { break };
+            if update.made {
+                self.sum += update.loss * update.weight;
+                self.weight += update.weight;
+            }
+            if (self.on_event)(Event::Update { update, epoch }).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            if ends {
+                self.ended = Some((epoch, update.update));
+            }
+            if self.fit.validation.is_none() && self.end_epoch(None).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn end_epoch(&mut self, validation: Option<Evaluation>) -> ControlFlow<()> {
+        let Some((epoch, update)) = self.ended.take() else { return ControlFlow::Continue(()) };
+        let train_loss = std::mem::take(&mut self.sum) / std::mem::take(&mut self.weight);
+        (self.on_event)(Event::Epoch { epoch, update, train_loss, validation })
+    }
+
+    fn validate(&mut self, trainer: &mut Trainer, validation: &Batch) -> Result<ControlFlow<()>> {
+        let evaluation = trainer.evaluate(validation, self.fit.unit)?;
+        Ok(self.end_epoch(Some(evaluation)))
+    }
+}

@@ -1,0 +1,11 @@
+//! Training: a [`Trainer`] takes micro-batches and makes updates; [`Trainer::fit`] does so for whole epochs.
+
+mod fit;
+pub mod metrics;
+mod predictor;
+mod trainer;
+mod work;
+
+pub use fit::{Event, Fit, Outcome};
+pub use predictor::Predictor;
+pub use trainer::{Settings, Trainer, Update};

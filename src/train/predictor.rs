@@ -1,0 +1,117 @@
+//! Forward only: outputs for features, read back or left on the GPU.
+
+use super::work::Clock;
+use crate::gpu::{Gpu, encode};
+use crate::graph::pad4;
+use crate::nn::{Arrays, Model};
+use crate::ops::{Place, Span};
+use crate::plan::{Plan, Program};
+use crate::{Error, Result};
+
+/// A model for inference.
+///
+/// Its input and output stay on the GPU, as rows padded to a multiple of four floats: a host that fills
+/// [`Predictor::input`] with its own kernels and reads [`Predictor::output`] with them moves no bytes at all.
+pub struct Predictor {
+    program: Program,
+    features: usize,
+    outputs: usize,
+}
+
+impl Predictor {
+    /// Plans inference for `rows` rows at once.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the weights do not fit the model, [`Error::Memory`] when the plan does not fit the device.
+    pub fn new(gpu: &Gpu, model: &Model, weights: &Arrays, rows: usize) -> Result<Predictor> {
+        let network = model.network(false)?;
+        let plan = Plan::new(&network.graph, network.output, rows, None)?;
+        let flat = plan.layout.pack(weights).map_err(|message| Error::config("model", message))?;
+        let all = Span { start: 0, len: (plan.layout.len() / 4) as u32 };
+        let program = Program::new(gpu, plan)?;
+        gpu.upload(program.at(Place::Parameters(all))?.0, bytemuck::cast_slice(&flat))?;
+        Ok(Predictor { program, features: model.inputs, outputs: model.outputs() })
+    }
+
+    /// The plan: its steps, and every buffer with its bytes.
+    pub fn plan(&self) -> &Plan {
+        &self.program.plan
+    }
+
+    /// (rows, features), each row padded to [`Predictor::input_stride`] floats.
+    pub fn input(&self) -> Result<&wgpu::Buffer> {
+        Ok(self.program.at(Place::Record)?.0)
+    }
+
+    /// From one row of the input to the next, in floats.
+    pub fn input_stride(&self) -> usize {
+        self.plan().record.stride
+    }
+
+    /// (rows, outputs), each row padded to [`Predictor::output_stride`] floats. For classes these are logits.
+    pub fn output(&self) -> Result<&wgpu::Buffer> {
+        Ok(self.program.at(Place::Value(self.plan().output))?.0)
+    }
+
+    /// From one row of the output to the next, in floats.
+    pub fn output_stride(&self) -> usize {
+        pad4(self.outputs)
+    }
+
+    /// Encodes the way from input to output for the first `rows` rows into a host's encoder.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when there are more rows than were planned.
+    pub fn encode(&self, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<()> {
+        encode_forward(&self.program, encoder, rows)
+    }
+
+    /// Outputs (rows, outputs) for features (rows, features), however many rows there are.
+    pub fn predict(&self, features: &[f32]) -> Result<Vec<f32>> {
+        forward(&self.program, features, self.features, self.outputs)
+    }
+}
+
+fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<()> {
+    let most = program.plan.micro_batch;
+    if rows == 0 || rows > most {
+        let message = format!("{rows} rows; this model was planned for 1 to {most}");
+        return Err(Error::Shape { op: "forward", message });
+    }
+    let clock = Clock { rows: rows as u32, ..Clock::default() };
+    program.gpu().queue().write_buffer(program.clocks(), 0, bytemuck::bytes_of(&clock));
+    let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue.forward"), timestamp_writes: None };
+    let mut pass = encoder.begin_compute_pass(&descriptor);
+    encode(program.gpu(), &mut pass, &program.forward, rows as u32, 0);
+    Ok(())
+}
+
+/// Runs a program forward, micro-batch after micro-batch, and brings the outputs back.
+pub(super) fn forward(program: &Program, features: &[f32], columns: usize, outputs: usize) -> Result<Vec<f32>> {
+    if !features.len().is_multiple_of(columns) {
+        let message = format!("{} numbers are no rows of {columns} features", features.len());
+        return Err(Error::Shape { op: "forward", message });
+    }
+    let gpu = program.gpu();
+    let stride = program.plan.record.stride;
+    let (input, _) = program.at(Place::Record)?;
+    let (output, _) = program.at(Place::Value(program.plan.output))?;
+    let mut all = Vec::with_capacity(features.len() / columns * outputs);
+    let mut records = Vec::new();
+    for rows in features.chunks(columns * program.plan.micro_batch) {
+        let count = rows.len() / columns;
+        records.clear();
+        records.resize(count * stride, 0.0);
+        for (record, row) in records.chunks_mut(stride).zip(rows.chunks(columns)) {
+            record[..columns].copy_from_slice(row);
+        }
+        gpu.queue().write_buffer(input, 0, bytemuck::cast_slice(&records));
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        encode_forward(program, &mut encoder, count)?;
+        let bytes = 4 * (count * pad4(outputs)) as u64;
+        encoder.copy_buffer_to_buffer(output, 0, program.output_staging(), 0, bytes);
+        let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&gpu.land(encoder, program.output_staging())?);
+        all.extend(landed.chunks(pad4(outputs)).take(count).flat_map(|row| &row[..outputs]));
+    }
+    Ok(all)
+}

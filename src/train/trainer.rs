@@ -1,0 +1,454 @@
+//! A trainer: micro-batches in, updates out, results back when they are ready.
+
+use std::collections::VecDeque;
+
+use super::work::{Clock, Item, Work};
+use crate::data::Batch;
+use crate::data::records::Format;
+use crate::gpu::{Gpu, Ring, encode};
+use crate::nn::{Arrays, Model, initial};
+use crate::ops::{Place, Span};
+use crate::optim::{Optimizer, Sgd};
+use crate::plan::{BLOCK, Plan, Program, SAMPLES, Training};
+use crate::{Error, Result};
+
+/// How a model is trained.
+pub struct Settings {
+    /// Rows that the GPU holds at once. It decides the memory and the speed, never the result.
+    pub micro_batch: usize,
+    /// What makes the updates.
+    pub optimizer: Box<dyn Optimizer>,
+    /// Its learning rate.
+    pub lr: f64,
+    /// The weights to start from; without them [`initial`] by `seed`.
+    pub start: Option<Arrays>,
+    /// For the first weights.
+    pub seed: u64,
+    /// Whether micro-batches may end at any row of their window. Without it they must be multiples of [`BLOCK`] rows,
+    /// but for a window's last, and one copy of the gradients less is kept.
+    pub any_cut: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { micro_batch: 64, optimizer: Box::new(Sgd::default()), lr: 0.01, start: None, seed: 0, any_cut: true }
+    }
+}
+
+/// An update that the GPU has made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Update {
+    /// Its number, from 1.
+    pub update: u64,
+    /// Samples in its window.
+    pub samples: u32,
+    /// Their weight: Σ_r w_r.
+    pub weight: f64,
+    /// The window's loss: Σ_r w_r · loss_r / Σ_r w_r. Not a number when the window had no weight.
+    pub loss: f64,
+    /// The learning rate.
+    pub lr: f64,
+    /// Whether parameters were changed: not when the window had no weight or its loss was not finite.
+    pub made: bool,
+}
+
+/// Trains a model. It holds one micro-batch on the GPU at a time, while each update sees the whole window.
+///
+/// ```no_run
+/// use accrue::{data::{Batch, Target}, gpu::{Choice, Gpu}, nn::Model, train::{Settings, Trainer}};
+/// let gpu = Gpu::new(&Choice::default())?;
+/// let model = Model::new(2, &[16.into(), "tanh".into(), 1.into()], "mse")?;
+/// let mut trainer = Trainer::new(&gpu, &model, Settings { lr: 0.1, ..Settings::default() })?;
+/// # let (x, y) = ([[0f32; 128]; 3], [[0f32; 64]; 3]);
+/// for step in 0..3 {
+///     trainer.micro_step(&Batch { features: &x[step], targets: Target::Values(&y[step]), weights: None })?;
+/// }
+/// trainer.update()?; // one update from all three micro-batches, exactly as from one batch
+/// println!("loss {}", trainer.finish()?[0].loss);
+/// # Ok::<(), accrue::Error>(())
+/// ```
+pub struct Trainer {
+    pub(super) program: Program,
+    pub(super) model: Model,
+    pub(super) format: Format,
+    optimizer: Box<dyn Optimizer>,
+    lr: f64,
+    any_cut: bool,
+    rows: u32,
+    closed: bool,
+    updates: u64,
+    pub(super) pending: Work,
+    ring: Ring,
+    promised: VecDeque<Update>,
+    running: VecDeque<wgpu::SubmissionIndex>,
+    finished: Vec<Update>,
+    records: Vec<f32>,
+    data_rows: u32,
+    encoded: bool,
+}
+
+/// Submissions of single micro-batches that may be on their way before [`Trainer::micro_step`] waits for the oldest.
+const RUNNING: usize = 3;
+
+impl Trainer {
+    /// Plans the training of a model and makes everything that it needs on the device.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for settings that cannot be used, [`Error::Memory`] when the plan does not fit the device.
+    pub fn new(gpu: &Gpu, model: &Model, settings: Settings) -> Result<Trainer> {
+        let network = model.network(true)?;
+        let loss = network.loss.ok_or_else(|| Error::Internal("a network for training has a loss".to_owned()))?;
+        let training = Training { loss, optimizer: &*settings.optimizer, open_blocks: settings.any_cut };
+        let plan = Plan::new(&network.graph, network.output, settings.micro_batch, Some(training))?;
+        let format = Format { record: plan.record, reads: model.reads(), outputs: model.outputs() };
+        let program = Program::new(gpu, plan)?;
+        let ring = Ring::new(program.results(), program.stats_bytes());
+        let start = settings.start.unwrap_or_else(|| initial(model, settings.seed));
+        let trainer = Trainer {
+            program,
+            model: model.clone(),
+            format,
+            optimizer: settings.optimizer,
+            lr: settings.lr,
+            any_cut: settings.any_cut,
+            rows: 0,
+            closed: true,
+            updates: 0,
+            pending: Work::default(),
+            ring,
+            promised: VecDeque::new(),
+            running: VecDeque::new(),
+            finished: Vec::new(),
+            records: Vec::new(),
+            data_rows: 0,
+            encoded: false,
+        };
+        trainer.set_parameters(&start)?;
+        Ok(trainer)
+    }
+
+    /// The plan: its steps, and every buffer with its bytes.
+    pub fn plan(&self) -> &Plan {
+        &self.program.plan
+    }
+
+    /// The device.
+    pub fn gpu(&self) -> &Gpu {
+        self.program.gpu()
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Updates that were asked for so far.
+    pub fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    /// Samples in the window that is open.
+    pub fn open_rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// Sets the learning rate of the next updates.
+    pub fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
+    }
+
+    /// Replaces the parameters; the open window and the optimizer's state stay.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the array that is missing, superfluous or of another shape than the model's.
+    pub fn set_parameters(&self, arrays: &Arrays) -> Result<()> {
+        let flat = self.program.plan.layout.pack(arrays).map_err(|message| Error::config("model.init", message))?;
+        let (buffer, _) = self.program.at(Place::Parameters(self.all()))?;
+        self.gpu().upload(buffer, bytemuck::cast_slice(&flat))
+    }
+
+    /// Waits for everything that was asked for, and returns the parameters under PyTorch's names.
+    pub fn parameters(&mut self) -> Result<Arrays> {
+        self.submit()?;
+        let (buffer, _) = self.program.at(Place::Parameters(self.all()))?;
+        let flat = self.gpu().read_f32(buffer, self.plan().layout.len())?;
+        Ok(self.plan().layout.unpack(&flat))
+    }
+
+    /// Waits, and returns the open window's gradient sums Σ_r w_r · ∂loss_r/∂θ over its closed blocks.
+    pub fn gradient_sums(&mut self) -> Result<Arrays> {
+        self.submit()?;
+        let (buffer, _) = self.program.at(Place::Gradients(self.all()))?;
+        let flat = self.gpu().read_f32(buffer, self.plan().layout.len())?;
+        Ok(self.plan().layout.unpack(&flat))
+    }
+
+    fn all(&self) -> Span {
+        Span { start: 0, len: (self.plan().layout.len() / 4) as u32 }
+    }
+
+    /// Puts a whole data set on the GPU. [`Trainer::schedule`] then takes rows from it by number.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when it does not fit one buffer or binding of the adapter.
+    pub fn attach(&mut self, batch: &Batch) -> Result<()> {
+        let mut records = Vec::new();
+        self.format.write(batch, &mut records)?;
+        let rows = (records.len() / self.plan().record.stride) as u32;
+        let bytes: &[u8] = bytemuck::cast_slice(&records);
+        let data = self.gpu().buffer("accrue.data", bytes.len() as u64, crate::gpu::usage::STORAGE)?;
+        self.gpu().upload(&data, bytes)?;
+        self.program.attach(&data)?;
+        self.data_rows = rows;
+        Ok(())
+    }
+
+    /// One micro-batch out of the host's memory: forward, backward, and its gradient added to the window's.
+    ///
+    /// Returns as soon as the work is submitted, unless the GPU is several micro-batches behind: then it first waits for
+    /// the oldest of them.
+    pub fn micro_step(&mut self, batch: &Batch) -> Result<()> {
+        let rows = self.format.rows(batch)?;
+        self.check_cut(rows, false)?;
+        self.submit()?;
+        self.records.clear();
+        self.format.write(batch, &mut self.records)?;
+        let (buffer, _) = self.program.at(Place::Record)?;
+        self.gpu().queue().write_buffer(buffer, 0, bytemuck::cast_slice(&self.records));
+        self.push_micro_step(rows as u32, false, false);
+        self.submit()
+    }
+
+    /// Plans one micro-batch of rows of the attached data. With `last` it is known to end its window, which costs less
+    /// than finding out in [`Trainer::schedule_update`].
+    ///
+    /// Nothing runs before [`Trainer::submit`] or [`Trainer::encode`].
+    pub fn schedule(&mut self, samples: &[u32], last: bool) -> Result<()> {
+        self.check_cut(samples.len(), last)?;
+        if let Some(sample) = samples.iter().find(|&&sample| sample >= self.data_rows) {
+            let message = format!("sample {sample}, but {} are attached", self.data_rows);
+            return Err(Error::Shape { op: "micro-batch", message });
+        }
+        if !self.has_room(samples.len()) {
+            let message = "too much for one submission; submit what is scheduled first".to_owned();
+            return Err(Error::Shape { op: "micro-batch", message });
+        }
+        let rows = samples.len() as u32;
+        self.push_micro_step(rows, last, true);
+        self.pending.samples.extend(samples);
+        Ok(())
+    }
+
+    /// Whether a micro-batch of so many samples, and an update after it, still fit the next submission.
+    pub fn has_room(&self, samples: usize) -> bool {
+        self.pending.has_room(samples, SAMPLES.max(self.plan().micro_batch))
+    }
+
+    fn check_cut(&self, rows: usize, last: bool) -> Result<()> {
+        let most = self.plan().micro_batch;
+        if rows == 0 || rows > most {
+            let message = format!("{rows} rows; this trainer was planned for 1 to {most}");
+            return Err(Error::Shape { op: "micro-batch", message });
+        }
+        if self.encoded {
+            return Err(Error::Shape { op: "micro-batch", message: not_submitted() });
+        }
+        if self.any_cut || last || (self.rows as usize + rows).is_multiple_of(BLOCK) {
+            return Ok(());
+        }
+        let message = format!(
+            "ends its window at row {}, inside a block of {BLOCK}; give multiples of {BLOCK} rows or set any_cut",
+            self.rows as usize + rows
+        );
+        Err(Error::Shape { op: "micro-batch", message })
+    }
+
+    fn push_micro_step(&mut self, rows: u32, last: bool, gather: bool) {
+        let clock = Clock {
+            rows,
+            row0: self.rows,
+            first: u32::from(self.rows == 0),
+            last: u32::from(last),
+            index0: self.pending.samples.len() as u32,
+            ..self.clock()
+        };
+        self.pending.push(Item::MicroStep { rows, gather }, clock, None);
+        self.rows += rows;
+        self.closed = last || (self.rows as usize).is_multiple_of(BLOCK);
+    }
+
+    fn clock(&self) -> Clock {
+        Clock { update: (self.updates + 1) as u32, slot: self.pending.updates as u32, ..Clock::default() }
+    }
+
+    /// Plans the update that ends the window. Nothing runs before [`Trainer::submit`] or [`Trainer::encode`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the window is empty.
+    pub fn schedule_update(&mut self) -> Result<()> {
+        if self.encoded {
+            return Err(Error::Shape { op: "update", message: not_submitted() });
+        }
+        if self.rows == 0 {
+            let message = "the window is empty; give it a micro-batch first".to_owned();
+            return Err(Error::Shape { op: "update", message });
+        }
+        if !self.closed {
+            self.pending.push(Item::Close, self.clock(), None);
+        }
+        let scalars = self.optimizer.scalars(self.updates + 1, self.lr);
+        let shader = self.plan().update.first().map(|step| step.shader);
+        let shader = shader.ok_or_else(|| Error::Internal("a plan for training has an update".to_owned()))?;
+        let scalars = self.gpu().reflection(shader)?.pack("scalars", &scalars).map_err(Error::Internal)?;
+        self.pending.push(Item::Update, self.clock(), Some(&scalars));
+        self.updates += 1;
+        let promise = Update {
+            update: self.updates,
+            samples: self.rows,
+            weight: 0.0,
+            loss: 0.0,
+            lr: self.lr,
+            made: false,
+        };
+        self.promised.push_back(promise);
+        self.rows = 0;
+        self.closed = true;
+        Ok(())
+    }
+
+    /// Ends the window: one update from the gradient of all its micro-batches, divided by their total weight.
+    pub fn update(&mut self) -> Result<()> {
+        self.schedule_update()?;
+        self.submit()
+    }
+
+    /// Submits what is scheduled. Waits only when two submissions with updates are on their way already.
+    pub fn submit(&mut self) -> Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        if self.encoded {
+            return Err(Error::Shape { op: "submit", message: not_submitted() });
+        }
+        let mut encoder = self.gpu().device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("accrue") });
+        self.encode_pending(&mut encoder)?;
+        if self.pending.updates == 0 {
+            if self.running.len() == RUNNING
+                && let Some(oldest) = self.running.pop_front()
+            {
+                self.gpu().wait(Some(&oldest))?;
+            }
+            let submission = self.gpu().submit(encoder.finish())?;
+            self.running.push_back(submission);
+            self.gpu().poll();
+        } else {
+            if self.ring.full() {
+                self.receive(true)?;
+            }
+            let (stats, _) = self.program.at(Place::Stats)?;
+            self.ring.copy(&mut encoder, stats);
+            let submission = self.gpu().submit(encoder.finish())?;
+            self.ring.sent(Some(submission), self.pending.updates as u64);
+            self.running.clear();
+        }
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Encodes what is scheduled into a host's own encoder, as one compute pass and one copy. When the host has submitted
+    /// it, [`Trainer::submitted`] must be told before anything else is asked for.
+    ///
+    /// ```no_run
+    /// # fn frame(trainer: &mut accrue::train::Trainer, device: &wgpu::Device, queue: &wgpu::Queue) -> accrue::Result<()> {
+    /// trainer.schedule(&[0, 1, 2, 3], true)?;
+    /// trainer.schedule_update()?;
+    /// let mut encoder = device.create_command_encoder(&Default::default());
+    /// trainer.encode(&mut encoder)?;
+    /// // … the host's own passes …
+    /// queue.submit([encoder.finish()]);
+    /// trainer.submitted();
+    /// # Ok(()) }
+    /// ```
+    pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        if self.encoded {
+            return Err(Error::Shape { op: "encode", message: not_submitted() });
+        }
+        if self.ring.full() {
+            self.receive(true)?;
+        }
+        self.encode_pending(encoder)?;
+        let (stats, _) = self.program.at(Place::Stats)?;
+        self.ring.copy(encoder, stats);
+        self.encoded = true;
+        Ok(())
+    }
+
+    /// The host has submitted the encoder that [`Trainer::encode`] wrote to.
+    pub fn submitted(&mut self) {
+        if std::mem::take(&mut self.encoded) {
+            self.ring.sent(None, self.pending.updates as u64);
+            self.pending.clear();
+        }
+    }
+
+    fn encode_pending(&self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        let gpu = self.gpu();
+        gpu.queue().write_buffer(self.program.clocks(), 0, &self.pending.clocks);
+        if !self.pending.samples.is_empty() {
+            let (samples, _) = self.program.at(Place::Sample)?;
+            gpu.queue().write_buffer(samples, 0, bytemuck::cast_slice(&self.pending.samples));
+        }
+        let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue"), timestamp_writes: None };
+        let mut pass = encoder.begin_compute_pass(&descriptor);
+        let program = &self.program;
+        for &(item, clock) in &self.pending.items {
+            match item {
+                Item::MicroStep { rows, gather } => {
+                    if gather {
+                        encode(gpu, &mut pass, &program.gather, rows, clock);
+                    }
+                    for list in [&program.forward, &program.loss, &program.gradient] {
+                        encode(gpu, &mut pass, list, rows, clock);
+                    }
+                }
+                Item::Close => encode(gpu, &mut pass, &program.close, 0, clock),
+                Item::Update => encode(gpu, &mut pass, &program.update, 0, clock),
+            }
+        }
+        Ok(())
+    }
+
+    /// The updates that have been made since the last call, in order, without waiting for more.
+    pub fn finished(&mut self) -> Result<Vec<Update>> {
+        while self.receive(false)? {}
+        Ok(std::mem::take(&mut self.finished))
+    }
+
+    /// Submits what is scheduled, waits for all of it, and returns the updates that have been made since the last call.
+    pub fn finish(&mut self) -> Result<Vec<Update>> {
+        self.submit()?;
+        while self.receive(true)? {}
+        Ok(std::mem::take(&mut self.finished))
+    }
+
+    /// Takes in the results of one submission; false when there are none, or none yet.
+    pub(super) fn receive(&mut self, wait: bool) -> Result<bool> {
+        let Some((updates, bytes)) = self.ring.receive(self.program.gpu(), wait)? else { return Ok(false) };
+        let results = bytes.chunks_exact(16).skip(1).take(updates as usize);
+        for result in results {
+            let word = |at: usize| [result[at], result[at + 1], result[at + 2], result[at + 3]];
+            let Some(promise) = self.promised.pop_front() else { break };
+            if u32::from_le_bytes(word(8)) != promise.update as u32 {
+                return Err(Error::DeviceLost(format!("update {} was submitted but never made", promise.update)));
+            }
+            let (sum, weight) = (f64::from(f32::from_le_bytes(word(0))), f64::from(f32::from_le_bytes(word(4))));
+            let made = u32::from_le_bytes(word(12)) == 1;
+            self.finished.push(Update { weight, loss: sum / weight, made, ..promise });
+        }
+        Ok(true)
+    }
+}
+
+fn not_submitted() -> String {
+    "what was encoded last has not been submitted; submit it and call submitted() first".to_owned()
+}
