@@ -1,0 +1,174 @@
+//! The arguments of the command, and its `--help`.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+// clap takes the escapes out again where there is no colour.
+const AFTER_HELP: &str = "\
+\x1b[1;32mExit codes:\x1b[0m
+  0 ok            3 configuration       6 device lost     9 file system
+  1 internal      4 data                7 memory        130 interrupted
+  2 usage         5 no adapter          8 diverged
+
+\x1b[1;32mEnvironment:\x1b[0m
+  \x1b[1;36mWGPU_BACKEND\x1b[0m       Look for adapters here only: vulkan, metal or dx12
+  \x1b[1;36mWGPU_ADAPTER_NAME\x1b[0m  As --adapter, which goes first
+  \x1b[1;36mNO_COLOR\x1b[0m           Print no colours
+  \x1b[1;36mRUST_LOG\x1b[0m           Print more: error, warn, info, debug or trace
+
+\x1b[1;32mStart here:\x1b[0m
+  accrue init
+  accrue train config.toml --out runs/first
+  accrue eval runs/first --data test.csv";
+
+/// Trains neural networks on any GPU; the batch is for the maths, the micro-batch is for the memory.
+#[derive(Clone, Debug, PartialEq, Parser)]
+#[command(name = "accrue", version, styles = STYLES, max_term_width = 100, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Command {
+    /// Train a model and save it with its losses and a report.
+    Train(Train),
+    /// Measure a saved model on a CSV file.
+    Eval(Eval),
+    /// Write a saved model's predictions for the rows of a CSV file.
+    Predict(Predict),
+    /// List the adapters, their limits, and which one would be chosen.
+    Devices,
+    /// Write a commented configuration to start from.
+    Init(Init),
+}
+
+/// `accrue train CONFIG --out DIR`
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Train {
+    /// The configuration, a TOML file; paths in it are relative to its folder.
+    pub config: PathBuf,
+    /// The folder to write the run to: model, configuration, metrics and report.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Use VALUE for one key of the configuration, as in `--set optimizer.lr=0.1`; may be given many times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// What every command that computes takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `accrue eval RUN --data FILE`
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Eval {
+    /// The folder of the run that `accrue train` wrote.
+    pub run: PathBuf,
+    /// The CSV file to measure on, with the columns of the training data, the target too.
+    #[arg(long, value_name = "FILE.csv")]
+    pub data: PathBuf,
+    /// What every command that computes takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `accrue predict RUN --data FILE --out FILE`
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Predict {
+    /// The folder of the run that `accrue train` wrote.
+    pub run: PathBuf,
+    /// The CSV file to predict from, with the feature columns of the training data.
+    #[arg(long, value_name = "FILE.csv")]
+    pub data: PathBuf,
+    /// The CSV file to write, one line for each row of the data.
+    #[arg(long, value_name = "FILE.csv")]
+    pub out: PathBuf,
+    /// What every command that computes takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What every command that computes takes.
+#[derive(Clone, Debug, Default, PartialEq, Args)]
+pub struct Common {
+    /// Compute on the adapter whose name contains NAME, in any letter case; `accrue devices` lists the names.
+    #[arg(long, value_name = "NAME")]
+    pub adapter: Option<String>,
+    /// Print nothing but warnings and errors.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `accrue init [FILE]`
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Init {
+    /// The file to write, or `-` to print it.
+    #[arg(default_value = "config.toml")]
+    pub file: PathBuf,
+    /// Overwrite the file if it exists.
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(line.split(' ')).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn the_description_of_the_arguments_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_train_command_may_set_many_keys() {
+        let line = "accrue train c.toml --out runs/a --set train.batch=8 --set optimizer.lr=-1 --adapter llvmpipe -q";
+        let Command::Train(train) = parse(line).unwrap() else { panic!("not train") };
+        assert_eq!(train.sets, ["train.batch=8", "optimizer.lr=-1"]);
+        assert_eq!((train.config, train.out), ("c.toml".into(), "runs/a".into()));
+        assert_eq!(train.common, Common { adapter: Some("llvmpipe".into()), quiet: true });
+    }
+
+    #[test]
+    fn init_writes_config_toml_unless_told_and_takes_a_dash() {
+        assert_eq!(parse("accrue init").unwrap(), Command::Init(Init { file: "config.toml".into(), force: false }));
+        assert_eq!(parse("accrue init - --force").unwrap(), Command::Init(Init { file: "-".into(), force: true }));
+    }
+
+    #[test]
+    fn what_is_missing_or_unknown_is_an_error_of_usage() {
+        for line in ["accrue", "accrue train c.toml", "accrue eval r", "accrue predict r --data x", "accrue trian"] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_exit_code_and_has_no_escapes_without_colour() {
+        let help = Cli::command().render_help().to_string();
+        for code in ["0 ok", "1 internal", "2 usage", "3 configuration", "4 data", "5 no adapter", "6 device lost"] {
+            assert!(help.contains(code), "{code}");
+        }
+        assert!(
+            help.contains("7 memory")
+                && help.contains("8 diverged")
+                && help.contains("9 file")
+                && help.contains("130 ")
+        );
+        assert!(!help.contains('\u{1b}'));
+    }
+}

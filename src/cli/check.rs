@@ -1,0 +1,211 @@
+//! What the types of a configuration cannot say: ranges, names, and keys that depend on each other.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::config::{
+    ACTIVATIONS, CLASS_LOSSES, Config, Data, Layer, Model, NUMBER_LOSSES, Optimizer, Train, Validation,
+};
+use super::keys::{missing, short, unusable};
+use crate::nearest::nearest;
+use crate::{Error, Result};
+
+const WIDEST: u32 = 65_536;
+
+impl Config {
+    /// Refuses what cannot be trained, with the key, what it says, and what it may say.
+    pub fn check(&self) -> Result<()> {
+        data(&self.data)?;
+        model(&self.model)?;
+        targets(&self.data, &self.model)?;
+        train(&self.train)?;
+        optimizer(&self.optimizer)
+    }
+}
+
+fn data(data: &Data) -> Result<()> {
+    if data.path.as_os_str().is_empty() {
+        return Err(missing("data.path"));
+    }
+    let names = data.target.names();
+    if names.is_empty() {
+        return Err(missing("data.target"));
+    }
+    let mut seen = HashSet::new();
+    for name in names {
+        if name.is_empty() {
+            return Err(unusable("data.target", "\"\""));
+        }
+        if !seen.insert(name) {
+            return Err(Error::config("data.target", format!("{:?} is named twice; name it once", short(name))));
+        }
+    }
+    match &data.validation {
+        Validation::Share(share) if !(0.0..1.0).contains(share) => Err(unusable("data.validation", share)),
+        Validation::File(file) => not_empty("data.validation", file),
+        Validation::Share(_) => Ok(()),
+    }
+}
+
+fn not_empty(field: &str, path: &Path) -> Result<()> {
+    if path.as_os_str().is_empty() { Err(unusable(field, "\"\"")) } else { Ok(()) }
+}
+
+fn model(model: &Model) -> Result<()> {
+    let mut after_width = false;
+    for (i, layer) in model.layers.iter().enumerate() {
+        match layer {
+            Layer::Width(width) if !(1..=WIDEST).contains(width) => return Err(unusable("model.layers", width)),
+            Layer::Activation(name) if !ACTIVATIONS.contains(&name.as_str()) => {
+                return Err(unknown_name("model.layers", name, "an activation", ACTIVATIONS.iter().copied()));
+            }
+            Layer::Activation(name) if !after_width => {
+                let message =
+                    format!("item {} is {name:?}; an activation must follow a width, as in [64, {name:?}]", i + 1);
+                return Err(Error::config("model.layers", message));
+            }
+            _ => after_width = matches!(layer, Layer::Width(_)),
+        }
+    }
+    if model.loss.is_empty() {
+        return Err(missing("model.loss"));
+    }
+    let losses = CLASS_LOSSES.iter().chain(NUMBER_LOSSES).copied();
+    if !losses.clone().any(|loss| loss == model.loss) {
+        return Err(unknown_name("model.loss", &model.loss, "a loss", losses));
+    }
+    model.init.as_deref().map_or(Ok(()), |path| not_empty("model.init", path))
+}
+
+fn unknown_name<'a>(field: &str, given: &str, what: &str, known: impl Iterator<Item = &'a str> + Clone) -> Error {
+    let remedy = match nearest(given, known.clone()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("write one of {}", known.collect::<Vec<_>>().join(", ")),
+    };
+    Error::config(field, format!("{:?} is not {what}; {remedy}", short(given)))
+}
+
+fn targets(data: &Data, model: &Model) -> Result<()> {
+    let columns = data.target.names().len();
+    if columns > 1 && CLASS_LOSSES.contains(&model.loss.as_str()) {
+        let loss = &model.loss;
+        let message =
+            format!("{columns} columns, but loss = {loss:?} takes one column of labels; name one, or use \"mse\"");
+        return Err(Error::config("data.target", message));
+    }
+    Ok(())
+}
+
+fn train(train: &Train) -> Result<()> {
+    if train.epochs == 0 {
+        return Err(unusable("train.epochs", 0));
+    }
+    if i64::try_from(train.seed).is_err() {
+        return Err(unusable("train.seed", train.seed));
+    }
+    train.partition().map(drop)
+}
+
+fn optimizer(optimizer: &Optimizer) -> Result<()> {
+    let Optimizer { lr, momentum, dampening, weight_decay, .. } = *optimizer;
+    for (field, value) in [
+        ("optimizer.lr", lr),
+        ("optimizer.momentum", momentum),
+        ("optimizer.dampening", dampening),
+        ("optimizer.weight_decay", weight_decay),
+    ] {
+        // The GPU takes the number as an f32, where 1e39 is infinite.
+        if value < 0.0 || !(value as f32).is_finite() {
+            return Err(unusable(field, value));
+        }
+    }
+    if optimizer.nesterov && (momentum == 0.0 || dampening != 0.0) {
+        let message = format!(
+            "true needs momentum above 0 and dampening 0, here {momentum} and {dampening}; \
+             write momentum = 0.9 and dampening = 0, or nesterov = false"
+        );
+        return Err(Error::config("optimizer.nesterov", message));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "[data]\npath = 'd.csv'\ntarget = 'y'\n[model]\nloss = 'mse'\n[train]\nbatch = 120\n";
+
+    fn check(overrides: &[&str]) -> Result<Config> {
+        let overrides: Vec<_> = overrides.iter().map(|&text| text.to_owned()).collect();
+        Config::parse(GOOD, "c.toml", &overrides, Path::new(""))
+    }
+
+    fn refusal(overrides: &[&str]) -> String {
+        check(overrides).unwrap_err().to_string().replace(" (--set)", "")
+    }
+
+    #[test]
+    fn the_default_lacks_what_has_no_default() {
+        assert!(Config::default().check().unwrap_err().to_string().starts_with("data.path: missing"));
+    }
+
+    #[test]
+    fn layers_are_widths_each_followed_by_an_activation_or_not() {
+        for good in ["[]", "[64]", "[64, 32]", "[64, 'relu', 65536, 'gelu_tanh']", "[1, 2, 'silu']"] {
+            check(&[&format!("model.layers={good}")]).unwrap();
+        }
+        let text = refusal(&["model.layers=['relu', 64]"]);
+        assert_eq!(text, "model.layers: item 1 is \"relu\"; an activation must follow a width, as in [64, \"relu\"]");
+        assert!(refusal(&["model.layers=[64, 'relu', 'tanh']"]).contains("item 3 is \"tanh\""));
+        assert!(refusal(&["model.layers=[0]"]).starts_with("model.layers: 0 is not"));
+        assert!(refusal(&["model.layers=[65537]"]).starts_with("model.layers: 65537 is not"));
+    }
+
+    #[test]
+    fn names_that_are_not_known_find_the_nearest() {
+        assert_eq!(
+            refusal(&["model.layers=[8, 'ReLU']"]),
+            "model.layers: \"ReLU\" is not an activation; did you mean \"relu\"?"
+        );
+        assert_eq!(
+            refusal(&["model.loss=cross-entropy"]),
+            "model.loss: \"cross-entropy\" is not a loss; did you mean \"cross_entropy\"?"
+        );
+        assert_eq!(
+            refusal(&["model.loss=hinge"]),
+            "model.loss: \"hinge\" is not a loss; write one of cross_entropy, bce, mse, huber"
+        );
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        for set in ["data.validation=1.0", "data.validation=-0.1", "data.validation=nan", "train.epochs=0"] {
+            assert!(refusal(&[set]).contains(" is not "), "{set}");
+        }
+        for name in ["lr", "momentum", "dampening", "weight_decay"] {
+            for value in ["-0.1", "nan", "inf", "1e39"] {
+                assert!(refusal(&[&format!("optimizer.{name}={value}")]).contains("is not a finite number from 0"));
+            }
+            check(&[&format!("optimizer.{name}=0")]).unwrap();
+        }
+    }
+
+    #[test]
+    fn nesterov_needs_momentum_and_no_dampening() {
+        assert!(refusal(&["optimizer.nesterov=true"]).contains("here 0 and 0; write momentum = 0.9"));
+        let sets = ["optimizer.nesterov=true", "optimizer.momentum=0.9"];
+        check(&sets).unwrap();
+        assert!(refusal(&[&sets[..], &["optimizer.dampening=0.1"]].concat()).contains("here 0.9 and 0.1"));
+    }
+
+    #[test]
+    fn a_classification_has_one_target_and_every_target_one_name() {
+        check(&["data.target=['a', 'b']"]).unwrap();
+        assert!(refusal(&["data.target=['a', 'b']", "model.loss=bce"]).starts_with("data.target: 2 columns"));
+        assert!(refusal(&["data.target=['a', 'a']"]).contains("\"a\" is named twice"));
+        assert!(refusal(&["data.target=[]"]).contains("missing"));
+        assert!(refusal(&["data.target=['']"]).contains("\"\" is not the name"));
+        assert!(refusal(&["data.path=''"]).contains("missing"));
+        assert!(refusal(&["model.init=''"]).contains("is not the path"));
+    }
+}

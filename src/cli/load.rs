@@ -1,0 +1,206 @@
+//! From a file and the overrides to a checked [`Config`], and back to TOML.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::config::{Config, Validation};
+use super::keys::{self, Key};
+use super::overrides;
+use super::settings::{Setting, Settings};
+use crate::{Error, Result};
+
+impl Config {
+    /// Reads a file, puts the overrides (`train.batch=64`) into it, checks it, and fills in what follows from it: the
+    /// third of `batch`, `micro_batch` and `accumulation_steps`, and paths, which are relative to the file's folder.
+    pub fn load(path: &Path, overrides: &[String]) -> Result<Config> {
+        Self::from_settings(Settings::read(path)?, overrides, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// As [`Config::load`], from the text of a file in `folder` that errors call `file`.
+    pub fn parse(text: &str, file: &str, overrides: &[String], folder: &Path) -> Result<Config> {
+        Self::from_settings(Settings::parse(text, file)?, overrides, folder)
+    }
+
+    /// The configuration as TOML; [`Config::load`] reads it back as it is, from any folder.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| Error::config("config", format!("cannot be written as TOML: {error}")))
+    }
+
+    fn from_settings(mut settings: Settings, overrides: &[String], folder: &Path) -> Result<Config> {
+        overrides::apply(overrides, &mut settings)?;
+        for setting in settings.iter() {
+            check_alone(setting).map_err(|error| settings.locate(error))?;
+        }
+        let mut config = build(settings.iter())
+            .map_err(|error| Error::Internal(format!("keys that fit alone do not fit together: {error}")))?;
+        config.check().map_err(|error| settings.locate(error))?;
+        config.fill_in(folder)?;
+        Ok(config)
+    }
+
+    fn fill_in(&mut self, folder: &Path) -> Result<()> {
+        let partition = self.train.partition()?;
+        self.train.batch = Some(partition.batch);
+        self.train.micro_batch = Some(partition.micro_batch);
+        self.train.accumulation_steps = Some(partition.accumulation_steps);
+        self.data.path = absolute(folder, &self.data.path);
+        if let Validation::File(file) = &mut self.data.validation {
+            *file = absolute(folder, file);
+        }
+        if let Some(init) = &mut self.model.init {
+            *init = absolute(folder, init);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a key is known and its value has the right type.
+fn check_alone(setting: &Setting) -> Result<()> {
+    let name = &setting.name;
+    if keys::sections().contains(&name.as_str()) {
+        let given = keys::short(&shown(&setting.value));
+        let message = format!("{given} is not a section; write [{name}] on a line of its own and its keys below it");
+        return Err(Error::config(name, message));
+    }
+    if Key::find(name).is_none() {
+        return Err(keys::unknown(name));
+    }
+    build(std::iter::once(setting)).map(drop).map_err(|_| keys::unusable(name, shown(&setting.value)))
+}
+
+/// A value as one would write it on one line.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("{text:?}"),
+        other => other.to_string(),
+    }
+}
+
+/// A configuration of these keys and the defaults of all others.
+fn build<'a>(settings: impl Iterator<Item = &'a Setting>) -> Result<Config, toml::de::Error> {
+    let mut document = Table::new();
+    for Setting { name, value, .. } in settings {
+        let (section, key) = name.split_once('.').unwrap_or(("", name));
+        let section = document.entry(section).or_insert_with(|| Value::Table(Table::new()));
+        if let Value::Table(section) = section {
+            section.insert(key.to_owned(), value.clone());
+        }
+    }
+    document.try_into()
+}
+
+/// A path that means the same file from any folder.
+fn absolute(folder: &Path, path: &Path) -> PathBuf {
+    let joined = folder.join(path);
+    std::path::absolute(&joined).unwrap_or(joined)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::{Layer, Tail, Target};
+    use super::*;
+
+    const SMALLEST: &str = "[data]\npath = 'd.csv'\ntarget = 'y'\n[model]\nloss = 'mse'\n[train]\nbatch = 120\n";
+
+    fn parse(text: &str, overrides: &[&str]) -> Result<Config> {
+        let overrides: Vec<_> = overrides.iter().map(|&text| text.to_owned()).collect();
+        Config::parse(text, "c.toml", &overrides, Path::new("/runs"))
+    }
+
+    fn refusal(text: &str, overrides: &[&str]) -> String {
+        parse(text, overrides).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_smallest_configuration_gets_the_documented_defaults() {
+        let config = parse(SMALLEST, &[]).unwrap();
+        assert_eq!((config.train.batch, config.train.micro_batch), (Some(120), Some(120)));
+        assert_eq!((config.train.accumulation_steps, config.train.epochs), (Some(1), 10));
+        assert_eq!((config.train.tail, config.train.shuffle, config.train.seed), (Tail::Flush, true, 0));
+        assert_eq!((config.data.validation, config.data.standardize), (Validation::Share(0.2), true));
+        assert_eq!((config.optimizer.lr, config.optimizer.momentum), (0.01, 0.0));
+        assert!(config.model.layers.is_empty() && config.model.init.is_none());
+    }
+
+    #[test]
+    fn a_resolved_configuration_comes_back_from_its_toml_in_any_folder() {
+        let text = SMALLEST.replace("'y'", "['y', 'z']").replace("[train]", "layers = [64, 'relu', 3]\n[train]");
+        let sets =
+            ["train.accumulation_steps=5", "data.validation=v.csv", "model.init=w.safetensors", "train.tail=carry"];
+        let config = parse(&text, &sets).unwrap();
+        assert_eq!(config.model.layers[1..], [Layer::Activation("relu".into()), Layer::Width(3)]);
+        assert_eq!(config.data.target, Target::Many(vec!["y".into(), "z".into()]));
+        let written = config.to_toml().unwrap();
+        assert_eq!(Config::parse(&written, "r.toml", &[], Path::new("elsewhere")).unwrap(), config, "{written}");
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let sets = ["data.validation=../v.csv", "model.init=/w/start.safetensors"];
+        let config = parse(SMALLEST, &sets).unwrap();
+        assert!(config.data.path.is_absolute());
+        assert!(config.data.path.ends_with("runs/d.csv"), "{config:?}");
+        assert!(matches!(&config.data.validation, Validation::File(file) if file.ends_with("runs/../v.csv")));
+        assert!(config.model.init.unwrap().ends_with("w/start.safetensors"));
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest_and_the_line() {
+        let text = refusal(&SMALLEST.replace("batch", "bach"), &[]);
+        assert_eq!(text, "train.bach: unknown key; did you mean train.batch? (c.toml:7)");
+        let text = refusal(SMALLEST, &["train.lr=0.1"]);
+        assert_eq!(text, "train.lr: unknown key; did you mean optimizer.lr? (--set)");
+        let text = refusal(&format!("{SMALLEST}[optimiser]\n"), &[]);
+        assert_eq!(text, "optimiser: unknown key; did you mean the section [optimizer]? (c.toml:8)");
+        let text = refusal("batch = 3", &[]);
+        assert_eq!(text, "batch: unknown key; did you mean train.batch? (c.toml:1)");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_names_field_value_wish_and_line() {
+        let text = refusal(&SMALLEST.replace("120", "'many'"), &[]);
+        let wish = "is not a whole number from 1 to 4294967295; write, for example, batch = 120";
+        assert_eq!(text, format!("train.batch: \"many\" {wish} (c.toml:7)"));
+        let text = refusal(SMALLEST, &["train.tail=wag"]);
+        assert_eq!(
+            text,
+            "train.tail: \"wag\" is not \"flush\", \"drop\" or \"carry\"; write, for example, tail = \"flush\" (--set)"
+        );
+        let text = refusal("[train]\nseed = 99999999999999999999", &[]);
+        assert!(text.starts_with("train.seed: \"99999999999999999999\" is not a whole number"), "{text}");
+        let text = refusal("train = 3\n", &[]);
+        assert!(text.starts_with("train: 3 is not a section; write [train] on a line of its own"), "{text}");
+        for set in ["train.epochs=-1", "train.epochs=1.5", "model.layers=[1.5]", "optimizer.type=adm", "train.seed=-1"]
+        {
+            assert!(refusal(SMALLEST, &[set]).ends_with(" (--set)"), "{set}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_meaning_names_the_line_too() {
+        let text = refusal(&format!("{SMALLEST}epochs = 0"), &[]);
+        assert!(text.starts_with("train.epochs: 0 is not a whole number") && text.ends_with("(c.toml:8)"), "{text}");
+        let text = refusal("", &[]);
+        assert_eq!(text, "data.path: missing; add `path = \"digits.csv\"` to [data] (c.toml)");
+    }
+
+    #[test]
+    fn whole_numbers_are_taken_where_fractions_are_wanted() {
+        let config = parse(SMALLEST, &["optimizer.lr=1", "data.validation=0"]).unwrap();
+        assert_eq!((config.optimizer.lr, config.data.validation), (1.0, Validation::Share(0.0)));
+    }
+
+    #[test]
+    fn every_key_is_known_and_its_example_can_be_used() {
+        let mut config = parse(SMALLEST, &["model.init=w"]).unwrap().to_toml().unwrap().parse::<Table>().unwrap();
+        for Key { name, example, .. } in keys::KEYS {
+            let (section, key) = name.split_once('.').unwrap();
+            let section = config[section].as_table_mut().unwrap();
+            assert!(section.remove(key).is_some(), "{name} is in KEYS and not in Config");
+            let set = format!("{name}={example}");
+            parse(SMALLEST, &[&set, "optimizer.momentum=0.9"]).unwrap_or_else(|error| panic!("{error}"));
+        }
+        assert!(config.values().all(|section| section.as_table().unwrap().is_empty()), "not in KEYS: {config}");
+    }
+}
