@@ -1,0 +1,56 @@
+# What there is to do here; `make` alone lists it. Needs GNU make and Rust.
+#
+# Variables: ADAPTER=NAME picks the adapter by a part of its name (`accrue devices` lists them), PYTHON is one that has
+# PyTorch, CARGO_FLAGS goes to every cargo command (CI gives --locked).
+
+CARGO ?= cargo
+CARGO_FLAGS ?=
+PYTHON ?= python3
+ADAPTER ?=
+
+TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+ACCRUE := $(TARGET_DIR)/release/accrue
+
+ifneq ($(strip $(ADAPTER)),)
+export WGPU_ADAPTER_NAME := $(ADAPTER)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help build driver demo test lint goldens check-pytorch clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+build: ## build the command, optimised
+	$(CARGO) build --release $(CARGO_FLAGS)
+
+driver: build ## make sure that there is an adapter; installs Mesa's software driver when there is none and you may
+	@scripts/ensure-vulkan.sh "$(ACCRUE)"
+
+demo: driver ## train on the digits data and write a report
+	"$(ACCRUE)" train examples/digits.toml --out runs/digits
+	@echo "report: $(CURDIR)/runs/digits/report.html"
+
+# The same as a plain `cargo test`, whose profile is optimised and keeps the debug assertions; here with a driver.
+test: ## run every test
+	$(CARGO) test $(CARGO_FLAGS) --no-run
+	@scripts/ensure-vulkan.sh "$(TARGET_DIR)/debug/accrue"
+	$(CARGO) test $(CARGO_FLAGS)
+
+lint: ## format, clippy and docs, warnings as errors
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --all-targets --all-features $(CARGO_FLAGS) -- -D warnings
+	$(CARGO) clippy --no-default-features --lib $(CARGO_FLAGS) -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps $(CARGO_FLAGS)
+	@if command -v shellcheck >/dev/null 2>&1; then shellcheck scripts/*.sh .ci/run; fi
+
+goldens: ## write tests/golden again (PYTHON with PyTorch)
+	$(PYTHON) tests/golden/make_goldens.py
+
+check-pytorch: demo ## load the digits model into PyTorch, strictly, and compare the outputs (PYTHON with PyTorch)
+	"$(ACCRUE)" predict runs/digits --data examples/data/digits.csv --out runs/digits/predictions.csv
+	$(PYTHON) tests/golden/check_model.py runs/digits examples/data/digits.csv runs/digits/predictions.csv
+
+clean: ## remove what was built and the runs
+	$(CARGO) clean
+	rm -rf runs
