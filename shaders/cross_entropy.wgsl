@@ -6,14 +6,15 @@
 // A row of weight 0 has no gradient, whatever its values are. The class stands in the record as a float.
 
 struct Dims {
-    columns: u32,        // classes
+    @align(16) columns: u32,        // classes
     y_stride: u32,       // from one row to the next, in floats
     record_stride: u32,
     target_at: u32,      // where a record's class and weight are
     weight_at: u32,
 }
 
-@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
+var<private> size: Dims;
 @group(0) @binding(2) var<storage, read> y: array<f32>;               // (rows, columns)
 @group(0) @binding(3) var<storage, read> record: array<f32>;          // (rows, features | class | weight)
 @group(0) @binding(4) var<storage, read_write> row_loss: array<f32>;  // (rows)
@@ -22,34 +23,38 @@ struct Dims {
 // (m, s) of one row
 fn softmax(at: u32) -> vec2<f32> {
     var m = y[at];
-    for (var c = 1u; c < dims.columns; c++) { m = max(m, y[at + c]); }
+    for (var c = 1u; c < size.columns; c++) { m = max(m, y[at + c]); }
     var s = 0.0;
-    for (var c = 0u; c < dims.columns; c++) { s += exp(y[at + c] - m); }
+    for (var c = 0u; c < size.columns; c++) { s += exp(y[at + c] - m); }
     return vec2(m, s);
 }
 
-fn class_of(r: u32) -> u32 { return u32(record[r * dims.record_stride + dims.target_at]); }
+fn class_of(r: u32) -> u32 { return u32(record[r * size.record_stride + size.target_at]); }
 
 @compute @workgroup_size(64)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+    now = clock[id.z];
+    size = dims[id.z];
     let r = id.x;
-    if r >= clock.rows { return; }
-    let at = r * dims.y_stride;
+    if r >= now.rows { return; }
+    let at = r * size.y_stride;
     let p = softmax(at);
     row_loss[r] = log(p.y) + (p.x - y[at + class_of(r)]);
 }
 
 @compute @workgroup_size(64)
 fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
+    now = clock[id.z];
+    size = dims[id.z];
     let r = id.x;
-    if r >= clock.rows { return; }
-    let at = r * dims.y_stride;
+    if r >= now.rows { return; }
+    let at = r * size.y_stride;
     let p = softmax(at);
     let class_ = class_of(r);
-    let weight = record[r * dims.record_stride + dims.weight_at];
-    for (var c = 0u; c < dims.y_stride; c++) {
+    let weight = record[r * size.record_stride + size.weight_at];
+    for (var c = 0u; c < size.y_stride; c++) {
         var d = 0.0;
-        if c < dims.columns && weight != 0.0 {
+        if c < size.columns && weight != 0.0 {
             d = weight * (exp(y[at + c] - p.x) / p.y - select(0.0, 1.0, c == class_));
         }
         dy[at + c] = d;

@@ -8,7 +8,7 @@
 // One invocation makes a tile of 4 × 4 elements and needs no workgroup memory.
 
 struct Dims {
-    inputs: u32,
+    @align(16) inputs: u32,
     outputs: u32,
     inputs4: u32,    // inputs and outputs in vec4, rounded up
     outputs4: u32,
@@ -17,7 +17,8 @@ struct Dims {
 
 override ACCUMULATE: bool = false;
 
-@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
+var<private> size: Dims;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;                       // (rows, inputs)
 @group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;              // weight (outputs, inputs), bias (outputs)
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;                 // (rows, outputs)
@@ -28,37 +29,39 @@ override ACCUMULATE: bool = false;
 
 // Rows 4·row4 … 4·row4 + 3 of the weight at one column of vec4.
 fn weight(row4: u32, column4: u32) -> mat4x4<f32> {
-    let at = 4u * row4 * dims.inputs4 + column4;
+    let at = 4u * row4 * size.inputs4 + column4;
     return mat4x4(
-        parameters[at], parameters[at + dims.inputs4],
-        parameters[at + 2u * dims.inputs4], parameters[at + 3u * dims.inputs4],
+        parameters[at], parameters[at + size.inputs4],
+        parameters[at + 2u * size.inputs4], parameters[at + 3u * size.inputs4],
     );
 }
 
 @compute @workgroup_size(8, 8)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+    now = clock[id.z];
+    size = dims[id.z];
     let o = id.x;
     let r = 4u * id.y;
-    if o >= dims.outputs4 || r >= clock.rows { return; }
-    let bias = parameters[4u * dims.outputs4 * dims.inputs4 + o];
+    if o >= size.outputs4 || r >= now.rows { return; }
+    let bias = parameters[4u * size.outputs4 * size.inputs4 + o];
     var c0 = bias;
     var c1 = bias;
     var c2 = bias;
     var c3 = bias;
-    let at = r * dims.x_stride4;
-    for (var i = 0u; i < dims.inputs4; i++) {
+    let at = r * size.x_stride4;
+    for (var i = 0u; i < size.inputs4; i++) {
         let w = transpose(weight(o, i));
         c0 = chain(w, x[at + i], c0);
-        c1 = chain(w, x[at + dims.x_stride4 + i], c1);
-        c2 = chain(w, x[at + 2u * dims.x_stride4 + i], c2);
-        c3 = chain(w, x[at + 3u * dims.x_stride4 + i], c3);
+        c1 = chain(w, x[at + size.x_stride4 + i], c1);
+        c2 = chain(w, x[at + 2u * size.x_stride4 + i], c2);
+        c3 = chain(w, x[at + 3u * size.x_stride4 + i], c3);
     }
-    let keep = real(o, dims.outputs);
-    let out = r * dims.outputs4 + o;
+    let keep = real(o, size.outputs);
+    let out = r * size.outputs4 + o;
     y[out] = select(vec4(0.0), c0, keep);
-    y[out + dims.outputs4] = select(vec4(0.0), c1, keep);
-    y[out + 2u * dims.outputs4] = select(vec4(0.0), c2, keep);
-    y[out + 3u * dims.outputs4] = select(vec4(0.0), c3, keep);
+    y[out + size.outputs4] = select(vec4(0.0), c1, keep);
+    y[out + 2u * size.outputs4] = select(vec4(0.0), c2, keep);
+    y[out + 3u * size.outputs4] = select(vec4(0.0), c3, keep);
 }
 
 fn put_dx(at: u32, value: vec4<f32>) {
@@ -67,37 +70,39 @@ fn put_dx(at: u32, value: vec4<f32>) {
 
 @compute @workgroup_size(8, 8)
 fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
+    now = clock[id.z];
+    size = dims[id.z];
     let i = id.x;
     let r = 4u * id.y;
-    if i >= dims.inputs4 || r >= clock.rows { return; }
+    if i >= size.inputs4 || r >= now.rows { return; }
     var c0 = vec4(0.0);
     var c1 = vec4(0.0);
     var c2 = vec4(0.0);
     var c3 = vec4(0.0);
-    let at = r * dims.outputs4;
-    for (var o = 0u; o < dims.outputs4; o++) {
+    let at = r * size.outputs4;
+    for (var o = 0u; o < size.outputs4; o++) {
         let w = weight(o, i);
         c0 = chain(w, dy[at + o], c0);
-        c1 = chain(w, dy[at + dims.outputs4 + o], c1);
-        c2 = chain(w, dy[at + 2u * dims.outputs4 + o], c2);
-        c3 = chain(w, dy[at + 3u * dims.outputs4 + o], c3);
+        c1 = chain(w, dy[at + size.outputs4 + o], c1);
+        c2 = chain(w, dy[at + 2u * size.outputs4 + o], c2);
+        c3 = chain(w, dy[at + 3u * size.outputs4 + o], c3);
     }
-    let keep = real(i, dims.inputs);
-    let out = r * dims.inputs4 + i;
+    let keep = real(i, size.inputs);
+    let out = r * size.inputs4 + i;
     put_dx(out, select(vec4(0.0), c0, keep));
-    put_dx(out + dims.inputs4, select(vec4(0.0), c1, keep));
-    put_dx(out + 2u * dims.inputs4, select(vec4(0.0), c2, keep));
-    put_dx(out + 3u * dims.inputs4, select(vec4(0.0), c3, keep));
+    put_dx(out + size.inputs4, select(vec4(0.0), c1, keep));
+    put_dx(out + 2u * size.inputs4, select(vec4(0.0), c2, keep));
+    put_dx(out + 3u * size.inputs4, select(vec4(0.0), c3, keep));
 }
 
 fn weight_gradient(o: u32, i: u32) {
-    let at = (vec4(4u * o) + vec4(0u, 1u, 2u, 3u)) * dims.inputs4 + i;
+    let at = (vec4(4u * o) + vec4(0u, 1u, 2u, 3u)) * size.inputs4 + i;
     var total = mat4x4<f32>();
-    if clock.first == 0u {
+    if now.first == 0u {
         total = mat4x4(dparameters[at.x], dparameters[at.y], dparameters[at.z], dparameters[at.w]);
     }
     var part = mat4x4<f32>();
-    if clock.row0 % BLOCK != 0u {
+    if now.row0 % BLOCK != 0u {
         part = mat4x4(open_parameters[at.x], open_parameters[at.y], open_parameters[at.z], open_parameters[at.w]);
     }
     var p0 = part[0];
@@ -105,11 +110,11 @@ fn weight_gradient(o: u32, i: u32) {
     var p2 = part[2];
     var p3 = part[3];
     var r = 0u;
-    while r < clock.rows {
+    while r < now.rows {
         let stop = block_stop(r);
         for (; r < stop; r++) {
-            let d = dy[r * dims.outputs4 + o];
-            let v = x[r * dims.x_stride4 + i];
+            let d = dy[r * size.outputs4 + o];
+            let v = x[r * size.x_stride4 + i];
             p0 = fma(vec4(d.x), v, p0);
             p1 = fma(vec4(d.y), v, p1);
             p2 = fma(vec4(d.z), v, p2);
@@ -123,13 +128,13 @@ fn weight_gradient(o: u32, i: u32) {
             p3 = vec4(0.0);
         }
     }
-    let keep = real(i, dims.inputs);
-    let rows = real(o, dims.outputs);
+    let keep = real(i, size.inputs);
+    let rows = real(o, size.outputs);
     dparameters[at.x] = select(vec4(0.0), total[0], keep & vec4(rows.x));
     dparameters[at.y] = select(vec4(0.0), total[1], keep & vec4(rows.y));
     dparameters[at.z] = select(vec4(0.0), total[2], keep & vec4(rows.z));
     dparameters[at.w] = select(vec4(0.0), total[3], keep & vec4(rows.w));
-    if !closed(clock.rows) {
+    if !closed(now.rows) {
         open_parameters[at.x] = p0;
         open_parameters[at.y] = p1;
         open_parameters[at.z] = p2;
@@ -138,28 +143,30 @@ fn weight_gradient(o: u32, i: u32) {
 }
 
 fn bias_gradient(o: u32) {
-    let at = 4u * dims.outputs4 * dims.inputs4 + o;
+    let at = 4u * size.outputs4 * size.inputs4 + o;
     var total = vec4(0.0);
-    if clock.first == 0u { total = dparameters[at]; }
+    if now.first == 0u { total = dparameters[at]; }
     var part = vec4(0.0);
-    if clock.row0 % BLOCK != 0u { part = open_parameters[at]; }
+    if now.row0 % BLOCK != 0u { part = open_parameters[at]; }
     var r = 0u;
-    while r < clock.rows {
+    while r < now.rows {
         let stop = block_stop(r);
-        for (; r < stop; r++) { part += dy[r * dims.outputs4 + o]; }
+        for (; r < stop; r++) { part += dy[r * size.outputs4 + o]; }
         if closed(r) {
             total += part;
             part = vec4(0.0);
         }
     }
-    dparameters[at] = select(vec4(0.0), total, real(o, dims.outputs));
-    if !closed(clock.rows) { open_parameters[at] = part; }
+    dparameters[at] = select(vec4(0.0), total, real(o, size.outputs));
+    if !closed(now.rows) { open_parameters[at] = part; }
 }
 
 // One column of invocations more than the weight has: the bias.
 @compute @workgroup_size(8, 8)
 fn backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.y >= dims.outputs4 { return; }
-    if id.x < dims.inputs4 { weight_gradient(id.y, id.x); }
-    if id.x == dims.inputs4 { bias_gradient(id.y); }
+    now = clock[id.z];
+    size = dims[id.z];
+    if id.y >= size.outputs4 { return; }
+    if id.x < size.inputs4 { weight_gradient(id.y, id.x); }
+    if id.x == size.inputs4 { bias_gradient(id.y); }
 }

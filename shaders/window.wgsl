@@ -4,11 +4,12 @@
 //   close   adds the open block to the gradients and to stats, when a window ends before anyone knew that it would
 
 struct Dims {
-    record_stride: u32,  // from one record to the next, in floats
+    @align(16) record_stride: u32,  // from one record to the next, in floats
     weight_at: u32,      // where a record's weight is
 }
 
-@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
+var<private> size: Dims;
 @group(0) @binding(2) var<storage, read> row_loss: array<f32>;                 // (rows)
 @group(0) @binding(3) var<storage, read> record: array<f32>;                   // (rows, features | target | weight)
 @group(0) @binding(4) var<storage, read_write> stats: Stats;
@@ -20,29 +21,32 @@ var<workgroup> pieces: array<vec2<f32>, PIECES>;
 
 // The part of block k of this micro-batch, going on where the last micro-batch left it open.
 fn piece(k: u32) -> vec2<f32> {
-    let start = clock.row0 / BLOCK * BLOCK + k * BLOCK;
-    let lo = max(start, clock.row0) - clock.row0;
-    let hi = min(start + BLOCK - clock.row0, clock.rows);
+    let start = now.row0 / BLOCK * BLOCK + k * BLOCK;
+    let lo = max(start, now.row0) - now.row0;
+    let hi = min(start + BLOCK - now.row0, now.rows);
     var part = vec2(0.0);
-    if start < clock.row0 { part = stats.open_sum; }
+    if start < now.row0 { part = stats.open_sum; }
     for (var r = lo; r < hi; r++) {
-        let weight = record[r * dims.record_stride + dims.weight_at];
+        let weight = record[r * size.record_stride + size.weight_at];
         if weight != 0.0 { part = vec2(fma(weight, row_loss[r], part.x), part.y + weight); }
     }
     return part;
 }
 
 @compute @workgroup_size(PIECES)
-fn sum(@builtin(local_invocation_index) lane: u32) {
-    let blocks = (clock.row0 % BLOCK + clock.rows + BLOCK - 1u) / BLOCK;
+fn sum(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3<u32>) {
+    let moment = clock[group.z];
+    now = moment;
+    size = dims[group.z];
+    let blocks = (moment.row0 % BLOCK + moment.rows + BLOCK - 1u) / BLOCK;
     var total = stats.sum;
-    if clock.first == 1u { total = vec2(0.0); }
+    if now.first == 1u { total = vec2(0.0); }
     for (var base = 0u; base < blocks; base += PIECES) {
         if base + lane < blocks { pieces[lane] = piece(base + lane); }
         workgroupBarrier();
         if lane == 0u {
             for (var k = base; k < min(blocks, base + PIECES); k++) {
-                let stop = min(clock.row0 / BLOCK * BLOCK + (k + 1u) * BLOCK - clock.row0, clock.rows);
+                let stop = min(now.row0 / BLOCK * BLOCK + (k + 1u) * BLOCK - now.row0, now.rows);
                 if closed(stop) { total += pieces[k - base]; } else { stats.open_sum = pieces[k - base]; }
             }
         }

@@ -143,7 +143,8 @@ impl Graph {
         let shape = op.output(&shapes).map_err(|message| Error::Shape { op: op.name(), message })?;
         let reused = inputs.iter().find(|&&input| self.info(input).kind == Kind::Parameter && self.users(input) > 0);
         if let Some(&reused) = reused {
-            let message = format!("{} is used by another op already; parameters are not shared", self.info(reused).name);
+            let message =
+                format!("{} is used by another op already; parameters are not shared", self.info(reused).name);
             return Err(Error::Shape { op: op.name(), message });
         }
         let output = self.add(name, shape, Kind::Made);

@@ -5,7 +5,7 @@
 const BLOCK: u32 = 32u;
 
 struct Clock {
-    rows: u32,    // rows in this micro-batch
+    @align(16) rows: u32,    // rows in this micro-batch
     row0: u32,    // the row of the window that it starts with
     first: u32,   // 1: it starts the window, so sums are overwritten
     last: u32,    // 1: it ends the window, so an open block is closed
@@ -14,14 +14,17 @@ struct Clock {
     slot: u32,    // where the window's result goes
 }
 
-@group(0) @binding(1) var<uniform> clock: Clock;
+// Uniforms that change are arrays of which element id.z, which is 0, is taken when a kernel begins: lavapipe compiles a
+// shader anew for each value of a uniform that steers a loop or a branch, unless it cannot tell which one that is.
+@group(0) @binding(1) var<uniform> clock: array<Clock, 2>;
+var<private> now: Clock;
 
 // Rows r … block_stop(r) - 1 of the micro-batch belong to one block.
 fn block_stop(r: u32) -> u32 {
-    return min(clock.rows, r + BLOCK - (clock.row0 + r) % BLOCK);
+    return min(now.rows, r + BLOCK - (now.row0 + r) % BLOCK);
 }
 
 // Whether the block that ends before row r of the micro-batch is whole; one that is not is handed on, open.
 fn closed(r: u32) -> bool {
-    return (clock.row0 + r) % BLOCK == 0u || (clock.last == 1u && r == clock.rows);
+    return (now.row0 + r) % BLOCK == 0u || (now.last == 1u && r == now.rows);
 }

@@ -4,14 +4,15 @@
 //   backward   dx[r,c]   (+)= df(x[r,c], y[r,c], dy[r,c])      the derivative times dy, without multiplying by a gate of 0
 
 struct Dims {
-    columns: u32,
+    @align(16) columns: u32,
     columns4: u32,   // in vec4, rounded up
     x_stride4: u32,  // from one row of x to the next, in vec4
 }
 
 override ACCUMULATE: bool = false;
 
-@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
+var<private> size: Dims;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;          // (rows, columns)
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;    // (rows, columns)
 @group(0) @binding(4) var<storage, read> y_saved: array<vec4<f32>>;    // y, read only
@@ -20,20 +21,24 @@ override ACCUMULATE: bool = false;
 
 // Which of four columns are real; the others are padding, which holds +0 and nothing else.
 fn real(column4: u32) -> vec4<bool> {
-    return vec4(4u * column4) + vec4(0u, 1u, 2u, 3u) < vec4(dims.columns);
+    return vec4(4u * column4) + vec4(0u, 1u, 2u, 3u) < vec4(size.columns);
 }
 
 @compute @workgroup_size(8, 8)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x >= dims.columns4 || id.y >= clock.rows { return; }
-    y[id.y * dims.columns4 + id.x] = select(vec4(0.0), f(x[id.y * dims.x_stride4 + id.x]), real(id.x));
+    now = clock[id.z];
+    size = dims[id.z];
+    if id.x >= size.columns4 || id.y >= now.rows { return; }
+    y[id.y * size.columns4 + id.x] = select(vec4(0.0), f(x[id.y * size.x_stride4 + id.x]), real(id.x));
 }
 
 @compute @workgroup_size(8, 8)
 fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x >= dims.columns4 || id.y >= clock.rows { return; }
-    let at = id.y * dims.columns4 + id.x;
-    let d = df(x[id.y * dims.x_stride4 + id.x], y_saved[at], dy[at]);
+    now = clock[id.z];
+    size = dims[id.z];
+    if id.x >= size.columns4 || id.y >= now.rows { return; }
+    let at = id.y * size.columns4 + id.x;
+    let d = df(x[id.y * size.x_stride4 + id.x], y_saved[at], dy[at]);
     let value = select(vec4(0.0), d, real(id.x));
     if ACCUMULATE { dx[at] += value; } else { dx[at] = value; }
 }

@@ -20,5 +20,5 @@ fn updates(sum: vec2<f32>) -> bool { return finite(sum.x) && finite(sum.y) && su
 
 // Leaves the window's result for the host; the word `update` says that the GPU came this far.
 fn report() {
-    stats.results[clock.slot] = Result(stats.sum, clock.update, select(0u, 1u, updates(stats.sum)));
+    stats.results[now.slot] = Result(stats.sum, now.update, select(0u, 1u, updates(stats.sum)));
 }

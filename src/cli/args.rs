@@ -64,6 +64,9 @@ pub struct Train {
     /// Use VALUE for one key of the configuration, as in `--set optimizer.lr=0.1`; may be given many times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
+    /// Replace the run in DIR even if its configuration differs.
+    #[arg(long)]
+    pub force: bool,
     /// What every command that computes takes.
     #[command(flatten)]
     pub common: Common,

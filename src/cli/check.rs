@@ -3,11 +3,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::config::{
-    ACTIVATIONS, CLASS_LOSSES, Config, Data, Layer, Model, NUMBER_LOSSES, Optimizer, Train, Validation,
-};
+use super::config::{Config, Data, Layer, Model, Optimizer, Train, Validation, class_losses};
 use super::keys::{missing, short, unusable};
 use crate::nearest::nearest;
+use crate::ops::{activations, losses};
 use crate::{Error, Result};
 
 const WIDEST: u32 = 65_536;
@@ -56,8 +55,8 @@ fn model(model: &Model) -> Result<()> {
     for (i, layer) in model.layers.iter().enumerate() {
         match layer {
             Layer::Width(width) if !(1..=WIDEST).contains(width) => return Err(unusable("model.layers", width)),
-            Layer::Activation(name) if !ACTIVATIONS.contains(&name.as_str()) => {
-                return Err(unknown_name("model.layers", name, "an activation", ACTIVATIONS.iter().copied()));
+            Layer::Activation(name) if !activations().contains(&name.as_str()) => {
+                return Err(unknown_name("model.layers", name, "an activation", &activations()));
             }
             Layer::Activation(name) if !after_width => {
                 let message =
@@ -70,24 +69,23 @@ fn model(model: &Model) -> Result<()> {
     if model.loss.is_empty() {
         return Err(missing("model.loss"));
     }
-    let losses = CLASS_LOSSES.iter().chain(NUMBER_LOSSES).copied();
-    if !losses.clone().any(|loss| loss == model.loss) {
-        return Err(unknown_name("model.loss", &model.loss, "a loss", losses));
+    if !losses().contains(&model.loss.as_str()) {
+        return Err(unknown_name("model.loss", &model.loss, "a loss", &losses()));
     }
     model.init.as_deref().map_or(Ok(()), |path| not_empty("model.init", path))
 }
 
-fn unknown_name<'a>(field: &str, given: &str, what: &str, known: impl Iterator<Item = &'a str> + Clone) -> Error {
-    let remedy = match nearest(given, known.clone()) {
+fn unknown_name(field: &str, given: &str, what: &str, known: &[&str]) -> Error {
+    let remedy = match nearest(given, known.iter().copied()) {
         Some(near) => format!("did you mean {near:?}?"),
-        None => format!("write one of {}", known.collect::<Vec<_>>().join(", ")),
+        None => format!("write one of {}", known.join(", ")),
     };
     Error::config(field, format!("{:?} is not {what}; {remedy}", short(given)))
 }
 
 fn targets(data: &Data, model: &Model) -> Result<()> {
     let columns = data.target.names().len();
-    if columns > 1 && CLASS_LOSSES.contains(&model.loss.as_str()) {
+    if columns > 1 && class_losses().contains(&model.loss.as_str()) {
         let loss = &model.loss;
         let message =
             format!("{columns} columns, but loss = {loss:?} takes one column of labels; name one, or use \"mse\"");

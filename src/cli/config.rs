@@ -4,15 +4,23 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::window::{Partition, resolve_partition};
 use crate::Result;
+use crate::ops::{self, Reads, Role};
+use crate::window::{Partition, resolve_partition};
 
-/// The names that `model.layers` takes for activations.
-pub const ACTIVATIONS: &[&str] = &["relu", "leaky_relu", "tanh", "sigmoid", "silu", "gelu", "gelu_tanh"];
 /// The losses of a classification; the target is one column of labels.
-pub const CLASS_LOSSES: &[&str] = &["cross_entropy", "bce"];
+pub fn class_losses() -> Vec<&'static str> {
+    losses(|reads| reads != Reads::Values)
+}
+
 /// The losses of a regression; every target is a column of numbers.
-pub const NUMBER_LOSSES: &[&str] = &["mse", "huber"];
+pub fn number_losses() -> Vec<&'static str> {
+    losses(|reads| reads == Reads::Values)
+}
+
+fn losses(wanted: impl Fn(Reads) -> bool) -> Vec<&'static str> {
+    ops::ALL.iter().filter(|op| matches!(op.role(), Role::Loss(reads) if wanted(reads))).map(|op| op.name()).collect()
+}
 
 /// Everything that says how to train. [`Config::default`] lacks `data.path`, `data.target`, `model.loss` and
 /// `train.batch`, which have no default.
@@ -69,7 +77,7 @@ pub enum Validation {
 pub struct Model {
     /// The hidden layers; empty for a linear model. The output layer follows from the target.
     pub layers: Vec<Layer>,
-    /// One of [`CLASS_LOSSES`] or [`NUMBER_LOSSES`].
+    /// One of [`class_losses`] or [`number_losses`].
     pub loss: String,
     /// A safetensors file with the first weights; by seed without it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +90,7 @@ pub struct Model {
 pub enum Layer {
     /// A linear layer with this many outputs.
     Width(u32),
-    /// One of [`ACTIVATIONS`].
+    /// One of [`ops::activations`].
     Activation(String),
 }
 

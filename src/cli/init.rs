@@ -4,12 +4,19 @@ use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
+use super::config::{class_losses, number_losses};
+use crate::ops;
 use crate::{Error, Result};
 
 /// The configuration to start from: every key, its default, and one line about it.
-pub const TEMPLATE: &str = include_str!("init.toml");
+pub fn template() -> String {
+    include_str!("init.toml")
+        .replace("@activations@", &ops::activations().join(", "))
+        .replace("@class_losses@", &class_losses().join(", "))
+        .replace("@number_losses@", &number_losses().join(", "))
+}
 
-/// Writes [`TEMPLATE`] to a file, or to standard output for `-`. A file that is there stays unless `force` is given.
+/// Writes [`template`] to a file, or to standard output for `-`. A file that is there stays unless `force` is given.
 pub fn write(file: &Path, force: bool) -> Result<()> {
     let done = if file == Path::new("-") { to_stdout() } else { to_file(file, force) };
     done.map_err(|error| match error.kind() {
@@ -19,7 +26,7 @@ pub fn write(file: &Path, force: bool) -> Result<()> {
 }
 
 fn to_stdout() -> io::Result<()> {
-    match io::stdout().write_all(TEMPLATE.as_bytes()) {
+    match io::stdout().write_all(template().as_bytes()) {
         // The reader has seen enough, as in `accrue init - | head`.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         done => done,
@@ -34,18 +41,18 @@ fn to_file(file: &Path, force: bool) -> io::Result<()> {
     } else {
         options.create_new(true)
     };
-    options.open(file)?.write_all(TEMPLATE.as_bytes())
+    options.open(file)?.write_all(template().as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::{ACTIVATIONS, CLASS_LOSSES, Config, Layer, NUMBER_LOSSES, Target};
+    use super::super::config::{Config, Layer, Target};
     use super::super::keys::{KEYS, Key};
     use super::*;
 
     #[test]
     fn the_template_loads_and_shows_the_defaults() {
-        let mut config = Config::parse(TEMPLATE, "init.toml", &[], Path::new("/")).unwrap();
+        let mut config = Config::parse(&template(), "init.toml", &[], Path::new("/")).unwrap();
         let mut wanted = Config::default();
         wanted.data.path = std::path::absolute("/data.csv").unwrap();
         wanted.data.target = Target::One("label".into());
@@ -59,8 +66,9 @@ mod tests {
     #[test]
     fn the_template_shows_every_key_once_and_explains_it() {
         for key in KEYS.iter().map(Key::parts).map(|(_, name)| format!("{name} = ")) {
+            let template = template();
             let lines: Vec<_> =
-                TEMPLATE.lines().filter(|line| line.trim_start_matches("# ").starts_with(&key)).collect();
+                template.lines().filter(|line| line.trim_start_matches("# ").starts_with(&key)).collect();
             assert_eq!(lines.len(), 1, "{key}");
             assert!(lines[0].contains("  # ") && lines[0].len() <= 120, "{}", lines[0]);
         }
@@ -68,14 +76,14 @@ mod tests {
 
     #[test]
     fn what_the_template_leaves_out_can_be_put_in() {
-        let all = TEMPLATE.replace("# init", "init").replace("# accumulation", "accumulation");
+        let all = template().replace("# init", "init").replace("# accumulation", "accumulation");
         Config::parse(&all, "init.toml", &[], Path::new("/")).unwrap();
     }
 
     #[test]
     fn the_template_names_every_activation_and_loss() {
-        for name in ACTIVATIONS.iter().chain(CLASS_LOSSES).chain(NUMBER_LOSSES) {
-            assert!(TEMPLATE.contains(name), "{name}");
+        for name in ops::activations().into_iter().chain(ops::losses()) {
+            assert!(template().contains(name), "{name}");
         }
     }
 
@@ -88,7 +96,7 @@ mod tests {
         assert!(matches!(error, Error::Io { .. }) && error.to_string().ends_with("exists; --force overwrites it"));
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
         write(&file, true).unwrap();
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), TEMPLATE);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), template());
         std::fs::remove_file(&file).unwrap();
     }
 }

@@ -3,8 +3,8 @@
 
 use std::fmt::Display;
 
-use crate::nearest::{closeness, nearest};
 use crate::Error;
+use crate::nearest::{closeness, nearest};
 
 /// One key of a configuration.
 #[derive(Debug)]

@@ -1,14 +1,66 @@
-//! The command `accrue`: its arguments and its configuration file.
+//! The command `accrue`: a thin shell over the library, and the only place that prints.
 
 pub mod args;
 mod check;
+mod commands;
 pub mod config;
+mod exit;
 pub mod init;
 pub mod keys;
 mod load;
+mod metrics_file;
 pub mod overrides;
+mod prepare;
+mod progress;
+pub mod report;
+mod run_folder;
 pub mod settings;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::Parser;
 
 pub use args::{Cli, Command};
 pub use config::Config;
-pub use crate::window::{Partition, resolve_partition};
+pub use exit::{Stop, exit_code};
+
+/// Reads the arguments, does what they say, and prints what went wrong in one line.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    quiet_layers();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=error,wgpu_core=error"))
+        .format_timestamp(None)
+        .init();
+    let done = match &cli.command {
+        Command::Train(arguments) => commands::train(arguments),
+        Command::Eval(arguments) => commands::eval(arguments),
+        Command::Predict(arguments) => commands::predict(arguments),
+        Command::Devices => commands::devices(),
+        Command::Init(arguments) => init::write(&arguments.file, arguments.force).map_err(Stop::from),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => {
+            eprintln!("{stop}");
+            ExitCode::from(stop.code())
+        }
+    }
+}
+
+/// On a Linux without a desktop, a layer of Mesa that chooses among adapters writes an error about the missing desktop for
+/// every process. We choose by ourselves, so the command starts itself once more with that layer turned off.
+fn quiet_layers() {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::process::CommandExt;
+        let set = |name: &str| std::env::var_os(name).is_some();
+        if set("XDG_RUNTIME_DIR") || set("NODEVICE_SELECT") {
+            return;
+        }
+        let Ok(program) = std::env::current_exe() else { return };
+        // Returns only if it failed, and then the line about the desktop does no harm.
+        let _ =
+            std::process::Command::new(program).args(std::env::args_os().skip(1)).env("NODEVICE_SELECT", "1").exec();
+    }
+}

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Terminator};
 
-use crate::{Error, Result};
 use crate::nearest::nearest;
+use crate::{Error, Result};
 
 /// The rows of a file with a header; one row is held at a time.
 pub(super) struct Rows<'a, R> {

@@ -49,7 +49,8 @@ pub fn kind(device_type: DeviceType) -> &'static str {
 pub async fn list() -> Vec<Found> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = Backends::from_env().unwrap_or(Backends::PRIMARY);
-    descriptor.flags = wgpu::InstanceFlags::from_env_or_default().difference(wgpu::InstanceFlags::VALIDATION_INDIRECT_CALL);
+    descriptor.flags =
+        wgpu::InstanceFlags::from_env_or_default().difference(wgpu::InstanceFlags::VALIDATION_INDIRECT_CALL);
     let backends = descriptor.backends;
     let instance = wgpu::Instance::new(descriptor);
     let mut found: Vec<Found> = Vec::new();
@@ -84,7 +85,10 @@ pub fn choose(found: Vec<Found>, choice: &Choice) -> Result<(Found, String)> {
     }
     let Some(wanted) = wanted else {
         let first = found.into_iter().next().ok_or_else(|| Error::NoAdapter(none_at_all()))?;
-        let why = format!("the first of: discrete, integrated, virtual, other, software; it is a {}", kind(first.info.device_type));
+        let why = format!(
+            "the first of: discrete, integrated, virtual, other, software; it is a {}",
+            kind(first.info.device_type)
+        );
         return Ok((first, why));
     };
     let lower = wanted.to_lowercase();

@@ -14,8 +14,7 @@ pub mod usage {
     use wgpu::BufferUsages;
 
     /// Read and written by kernels, copied from and to.
-    pub const STORAGE: BufferUsages =
-        BufferUsages::STORAGE.union(BufferUsages::COPY_SRC).union(BufferUsages::COPY_DST);
+    pub const STORAGE: BufferUsages = BufferUsages::STORAGE.union(BufferUsages::COPY_SRC).union(BufferUsages::COPY_DST);
     /// Small values for kernels, written by the host.
     pub const UNIFORM: BufferUsages = BufferUsages::UNIFORM.union(BufferUsages::COPY_DST);
     /// Copied to by the GPU and read by the host.
@@ -30,7 +29,9 @@ impl Gpu {
     pub fn buffer(&self, label: &str, bytes: u64, usage: BufferUsages) -> Result<wgpu::Buffer> {
         let most = self.inner.limits.max_buffer_size;
         if bytes > most {
-            return Err(Error::Memory(format!("{label} needs {bytes} bytes, but a buffer of this adapter holds {most} at most")));
+            return Err(Error::Memory(format!(
+                "{label} needs {bytes} bytes, but a buffer of this adapter holds {most} at most"
+            )));
         }
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size: bytes, usage, mapped_at_creation: false };
         let buffer = self.checked(label, || self.inner.device.create_buffer(&descriptor))?;

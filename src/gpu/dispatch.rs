@@ -107,7 +107,8 @@ impl Gpu {
         }
         let reflection = self.reflection(shader)?;
         let found = reflection.entries.get(entry);
-        let found = found.ok_or_else(|| Error::Internal(format!("shader {} has no entry {entry}", shader.name)))?.clone();
+        let found =
+            found.ok_or_else(|| Error::Internal(format!("shader {} has no entry {entry}", shader.name)))?.clone();
         let kernel = self.checked(&label, || self.make_kernel(&reflection, entry, found, constants, &label))?;
         self.inner.counters.pipelines.fetch_add(1, Ordering::Relaxed);
         let kernel = Arc::new(kernel);
@@ -129,7 +130,8 @@ impl Gpu {
             source: wgpu::ShaderSource::Naga(std::borrow::Cow::Owned(reflection.module.clone())),
         });
         let entries: Vec<_> = entry.bindings.iter().map(|b| layout_entry(b.index, &b.name, b.access)).collect();
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries });
+        let layout =
+            device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries });
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(label),
             bind_group_layouts: &[Some(&layout)],
@@ -151,7 +153,13 @@ impl Gpu {
     }
 
     /// Binds a kernel's variables, each found by its name.
-    pub fn dispatch(&self, kernel: Arc<Kernel>, bound: &[(&str, Bound)], grid: Grid, most_rows: u32) -> Result<Dispatch> {
+    pub fn dispatch(
+        &self,
+        kernel: Arc<Kernel>,
+        bound: &[(&str, Bound)],
+        grid: Grid,
+        most_rows: u32,
+    ) -> Result<Dispatch> {
         let mut entries = Vec::with_capacity(kernel.entry.bindings.len());
         for binding in &kernel.entry.bindings {
             let found = bound.iter().find(|(name, _)| *name == binding.name);
@@ -169,7 +177,10 @@ impl Gpu {
                 offset: found.offset,
                 size: std::num::NonZeroU64::new(found.size),
             };
-            entries.push(wgpu::BindGroupEntry { binding: binding.index, resource: wgpu::BindingResource::Buffer(resource) });
+            entries.push(wgpu::BindGroupEntry {
+                binding: binding.index,
+                resource: wgpu::BindingResource::Buffer(resource),
+            });
         }
         let most = self.inner.limits.max_compute_workgroups_per_dimension;
         let groups = grid.groups(kernel.entry.workgroup, most_rows, most);

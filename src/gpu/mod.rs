@@ -171,7 +171,9 @@ impl Gpu {
         let internal = pollster::block_on(internal.pop());
         let validation = pollster::block_on(validation.pop());
         if pollster::block_on(memory.pop()).is_some() {
-            return Err(Error::Memory(format!("the device has no memory left for {what}; use a smaller train.micro_batch")));
+            return Err(Error::Memory(format!(
+                "the device has no memory left for {what}; use a smaller train.micro_batch"
+            )));
         }
         match internal.or(validation) {
             Some(error) => Err(Error::Internal(format!("{what}: {error}"))),

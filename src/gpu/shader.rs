@@ -98,14 +98,17 @@ fn binding(variable: &naga::GlobalVariable) -> Option<Binding> {
 }
 
 impl Reflection {
-    /// The bytes of the uniform struct in variable `name`, its fields taken by name from `fields`.
+    /// The bytes of one element of the uniform `name`, an array of structs, its fields taken by name from `fields`.
     ///
     /// A field that the shader has and `fields` has not, or the other way round, is an error.
     pub fn pack(&self, name: &str, fields: &[(&str, Scalar)]) -> Result<Vec<u8>, String> {
         let variable = self.module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some(name));
         let (_, variable) = variable.ok_or_else(|| format!("has no variable {name}"))?;
-        let naga::TypeInner::Struct { members, span } = &self.module.types[variable.ty].inner else {
-            return Err(format!("{name} is no struct"));
+        let naga::TypeInner::Array { base, .. } = self.module.types[variable.ty].inner else {
+            return Err(format!("{name} is no array"));
+        };
+        let naga::TypeInner::Struct { members, span } = &self.module.types[base].inner else {
+            return Err(format!("{name} is no array of structs"));
         };
         let mut bytes = vec![0; *span as usize];
         for member in members {
@@ -122,7 +125,9 @@ impl Reflection {
             }
             bytes[member.offset as usize..][..4].copy_from_slice(&value.bytes());
         }
-        if let Some((extra, _)) = fields.iter().find(|(given, _)| !members.iter().any(|m| m.name.as_deref() == Some(given))) {
+        if let Some((extra, _)) =
+            fields.iter().find(|(given, _)| !members.iter().any(|m| m.name.as_deref() == Some(given)))
+        {
             return Err(format!("{name} has no field {extra}"));
         }
         Ok(bytes)

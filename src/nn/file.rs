@@ -84,8 +84,10 @@ impl Saved {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| wrong(format!("damaged ({e})")))?;
         let text = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
-        let text = text.ok_or_else(|| wrong("holds weights but no description of a model; accrue did not write it".into()))?;
-        let metadata: Metadata = serde_json::from_str(text).map_err(|e| wrong(format!("its description is damaged ({e})")))?;
+        let text =
+            text.ok_or_else(|| wrong("holds weights but no description of a model; accrue did not write it".into()))?;
+        let metadata: Metadata =
+            serde_json::from_str(text).map_err(|e| wrong(format!("its description is damaged ({e})")))?;
         if metadata.version != VERSION {
             return Err(wrong(format!("its version is {}, this program reads {VERSION}", metadata.version)));
         }
@@ -131,7 +133,8 @@ pub fn read_arrays(path: &Path) -> Result<Arrays> {
 
 fn arrays(path: &Path, bytes: &[u8]) -> Result<Arrays> {
     let wrong = |message: String| Error::ModelFile { path: path.to_owned(), message };
-    let tensors = SafeTensors::deserialize(bytes).map_err(|e| wrong(format!("damaged or no safetensors file ({e})")))?;
+    let tensors =
+        SafeTensors::deserialize(bytes).map_err(|e| wrong(format!("damaged or no safetensors file ({e})")))?;
     let mut arrays = Arrays::new();
     for (name, view) in tensors.tensors() {
         if view.dtype() != Dtype::F32 {

@@ -37,7 +37,9 @@ impl Op for CrossEntropy {
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
-        let [y, target] = inputs else { return Err(format!("takes y and a class, but {} tensors were given", inputs.len())) };
+        let [y, target] = inputs else {
+            return Err(format!("takes y and a class, but {} tensors were given", inputs.len()));
+        };
         rows(y, "y")?;
         match rows(target, "the class")? {
             1 => Ok(Shape::Rows(1)),

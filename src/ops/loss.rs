@@ -59,7 +59,9 @@ impl Op for Mean {
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
-        let [y, target] = inputs else { return Err(format!("takes y and a target, but {} tensors were given", inputs.len())) };
+        let [y, target] = inputs else {
+            return Err(format!("takes y and a target, but {} tensors were given", inputs.len()));
+        };
         let (outputs, targets) = (rows(y, "y")?, rows(target, "the target")?);
         if outputs != targets {
             return Err(format!("y is {y} but the target is {target}: {outputs} and {targets} columns differ"));

@@ -5,7 +5,8 @@ use crate::gpu::{Grid, Scalar, Shader};
 use crate::ops::{Place, Span, Step};
 use crate::{Error, Result};
 
-pub(super) static SHADER: Shader = Shader { name: "sgd", parts: &[CLOCK, STATS, include_str!("../../shaders/sgd.wgsl")] };
+pub(super) static SHADER: Shader =
+    Shader { name: "sgd", parts: &[CLOCK, STATS, include_str!("../../shaders/sgd.wgsl")] };
 
 /// Stochastic gradient descent. Every setting has the meaning that it has in
 /// [`torch.optim.SGD`](https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html), and 0 turns it off:
@@ -34,8 +35,7 @@ impl Sgd {
     /// # Errors
     /// [`Error::Config`] naming the setting.
     pub fn check(&self) -> Result<()> {
-        let rates =
-            [("momentum", self.momentum), ("dampening", self.dampening), ("weight_decay", self.weight_decay)];
+        let rates = [("momentum", self.momentum), ("dampening", self.dampening), ("weight_decay", self.weight_decay)];
         for (name, value) in rates {
             if !(value >= 0.0 && (value as f32).is_finite()) {
                 return Err(Error::config(format!("optimizer.{name}"), format!("{value}; give a number from 0")));

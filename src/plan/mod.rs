@@ -163,15 +163,7 @@ impl fmt::Display for Plan {
 }
 
 fn bare(label: &str, shader: &'static Shader, entry: &'static str, grid: Grid) -> Step {
-    Step {
-        label: label.to_owned(),
-        shader,
-        entry,
-        constants: Vec::new(),
-        dims: Vec::new(),
-        bindings: Vec::new(),
-        grid,
-    }
+    Step { label: label.to_owned(), shader, entry, constants: Vec::new(), dims: Vec::new(), bindings: Vec::new(), grid }
 }
 
 fn gather(record: &Record) -> Step {

@@ -46,7 +46,11 @@ impl Layout {
                 let size = size.ok_or_else(|| {
                     Error::Memory(format!("{}.{} of {:?} is too large", info.name, part.name, part.shape))
                 })?;
-                layout.parts.push(Placed { name: format!("{}.{}", info.name, part.name), part: part.clone(), at: layout.len });
+                layout.parts.push(Placed {
+                    name: format!("{}.{}", info.name, part.name),
+                    part: part.clone(),
+                    at: layout.len,
+                });
                 layout.len += size;
             }
             layout.layers.push((tensor, start..layout.len));

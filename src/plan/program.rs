@@ -80,7 +80,8 @@ impl Program {
         bound.push(("scalars", Bound { buffer: clock.clone(), offset: 0, size: u64::from(SLOT) }));
         if !step.dims.is_empty() {
             let packed = reflection.pack("dims", &step.dims);
-            let packed = packed.map_err(|message| Error::Internal(format!("shader {}: {message}", step.shader.name)))?;
+            let packed =
+                packed.map_err(|message| Error::Internal(format!("shader {}: {message}", step.shader.name)))?;
             let offset = dims.len();
             let buffer = self.buffers[self.plan.places.dims].clone();
             bound.push(("dims", Bound { buffer, offset: offset as u64, size: u64::from(SLOT) }));
@@ -116,7 +117,10 @@ impl Program {
 
     /// The buffer of clocks and scalars: [`CLOCKS`] slots of [`SLOT`] bytes.
     pub fn clocks(&self) -> &wgpu::Buffer {
-        debug_assert!(self.buffers[self.plan.places.clock].size() == u64::from(SLOT) * CLOCKS as u64, "clocks are planned");
+        debug_assert!(
+            self.buffers[self.plan.places.clock].size() == u64::from(SLOT) * CLOCKS as u64,
+            "clocks are planned"
+        );
         &self.buffers[self.plan.places.clock]
     }
 

@@ -302,14 +302,8 @@ impl Trainer {
         let scalars = self.gpu().reflection(shader)?.pack("scalars", &scalars).map_err(Error::Internal)?;
         self.pending.push(Item::Update, self.clock(), Some(&scalars));
         self.updates += 1;
-        let promise = Update {
-            update: self.updates,
-            samples: self.rows,
-            weight: 0.0,
-            loss: 0.0,
-            lr: self.lr,
-            made: false,
-        };
+        let promise =
+            Update { update: self.updates, samples: self.rows, weight: 0.0, loss: 0.0, lr: self.lr, made: false };
         self.promised.push_back(promise);
         self.rows = 0;
         self.closed = true;
@@ -330,7 +324,8 @@ impl Trainer {
         if self.encoded {
             return Err(Error::Shape { op: "submit", message: not_submitted() });
         }
-        let mut encoder = self.gpu().device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("accrue") });
+        let mut encoder =
+            self.gpu().device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("accrue") });
         self.encode_pending(&mut encoder)?;
         if self.pending.updates == 0 {
             if self.running.len() == RUNNING

@@ -129,13 +129,23 @@ mod tests {
 
     #[test]
     fn flush_makes_an_update_of_the_short_tail() {
-        let wanted = [(0, 4, 1, false), (4, 4, 1, false), (8, 2, 1, true), (10, 4, 2, false), (14, 4, 2, false), (18, 2, 2, true)];
+        let wanted = [
+            (0, 4, 1, false),
+            (4, 4, 1, false),
+            (8, 2, 1, true),
+            (10, 4, 2, false),
+            (14, 4, 2, false),
+            (18, 2, 2, true),
+        ];
         assert_eq!(rows(10, 2, 4, Tail::Flush), wanted);
     }
 
     #[test]
     fn drop_leaves_the_short_tail_out() {
-        assert_eq!(rows(10, 2, 4, Tail::Drop), [(0, 4, 1, false), (4, 4, 1, true), (10, 4, 2, false), (14, 4, 2, true)]);
+        assert_eq!(
+            rows(10, 2, 4, Tail::Drop),
+            [(0, 4, 1, false), (4, 4, 1, true), (10, 4, 2, false), (14, 4, 2, true)]
+        );
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub fn distance(a: impl IntoIterator<Item = f64>, b: impl IntoIterator<Item = f6
     let (a, b): (Vec<f64>, Vec<f64>) = (a.into_iter().collect(), b.into_iter().collect());
     assert_eq!(a.len(), b.len(), "as many numbers on both sides");
     let size = b.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
-    let apart = a.iter().zip(&b).fold(0.0, |most: f64, (a, b)| if most >= (a - b).abs() { most } else { (a - b).abs() });
+    let apart =
+        a.iter().zip(&b).fold(0.0, |most: f64, (a, b)| if most >= (a - b).abs() { most } else { (a - b).abs() });
     if apart == 0.0 { 0.0 } else { apart / size }
 }
 

@@ -1,0 +1,43 @@
+//! `accrue devices`: what adapters there are and which one would be taken.
+
+use crate::cli::exit::Stop;
+use crate::cli::progress::say;
+use crate::cli::summary::bytes;
+use crate::gpu::adapter::{self, Choice};
+
+/// Lists the adapters with the limits that matter here.
+pub fn devices() -> Result<(), Stop> {
+    let found = pollster::block_on(adapter::list());
+    let lines: Vec<(String, [String; 2])> = found
+        .iter()
+        .map(|found| {
+            let limits = found.adapter.limits();
+            let sizes = format!(
+                "buffer {}, binding {}, workgroup memory {}",
+                bytes(limits.max_buffer_size),
+                bytes(limits.max_storage_buffer_binding_size),
+                bytes(u64::from(limits.max_compute_workgroup_storage_size)),
+            );
+            let counts = format!(
+                "{} storage buffers a kernel, {} invocations a workgroup, {} workgroups a dimension",
+                limits.max_storage_buffers_per_shader_stage,
+                limits.max_compute_invocations_per_workgroup,
+                limits.max_compute_workgroups_per_dimension,
+            );
+            (found.describe(), [sizes, counts])
+        })
+        .collect();
+    let (chosen, why) = adapter::choose(found, &Choice::default())?;
+    let chosen = chosen.describe();
+    let mut marked = false;
+    for (name, limits) in lines {
+        let mark = if name == chosen && !marked { "*" } else { " " };
+        marked |= mark == "*";
+        say(&format!("{mark} {name}"));
+        for line in limits {
+            say(&format!("    {line}"));
+        }
+    }
+    say(&format!("* would be used: {why}"));
+    Ok(())
+}

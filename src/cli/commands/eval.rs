@@ -1,0 +1,53 @@
+//! `accrue eval`: loss and metrics of a saved model.
+
+use super::open;
+use crate::cli::args::Eval;
+use crate::cli::exit::Stop;
+use crate::cli::prepare::unit;
+use crate::cli::progress::{metric, say};
+use crate::cli::run_folder::RunFolder;
+use crate::data::csv::{CsvSpec, TargetKind, read_file};
+use crate::data::{Dataset, Targets};
+use crate::nn::{Saved, TargetNames};
+use crate::train::Predictor;
+use crate::train::metrics::evaluate;
+
+/// Rows that are computed at once.
+pub(super) const ROWS: usize = 1024;
+
+/// Measures a saved model on a CSV file. The result is printed also with `--quiet`: it is what was asked for.
+pub fn eval(arguments: &Eval) -> Result<(), Stop> {
+    let saved = Saved::read(&RunFolder::open(&arguments.run).model())?;
+    let mut data = read_file(&arguments.data, &spec(&saved))?;
+    scale(&saved, &mut data)?;
+    let gpu = open(&arguments.common)?;
+    let predictor = Predictor::new(&gpu, &saved.model, &saved.arrays, ROWS.min(data.rows()))?;
+    let outputs = predictor.predict(&data.features.values)?;
+    let evaluation = evaluate(&saved.model, &outputs, &data.batch(), unit(&saved))?;
+    say(&format!("rows {}", data.rows()));
+    say(&format!("loss {:.6}", evaluation.loss));
+    for (name, value) in &evaluation.metrics {
+        say(&format!("{name} {}", metric(name, *value)));
+    }
+    Ok(())
+}
+
+fn spec(saved: &Saved) -> CsvSpec {
+    let (target, kind) = match &saved.target {
+        TargetNames::Classes { name, classes } => (vec![name.clone()], TargetKind::KnownClasses(classes.clone())),
+        TargetNames::Values { names, .. } => (names.clone(), TargetKind::Values),
+    };
+    CsvSpec { target, kind, weight: None, features: Some(saved.features.clone()) }
+}
+
+fn scale(saved: &Saved, data: &mut Dataset) -> Result<(), Stop> {
+    if let Some(scale) = &saved.feature_scale {
+        scale.apply(&mut data.features.values, saved.features.len())?;
+    }
+    if let (TargetNames::Values { scale: Some(scale), .. }, Targets::Values { names, values }) =
+        (&saved.target, &mut data.targets)
+    {
+        scale.apply(values, names.len())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! From a configuration to a model and the data that it is trained on.
+
+use super::config::{self, Config, Validation};
+use crate::data::csv::{CsvSpec, read_file};
+use crate::data::scale::Standardizer;
+use crate::data::split::split;
+use crate::data::{Dataset, Targets};
+use crate::nn::{Arrays, Layer, Model, Saved, TargetNames, initial, read_arrays};
+use crate::{Error, Result};
+
+/// All that training needs, ready.
+pub struct Prepared {
+    /// The rows to train on, standardised if wanted.
+    pub train: Dataset,
+    /// The rows to measure on, scaled in the same way.
+    pub validation: Option<Dataset>,
+    /// The model with its first weights, and what its file says beside them.
+    pub saved: Saved,
+}
+
+impl Prepared {
+    /// Reads the data, splits and scales it, and derives the model.
+    pub fn new(config: &Config) -> Result<Prepared> {
+        let spec = spec(config);
+        let all = read_file(&config.data.path, &spec)?;
+        let (mut train, mut validation) = match &config.data.validation {
+            Validation::File(path) => {
+                let validation = read_file(path, &spec.like(&all))?;
+                (all, Some(validation))
+            }
+            Validation::Share(share) => {
+                let (train, held) = split(all.rows(), *share, config.train.seed)?;
+                let validation = if held.is_empty() { None } else { Some(all.select(&held)?) };
+                (all.select(&train)?, validation)
+            }
+        };
+        let (mut feature_scale, mut target_scale) = (None, None);
+        if config.data.standardize {
+            let features = train.features.names.len();
+            let scale = Standardizer::fit(&train.features.values, features)?;
+            for data in [Some(&mut train), validation.as_mut()].into_iter().flatten() {
+                scale.apply(&mut data.features.values, features)?;
+            }
+            feature_scale = Some(scale);
+            target_scale = scale_targets(&mut train, validation.as_mut())?;
+        }
+        let model = model(config, &train)?;
+        let arrays = first_weights(config, &model)?;
+        let features = train.features.names.clone();
+        let target = match &train.targets {
+            Targets::Classes { name, classes, .. } => {
+                TargetNames::Classes { name: name.clone(), classes: classes.clone() }
+            }
+            Targets::Values { names, .. } => TargetNames::Values { names: names.clone(), scale: target_scale },
+        };
+        Ok(Prepared { train, validation, saved: Saved { model, arrays, features, feature_scale, target } })
+    }
+
+    /// For numbers, the size of each output's unit in the target's own.
+    pub fn unit(&self) -> Option<&[f64]> {
+        unit(&self.saved)
+    }
+}
+
+/// For numbers that were standardised, the size of each output's unit in the target's own.
+pub fn unit(saved: &Saved) -> Option<&[f64]> {
+    match &saved.target {
+        TargetNames::Values { scale: Some(scale), .. } => Some(&scale.std),
+        _ => None,
+    }
+}
+
+fn spec(config: &Config) -> CsvSpec {
+    let names = config.data.target.names();
+    match names {
+        [name] if config::class_losses().contains(&config.model.loss.as_str()) => CsvSpec::classes(name),
+        names => CsvSpec::values(names),
+    }
+}
+
+fn scale_targets(train: &mut Dataset, validation: Option<&mut Dataset>) -> Result<Option<Standardizer>> {
+    let Targets::Values { names, values } = &mut train.targets else { return Ok(None) };
+    let scale = Standardizer::fit(values, names.len())?;
+    scale.apply(values, names.len())?;
+    if let Some(Dataset { targets: Targets::Values { names, values }, .. }) = validation {
+        scale.apply(values, names.len())?;
+    }
+    Ok(Some(scale))
+}
+
+fn model(config: &Config, train: &Dataset) -> Result<Model> {
+    let hidden = config.model.layers.iter().map(|layer| match layer {
+        config::Layer::Width(width) => Layer::Linear(*width as usize),
+        config::Layer::Activation(name) => Layer::Activation(name.clone()),
+    });
+    let outputs = match &train.targets {
+        Targets::Classes { classes, name, .. } if config.model.loss == "bce" => match classes.len() {
+            2 => 1,
+            n => {
+                let message = format!("\"bce\" is for two classes, but {name} has {n}; use \"cross_entropy\"");
+                return Err(Error::config("model.loss", message));
+            }
+        },
+        targets => targets.outputs(),
+    };
+    let layers: Vec<Layer> = hidden.chain([Layer::Linear(outputs)]).collect();
+    Model::new(train.features.names.len(), &layers, &config.model.loss)
+}
+
+fn first_weights(config: &Config, model: &Model) -> Result<Arrays> {
+    match &config.model.init {
+        None => Ok(initial(model, config.train.seed)),
+        Some(path) => read_arrays(path),
+    }
+}

@@ -1,0 +1,123 @@
+//! What a run shows while it goes: a bar on a terminal, plain lines in a pipe.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::Result;
+use crate::train::Event;
+
+/// Lines about epochs that a run prints at most, the first and the last always among them.
+const LINES: u32 = 60;
+
+/// The progress of one run.
+pub struct Progress {
+    bar: ProgressBar,
+    quiet: bool,
+    epochs: u32,
+    start: Instant,
+    samples: u64,
+    shown: Option<Instant>,
+}
+
+impl Progress {
+    /// Progress over so many updates and epochs; with `quiet`, none is shown.
+    pub fn new(updates: u64, epochs: u32, quiet: bool) -> Progress {
+        let bar = ProgressBar::with_draw_target(Some(updates), ProgressDrawTarget::hidden());
+        if !quiet && std::io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        }
+        let template = "{wide_bar:.cyan/dim} update {pos}/{len} · {msg} · {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("━━╌"));
+        }
+        Progress { bar, quiet, epochs, start: Instant::now(), samples: 0, shown: None }
+    }
+
+    /// Shows what happened.
+    pub fn event(&mut self, event: &Event) {
+        match event {
+            Event::Update { update, .. } => {
+                self.samples += u64::from(update.samples);
+                let due = self.shown.is_none_or(|shown| shown.elapsed() > Duration::from_millis(100));
+                if due {
+                    self.shown = Some(Instant::now());
+                    self.bar.set_message(format!(
+                        "loss {:.4} · {} samples/s",
+                        update.loss,
+                        rate(self.samples_per_second())
+                    ));
+                    self.bar.set_position(update.update);
+                }
+            }
+            Event::Epoch { epoch, train_loss, validation, .. } => {
+                let every = self.epochs.div_ceil(LINES);
+                if self.quiet || !(*epoch == 1 || *epoch == self.epochs || epoch.is_multiple_of(every)) {
+                    return;
+                }
+                let width = self.epochs.to_string().len();
+                let mut line = format!("epoch {epoch:>width$}/{}  train_loss {train_loss:.4}", self.epochs);
+                if let Some(validation) = validation {
+                    line += &format!("  val_loss {:.4}", validation.loss);
+                    for (name, value) in &validation.metrics {
+                        line += &format!("  val_{name} {}", metric(name, *value));
+                    }
+                }
+                self.say(&line);
+            }
+        }
+    }
+
+    /// Prints a line above the bar.
+    pub fn say(&self, line: &str) {
+        if !self.quiet {
+            self.bar.suspend(|| say(line));
+        }
+    }
+
+    /// Samples trained on per second so far.
+    pub fn samples_per_second(&self) -> f64 {
+        self.samples as f64 / self.start.elapsed().as_secs_f64().max(1e-9)
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Prints a line; a reader that has gone away is no error.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// A rate in three digits: 950, 12.3k, 4.56M.
+pub fn rate(value: f64) -> String {
+    match value {
+        v if v >= 1e6 => format!("{:.2}M", v / 1e6),
+        v if v >= 1e3 => format!("{:.1}k", v / 1e3),
+        v => format!("{v:.0}"),
+    }
+}
+
+/// A metric as people read it: shares in percent.
+pub fn metric(name: &str, value: f64) -> String {
+    if name == "accuracy" { format!("{:.2} %", 100.0 * value) } else { format!("{value:.4}") }
+}
+
+/// Whether Ctrl-C was pressed. A second press ends the process at once.
+pub fn interrupts() -> Result<std::sync::Arc<std::sync::atomic::AtomicBool>> {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let pressed = Arc::new(AtomicBool::new(false));
+    let seen = pressed.clone();
+    let set = ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\nstopping after this micro-batch; press Ctrl-C again to stop at once");
+    });
+    set.map_err(|error| crate::Error::Internal(format!("Ctrl-C cannot be watched: {error}")))?;
+    Ok(pressed)
+}
