@@ -27,14 +27,14 @@ pub struct Part {
 
 impl Part {
     /// Its elements.
-    pub fn len(&self) -> usize {
+    pub fn elements(&self) -> usize {
         self.shape.iter().product()
     }
 
     /// Rows and columns; a vector is one row.
     pub fn matrix(&self) -> (usize, usize) {
         let columns = self.shape.last().copied().unwrap_or(1);
-        (self.len() / columns.max(1), columns)
+        (self.elements() / columns.max(1), columns)
     }
 
     /// Rows and columns as they lie on the GPU: a matrix is padded with +0 to multiples of four, a vector at its end.

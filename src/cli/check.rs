@@ -171,7 +171,7 @@ mod tests {
         );
         assert_eq!(
             refusal(&["model.loss=hinge"]),
-            "model.loss: \"hinge\" is not a loss; write one of cross_entropy, bce, mse, huber"
+            "model.loss: \"hinge\" is not a loss; write one of mse, cross_entropy, huber, bce"
         );
     }
 

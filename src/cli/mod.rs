@@ -29,7 +29,7 @@ pub use exit::{Stop, exit_code};
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     quiet_layers();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=error,wgpu_core=error"))
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=off,wgpu_core=off"))
         .format_timestamp(None)
         .init();
     let done = match &cli.command {

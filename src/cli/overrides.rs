@@ -17,10 +17,11 @@ pub fn apply(overrides: &[String], settings: &mut Settings) -> Result<()> {
     let parts = ["train.accumulation_steps", "train.micro_batch", "train.batch"];
     let lines: Vec<_> = parts.iter().filter_map(|name| Some((name, settings.get(name)?.line))).collect();
     let overridden = lines.iter().any(|(_, line)| line.is_none());
-    if overridden && lines.len() == parts.len() {
-        if let Some((in_file, _)) = lines.iter().find(|(_, line)| line.is_some()) {
-            settings.remove(in_file);
-        }
+    if overridden
+        && lines.len() == parts.len()
+        && let Some((in_file, _)) = lines.iter().find(|(_, line)| line.is_some())
+    {
+        settings.remove(in_file);
     }
     Ok(())
 }

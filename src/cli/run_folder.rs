@@ -10,13 +10,13 @@ pub struct RunFolder(PathBuf);
 
 impl RunFolder {
     /// A folder for a run with this configuration: a new one, or one that holds a run with the very same configuration,
-    /// which gives the same result again. Another run is not overwritten, unless `force` is given.
+    /// which gives the same result again. A model of another run is not overwritten, unless `force` is given.
     pub fn create(folder: &Path, config: &str, force: bool) -> Result<RunFolder> {
         fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
         let run = RunFolder(folder.to_owned());
         let path = run.config();
         match fs::read_to_string(&path) {
-            Ok(other) if other != config && !force => {
+            Ok(other) if other != config && !force && run.model().exists() => {
                 let message = format!(
                     "{} holds a run with another configuration; give another folder, or --force to replace that run",
                     folder.display()

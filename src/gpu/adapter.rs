@@ -86,7 +86,7 @@ pub fn choose(found: Vec<Found>, choice: &Choice) -> Result<(Found, String)> {
     let Some(wanted) = wanted else {
         let first = found.into_iter().next().ok_or_else(|| Error::NoAdapter(none_at_all()))?;
         let why = format!(
-            "the first of: discrete, integrated, virtual, other, software; it is a {}",
+            "the first in the order discrete, integrated, virtual, other, software; it is {}",
             kind(first.info.device_type)
         );
         return Ok((first, why));

@@ -92,11 +92,11 @@ impl Model {
 
     /// Width of the output.
     pub fn outputs(&self) -> usize {
-        let widths = self.layers.iter().filter_map(|layer| match layer {
+        let widths = self.layers.iter().rev().find_map(|layer| match layer {
             Layer::Linear(width) => Some(*width),
             Layer::Activation(_) => None,
         });
-        widths.last().unwrap_or(self.inputs)
+        widths.unwrap_or(self.inputs)
     }
 
     /// What the loss compares the output with.

@@ -1,4 +1,4 @@
-//! A linear layer: y[r,o] = bias[o] + Σ_i x[r,i] · weight[o,i]
+//! A linear layer: `y[r,o] = bias[o] + Σ_i x[r,i] · weight[o,i]`
 
 use super::map::CLOCK;
 use super::{Op, Place, Role, Site, Step, rows};
@@ -6,7 +6,7 @@ use crate::gpu::{Grid, Shader};
 use crate::graph::{Part, Shape};
 use crate::twin::Matrix;
 
-/// A linear layer: y[r,o] = bias[o] + Σ_i x[r,i] · weight[o,i]
+/// A linear layer: `y[r,o] = bias[o] + Σ_i x[r,i] · weight[o,i]`
 pub static LINEAR: Linear = Linear {
     shader: Shader {
         name: "linear",
@@ -54,7 +54,7 @@ impl Op for Linear {
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         let [x, Shape::Parameters(given)] = inputs else { return Err("takes x and its parameters".to_owned()) };
         let columns = rows(x, "x")?;
-        let outputs = given.last().map_or(0, Part::len);
+        let outputs = given.last().map_or(0, Part::elements);
         if *given != parts(columns, outputs) {
             return Err(format!("x is {x} but the parameters are {}: they do not fit together", inputs[1]));
         }

@@ -84,8 +84,8 @@ const IN_FLIGHT: usize = 2;
 
 /// Gives every place of the plan's steps a stretch of a buffer.
 pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>) {
-    let flat = 4 * plan.layout.len() as u64;
-    let all = Span { start: 0, len: (plan.layout.len() / 4) as u32 };
+    let flat = 4 * plan.layout.floats() as u64;
+    let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
     let parameters = plan.add("parameters", Role::Parameters, flat, usage::STORAGE);
     plan.put(Place::Parameters(all), parameters);
     plan.put_layers(graph, parameters, Place::Value);

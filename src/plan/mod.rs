@@ -118,7 +118,7 @@ impl Plan {
             plan.gather.push(gather(&record));
             plan.loss.push(sum(&record, training.loss));
             plan.gradient = backward(graph, training.loss);
-            let all = Span { start: 0, len: (plan.layout.len() / 4) as u32 };
+            let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
             plan.close.push(close(&record, all));
             plan.update.push(training.optimizer.step(all));
         }

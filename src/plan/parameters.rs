@@ -61,18 +61,13 @@ impl Layout {
     }
 
     /// Floats, padding included.
-    pub fn len(&self) -> usize {
+    pub fn floats(&self) -> usize {
         self.len
-    }
-
-    /// Never: there is room for one vec4 at least.
-    pub fn is_empty(&self) -> bool {
-        false
     }
 
     /// What is learned, padding left out.
     pub fn count(&self) -> usize {
-        self.parts.iter().map(|placed| placed.part.len()).sum()
+        self.parts.iter().map(|placed| placed.part.elements()).sum()
     }
 
     /// Names and shapes, in order.
@@ -96,7 +91,7 @@ impl Layout {
         let mut flat = vec![0.0; self.len];
         for Placed { name, part, at } in &self.parts {
             let array = arrays.get(name).ok_or_else(|| format!("{name} is missing; the model has {}", self.names()))?;
-            if array.shape != part.shape || array.values.len() != part.len() {
+            if array.shape != part.shape || array.values.len() != part.elements() {
                 return Err(format!("{name} is {:?}, but the model's is {:?}", array.shape, part.shape));
             }
             let (_, columns) = part.matrix();

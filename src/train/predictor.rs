@@ -27,7 +27,7 @@ impl Predictor {
         let network = model.network(false)?;
         let plan = Plan::new(&network.graph, network.output, rows, None)?;
         let flat = plan.layout.pack(weights).map_err(|message| Error::config("model", message))?;
-        let all = Span { start: 0, len: (plan.layout.len() / 4) as u32 };
+        let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
         let program = Program::new(gpu, plan)?;
         gpu.upload(program.at(Place::Parameters(all))?.0, bytemuck::cast_slice(&flat))?;
         Ok(Predictor { program, features: model.inputs, outputs: model.outputs() })

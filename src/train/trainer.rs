@@ -171,7 +171,7 @@ impl Trainer {
     pub fn parameters(&mut self) -> Result<Arrays> {
         self.submit()?;
         let (buffer, _) = self.program.at(Place::Parameters(self.all()))?;
-        let flat = self.gpu().read_f32(buffer, self.plan().layout.len())?;
+        let flat = self.gpu().read_f32(buffer, self.plan().layout.floats())?;
         Ok(self.plan().layout.unpack(&flat))
     }
 
@@ -179,12 +179,12 @@ impl Trainer {
     pub fn gradient_sums(&mut self) -> Result<Arrays> {
         self.submit()?;
         let (buffer, _) = self.program.at(Place::Gradients(self.all()))?;
-        let flat = self.gpu().read_f32(buffer, self.plan().layout.len())?;
+        let flat = self.gpu().read_f32(buffer, self.plan().layout.floats())?;
         Ok(self.plan().layout.unpack(&flat))
     }
 
     fn all(&self) -> Span {
-        Span { start: 0, len: (self.plan().layout.len() / 4) as u32 }
+        Span { start: 0, len: (self.plan().layout.floats() / 4) as u32 }
     }
 
     /// Puts a whole data set on the GPU. [`Trainer::schedule`] then takes rows from it by number.
