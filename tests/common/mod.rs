@@ -1,6 +1,10 @@
 //! What the tests share: one device for each test binary, and how numbers are compared.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod case;
+pub mod check;
+pub mod rig;
+
 use std::sync::OnceLock;
 
 use accrue::gpu::{Choice, Gpu};
@@ -9,6 +13,13 @@ use accrue::gpu::{Choice, Gpu};
 pub fn gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
     GPU.get_or_init(|| Gpu::new(&Choice::default()).expect("the tests need an adapter"))
+}
+
+/// The same adapter with the least that WebGPU's smallest devices offer; it refuses whatever needs more.
+pub fn small_gpu() -> &'static Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    let open = || Gpu::with_limits(&Choice::default(), accrue::wgpu::Limits::downlevel_defaults());
+    GPU.get_or_init(|| open().expect("the tests need an adapter"))
 }
 
 /// max |a - b| / max |b|
