@@ -232,3 +232,36 @@ impl Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use naga::{Module, TypeInner};
+
+    use super::RESULT;
+    use crate::plan::SHADERS;
+
+    /// Names and offsets of a struct's members, and its bytes.
+    fn layout(module: &Module, name: &str) -> (Vec<(String, u32)>, u32) {
+        let (_, found) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some(name)).unwrap();
+        let TypeInner::Struct { members, span } = &found.inner else { panic!("{name} is no struct") };
+        (members.iter().map(|m| (m.name.clone().unwrap_or_default(), m.offset)).collect(), *span)
+    }
+
+    #[test]
+    fn results_lie_where_the_host_reads_them() {
+        let shader = SHADERS.iter().find(|shader| shader.name == "window").unwrap();
+        let module = shader.reflect().unwrap().module;
+        let named = |members: &[(&str, u32)]| members.iter().map(|&(n, at)| (n.to_owned(), at)).collect::<Vec<_>>();
+        let result = named(&[("sum", 0), ("update", 8), ("made", 12)]);
+        assert_eq!(layout(&module, "Result"), (result, RESULT as u32), "what Trainer::receive takes apart");
+        let stats = named(&[("sum", 0), ("open_sum", 8), ("results", RESULT as u32)]);
+        assert_eq!(layout(&module, "Stats").0, stats, "one result's bytes stand before the first result");
+        let strides = module.types.iter().filter_map(|(_, ty)| match ty.inner {
+            TypeInner::Array { base, stride, .. } if module.types[base].name.as_deref() == Some("Result") => {
+                Some(stride)
+            }
+            _ => None,
+        });
+        assert_eq!(strides.collect::<Vec<_>>(), [RESULT as u32]);
+    }
+}

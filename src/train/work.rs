@@ -90,3 +90,36 @@ impl Work {
         self.updates = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::mem::{offset_of, size_of};
+
+    use super::Clock;
+    use crate::plan::SHADERS;
+
+    #[test]
+    fn the_clock_is_the_same_struct_in_rust_and_in_wgsl() {
+        // A new field is a compile error here until it is listed.
+        let Clock { rows: _, row0: _, first: _, last: _, index0: _, update: _, slot: _ } = Clock::default();
+        let ours = [
+            ("rows", offset_of!(Clock, rows)),
+            ("row0", offset_of!(Clock, row0)),
+            ("first", offset_of!(Clock, first)),
+            ("last", offset_of!(Clock, last)),
+            ("index0", offset_of!(Clock, index0)),
+            ("update", offset_of!(Clock, update)),
+            ("slot", offset_of!(Clock, slot)),
+        ];
+        for shader in SHADERS {
+            let module = shader.reflect().unwrap().module;
+            let (_, clock) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Clock")).unwrap();
+            let naga::TypeInner::Struct { members, span } = &clock.inner else { panic!("Clock is no struct") };
+            let theirs: Vec<_> =
+                members.iter().map(|m| (m.name.as_deref().unwrap_or_default(), m.offset as usize)).collect();
+            assert_eq!(theirs, ours, "{}", shader.name);
+            assert!(members.iter().all(|m| module.types[m.ty].inner == naga::TypeInner::Scalar(naga::Scalar::U32)));
+            assert_eq!(*span as usize, size_of::<Clock>(), "{}", shader.name);
+        }
+    }
+}
