@@ -1,0 +1,177 @@
+//! Every op's twin by central differences, in f64, in the middle of a network: the twins are what the kernels are checked
+//! against, so they have to be right themselves.
+
+mod common;
+
+use std::collections::HashMap;
+
+use accrue::gpu::Shader;
+use accrue::graph::{Graph, Kind, Shape, Tensor};
+use accrue::ops::{ALL, Op, Role, Site, Step};
+use accrue::twin::{self, Matrix};
+use common::case::Case;
+
+/// Where an op's derivative jumps, in terms of its first input minus the target (if it has one).
+fn kinks(op: &str) -> &'static [f64] {
+    match op {
+        "relu" | "leaky_relu" => &[0.0],
+        "huber" => &[-1.0, 1.0],
+        _ => &[],
+    }
+}
+
+/// Steps of the differences. The second derivative cancels; the third leaves h² ≈ 1e-9 and rounding 1e-16 / h ≈ 3e-12.
+const H: f64 = 3e-5;
+
+/// How far from a kink the op's input must stay: much more than H moves it.
+const CLEAR: f64 = 1e-2;
+
+/// Whether no value that the op sees is close to a kink.
+fn clear(case: &Case) -> bool {
+    let run = twin::forward(&case.graph, &case.given);
+    case.graph.nodes().iter().all(|node| {
+        let x = &run.values[&node.inputs[0]];
+        let is_loss = matches!(node.op.role(), Role::Loss(_));
+        (0..x.values.len()).all(|at| {
+            let t = if is_loss { run.values[&node.inputs[1]].values.get(at).copied().unwrap_or(0.0) } else { 0.0 };
+            kinks(node.op.name()).iter().all(|kink| (x.values[at] - t - kink).abs() > CLEAR)
+        })
+    })
+}
+
+/// A case whose op stays clear of its kinks; the first of many seeds.
+fn case(op: &'static dyn Op, rows: usize, width: usize) -> Case {
+    let mut cases = (0..10_000).map(|seed| Case::new(op, rows, width, seed));
+    cases.find(clear).expect("some seed stays clear of the kinks")
+}
+
+/// Σ_r weight_r · loss_r
+fn total(case: &Case, given: &HashMap<Tensor, Matrix>) -> f64 {
+    let losses = &twin::forward(&case.graph, given).values[&case.loss];
+    losses.values.iter().zip(&case.weights).map(|(loss, weight)| loss * weight).sum()
+}
+
+/// The largest difference between the gradients of the input and of all parameters and what differences say, relative
+/// to the largest gradient of each tensor (or 1, where all are small).
+fn error(case: &Case) -> f64 {
+    let mut run = twin::forward(&case.graph, &case.given);
+    twin::backward(&case.graph, &mut run, case.loss, &case.weights);
+    let mut worst = 0.0;
+    for tensor in case.graph.tensors().filter(|&t| matches!(case.graph.info(t).kind, Kind::Input | Kind::Parameter)) {
+        let gradient = &run.gradients[&tensor];
+        let size = gradient.values.iter().fold(1.0, |most: f64, g| most.max(g.abs()));
+        for (at, gradient) in gradient.values.iter().enumerate() {
+            let moved = |by: f64| {
+                let mut given = case.given.clone();
+                given.get_mut(&tensor).unwrap().values[at] += by;
+                total(case, &given)
+            };
+            let difference = (moved(H) - moved(-H)) / (2.0 * H);
+            worst = f64::max(worst, (difference - gradient).abs() / size);
+        }
+    }
+    worst
+}
+
+/// What central differences leave; a wrong gradient is above 1e-3.
+const ALLOWED: f64 = 1e-7;
+
+const SHAPES: [(usize, usize); 5] = [(1, 1), (2, 3), (3, 2), (5, 4), (4, 7)];
+
+#[test]
+fn every_twin_has_the_gradient_that_differences_say() {
+    for &op in ALL {
+        for (rows, width) in SHAPES {
+            let case = case(op, rows, width);
+            let error = error(&case);
+            assert!(error < ALLOWED, "{}: the gradient is {error:e} away", case.name);
+        }
+    }
+}
+
+/// An op with a mistake in its backward pass.
+struct Spoiled {
+    op: &'static dyn Op,
+    spoil: Mistake,
+}
+
+#[derive(Clone, Copy)]
+enum Mistake {
+    /// It takes 1 for the gradient of its output.
+    Deaf,
+    /// Its derivative is a little too large.
+    TooLarge,
+    /// It says that what it makes does not depend on its first input.
+    Silent,
+}
+
+impl Op for Spoiled {
+    fn name(&self) -> &'static str {
+        self.op.name()
+    }
+
+    fn role(&self) -> Role {
+        self.op.role()
+    }
+
+    fn shader(&self) -> &Shader {
+        self.op.shader()
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        self.op.output(inputs)
+    }
+
+    fn forward(&self, site: &Site) -> Step {
+        self.op.forward(site)
+    }
+
+    fn backward(&self, site: &Site) -> Vec<Step> {
+        self.op.backward(site)
+    }
+
+    fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {
+        self.op.twin_forward(inputs)
+    }
+
+    fn twin_backward(&self, inputs: &[&Matrix], output: &Matrix, doutput: &Matrix) -> Vec<Matrix> {
+        let ones = Matrix::build(doutput.rows, doutput.columns, |_, _| 1.0);
+        let given = if matches!(self.spoil, Mistake::Deaf) { &ones } else { doutput };
+        let mut gradients = self.op.twin_backward(inputs, output, given);
+        let by = match self.spoil {
+            Mistake::Deaf => 1.0,
+            Mistake::TooLarge => 1.01,
+            Mistake::Silent => 0.0,
+        };
+        gradients[0].values.iter_mut().for_each(|g| *g *= by);
+        gradients
+    }
+}
+
+#[test]
+fn a_twin_with_any_of_three_mistakes_would_be_found_out() {
+    for &op in ALL {
+        for spoil in [Mistake::Deaf, Mistake::TooLarge, Mistake::Silent] {
+            let spoiled: &'static Spoiled = Box::leak(Box::new(Spoiled { op, spoil }));
+            let case = case(spoiled, 4, 5);
+            let error = error(&case);
+            assert!(error > 1e-3, "a spoiled {} passes: its gradient is {error:e} away", case.name);
+        }
+    }
+}
+
+#[test]
+fn an_op_that_ignores_its_upstream_gradient_passes_at_the_end_which_is_why_ops_are_checked_in_the_middle() {
+    let spoiled: &'static Spoiled = Box::leak(Box::new(Spoiled { op: common::rig::op("mse"), spoil: Mistake::Deaf }));
+    let mut graph = Graph::new();
+    let x = graph.input(3);
+    let output = common::case::linear(&mut graph, "before", x, 2);
+    let target = graph.target(2);
+    let loss = graph.apply(spoiled, "loss", &[output, target]).unwrap();
+    let name = "mse at the end".to_owned();
+    let mut case = Case { name, graph, output, loss, given: HashMap::new(), weights: Vec::new(), masked: None };
+    case.fill(4, accrue::ops::Reads::Values, 1);
+    assert!(error(&case) > 1e-3, "weights other than 1 find it");
+    case.weights.fill(1.0);
+    assert!(error(&case) < ALLOWED, "with weights of 1 nothing does");
+}
