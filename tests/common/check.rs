@@ -108,7 +108,7 @@ pub fn ran(rig: &Rig, written: &Written) -> Ran {
 }
 
 /// Each op against its twin, both given what the GPU gave the op, so that no other op's rounding is in the difference.
-fn check_each_op(case: &Case, ran: &Ran) {
+pub fn check_each_op(case: &Case, ran: &Ran) {
     let mut sums: HashMap<Tensor, (Matrix, Matrix)> = HashMap::new();
     for node in case.graph.nodes().iter().rev() {
         let inputs: Vec<&Matrix> = node.inputs.iter().map(|input| &ran.values[input]).collect();

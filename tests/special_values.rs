@@ -1,0 +1,205 @@
+//! Ops at the values where formulas break: zeros of both signs, huge and tiny numbers, infinities, not-a-number.
+
+mod common;
+
+use std::collections::HashMap;
+
+use accrue::graph::{Graph, Shape, Tensor};
+use accrue::ops::{ALL, Op, Reads, Role};
+use accrue::optim::Sgd;
+use accrue::twin::Matrix;
+use common::case::{Case, linear, reads};
+use common::check::{Ran, check_each_op, ran};
+use common::gpu;
+use common::rig::{Rig, op};
+
+fn all(role: fn(Role) -> bool) -> impl Iterator<Item = &'static dyn Op> {
+    ALL.iter().copied().filter(move |op| role(op.role()))
+}
+
+fn activations() -> impl Iterator<Item = &'static dyn Op> {
+    all(|role| role == Role::Activation)
+}
+
+fn losses() -> impl Iterator<Item = &'static dyn Op> {
+    all(|role| matches!(role, Role::Loss(_)))
+}
+
+/// The identity as a linear layer: finite values come through exactly.
+fn identity(case: &mut Case, layer: &str) {
+    for tensor in case.graph.tensors().filter(|&t| case.graph.info(t).name == layer) {
+        let Shape::Parameters(parts) = case.graph.shape(tensor) else { continue };
+        let (weights, columns) = (parts[0].len(), parts[0].shape[1]);
+        let diagonal = |at| f64::from(u8::from(at < weights && at / columns == at % columns));
+        let matrix = Matrix::build(1, weights + parts[1].len(), |_, at| diagonal(at));
+        case.given.insert(tensor, matrix);
+    }
+}
+
+/// x → identity → activation → identity → mse: each value of `x` is a row, and the gradient that comes back is 2 (y - t).
+fn activation(op_: &'static dyn Op, x: &[f32]) -> Case {
+    let mut graph = Graph::new();
+    let input = graph.input(1);
+    let before = linear(&mut graph, "before", input, 1);
+    let middle = graph.apply(op_, "op", &[before]).unwrap();
+    let output = linear(&mut graph, "after", middle, 1);
+    let target = graph.target(1);
+    let loss = graph.apply(op("mse"), "loss", &[output, target]).unwrap();
+    let mut case = given(op_.name(), graph, output, loss, Reads::Values, x.len());
+    case.given.insert(input, Matrix::from_f32(x.len(), 1, x));
+    identity(&mut case, "before");
+    identity(&mut case, "after");
+    case
+}
+
+/// y → identity → loss against a target: each row of `y` is one of logits.
+fn loss(op: &'static dyn Op, y: &Matrix, target_of: fn(usize) -> f64) -> Case {
+    let mut graph = Graph::new();
+    let input = graph.input(y.columns);
+    let output = linear(&mut graph, "before", input, y.columns);
+    let columns = if reads(op) == Reads::Class { 1 } else { y.columns };
+    let target = graph.target(columns);
+    let loss = graph.apply(op, "loss", &[output, target]).unwrap();
+    let mut case = given(op.name(), graph, output, loss, reads(op), y.rows);
+    case.given.insert(input, y.clone());
+    case.given.insert(target, Matrix::build(y.rows, columns, |r, _| target_of(r)));
+    identity(&mut case, "before");
+    case
+}
+
+fn given(name: &str, graph: Graph, output: Tensor, loss: Tensor, reads: Reads, rows: usize) -> Case {
+    let name = format!("{name} at special values");
+    let mut case = Case { name, graph, output, loss, given: HashMap::new(), weights: Vec::new(), masked: None };
+    case.fill(rows, reads, 1);
+    case
+}
+
+fn run(case: &Case) -> Ran {
+    let rig = Rig::new(gpu(), case, &Sgd::default());
+    let written = rig.micro_step();
+    ran(&rig, &written)
+}
+
+#[test]
+fn activations_are_right_and_finite_at_zero_and_at_huge_and_tiny_values() {
+    let sizes =
+        [0.0, 1e-40, 1e-30, 1e-7, 0.1499, 0.15, 0.1501, 0.5, 1.0, 3.0, 5.0, 10.0, 20.0, 80.0, 89.0, 104.0, 1e4, 1e15];
+    let x: Vec<f32> = sizes.into_iter().flat_map(|size| [size, -size]).collect();
+    for op in activations() {
+        let case = activation(op, &x);
+        let ran = run(&case);
+        check_each_op(&case, &ran);
+        for matrix in ran.values.values().chain(ran.gradients.values()) {
+            assert!(matrix.values.iter().all(|v| v.is_finite()), "{}: {matrix:?}", case.name);
+        }
+    }
+}
+
+#[test]
+fn the_gradient_of_an_activation_is_finite_wherever_floats_reach() {
+    let x = [1e20, -1e20, 1e30, -1e30, 3e38, -3e38];
+    for op in activations() {
+        let mut case = activation(op, &x);
+        // (y - t)² is infinite here, so the rows count nothing; what comes back must then be 0 and not 0 · ∞.
+        case.weights.fill(0.0);
+        let ran = run(&case);
+        for (tensor, gradient) in &ran.gradients {
+            let name = &case.graph.info(*tensor).name;
+            assert!(gradient.values.iter().all(|v| *v == 0.0), "{}: d {name} is {gradient:?}", case.name);
+        }
+    }
+}
+
+/// What an activation makes of features directly: any bits reach it.
+fn apply(op_: &'static dyn Op, x: &[f32]) -> Vec<f64> {
+    let mut graph = Graph::new();
+    let input = graph.input(1);
+    let output = graph.apply(op_, "op", &[input]).unwrap();
+    let after = linear(&mut graph, "after", output, 1);
+    let target = graph.target(1);
+    let loss = graph.apply(op("mse"), "loss", &[after, target]).unwrap();
+    let mut case = given(op_.name(), graph, after, loss, Reads::Values, x.len());
+    case.given.insert(input, Matrix::from_f32(x.len(), 1, x));
+    run(&case).values[&output].values.clone()
+}
+
+#[test]
+fn not_a_number_passes_through_every_activation() {
+    for op in activations() {
+        let y = apply(op, &[f32::NAN, 1.0, -f32::NAN, f32::from_bits(0x7f80_0001)]);
+        assert!(y[0].is_nan() && y[2].is_nan() && y[3].is_nan(), "{} hides it: {y:?}", op.name());
+        assert!(y[1].is_finite(), "{}: {y:?}", op.name());
+    }
+}
+
+#[test]
+fn infinities_end_where_the_limit_is() {
+    let at = |name: &str| apply(op(name), &[f32::INFINITY, f32::NEG_INFINITY]);
+    assert_eq!(at("relu"), [f64::INFINITY, 0.0]);
+    assert_eq!(at("leaky_relu"), [f64::INFINITY, f64::NEG_INFINITY]);
+    assert_eq!(at("tanh"), [1.0, -1.0]);
+    assert_eq!(at("sigmoid"), [1.0, 0.0]);
+}
+
+#[test]
+fn minus_zero_is_zero_to_every_activation() {
+    for op in activations() {
+        let y = apply(op, &[0.0, -0.0]);
+        assert_eq!(y[0], y[1], "{}", op.name());
+    }
+    assert_eq!(apply(op("relu"), &[-0.0])[0].to_bits(), 0, "relu makes +0 of -0");
+}
+
+/// Rows of logits that overflow exp, or underflow it, or are all the same.
+fn logits(columns: usize) -> Matrix {
+    let sizes = [0.0, 1.0, 80.0, 88.0, 89.0, 1e4, 1e15];
+    let rows = 6 * sizes.len();
+    Matrix::build(rows, columns, |r, c| {
+        let size = sizes[r / 6];
+        match r % 6 {
+            0 => size,
+            1 => -size,
+            2 if c == 0 => size,
+            3 if c == 0 => -size,
+            4 if c % 2 == 0 => size,
+            _ => -size,
+        }
+    })
+}
+
+#[test]
+fn losses_are_right_and_finite_at_huge_logits() {
+    for op in losses() {
+        for columns in [1, 2, 3, 8] {
+            // Right and wrong answers: with a class the first one, otherwise 0 and 1 in turn.
+            let target_of = |r| if r % 2 == 0 { 0.0 } else { 1.0 };
+            let target_of = if reads(op) == Reads::Class { |_| 0.0 } else { target_of };
+            let case = loss(op, &logits(columns), target_of);
+            let ran = run(&case);
+            check_each_op(&case, &ran);
+            for matrix in ran.values.values().chain(ran.gradients.values()) {
+                assert!(matrix.values.iter().all(|v| v.is_finite()), "{}: {matrix:?}", case.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn not_a_number_in_one_logit_makes_the_loss_of_its_row_and_of_no_other_not_a_number() {
+    for op in losses() {
+        for at in 0..3 {
+            // The loss reads the features themselves: a layer would spread the one value over its row.
+            let mut graph = Graph::new();
+            let y = graph.input(3);
+            let columns = if reads(op) == Reads::Class { 1 } else { 3 };
+            let target = graph.target(columns);
+            let loss = graph.apply(op, "loss", &[y, target]).unwrap();
+            let mut case = given(op.name(), graph, y, loss, reads(op), 3);
+            let logit = |r, c| if r == 1 && c == at { f64::NAN } else { (r + c) as f64 };
+            case.given.insert(y, Matrix::build(3, 3, logit));
+            let losses = &run(&case).values[&loss].values;
+            assert!(losses[1].is_nan(), "{} hides it: {losses:?}", op.name());
+            assert!(losses[0].is_finite() && losses[2].is_finite(), "{}: {losses:?}", op.name());
+        }
+    }
+}
