@@ -1,12 +1,12 @@
 //! Buffers, and bringing their contents back.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex};
 
 use wgpu::BufferUsages;
 
-use super::Gpu;
+use super::{Gpu, PATIENCE};
 use crate::{Error, Result};
 
 /// The few ways in which we use buffers.
@@ -74,6 +74,7 @@ impl Gpu {
         let submission = self.submit(encoder.finish())?;
         let landing = Landing::map(staging);
         self.wait(Some(&submission))?;
+        landing.wait();
         landing.take(staging).unwrap_or_else(|| Err(Error::DeviceLost("a buffer could not be read back".to_owned())))
     }
 
@@ -83,37 +84,42 @@ impl Gpu {
     }
 }
 
-/// A buffer on its way to the host.
-struct Landing(Arc<AtomicU8>);
-
-const PENDING: u8 = 0;
-const ARRIVED: u8 = 1;
-const FAILED: u8 = 2;
+/// A buffer on its way to the host: whether it arrived, as soon as that is known.
+struct Landing(Arc<(Mutex<Option<bool>>, Condvar)>);
 
 impl Landing {
     fn map(staging: &wgpu::Buffer) -> Landing {
-        let state = Arc::new(AtomicU8::new(PENDING));
-        let seen = state.clone();
+        let state = Arc::new((Mutex::new(None), Condvar::new()));
+        let shared = state.clone();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            seen.store(if result.is_ok() { ARRIVED } else { FAILED }, Ordering::Release);
+            let (arrived, told) = &*shared;
+            *arrived.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(result.is_ok());
+            told.notify_all();
         });
         Landing(state)
     }
 
+    /// To be called when the work before it is done. Whoever polls the device runs the callbacks: if that is another
+    /// thread, ours may find the work done while the other is still on its way to the callback.
+    fn wait(&self) {
+        let (arrived, told) = &*self.0;
+        let arrived = arrived.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // Whether it arrived or not is seen by `take`.
+        drop(told.wait_timeout_while(arrived, PATIENCE, |arrived| arrived.is_none()));
+    }
+
     /// `None` while it is still on its way.
     fn take(&self, staging: &wgpu::Buffer) -> Option<Result<Vec<u8>>> {
-        match self.0.load(Ordering::Acquire) {
-            PENDING => None,
-            FAILED => Some(Err(Error::DeviceLost("a buffer could not be read back".to_owned()))),
-            _ => {
-                let bytes = match staging.get_mapped_range(..) {
-                    Ok(view) => Ok(view.to_vec()),
-                    Err(error) => Err(Error::DeviceLost(format!("a buffer could not be read back ({error})"))),
-                };
-                staging.unmap();
-                Some(bytes)
-            }
+        let arrived = *self.0.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if !arrived? {
+            return Some(Err(Error::DeviceLost("a buffer could not be read back".to_owned())));
         }
+        let bytes = match staging.get_mapped_range(..) {
+            Ok(view) => Ok(view.to_vec()),
+            Err(error) => Err(Error::DeviceLost(format!("a buffer could not be read back ({error})"))),
+        };
+        staging.unmap();
+        Some(bytes)
     }
 }
 
@@ -164,6 +170,7 @@ impl Ring {
         let mut taken = flight.landing.take(staging);
         if taken.is_none() && wait {
             gpu.wait(flight.submission.as_ref())?;
+            flight.landing.wait();
             taken = flight.landing.take(staging);
             if taken.is_none() {
                 return Err(Error::DeviceLost("results of finished work did not arrive".to_owned()));
