@@ -16,6 +16,23 @@ pub struct Batch<'a> {
     pub weights: Option<&'a [f32]>,
 }
 
+impl<'a> Batch<'a> {
+    /// Rows whose target is numbers.
+    pub fn values(features: &'a [f32], values: &'a [f32]) -> Batch<'a> {
+        Batch { features, targets: Target::Values(values), weights: None }
+    }
+
+    /// Rows whose target is the number of a class.
+    pub fn classes(features: &'a [f32], labels: &'a [u32]) -> Batch<'a> {
+        Batch { features, targets: Target::Classes(labels), weights: None }
+    }
+
+    /// The same rows, each counting as much as its weight says.
+    pub fn weighted(self, weights: &'a [f32]) -> Batch<'a> {
+        Batch { weights: Some(weights), ..self }
+    }
+}
+
 /// What a loss compares with.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'a> {

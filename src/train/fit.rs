@@ -31,6 +31,14 @@ pub struct Fit<'a> {
     pub shuffle: Option<u64>,
 }
 
+impl<'a> Fit<'a> {
+    /// Epochs of `train` in its own order, one update for each `batch` samples, without validation. The rest is set by
+    /// `Fit { shuffle: Some(0), ..Fit::new(train, 64, 10) }`.
+    pub fn new(train: Batch<'a>, batch: u32, epochs: u32) -> Fit<'a> {
+        Fit { train, validation: None, unit: None, epochs, batch, tail: Tail::default(), shuffle: None }
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {

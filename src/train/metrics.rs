@@ -15,6 +15,13 @@ pub struct Evaluation {
     pub metrics: Vec<(&'static str, f64)>,
 }
 
+impl Evaluation {
+    /// The metric of this name, if the model's kind has it.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        self.metrics.iter().find(|(known, _)| *known == name).map(|&(_, value)| value)
+    }
+}
+
 /// The index of the largest, the first of equals; not-a-number is never the largest.
 pub fn argmax(row: &[f32]) -> usize {
     (1..row.len()).fold(0, |best, c| if row[c] > row[best] || row[best].is_nan() { c } else { best })

@@ -55,13 +55,13 @@ pub struct Update {
 /// Trains a model. It holds one micro-batch on the GPU at a time, while each update sees the whole window.
 ///
 /// ```no_run
-/// use accrue::{data::{Batch, Target}, gpu::{Choice, Gpu}, nn::Model, train::{Settings, Trainer}};
+/// use accrue::{data::Batch, gpu::{Choice, Gpu}, nn::Model, train::{Settings, Trainer}};
 /// let gpu = Gpu::new(&Choice::default())?;
 /// let model = Model::new(2, &[16.into(), "tanh".into(), 1.into()], "mse")?;
 /// let mut trainer = Trainer::new(&gpu, &model, Settings { lr: 0.1, ..Settings::default() })?;
 /// # let (x, y) = ([[0f32; 128]; 3], [[0f32; 64]; 3]);
 /// for step in 0..3 {
-///     trainer.micro_step(&Batch { features: &x[step], targets: Target::Values(&y[step]), weights: None })?;
+///     trainer.micro_step(&Batch::values(&x[step], &y[step]))?;
 /// }
 /// trainer.update()?; // one update from all three micro-batches, exactly as from one batch
 /// println!("loss {}", trainer.finish()?[0].loss);
