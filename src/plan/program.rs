@@ -1,6 +1,6 @@
 //! A plan made real: buffers, pipelines and bind groups, each made once.
 
-use super::{CLOCKS, Plan, RESULTS, memory};
+use super::{CLOCKS, Plan, RESULTS, Role, memory};
 use crate::gpu::{Bound, Dispatch, Gpu, SLOT};
 use crate::ops::{Place, Step};
 use crate::{Error, Result};
@@ -31,7 +31,22 @@ impl Program {
     /// # Errors
     /// [`Error::Memory`] when something does not fit the device, and then says what.
     pub fn new(gpu: &Gpu, plan: Plan) -> Result<Program> {
-        let make = |buffer: &memory::Buffer| gpu.buffer(&format!("accrue.{}", buffer.name), buffer.bytes, buffer.usage);
+        Self::make(gpu, plan, None)
+    }
+
+    /// As [`Program::new`], on the parameters of another program of the same network, which made them and counts them.
+    pub fn on_parameters_of(other: &Program, mut plan: Plan) -> Result<Program> {
+        for buffer in plan.buffers.iter_mut().filter(|buffer| buffer.role == Role::Parameters) {
+            (buffer.name, buffer.bytes) = ("parameters of another plan".to_owned(), 0);
+        }
+        Self::make(&other.gpu, plan, other.of_role(Role::Parameters))
+    }
+
+    fn make(gpu: &Gpu, plan: Plan, parameters: Option<&wgpu::Buffer>) -> Result<Program> {
+        let make = |buffer: &memory::Buffer| match parameters {
+            Some(parameters) if buffer.role == Role::Parameters => Ok(parameters.clone()),
+            _ => gpu.buffer(&format!("accrue.{}", buffer.name), buffer.bytes, buffer.usage),
+        };
         let buffers = plan.buffers.iter().map(make).collect::<Result<Vec<_>>>()?;
         let mut program = Program {
             plan,
@@ -98,6 +113,11 @@ impl Program {
         let stretch = self.plan.places.find(place);
         let stretch = stretch.ok_or_else(|| Error::Internal(format!("{}: no memory for {place:?}", step.label)))?;
         Ok(Bound { buffer: self.buffers[stretch.buffer].clone(), offset: stretch.offset, size: stretch.size })
+    }
+
+    fn of_role(&self, role: Role) -> Option<&wgpu::Buffer> {
+        let at = self.plan.buffers.iter().position(|buffer| buffer.role == role)?;
+        Some(&self.buffers[at])
     }
 
     /// The device that it was made for.

@@ -1,5 +1,6 @@
 //! Forward only: outputs for features, read back or left on the GPU.
 
+use super::trainer::Trainer;
 use super::work::Clock;
 use crate::gpu::{Gpu, encode};
 use crate::graph::pad4;
@@ -24,8 +25,7 @@ impl Predictor {
     /// # Errors
     /// [`Error::Config`] when the weights do not fit the model, [`Error::Memory`] when the plan does not fit the device.
     pub fn new(gpu: &Gpu, model: &Model, weights: &Arrays, rows: usize) -> Result<Predictor> {
-        let network = model.network(false)?;
-        let plan = Plan::new(&network.graph, network.output, rows, None)?;
+        let plan = plan(model, rows)?;
         let flat = plan.layout.pack(weights).map_err(|message| Error::config("model", message))?;
         let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
         let program = Program::new(gpu, plan)?;
@@ -70,6 +70,23 @@ impl Predictor {
     pub fn predict(&self, features: &[f32]) -> Result<Vec<f32>> {
         forward(&self.program, features, self.features, self.outputs)
     }
+}
+
+impl Trainer {
+    /// Plans inference for `rows` rows at once with this trainer's own parameters: nothing is copied, and what is asked
+    /// for after an update was submitted shows that update.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when the plan does not fit the device.
+    pub fn predictor(&self, rows: usize) -> Result<Predictor> {
+        let program = Program::on_parameters_of(&self.program, plan(&self.model, rows)?)?;
+        Ok(Predictor { program, features: self.model.inputs, outputs: self.model.outputs() })
+    }
+}
+
+fn plan(model: &Model, rows: usize) -> Result<Plan> {
+    let network = model.network(false)?;
+    Plan::new(&network.graph, network.output, rows, None)
 }
 
 fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<()> {
