@@ -48,6 +48,21 @@ impl Predictor {
         self.plan().record.stride
     }
 
+    /// Fills the first rows of the input with features (rows, features) from the host's memory.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when they are no whole rows, or more than were planned.
+    pub fn set_input(&self, features: &[f32]) -> Result<()> {
+        let most = self.features * self.plan().micro_batch;
+        if features.len() > most || !features.len().is_multiple_of(self.features) {
+            let (given, columns) = (features.len(), self.features);
+            let message = format!("{given} numbers; this model was planned for {most} at most, in rows of {columns}");
+            return Err(Error::Shape { op: "input", message });
+        }
+        let records = records(features, self.features, self.input_stride());
+        self.program.gpu().upload(self.input()?, bytemuck::cast_slice(&records))
+    }
+
     /// (rows, outputs), each row padded to [`Predictor::output_stride`] floats. For classes these are logits.
     pub fn output(&self) -> Result<&wgpu::Buffer> {
         Ok(self.program.at(Place::Value(self.plan().output))?.0)
@@ -103,6 +118,15 @@ fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: u
     Ok(())
 }
 
+/// Rows of so many columns, padded with +0.
+fn records(features: &[f32], columns: usize, stride: usize) -> Vec<f32> {
+    let mut records = vec![0.0; features.len() / columns * stride];
+    for (record, row) in records.chunks_mut(stride).zip(features.chunks(columns)) {
+        record[..columns].copy_from_slice(row);
+    }
+    records
+}
+
 /// Runs a program forward, micro-batch after micro-batch, and brings the outputs back.
 pub(super) fn forward(program: &Program, features: &[f32], columns: usize, outputs: usize) -> Result<Vec<f32>> {
     if !features.len().is_multiple_of(columns) {
@@ -110,18 +134,12 @@ pub(super) fn forward(program: &Program, features: &[f32], columns: usize, outpu
         return Err(Error::Shape { op: "forward", message });
     }
     let gpu = program.gpu();
-    let stride = program.plan.record.stride;
     let (input, _) = program.at(Place::Record)?;
     let (output, _) = program.at(Place::Value(program.plan.output))?;
     let mut all = Vec::with_capacity(features.len() / columns * outputs);
-    let mut records = Vec::new();
     for rows in features.chunks(columns * program.plan.micro_batch) {
         let count = rows.len() / columns;
-        records.clear();
-        records.resize(count * stride, 0.0);
-        for (record, row) in records.chunks_mut(stride).zip(rows.chunks(columns)) {
-            record[..columns].copy_from_slice(row);
-        }
+        let records = records(rows, columns, program.plan.record.stride);
         gpu.queue().write_buffer(input, 0, bytemuck::cast_slice(&records));
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
         encode_forward(program, &mut encoder, count)?;
