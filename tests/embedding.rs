@@ -73,3 +73,24 @@ fn a_predictor_outlives_its_trainer() {
     drop(trainer);
     assert_eq!(bits(&predictor.predict(&x).unwrap()), bits(&wanted));
 }
+
+#[test]
+fn where_ready_says_yes_a_frame_is_encoded_without_waiting() {
+    let gpu = Gpu::new(&Choice::default()).unwrap();
+    let mut trainer = trainer(&gpu, &mut Numbers::new(4));
+    let (before, mut updates) = (gpu.counts().waits, 0);
+    while updates < 50 {
+        if trainer.ready().unwrap() {
+            frame(&mut trainer);
+            updates += 1;
+        }
+    }
+    assert_eq!(gpu.counts().waits, before);
+    trainer.finish().unwrap();
+    assert!(trainer.ready().unwrap());
+    let commands = encoded(&mut trainer);
+    assert!(!trainer.ready().unwrap(), "what was encoded has to be submitted first");
+    gpu.queue().submit([commands]);
+    trainer.submitted();
+    assert_eq!(trainer.finish().unwrap().len(), 1);
+}

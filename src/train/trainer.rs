@@ -350,8 +350,16 @@ impl Trainer {
         Ok(())
     }
 
+    /// Whether [`Trainer::encode`] goes ahead without waiting. Two submissions may be on their way at once; while both
+    /// are, a host that must not be held up leaves training out of its frame.
+    pub fn ready(&mut self) -> Result<bool> {
+        while self.receive(false)? {}
+        Ok(!self.encoded && !self.ring.full())
+    }
+
     /// Encodes what is scheduled into a host's own encoder, as one compute pass and one copy. When the host has submitted
-    /// it, [`Trainer::submitted`] must be told before anything else is asked for.
+    /// it, [`Trainer::submitted`] must be told before anything else is asked for. Waits only where [`Trainer::ready`]
+    /// says no.
     ///
     /// ```no_run
     /// # fn frame(trainer: &mut accrue::train::Trainer, device: &wgpu::Device, queue: &wgpu::Queue) -> accrue::Result<()> {
