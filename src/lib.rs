@@ -1,4 +1,67 @@
 //! Trains neural networks on any GPU, with WGSL compute shaders through [`wgpu`], inside your app or from the command line.
+//!
+//! > The batch is for the maths. The micro-batch is for the memory. The bits are the same.
+//!
+//! You say how many samples make one update and how many rows the GPU may hold at once. Each update then sees the whole
+//! batch, divided once by what was really in it, and how the batch was cut into micro-batches does not change one bit of
+//! the result on one adapter and driver.
+//!
+//! ```no_run
+//! use accrue::{data::Batch, gpu::{Choice, Gpu}, nn::Model, train::{Settings, Trainer}};
+//!
+//! # let (micro_batches, features) = (vec![(vec![0f32; 320], vec![0f32; 40]); 30], vec![0f32; 8]);
+//! let gpu = Gpu::new(&Choice::default())?;                       // or Gpu::from_host(&device, &queue)
+//! let model = Model::new(8, &[16.into(), "relu".into(), 1.into()], "mse")?;
+//! let mut trainer = Trainer::new(&gpu, &model, Settings { micro_batch: 40, ..Settings::default() })?;
+//! for window in micro_batches.chunks(3) {                        // 3 micro-batches of 40 rows: a batch of 120
+//!     for (x, y) in window {
+//!         trainer.micro_step(&Batch::values(x, y))?;             // forward and backward
+//!     }
+//!     trainer.update()?;                                         // one step of SGD, and the next window begins
+//! }
+//! println!("loss {}", trainer.finish()?.last().map_or(f64::NAN, |update| update.loss));
+//! println!("{:?}", trainer.predict(&features)?);
+//! # Ok::<(), accrue::Error>(())
+//! ```
+//!
+//! [`Trainer::fit`](train::Trainer::fit) does the two loops for whole epochs, with shuffling and validation. A host that
+//! must not be held up encodes training into its own frames with [`Trainer::encode`](train::Trainer::encode). The folder
+//! `examples/` has one program for each of the three ways: `tutorial`, `digits` and `embed`.
+//!
+//! # Where things are
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`train`] | [`Trainer`](train::Trainer): micro-batches in, updates out; `fit`; [`Predictor`](train::Predictor); metrics |
+//! | [`nn`] | [`Model`](nn::Model), a network as data; first weights; the model file |
+//! | [`data`] | batches as slices, CSV files, standardisation, splits and shuffling by seed |
+//! | [`optim`] | what turns a window's gradient into new parameters |
+//! | [`window`] | which samples make which update: tails, order, `batch` = `micro_batch` × steps; no GPU |
+//! | [`plan`] | everything decided before the first dispatch: lists of steps, and memory to the byte |
+//! | [`ops`] | what networks are made of; an op is one Rust file, one WGSL file, one line in a list |
+//! | [`graph`], [`backward`] | tensors as ids and the nodes between them; the reverse walk, which knows no op |
+//! | [`twin`] | the same graph in plain `f64` on the CPU, which every kernel is checked against |
+//! | [`gpu`] | everything that knows `wgpu`: adapter, device, shaders, buffers, the one submit; it knows no mathematics |
+//! | [`nearest`] | "did you mean …?" |
+//!
+//! # Words
+//!
+//! They mean the same in the code, in configurations and in messages.
+//!
+//! | word | meaning |
+//! |---|---|
+//! | sample, row | one example; row `r` of a window is its position in the batch |
+//! | batch, window | the samples of one update; a *window* is the walk over one batch |
+//! | micro-batch | the rows that the GPU holds at once |
+//! | accumulation steps | micro-batches of a window; [any two](window::resolve_partition) of batch, micro-batch and steps give the third |
+//! | `micro_step`, `update` | one micro-batch done; one optimizer update done. Clocks, such as a learning rate's, count updates |
+//! | tail | the last window of an epoch when it is short: [flushed, dropped or carried on](window::Tail) |
+//! | plan | everything that is decided before the first dispatch: steps, pipelines, buffers, bytes |
+//!
+//! # Features
+//!
+//! `cli`, the default, is the command `accrue` and its crates; `csv` alone reads CSV files. With
+//! `default-features = false` the library has neither.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
