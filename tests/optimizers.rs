@@ -131,7 +131,7 @@ fn more_parameters_than_one_line_of_workgroups_holds_are_all_updated_and_closed(
     let sgd = Sgd::default();
     let (case, _) = layer(inputs, outputs);
     let rig = Rig::new(small_gpu(), &case, &sgd);
-    let len = rig.plan().layout.len();
+    let len = rig.plan().layout.floats();
     // Small whole numbers and powers of two: every step is exact in f32.
     let whole = |at: usize, by: usize| (at % by) as f32;
     let upload = |place, by| {

@@ -29,9 +29,9 @@ fn losses() -> impl Iterator<Item = &'static dyn Op> {
 fn identity(case: &mut Case, layer: &str) {
     for tensor in case.graph.tensors().filter(|&t| case.graph.info(t).name == layer) {
         let Shape::Parameters(parts) = case.graph.shape(tensor) else { continue };
-        let (weights, columns) = (parts[0].len(), parts[0].shape[1]);
+        let (weights, columns) = (parts[0].elements(), parts[0].shape[1]);
         let diagonal = |at| f64::from(u8::from(at < weights && at / columns == at % columns));
-        let matrix = Matrix::build(1, weights + parts[1].len(), |_, at| diagonal(at));
+        let matrix = Matrix::build(1, weights + parts[1].elements(), |_, at| diagonal(at));
         case.given.insert(tensor, matrix);
     }
 }

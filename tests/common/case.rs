@@ -75,7 +75,7 @@ impl Case {
                 }
                 (Kind::Parameter, Shape::Parameters(parts)) => {
                     let (_, inputs) = parts[0].matrix();
-                    let count = parts.iter().map(|part| part.len()).sum();
+                    let count = parts.iter().map(|part| part.elements()).sum();
                     random(1, count, 3.0 / (inputs as f32).sqrt())
                 }
                 _ => continue,

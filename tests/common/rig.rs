@@ -48,7 +48,7 @@ impl<'a> Rig<'a> {
 
     /// All parameters.
     pub fn all(&self) -> Span {
-        Span { start: 0, len: (self.plan().layout.len() / 4) as u32 }
+        Span { start: 0, len: (self.plan().layout.floats() / 4) as u32 }
     }
 
     /// Forward, loss and gradient of one micro-batch that is a window of its own.
@@ -184,8 +184,8 @@ fn parts(graph: &Graph) -> Vec<PartOf> {
         let mut at = 0;
         for part in parts {
             let name = format!("{}.{}", graph.info(tensor).name, part.name);
-            all.push((tensor, name, part.shape.clone(), at..at + part.len()));
-            at += part.len();
+            all.push((tensor, name, part.shape.clone(), at..at + part.elements()));
+            at += part.elements();
         }
     }
     all
