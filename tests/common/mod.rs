@@ -4,6 +4,7 @@
 pub mod case;
 pub mod check;
 pub mod rig;
+pub mod runs;
 
 use std::sync::OnceLock;
 

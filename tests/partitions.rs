@@ -1,0 +1,122 @@
+//! The batch is for the maths, the micro-batch is for the memory, the bits are the same: on random models, batches,
+//! weights, tails and optimizers, however the windows are cut.
+//!
+//! `ACCRUE_CASES=5000` tries more cases, `ACCRUE_CASE=17` runs one case again.
+
+mod common;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use accrue::nn::{Layer, Model};
+use accrue::ops::{Reads, activations, losses};
+use accrue::optim::Sgd;
+use accrue::window::Tail;
+use common::runs::{Data, Path, Task};
+use common::{Numbers, gpu};
+
+/// What is tried in a plain `cargo test`.
+const CASES: u64 = 500;
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} = {text:?} is not a number")))
+}
+
+fn any<T: Copy>(numbers: &mut Numbers, of: &[T]) -> T {
+    of[numbers.below(of.len())]
+}
+
+fn model(seed: u64, numbers: &mut Numbers) -> Model {
+    let mut layers: Vec<Layer> = Vec::new();
+    for _ in 0..numbers.below(4) {
+        layers.push((1 + numbers.below(40)).into());
+        // Every activation comes up, and now and then there is none, or two.
+        for _ in 0..any(numbers, &[0, 1, 1, 1, 1, 2]) {
+            layers.push(any(numbers, &activations()).into());
+        }
+    }
+    layers.push((1 + numbers.below(12)).into());
+    let losses = losses();
+    Model::new(1 + numbers.below(40), &layers, losses[(seed % losses.len() as u64) as usize]).unwrap()
+}
+
+fn weights(rows: usize, numbers: &mut Numbers) -> Option<Vec<f32>> {
+    match numbers.below(4) {
+        0 => None,
+        1 => Some((0..rows).map(|_| numbers.below(2) as f32).collect()),
+        2 => Some((0..rows).map(|_| any(numbers, &[0.0, 0.25, 1.0, 3.0])).collect()),
+        _ => Some((0..rows).map(|_| numbers.float().abs()).collect()),
+    }
+}
+
+fn task(seed: u64, numbers: &mut Numbers) -> Task {
+    let model = model(seed, numbers);
+    let rows = 1 + numbers.below(150);
+    let mut data = Data::new(&model, rows, numbers);
+    if model.reads() == Reads::Values && numbers.below(4) == 0 {
+        data.values.iter_mut().for_each(|value| *value *= 4.0); // beyond Huber's bend
+    }
+    data.weights = weights(rows, numbers);
+    let tail = any(numbers, &[Tail::Flush, Tail::Drop, Tail::Carry]);
+    let batch = 1 + numbers.below(if tail == Tail::Drop { rows } else { rows + rows / 2 });
+    let momentum = any(numbers, &[0.0, 0.9]);
+    let nesterov = momentum > 0.0 && numbers.below(2) == 0;
+    let dampening = if nesterov { 0.0 } else { any(numbers, &[0.0, 0.25]) };
+    let weight_decay = any(numbers, &[0.0, 0.0, 0.01]);
+    Task {
+        model,
+        data,
+        sgd: Sgd { momentum, dampening, weight_decay, nesterov },
+        lr: any(numbers, &[0.01, 0.05, 0.1]),
+        epochs: 1 + numbers.below(3) as u32,
+        batch: batch as u32,
+        tail,
+        shuffle: (numbers.below(2) == 0).then(|| numbers.word()),
+    }
+}
+
+/// Sizes of micro-batches: mostly some of any size, now and then all of one row, but only where that is not too long.
+fn cut(task: &Task, numbers: &mut Numbers) -> Vec<usize> {
+    let few = task.data.classes.len() * task.epochs as usize <= 120;
+    match numbers.below(6) {
+        0 if few => vec![1],
+        1 => vec![32],
+        2 => vec![8 * (1 + numbers.below(12))],
+        _ => (0..1 + numbers.below(4)).map(|_| 1 + numbers.below(task.batch as usize).max(usize::from(!few) * 3)).collect(),
+    }
+}
+
+fn check(seed: u64) {
+    let mut numbers = Numbers::new(seed);
+    let task = task(seed, &mut numbers);
+    let about = format!(
+        "{:?}, {} rows in windows of {}, {} epochs, {:?}, shuffle {:?}, {:?}, lr {}, weights {:?}",
+        task.model, task.data.classes.len(), task.batch, task.epochs, task.tail, task.shuffle, task.sgd, task.lr, task.data.weights
+    );
+    let whole = task.run(gpu(), &Path::Schedule(vec![task.batch as usize], true));
+    let paths = [
+        Path::Fit(cut(&task, &mut numbers)[0]),
+        Path::MicroStep(cut(&task, &mut numbers)),
+        Path::Schedule(cut(&task, &mut numbers), numbers.below(2) == 0),
+    ];
+    for path in paths {
+        let pieces = task.run(gpu(), &path);
+        assert_eq!(whole.updates, pieces.updates, "the updates by {path:?}; {about}");
+        let parts = whole.parameters.iter().zip(&pieces.parameters).position(|(a, b)| a != b);
+        assert_eq!(parts, None, "the first parameter that differs by {path:?}; {about}");
+    }
+    let unmade = whole.updates.iter().filter(|update| !update.3);
+    assert!(unmade.clone().all(|update| update.1 == 0), "an update is left out for want of weight alone; {about}");
+}
+
+#[test]
+fn any_partition_of_any_windows_of_any_model_gives_the_same_bits() {
+    let cases = match variable("ACCRUE_CASE") {
+        Some(seed) => seed..seed + 1,
+        None => 0..variable("ACCRUE_CASES").unwrap_or(CASES),
+    };
+    for seed in cases {
+        if catch_unwind(AssertUnwindSafe(|| check(seed))).is_err() {
+            panic!("case {seed} fails; run it again with ACCRUE_CASE={seed} cargo test --test partitions");
+        }
+    }
+}
