@@ -114,7 +114,15 @@ impl Format {
                     return Err(Error::Shape { op: "batch", message });
                 }
             }
-            record[weight_at] = batch.weights.map_or(1.0, |weights| weights[r]);
+            let weight = batch.weights.map_or(1.0, |weights| weights[r]);
+            if !(weight.is_finite() && weight >= 0.0) {
+                return Err(Error::Shape { op: "batch", message: format!("row {r} has weight {weight}; give a number from 0") });
+            }
+            record[weight_at] = weight;
+            if weight == 0.0 {
+                // It counts nothing, so what is not a number in it must not either: 0 · NaN would.
+                record.fill(0.0);
+            }
         }
         Ok(())
     }
