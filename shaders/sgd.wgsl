@@ -5,7 +5,7 @@
 //   g = g + MOMENTUM · b if NESTEROV, else b          (only with momentum)
 //   p = p - lr · g
 
-struct Scalars { @align(16) lr: f32, first: u32 }
+struct Scalars { @align(16) lr: f32 }
 
 override MOMENTUM: f32 = 0.0;
 override DAMPENING: f32 = 0.0;
@@ -42,7 +42,7 @@ fn update_momentum(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_wo
     if at >= arrayLength(&parameters) || !updates(stats.sum) { return; }
     var g = decayed(at);
     var b = g;
-    if given.first == 0u { b = fma(vec4(MOMENTUM), moments[at], (1.0 - DAMPENING) * g); }
+    if stats.made > 0u { b = fma(vec4(MOMENTUM), moments[at], (1.0 - DAMPENING) * g); }
     moments[at] = b;
     if NESTEROV { g = fma(vec4(MOMENTUM), b, g); } else { g = b; }
     parameters[at] = fma(vec4(-given.lr), g, parameters[at]);

@@ -40,7 +40,11 @@ fn sum(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group:
     size = dims[group.z];
     let blocks = (moment.row0 % BLOCK + moment.rows + BLOCK - 1u) / BLOCK;
     var total = stats.sum;
-    if now.first == 1u { total = vec2(0.0); }
+    if now.first == 1u {
+        // What stands there is the last window's sum, and its update has been made or left out since.
+        if lane == 0u && updates(total) { stats.made += 1u; }
+        total = vec2(0.0);
+    }
     for (var base = 0u; base < blocks; base += PIECES) {
         if base + lane < blocks { pieces[lane] = piece(base + lane); }
         workgroupBarrier();

@@ -9,6 +9,7 @@ struct Result {
 struct Stats {
     sum: vec2<f32>,        // Σ weight · loss, Σ weight over the closed blocks
     open_sum: vec2<f32>,   // the same of the open block
+    made: u32,             // updates made before this window; one that was left out is none
     results: array<Result>,
 }
 

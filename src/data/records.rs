@@ -116,7 +116,10 @@ impl Format {
             }
             let weight = batch.weights.map_or(1.0, |weights| weights[r]);
             if !(weight.is_finite() && weight >= 0.0) {
-                return Err(Error::Shape { op: "batch", message: format!("row {r} has weight {weight}; give a number from 0") });
+                return Err(Error::Shape {
+                    op: "batch",
+                    message: format!("row {r} has weight {weight}; give a number from 0"),
+                });
             }
             record[weight_at] = weight;
             if weight == 0.0 {

@@ -78,8 +78,8 @@ impl Optimizer for Sgd {
             .constant("NESTEROV", f64::from(u8::from(self.nesterov)))
     }
 
-    fn scalars(&self, update: u64, lr: f64) -> Vec<(&'static str, Scalar)> {
-        vec![("lr", Scalar::F32(lr as f32)), ("first", Scalar::U32(u32::from(update == 1)))]
+    fn scalars(&self, _: u64, lr: f64) -> Vec<(&'static str, Scalar)> {
+        vec![("lr", Scalar::F32(lr as f32))]
     }
 
     fn twin(&self, update: u64, lr: f64, gradient: &[f64], parameters: &mut [f64], moments: &mut [f64]) {

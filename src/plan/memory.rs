@@ -76,8 +76,14 @@ impl Places {
     }
 }
 
-/// Bytes of one result, and of what stands before the results: `Result` and `Stats` in `shaders/lib/stats.wgsl`.
+/// Bytes of one result: `Result` in `shaders/lib/stats.wgsl`.
 pub(super) const RESULT: usize = 16;
+
+/// Bytes of all results and of what stands before them: `Stats` in `shaders/lib/stats.wgsl`.
+pub(super) const STATS: usize = STATS_HEADER + RESULT * RESULTS;
+
+/// Where the results begin.
+pub(super) const STATS_HEADER: usize = 24;
 
 /// Submissions with updates that may be on their way at once.
 const IN_FLIGHT: usize = 2;
@@ -129,10 +135,10 @@ fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span
         let moments = plan.add("moments", Role::Optimizer, moments * flat, usage::STORAGE);
         plan.put(Place::Moments(all), moments);
     }
-    let stats = plan.add("stats", Role::Control, (RESULT + RESULT * RESULTS) as u64, usage::STORAGE);
+    let stats = plan.add("stats", Role::Control, STATS as u64, usage::STORAGE);
     plan.put(Place::Stats, stats);
     for _ in 0..IN_FLIGHT {
-        let staging = plan.add("results staging", Role::Control, (RESULT + RESULT * RESULTS) as u64, usage::READBACK);
+        let staging = plan.add("results staging", Role::Control, STATS as u64, usage::READBACK);
         plan.places.results.push(staging);
     }
     let samples = 4 * SAMPLES.max(plan.micro_batch) as u64;
@@ -237,7 +243,7 @@ impl Plan {
 mod tests {
     use naga::{Module, TypeInner};
 
-    use super::RESULT;
+    use super::{RESULT, STATS_HEADER};
     use crate::plan::SHADERS;
 
     /// Names and offsets of a struct's members, and its bytes.
@@ -254,8 +260,8 @@ mod tests {
         let named = |members: &[(&str, u32)]| members.iter().map(|&(n, at)| (n.to_owned(), at)).collect::<Vec<_>>();
         let result = named(&[("sum", 0), ("update", 8), ("made", 12)]);
         assert_eq!(layout(&module, "Result"), (result, RESULT as u32), "what Trainer::receive takes apart");
-        let stats = named(&[("sum", 0), ("open_sum", 8), ("results", RESULT as u32)]);
-        assert_eq!(layout(&module, "Stats").0, stats, "one result's bytes stand before the first result");
+        let stats = named(&[("sum", 0), ("open_sum", 8), ("made", 16), ("results", STATS_HEADER as u32)]);
+        assert_eq!(layout(&module, "Stats").0, stats, "what Program::results_of leaves out");
         let strides = module.types.iter().filter_map(|(_, ty)| match ty.inner {
             TypeInner::Array { base, stride, .. } if module.types[base].name.as_deref() == Some("Result") => {
                 Some(stride)

@@ -1,6 +1,6 @@
 //! A plan made real: buffers, pipelines and bind groups, each made once.
 
-use super::{CLOCKS, Plan, RESULTS, Role, memory};
+use super::{CLOCKS, Plan, Role, memory};
 use crate::gpu::{Bound, Dispatch, Gpu, SLOT};
 use crate::ops::{Place, Step};
 use crate::{Error, Result};
@@ -154,8 +154,13 @@ impl Program {
         &self.buffers[self.plan.places.output]
     }
 
-    /// Bytes of the stats: the open window's sums, then [`RESULTS`] results.
+    /// Bytes of the stats: the open window's sums, then the results.
     pub fn stats_bytes(&self) -> u64 {
-        (memory::RESULT + memory::RESULT * RESULTS) as u64
+        memory::STATS as u64
+    }
+
+    /// The results among the bytes of the stats, 16 bytes each.
+    pub fn results_of(stats: &[u8]) -> impl Iterator<Item = &[u8]> {
+        stats[memory::STATS_HEADER..].chunks_exact(memory::RESULT)
     }
 }

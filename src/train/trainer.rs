@@ -437,7 +437,7 @@ impl Trainer {
     /// Takes in the results of one submission; false when there are none, or none yet.
     pub(super) fn receive(&mut self, wait: bool) -> Result<bool> {
         let Some((updates, bytes)) = self.ring.receive(self.program.gpu(), wait)? else { return Ok(false) };
-        let results = bytes.chunks_exact(16).skip(1).take(updates as usize);
+        let results = Program::results_of(&bytes).take(updates as usize);
         for result in results {
             let word = |at: usize| [result[at], result[at + 1], result[at + 2], result[at + 3]];
             let Some(promise) = self.promised.pop_front() else { break };
