@@ -7,6 +7,7 @@ mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use accrue::Error;
 use accrue::nn::{Layer, Model};
 use accrue::ops::{Reads, activations, losses};
 use accrue::optim::Sgd;
@@ -81,7 +82,9 @@ fn cut(task: &Task, numbers: &mut Numbers) -> Vec<usize> {
         0 if few => vec![1],
         1 => vec![32],
         2 => vec![8 * (1 + numbers.below(12))],
-        _ => (0..1 + numbers.below(4)).map(|_| 1 + numbers.below(task.batch as usize).max(usize::from(!few) * 3)).collect(),
+        _ => (0..1 + numbers.below(4))
+            .map(|_| 1 + numbers.below(task.batch as usize).max(usize::from(!few) * 3))
+            .collect(),
     }
 }
 
@@ -90,7 +93,15 @@ fn check(seed: u64) {
     let task = task(seed, &mut numbers);
     let about = format!(
         "{:?}, {} rows in windows of {}, {} epochs, {:?}, shuffle {:?}, {:?}, lr {}, weights {:?}",
-        task.model, task.data.classes.len(), task.batch, task.epochs, task.tail, task.shuffle, task.sgd, task.lr, task.data.weights
+        task.model,
+        task.data.classes.len(),
+        task.batch,
+        task.epochs,
+        task.tail,
+        task.shuffle,
+        task.sgd,
+        task.lr,
+        task.data.weights
     );
     let whole = task.run(gpu(), &Path::Schedule(vec![task.batch as usize], true));
     let paths = [
@@ -98,14 +109,18 @@ fn check(seed: u64) {
         Path::MicroStep(cut(&task, &mut numbers)),
         Path::Schedule(cut(&task, &mut numbers), numbers.below(2) == 0),
     ];
+    // One that diverges does so at the same update; what a loss that is no number makes of parameters is nobody's promise.
+    let diverged = whole.updates.iter().position(|&(_, weight, _, made)| !made && weight != 0).map(|at| at as u64 + 1);
     for path in paths {
-        let pieces = task.run(gpu(), &path);
-        assert_eq!(whole.updates, pieces.updates, "the updates by {path:?}; {about}");
+        let pieces = match task.try_run(gpu(), &path) {
+            Err(Error::Diverged { update }) if Some(update) == diverged => continue,
+            other => other.unwrap_or_else(|error| panic!("{path:?}: {error}; {about}")),
+        };
+        let until = diverged.map_or(whole.updates.len(), |update| update as usize - 1);
+        assert_eq!(whole.updates[..until], pieces.updates[..until], "the updates by {path:?}; {about}");
         let parts = whole.parameters.iter().zip(&pieces.parameters).position(|(a, b)| a != b);
-        assert_eq!(parts, None, "the first parameter that differs by {path:?}; {about}");
+        assert!(diverged.is_some() || parts.is_none(), "parameter {parts:?} differs by {path:?}; {about}");
     }
-    let unmade = whole.updates.iter().filter(|update| !update.3);
-    assert!(unmade.clone().all(|update| update.1 == 0), "an update is left out for want of weight alone; {about}");
 }
 
 #[test]

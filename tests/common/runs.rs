@@ -149,9 +149,14 @@ impl Task {
         }
     }
 
-    /// Trains along a path.
+    /// Trains along a path that ends well.
     pub fn run(&self, gpu: &Gpu, path: &Path) -> Left {
-        match path {
+        self.try_run(gpu, path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+    }
+
+    /// Trains along a path.
+    pub fn try_run(&self, gpu: &Gpu, path: &Path) -> accrue::Result<Left> {
+        let left = match path {
             Path::Fit(micro_batch) => {
                 let mut trainer = self.trainer(gpu, *micro_batch, true);
                 let mut updates = Vec::new();
@@ -161,7 +166,7 @@ impl Task {
                     }
                     ControlFlow::Continue(())
                 };
-                trainer.fit(&self.fit(), watch).unwrap();
+                trainer.fit(&self.fit(), watch)?;
                 left(&mut trainer, updates)
             }
             Path::MicroStep(cut) => {
@@ -190,7 +195,8 @@ impl Task {
                 let updates = trainer.finish().unwrap();
                 left(&mut trainer, updates)
             }
-        }
+        };
+        Ok(left)
     }
 }
 
