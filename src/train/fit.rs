@@ -81,6 +81,14 @@ impl Trainer {
     /// [`Error::Diverged`] at the first window whose loss is not finite: its update was not made.
     /// [`Error::Config`] when no update would ever be made. Else what [`Trainer::schedule`] and its fellows give.
     pub fn fit(&mut self, fit: &Fit, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
+        // Updates that were asked for before are no events of this training; they stay for `finished`.
+        let earlier = self.finish()?;
+        let outcome = self.fit_alone(fit, on_event);
+        self.finished.splice(..0, earlier);
+        outcome
+    }
+
+    fn fit_alone(&mut self, fit: &Fit, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
         if self.open_rows() > 0 {
             let message = "a window is open; end it with update() first".to_owned();
             return Err(Error::Shape { op: "fit", message });

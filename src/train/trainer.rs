@@ -76,12 +76,13 @@ pub struct Trainer {
     any_cut: bool,
     rows: u32,
     closed: bool,
+    ended: bool,
     updates: u64,
     pub(super) pending: Work,
     ring: Ring,
     promised: VecDeque<Update>,
     running: VecDeque<wgpu::SubmissionIndex>,
-    finished: Vec<Update>,
+    pub(super) finished: Vec<Update>,
     records: Vec<f32>,
     data_rows: u32,
     encoded: bool,
@@ -113,6 +114,7 @@ impl Trainer {
             any_cut: settings.any_cut,
             rows: 0,
             closed: true,
+            ended: false,
             updates: 0,
             pending: Work::default(),
             ring,
@@ -198,6 +200,8 @@ impl Trainer {
         let bytes: &[u8] = bytemuck::cast_slice(&records);
         let data = self.gpu().buffer("accrue.data", bytes.len() as u64, crate::gpu::usage::STORAGE)?;
         self.gpu().upload(&data, bytes)?;
+        // What is scheduled already takes its rows from the data that was there.
+        self.submit()?;
         self.program.attach(&data)?;
         self.data_rows = rows;
         Ok(())
@@ -245,6 +249,10 @@ impl Trainer {
     }
 
     fn check_cut(&self, rows: usize, last: bool) -> Result<()> {
+        if self.ended {
+            let message = format!("the window ended at row {}, with its last micro-batch; update first", self.rows);
+            return Err(Error::Shape { op: "micro-batch", message });
+        }
         let most = self.plan().micro_batch;
         if rows == 0 || rows > most {
             let message = format!("{rows} rows; this trainer was planned for 1 to {most}");
@@ -274,6 +282,7 @@ impl Trainer {
         };
         self.pending.push(Item::MicroStep { rows, gather }, clock, None);
         self.rows += rows;
+        self.ended = last;
         self.closed = last || (self.rows as usize).is_multiple_of(BLOCK);
     }
 
@@ -307,6 +316,7 @@ impl Trainer {
         self.promised.push_back(promise);
         self.rows = 0;
         self.closed = true;
+        self.ended = false;
         Ok(())
     }
 
