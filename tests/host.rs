@@ -1,0 +1,187 @@
+//! A good guest: in a host's app its device, its queue, its callbacks and its error scopes stay the host's own.
+
+mod common;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use accrue::Error;
+use accrue::gpu::{Choice, Gpu};
+use accrue::nn::Model;
+use accrue::optim::Sgd;
+use accrue::train::{Predictor, Trainer};
+use accrue::window::Tail;
+use common::runs::{Data, Path, Task, left};
+use common::{Numbers, gpu};
+use wgpu::{BufferDescriptor, BufferUsages, Device, ErrorFilter};
+
+fn task() -> Task {
+    let model = Model::new(6, &[11.into(), "relu".into(), 3.into()], "cross_entropy").unwrap();
+    let data = Data::new(&model, 96, &mut Numbers::new(11));
+    let sgd = Sgd { momentum: 0.9, ..Sgd::default() };
+    Task { model, data, sgd, lr: 0.1, epochs: 2, batch: 48, tail: Tail::Flush, shuffle: None }
+}
+
+/// A device of a host's own: other tests may not see what happens to it.
+fn own_device() -> (Device, wgpu::Queue) {
+    let gpu = Gpu::new(&Choice::default()).expect("the tests need an adapter");
+    (gpu.device().clone(), gpu.queue().clone())
+}
+
+/// What no device takes: a buffer that is mapped for reading and used by kernels.
+fn wrong_buffer(device: &Device) {
+    let usage = BufferUsages::MAP_READ | BufferUsages::STORAGE;
+    let _ = device.create_buffer(&BufferDescriptor {
+        label: Some("the host's"),
+        size: 16,
+        usage,
+        mapped_at_creation: false,
+    });
+}
+
+fn encoder(device: &Device) -> wgpu::CommandEncoder {
+    device.create_command_encoder(&Default::default())
+}
+
+#[test]
+fn work_in_the_hosts_encoder_has_the_bits_of_work_in_our_own() {
+    let task = task();
+    let wanted = task.run(gpu(), &Path::Schedule(vec![20], true));
+    let mut trainer = task.trainer(gpu(), 20, true);
+    trainer.attach(&task.data.all()).unwrap();
+    let mut updates = Vec::new();
+    for window in task.windows() {
+        for piece in window.chunks(20) {
+            trainer.schedule(piece, piece.len() < 20).unwrap();
+            if piece.len() < 20 {
+                trainer.schedule_update().unwrap();
+            }
+            let submits = gpu().counts().submits;
+            let mut commands = encoder(gpu().device());
+            trainer.encode(&mut commands).unwrap();
+            refuses_everything(&mut trainer, &task);
+            assert_eq!(submits, gpu().counts().submits, "what is encoded is the host's to submit");
+            gpu().queue().submit([commands.finish()]);
+            trainer.submitted();
+            updates.extend(trainer.finished().unwrap());
+        }
+    }
+    updates.extend(trainer.finish().unwrap());
+    assert_eq!(wanted, left(&mut trainer, updates));
+}
+
+/// Nothing is done between `encode` and `submitted`: it would come before what is encoded.
+fn refuses_everything(trainer: &mut Trainer, task: &Task) {
+    let refused = |what: &str, result: accrue::Result<()>| match result {
+        Err(Error::Shape { message, .. }) => assert!(message.contains("call submitted() first"), "{what}: {message}"),
+        other => panic!("{what}: {other:?}"),
+    };
+    refused("schedule", trainer.schedule(&[0], false));
+    refused("micro_step", trainer.micro_step(&task.data.stretch(0..4)));
+    refused("update", trainer.update());
+    refused("schedule_update", trainer.schedule_update());
+    refused("submit", trainer.submit());
+    refused("encode", trainer.encode(&mut encoder(gpu().device())));
+    refused("predict", trainer.predict(&task.data.features[..6]).map(drop));
+    refused("parameters", trainer.parameters().map(drop));
+    refused("attach", trainer.attach(&task.data.all()));
+    refused("finish", trainer.finish().map(drop));
+}
+
+#[test]
+fn an_error_of_the_hosts_own_comes_to_its_own_callback_and_none_of_ours_does() {
+    let (device, queue) = own_device();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let (errors, losses) = (heard.clone(), heard.clone());
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| errors.lock().unwrap().push(error.to_string())));
+    device.set_device_lost_callback(move |reason, _| losses.lock().unwrap().push(format!("{reason:?}")));
+
+    let scope = device.push_error_scope(ErrorFilter::Validation);
+    let gpu = Gpu::from_host(&device, &queue);
+    let task = task();
+    let wanted = task.run(common::gpu(), &Path::Fit(20));
+    assert_eq!(wanted, task.run(&gpu, &Path::Fit(20)), "on a host's device");
+    assert_eq!(wanted, task.run(&gpu, &Path::MicroStep(vec![20])), "on a host's device");
+    // Something of ours that the device refuses is an error of ours alone.
+    let bytes = gpu.limits().max_buffer_size;
+    assert!(matches!(gpu.buffer("too large", bytes + 1, BufferUsages::STORAGE), Err(Error::Memory(_))));
+    let wrong = gpu.buffer("wrong", 16, BufferUsages::MAP_READ | BufferUsages::STORAGE);
+    assert!(matches!(wrong, Err(Error::Internal(_))), "{wrong:?}");
+    assert_eq!(pollster::block_on(scope.pop()).map(|error| error.to_string()), None, "the host's scope");
+    assert_eq!(*heard.lock().unwrap(), [""; 0]);
+
+    let scope = device.push_error_scope(ErrorFilter::Validation);
+    wrong_buffer(&device);
+    assert!(pollster::block_on(scope.pop()).is_some(), "the host's scope still works");
+    wrong_buffer(&device);
+    let said = heard.lock().unwrap().clone();
+    assert!(matches!(&said[..], [one] if one.contains("the host's")), "{said:?}");
+
+    drop(gpu);
+    device.destroy();
+    device.poll(wgpu::PollType::wait_indefinitely()).ok();
+    assert_eq!(heard.lock().unwrap()[1..], ["Destroyed"], "its device is the host's to destroy");
+}
+
+#[test]
+fn a_host_that_polls_on_other_threads_takes_nothing_from_us() {
+    let (device, queue) = own_device();
+    let gpu = Gpu::from_host(&device, &queue);
+    let task = task();
+    let wanted = task.run(&gpu, &Path::Fit(20));
+    let running = AtomicU32::new(1);
+    thread::scope(|threads| {
+        for _ in 0..2 {
+            threads.spawn(|| {
+                while running.load(Ordering::Relaxed) == 1 {
+                    device.poll(wgpu::PollType::Poll).ok();
+                }
+            });
+        }
+        let results: Vec<_> = (0..20).map(|_| task.try_run(&gpu, &Path::Fit(20))).collect();
+        running.store(0, Ordering::Relaxed);
+        results.into_iter().for_each(|result| assert_eq!(wanted, result.unwrap()));
+    });
+}
+
+#[test]
+fn a_lost_device_is_a_typed_error_wherever_training_stands() {
+    let task = task();
+    for moment in ["micro_step", "update", "submit", "encode", "finish", "fit", "parameters", "predict", "new"] {
+        let (device, queue) = own_device();
+        let gpu = Gpu::from_host(&device, &queue);
+        let mut trainer = task.trainer(&gpu, 20, true);
+        let predictor = Predictor::new(&gpu, &task.model, &trainer.parameters().unwrap(), 8).unwrap();
+        trainer.attach(&task.data.all()).unwrap();
+        trainer.micro_step(&task.data.stretch(0..20)).unwrap();
+        trainer.update().unwrap();
+        trainer.schedule(&[1, 2, 3], true).unwrap();
+        trainer.schedule_update().unwrap();
+        if moment == "finish" {
+            trainer.submit().unwrap();
+        }
+        device.destroy();
+        let error = match moment {
+            // What is only handed over may notice, or leave that to whoever waits.
+            "micro_step" => trainer.micro_step(&task.data.stretch(0..20)).and_then(|()| trainer.finish().map(drop)),
+            "update" => {
+                trainer.schedule(&[4], true).and_then(|()| trainer.update()).and_then(|()| trainer.finish().map(drop))
+            }
+            "submit" => trainer.submit().and_then(|()| trainer.finish().map(drop)),
+            "encode" => trainer.encode(&mut encoder(&device)).and_then(|()| {
+                trainer.submitted();
+                trainer.finish().map(drop)
+            }),
+            "finish" => trainer.finish().map(drop),
+            "fit" => trainer.fit(&task.fit(), |_| std::ops::ControlFlow::Continue(())).map(drop),
+            "parameters" => trainer.parameters().map(drop),
+            "predict" => predictor.predict(&task.data.features).map(drop),
+            _ => Trainer::new(&gpu, &task.model, Default::default()).and_then(|mut new| new.parameters().map(drop)),
+        };
+        assert!(matches!(error, Err(Error::DeviceLost(_))), "{moment}: {error:?}");
+        // And it stays so.
+        let error = trainer.parameters();
+        assert!(matches!(error, Err(Error::DeviceLost(_))), "parameters after {moment}: {error:?}");
+    }
+}
