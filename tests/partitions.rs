@@ -6,6 +6,7 @@
 mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 
 use accrue::Error;
 use accrue::nn::{Layer, Model};
@@ -133,5 +134,57 @@ fn any_partition_of_any_windows_of_any_model_gives_the_same_bits() {
         if catch_unwind(AssertUnwindSafe(|| check(seed))).is_err() {
             panic!("case {seed} fails; run it again with ACCRUE_CASE={seed} cargo test --test partitions");
         }
+    }
+}
+
+/// One number for what some runs leave behind, in the order of everything.
+fn fingerprint() -> u64 {
+    let mut sum = 0xcbf2_9ce4_8422_2325;
+    let mut add = |word: u64| sum = (sum ^ word).wrapping_mul(0x0000_0100_0000_01b3);
+    for seed in 0..24 {
+        let mut numbers = Numbers::new(seed);
+        let task = task(seed, &mut numbers);
+        let left = task.run(gpu(), &Path::Fit(cut(&task, &mut numbers)[0]));
+        left.updates.iter().flat_map(|&(loss, weight, ..)| [loss, weight]).for_each(&mut add);
+        left.parameters.iter().for_each(|&bits| add(u64::from(bits)));
+    }
+    sum
+}
+
+#[test]
+fn the_same_run_twice_gives_the_same_bits() {
+    let first = fingerprint();
+    println!("bits {first:016x}");
+    assert_eq!(first, fingerprint());
+}
+
+/// Each child is this binary with one test in it. The variable is Mesa's: its software driver then uses that many threads.
+#[test]
+fn any_number_of_driver_threads_gives_the_same_bits() {
+    let binary = std::env::current_exe().unwrap();
+    let bits = |threads: &str| {
+        let mut child = Command::new(&binary);
+        child.args(["--exact", "the_same_run_twice_gives_the_same_bits", "--nocapture"]);
+        let output = child.env("LP_NUM_THREADS", threads).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{threads} threads: {text}{}", String::from_utf8_lossy(&output.stderr));
+        let at = text.find("bits ").unwrap_or_else(|| panic!("{threads} threads: {text}"));
+        text[at..].split_whitespace().nth(1).unwrap().to_owned()
+    };
+    let here = format!("{:016x}", fingerprint());
+    for threads in ["0", "1", "2", "4"] {
+        assert_eq!(here, bits(threads), "{threads} threads");
+    }
+}
+
+#[test]
+fn a_window_that_takes_many_submissions_has_the_same_bits() {
+    let model = Model::new(3, &[2.into()], "mse").unwrap();
+    let data = Data::new(&model, 1300, &mut Numbers::new(2));
+    let sgd = Sgd { momentum: 0.9, ..Sgd::default() };
+    let task = Task { model, data, sgd, lr: 0.1, epochs: 2, batch: 1290, tail: Tail::Carry, shuffle: Some(9) };
+    let whole = task.run(gpu(), &Path::Fit(1290));
+    for path in [Path::Fit(1), Path::MicroStep(vec![7]), Path::Schedule(vec![1], false), Path::Fit(2000)] {
+        assert_eq!(whole, task.run(gpu(), &path), "{path:?}");
     }
 }
