@@ -42,7 +42,11 @@ fn sum(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group:
     var total = stats.sum;
     if now.first == 1u {
         // What stands there is the last window's sum, and its update has been made or left out since.
-        if lane == 0u && updates(total) { stats.made += 1u; }
+        if lane == 0u {
+            if updates(total) { stats.made += 1u; }
+            let broken = stats.stopped == 1u || !finite(total.x) || !finite(total.y);
+            stats.stopped = select(0u, 1u, clock.hold == 1u && broken);
+        }
         total = vec2(0.0);
     }
     for (var base = 0u; base < blocks; base += PIECES) {

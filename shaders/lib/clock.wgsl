@@ -12,6 +12,7 @@ struct Clock {
     index0: u32,  // where its rows start in the list of samples
     update: u32,  // the update that the window ends with, counted from 1
     slot: u32,    // where the window's result goes
+    hold: u32,    // 1: after a window that was not finite no update is made
 }
 
 // Uniforms that change are arrays of which element id.z, which is 0, is taken when a kernel begins: lavapipe compiles a

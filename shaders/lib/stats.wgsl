@@ -10,6 +10,7 @@ struct Stats {
     sum: vec2<f32>,        // Σ weight · loss, Σ weight over the closed blocks
     open_sum: vec2<f32>,   // the same of the open block
     made: u32,             // updates made before this window; one that was left out is none
+    stopped: u32,          // 1: a window was not finite, and those after it make no updates
     results: array<Result>,
 }
 
@@ -17,7 +18,7 @@ struct Stats {
 fn finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
 
 // Whether the window that has been summed gives an update: its loss is finite and it has weight.
-fn updates(sum: vec2<f32>) -> bool { return finite(sum.x) && finite(sum.y) && sum.y > 0.0; }
+fn updates(sum: vec2<f32>) -> bool { return stats.stopped == 0u && finite(sum.x) && finite(sum.y) && sum.y > 0.0; }
 
 // Leaves the window's result for the host; the word `update` says that the GPU came this far.
 fn report() {

@@ -81,18 +81,21 @@ impl Trainer {
     /// [`Error::Diverged`] at the first window whose loss is not finite: its update was not made.
     /// [`Error::Config`] when no update would ever be made. Else what [`Trainer::schedule`] and its fellows give.
     pub fn fit(&mut self, fit: &Fit, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
+        if self.open_rows() > 0 {
+            let message = "a window is open; end it with update() first".to_owned();
+            return Err(Error::Shape { op: "fit", message });
+        }
         // Updates that were asked for before are no events of this training; they stay for `finished`.
         let earlier = self.finish()?;
         let outcome = self.fit_alone(fit, on_event);
+        self.hold = false;
+        // A training that ended early may have left a part of a window behind.
+        self.abandon();
         self.finished.splice(..0, earlier);
         outcome
     }
 
     fn fit_alone(&mut self, fit: &Fit, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
-        if self.open_rows() > 0 {
-            let message = "a window is open; end it with update() first".to_owned();
-            return Err(Error::Shape { op: "fit", message });
-        }
         let samples = self.format.rows(&fit.train)?;
         let windows = Windows::new(samples, fit.epochs, fit.batch, fit.tail)?;
         let mut order = Order::new(samples as u32, fit.shuffle);
@@ -100,6 +103,8 @@ impl Trainer {
         let mut pace = Pace::default();
         self.attach(&fit.train)?;
         for window in windows {
+            // Windows that are on their way when one turns out not to be finite change nothing any more.
+            self.hold = window.update > 1;
             if self.schedule_window(&window, &mut order, &mut pace, &mut run)?.is_break() {
                 return self.stop();
             }

@@ -77,6 +77,7 @@ pub struct Trainer {
     rows: u32,
     closed: bool,
     ended: bool,
+    pub(super) hold: bool,
     updates: u64,
     pub(super) pending: Work,
     ring: Ring,
@@ -115,6 +116,7 @@ impl Trainer {
             rows: 0,
             closed: true,
             ended: false,
+            hold: false,
             updates: 0,
             pending: Work::default(),
             ring,
@@ -287,7 +289,8 @@ impl Trainer {
     }
 
     fn clock(&self) -> Clock {
-        Clock { update: (self.updates + 1) as u32, slot: self.pending.updates as u32, ..Clock::default() }
+        let (update, slot) = ((self.updates + 1) as u32, self.pending.updates as u32);
+        Clock { update, slot, hold: u32::from(self.hold), ..Clock::default() }
     }
 
     /// Plans the update that ends the window. Nothing runs before [`Trainer::submit`] or [`Trainer::encode`].
@@ -314,10 +317,15 @@ impl Trainer {
         let promise =
             Update { update: self.updates, samples: self.rows, weight: 0.0, loss: 0.0, lr: self.lr, made: false };
         self.promised.push_back(promise);
+        self.abandon();
+        Ok(())
+    }
+
+    /// Forgets the open window: the next micro-batch starts another one.
+    pub(super) fn abandon(&mut self) {
         self.rows = 0;
         self.closed = true;
         self.ended = false;
-        Ok(())
     }
 
     /// Ends the window: one update from the gradient of all its micro-batches, divided by their total weight.

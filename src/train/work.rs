@@ -23,6 +23,8 @@ pub struct Clock {
     pub update: u32,
     /// Where the window's result goes.
     pub slot: u32,
+    /// 1: after a window that was not finite no update is made.
+    pub hold: u32,
 }
 
 /// One thing to do.
