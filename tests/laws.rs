@@ -236,7 +236,7 @@ fn a_row_without_weight_leaves_no_trace_whatever_it_holds() {
     for loss in losses() {
         let mut task = task(loss);
         let mut weights = vec![1.0; 192];
-        [3, 40, 41, 150].map(|row| weights[row] = 0.0);
+        [3, 40, 41, 150].into_iter().for_each(|row| weights[row] = 0.0);
         task.data.weights = Some(weights);
         let wanted = task.run(gpu(), &Path::Fit(64));
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3e38] {

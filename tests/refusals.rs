@@ -221,3 +221,44 @@ fn a_run_that_diverges_says_at_which_update_and_keeps_the_last_good_parameters()
         assert_eq!(values.iter().map(|value| value.to_bits()).collect::<Vec<_>>(), parameters(&mut again));
     }
 }
+
+#[test]
+fn a_window_that_is_not_finite_ends_the_training_there_however_much_is_on_its_way() {
+    let mut task = task("mse");
+    (task.batch, task.epochs) = (8, 3);
+    task.data.values[3 * 27 + 1] = 1e30;
+    let mut good = task.trainer(gpu(), 8, true);
+    for at in 0..3 {
+        good.micro_step(&task.data.stretch(8 * at..8 * at + 8)).unwrap();
+        good.update().unwrap();
+    }
+    let good = parameters(&mut good);
+    for micro_batch in [8, 3, 1] {
+        let mut trainer = task.trainer(gpu(), micro_batch, true);
+        let error = trainer.fit(&task.fit(), |_| ControlFlow::Continue(())).unwrap_err();
+        assert!(matches!(error, Error::Diverged { update: 4 }), "{error}");
+        assert_eq!(good, parameters(&mut trainer), "micro-batches of {micro_batch}");
+        let later = trainer.finish().unwrap().into_iter().find(|update| update.made);
+        assert_eq!(later, None, "no update after it");
+        // Without the sample that did it, the trainer goes on.
+        let clean = Task { data: task.data.pick(&[1, 2, 3]), epochs: 1, ..self::task("mse") };
+        assert_eq!(trainer.fit(&clean.fit(), |_| ControlFlow::Continue(())).unwrap(), Outcome::Done);
+        assert_ne!(good, parameters(&mut trainer));
+    }
+}
+
+#[test]
+fn a_training_that_is_stopped_leaves_no_open_window_behind() {
+    let mut task = task("mse");
+    (task.batch, task.epochs) = (40, 50);
+    for micro_batch in [40, 3, 1] {
+        let mut trainer = task.trainer(gpu(), micro_batch, true);
+        let stop = |event| match event {
+            Event::Update { update, .. } if update.update == 3 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        assert_eq!(trainer.fit(&task.fit(), stop).unwrap(), Outcome::Stopped);
+        assert_eq!(trainer.open_rows(), 0, "micro-batches of {micro_batch}");
+        assert_eq!(trainer.fit(&task.fit(), |_| ControlFlow::Continue(())).unwrap(), Outcome::Done);
+    }
+}
