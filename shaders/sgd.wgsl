@@ -1,6 +1,6 @@
 // Stochastic gradient descent with PyTorch's meaning of every setting. With W the window's total weight, for each parameter p:
 //
-//   g = gradient / W + WEIGHT_DECAY · p
+//   g = clipped(gradient / W) + WEIGHT_DECAY · p
 //   b = g in the first update, else MOMENTUM · b + (1 - DAMPENING) · g
 //   g = g + MOMENTUM · b if NESTEROV, else b          (only with momentum)
 //   p = p - lr · g
@@ -20,7 +20,7 @@ var<private> given: Scalars;
 @group(0) @binding(5) var<storage, read_write> moments: array<vec4<f32>>;     // (parameters) b, only with momentum
 
 fn decayed(at: u32) -> vec4<f32> {
-    return fma(vec4(WEIGHT_DECAY), parameters[at], gradients[at] / stats.sum.y);
+    return fma(vec4(WEIGHT_DECAY), parameters[at], normalised(gradients[at]));
 }
 
 @compute @workgroup_size(64)

@@ -45,7 +45,7 @@ fn sum(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group:
         if lane == 0u {
             if updates(total) { stats.made += 1u; }
             let broken = stats.stopped == 1u || !finite(total.x) || !finite(total.y);
-            stats.stopped = select(0u, 1u, clock.hold == 1u && broken);
+            stats.stopped = select(0u, 1u, now.hold == 1u && broken);
         }
         total = vec2(0.0);
     }

@@ -31,10 +31,10 @@ fn every_uniform_fits_the_slot_that_it_is_bound_to() {
     for shader in shaders() {
         let module = shader.reflect().unwrap().module;
         for (_, variable) in module.global_variables.iter().filter(|(_, v)| v.space == AddressSpace::Uniform) {
-            let TypeInner::Struct { span, .. } = module.types[variable.ty].inner else {
-                panic!("{}: {:?} is no struct", shader.name, variable.name);
+            let TypeInner::Array { stride, .. } = module.types[variable.ty].inner else {
+                panic!("{}: {:?} is no array", shader.name, variable.name);
             };
-            assert!(span <= SLOT, "{}: {:?} takes {span} bytes", shader.name, variable.name);
+            assert!(2 * stride <= SLOT, "{}: {:?} takes {stride} bytes", shader.name, variable.name);
         }
     }
 }
@@ -42,10 +42,10 @@ fn every_uniform_fits_the_slot_that_it_is_bound_to() {
 /// A uniform of two fields.
 static PAIR: Shader = Shader {
     name: "pair",
-    parts: &["struct Pair { rate: f32, count: u32 }
-              @group(0) @binding(0) var<uniform> pair: Pair;
+    parts: &["struct Pair { @align(16) rate: f32, count: u32 }
+              @group(0) @binding(0) var<uniform> pair: array<Pair, 2>;
               @group(0) @binding(1) var<storage, read_write> out: array<f32>;
-              @compute @workgroup_size(1) fn main() { out[0] = pair.rate * f32(pair.count); }"],
+              @compute @workgroup_size(1) fn main() { out[0] = pair[0].rate * f32(pair[1].count); }"],
 };
 
 fn pack(fields: &[(&str, Scalar)]) -> Result<Vec<u8>, String> {
@@ -57,7 +57,7 @@ const COUNT: (&str, Scalar) = ("count", Scalar::U32(3));
 
 #[test]
 fn fields_are_packed_by_name_in_the_shaders_order() {
-    let bytes = [0.5f32.to_le_bytes(), 3u32.to_le_bytes()].concat();
+    let bytes = [0.5f32.to_le_bytes(), 3u32.to_le_bytes(), [0; 4], [0; 4]].concat();
     assert_eq!(pack(&[RATE, COUNT]), Ok(bytes.clone()));
     assert_eq!(pack(&[COUNT, RATE]), Ok(bytes));
 }

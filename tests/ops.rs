@@ -62,21 +62,21 @@ struct Add;
 static ADD: Shader = Shader { name: "add", parts: &[include_str!("../shaders/lib/clock.wgsl"), ADD_WGSL] };
 
 const ADD_WGSL: &str = "
-struct Dims { stride4: u32 }
+struct Dims { @align(16) stride4: u32 }
 override ACCUMULATE: bool = false;
-@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
 @group(0) @binding(2) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> b: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
 @compute @workgroup_size(8, 8)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
-    let at = id.y * dims.stride4 + id.x;
-    if id.x < dims.stride4 && id.y < clock.rows { y[at] = a[at] + b[at]; }
+    let at = id.y * dims[id.z].stride4 + id.x;
+    if id.x < dims[id.z].stride4 && id.y < clock[id.z].rows { y[at] = a[at] + b[at]; }
 }
 @compute @workgroup_size(8, 8)
 fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
-    let at = id.y * dims.stride4 + id.x;
-    if id.x >= dims.stride4 || id.y >= clock.rows { return; }
+    let at = id.y * dims[id.z].stride4 + id.x;
+    if id.x >= dims[id.z].stride4 || id.y >= clock[id.z].rows { return; }
     if ACCUMULATE { y[at] += a[at]; } else { y[at] = a[at]; }
 }
 ";

@@ -8,7 +8,7 @@ use std::process::Command;
 use accrue::gpu::{Access, Shader};
 use accrue::nn::{Layer, Model};
 use accrue::ops::{self, Step};
-use accrue::optim::{self, Optimizer, Sgd};
+use accrue::optim::{self, Adam, Clip, Optimizer, Sgd};
 use accrue::plan::{self, Plan, Training};
 use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -164,16 +164,17 @@ fn shaders_have_names_of_their_own_because_pipelines_are_found_by_them() {
 
 /// Every step of networks that have each op, trained by each kind of optimizer.
 fn steps() -> Vec<Step> {
-    let optimizers = [Sgd::default(), Sgd { momentum: 0.9, nesterov: true, ..Sgd::default() }];
+    let momentum = Sgd { momentum: 0.9, nesterov: true, ..Sgd::default() };
+    let optimizers: [&dyn Optimizer; 3] = [&Sgd::default(), &momentum, &Adam::adamw()];
+    let clip = Clip { norm: Some(1.0), value: Some(0.1) };
     let mut steps = Vec::new();
     for loss in ops::losses() {
-        for optimizer in &optimizers {
+        for optimizer in optimizers {
             let mut layers: Vec<Layer> = vec![5.into()];
             layers.extend(ops::activations().into_iter().map(Layer::from));
             layers.push(3.into());
             let network = Model::new(4, &layers, loss).unwrap().network(true).unwrap();
-            let optimizer: &dyn Optimizer = optimizer;
-            let training = Training { loss: network.loss.unwrap(), optimizer, open_blocks: true };
+            let training = Training { loss: network.loss.unwrap(), optimizer, clip, open_blocks: true };
             let plan = Plan::new(&network.graph, network.output, 8, Some(training)).unwrap();
             let lists = [plan.gather, plan.forward, plan.loss, plan.gradient, plan.close, plan.update];
             steps.extend(lists.into_iter().flatten());

@@ -9,8 +9,10 @@ struct Result {
 struct Stats {
     sum: vec2<f32>,        // Σ weight · loss, Σ weight over the closed blocks
     open_sum: vec2<f32>,   // the same of the open block
+    corrections: array<vec2<f32>, 2>,  // Adam's 1 - βᵗ for both β; the one at made % 2 belongs to the last update
     made: u32,             // updates made before this window; one that was left out is none
     stopped: u32,          // 1: a window was not finite, and those after it make no updates
+    scale: f32,            // what clipping by norm multiplies the window's gradient with
     results: array<Result>,
 }
 

@@ -136,15 +136,7 @@ impl Site<'_> {
     /// A step of this op, so far without dims and bindings.
     pub fn step(&self, entry: &'static str, grid: Grid) -> Step {
         let name = &self.graph.info(self.output()).name;
-        Step {
-            label: format!("{name} {}", entry),
-            shader: self.node.op.shader(),
-            entry,
-            constants: Vec::new(),
-            dims: Vec::new(),
-            bindings: Vec::new(),
-            grid,
-        }
+        Step::new(&format!("{name} {entry}"), self.node.op.shader(), entry, grid)
     }
 }
 
@@ -168,6 +160,12 @@ pub struct Step {
 }
 
 impl Step {
+    /// A step without dims, bindings and constants so far.
+    pub fn new(label: &str, shader: &'static Shader, entry: &'static str, grid: Grid) -> Step {
+        let (constants, dims, bindings) = (Vec::new(), Vec::new(), Vec::new());
+        Step { label: label.to_owned(), shader, entry, constants, dims, bindings, grid }
+    }
+
     /// Sets the fields of `dims`.
     pub fn dims(mut self, dims: &[(&'static str, u32)]) -> Step {
         self.dims.extend(dims.iter().map(|&(name, value)| (name, Scalar::U32(value))));
@@ -222,6 +220,8 @@ pub enum Place {
     OpenGradients(Span),
     /// What the optimizer remembers of them, and how many times as much it is.
     Moments(Span),
+    /// Parts of the squared norm of the gradient.
+    Norms,
 }
 
 /// A stretch of the parameters, in vec4.

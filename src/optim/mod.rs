@@ -1,18 +1,26 @@
 //! What turns gradients into new parameters. An optimizer is one file here and one in `shaders/`: one kernel that reads
 //! the sums of the window and divides them, once, by the window's weight.
 
+mod adam;
+mod clip;
+mod schedule;
 mod sgd;
 
+pub use adam::Adam;
+pub use clip::Clip;
+pub use schedule::{Schedule, Shape};
 pub use sgd::Sgd;
 
 use crate::gpu::{Scalar, Shader};
 use crate::ops::{Span, Step};
+use crate::{Error, Result};
 
 pub(crate) const CLOCK: &str = include_str!("../../shaders/lib/clock.wgsl");
 pub(crate) const STATS: &str = include_str!("../../shaders/lib/stats.wgsl");
+pub(crate) const UPDATE: &str = include_str!("../../shaders/lib/update.wgsl");
 
 /// The shaders of all optimizers.
-pub static SHADERS: &[&Shader] = &[&sgd::SHADER];
+pub static SHADERS: &[&Shader] = &[&sgd::SHADER, &adam::SHADER, &clip::SHADER];
 
 /// An optimizer: its state, its kernel and the numbers that change from update to update.
 pub trait Optimizer: Send + Sync {
@@ -31,4 +39,20 @@ pub trait Optimizer: Send + Sync {
     /// The same update in f64. `gradient` is normalised; `moments` holds what [`Optimizer::moments`] says, parameter by
     /// parameter, and zeros before the first update.
     fn twin(&self, update: u64, lr: f64, gradient: &[f64], parameters: &mut [f64], moments: &mut [f64]);
+}
+
+/// Refuses a rate that is negative or not finite.
+fn rate(name: &str, value: f64) -> Result<()> {
+    if value >= 0.0 && (value as f32).is_finite() {
+        return Ok(());
+    }
+    Err(Error::config(format!("optimizer.{name}"), format!("{value}; give a number from 0")))
+}
+
+/// Refuses what is not above 0, as a float too.
+fn positive(name: &str, value: f64) -> Result<()> {
+    if value as f32 > 0.0 && (value as f32).is_finite() {
+        return Ok(());
+    }
+    Err(Error::config(format!("optimizer.{name}"), format!("{value}; give a number above 0")))
 }

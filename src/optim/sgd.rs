@@ -1,12 +1,12 @@
 //! Stochastic gradient descent with momentum, as `torch.optim.SGD` defines it.
 
-use super::{CLOCK, Optimizer, STATS};
+use super::{CLOCK, Optimizer, STATS, UPDATE, rate};
 use crate::gpu::{Grid, Scalar, Shader};
 use crate::ops::{Place, Span, Step};
 use crate::{Error, Result};
 
 pub(super) static SHADER: Shader =
-    Shader { name: "sgd", parts: &[CLOCK, STATS, include_str!("../../shaders/sgd.wgsl")] };
+    Shader { name: "sgd", parts: &[CLOCK, STATS, UPDATE, include_str!("../../shaders/sgd.wgsl")] };
 
 /// Stochastic gradient descent. Every setting has the meaning that it has in
 /// [`torch.optim.SGD`](https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html), and 0 turns it off:
@@ -35,12 +35,9 @@ impl Sgd {
     /// # Errors
     /// [`Error::Config`] naming the setting.
     pub fn check(&self) -> Result<()> {
-        let rates = [("momentum", self.momentum), ("dampening", self.dampening), ("weight_decay", self.weight_decay)];
-        for (name, value) in rates {
-            if !(value >= 0.0 && (value as f32).is_finite()) {
-                return Err(Error::config(format!("optimizer.{name}"), format!("{value}; give a number from 0")));
-            }
-        }
+        rate("momentum", self.momentum)?;
+        rate("dampening", self.dampening)?;
+        rate("weight_decay", self.weight_decay)?;
         if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
             let message = "needs momentum above 0 and dampening 0; set them or leave nesterov out";
             return Err(Error::config("optimizer.nesterov", message));
@@ -59,16 +56,9 @@ impl Optimizer for Sgd {
     }
 
     fn step(&self, span: Span) -> Step {
-        let step = Step {
-            label: "all parameters".to_owned(),
-            shader: &SHADER,
-            entry: if self.moments() > 0 { "update_momentum" } else { "update" },
-            constants: Vec::new(),
-            dims: Vec::new(),
-            bindings: Vec::new(),
-            grid: Grid::Line(span.len),
-        };
-        step.bind("stats", Place::Stats)
+        let entry = if self.moments() > 0 { "update_momentum" } else { "update" };
+        Step::new("all parameters", &SHADER, entry, Grid::Line(span.len))
+            .bind("stats", Place::Stats)
             .bind("gradients", Place::Gradients(span))
             .bind("parameters", Place::Parameters(span))
             .bind_if(self.moments() > 0, "moments", Place::Moments(span))

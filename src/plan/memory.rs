@@ -8,6 +8,7 @@ use super::{CLOCKS, Plan, RESULTS, SAMPLES, Training, in_records};
 use crate::gpu::{SLOT, usage};
 use crate::graph::{Graph, Kind, Tensor, pad4};
 use crate::ops::{Place, Span};
+use crate::optim::Clip;
 
 /// A buffer that a plan needs.
 #[derive(Clone, Debug)]
@@ -83,7 +84,7 @@ pub(super) const RESULT: usize = 16;
 pub(super) const STATS: usize = STATS_HEADER + RESULT * RESULTS;
 
 /// Where the results begin.
-pub(super) const STATS_HEADER: usize = 24;
+pub(super) const STATS_HEADER: usize = 48;
 
 /// Submissions with updates that may be on their way at once.
 const IN_FLIGHT: usize = 2;
@@ -134,6 +135,11 @@ fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span
     if moments > 0 {
         let moments = plan.add("moments", Role::Optimizer, moments * flat, usage::STORAGE);
         plan.put(Place::Moments(all), moments);
+    }
+    if training.clip.norm.is_some() {
+        let norms = 4 * Clip::norms(plan.layout.floats()) as u64;
+        let norms = plan.add("norms", Role::Control, norms, usage::STORAGE);
+        plan.put(Place::Norms, norms);
     }
     let stats = plan.add("stats", Role::Control, STATS as u64, usage::STORAGE);
     plan.put(Place::Stats, stats);
@@ -260,7 +266,15 @@ mod tests {
         let named = |members: &[(&str, u32)]| members.iter().map(|&(n, at)| (n.to_owned(), at)).collect::<Vec<_>>();
         let result = named(&[("sum", 0), ("update", 8), ("made", 12)]);
         assert_eq!(layout(&module, "Result"), (result, RESULT as u32), "what Trainer::receive takes apart");
-        let stats = named(&[("sum", 0), ("open_sum", 8), ("made", 16), ("results", STATS_HEADER as u32)]);
+        let stats = named(&[
+            ("sum", 0),
+            ("open_sum", 8),
+            ("corrections", 16),
+            ("made", 32),
+            ("stopped", 36),
+            ("scale", 40),
+            ("results", STATS_HEADER as u32),
+        ]);
         assert_eq!(layout(&module, "Stats").0, stats, "what Program::results_of leaves out");
         let strides = module.types.iter().filter_map(|(_, ty)| match ty.inner {
             TypeInner::Array { base, stride, .. } if module.types[base].name.as_deref() == Some("Result") => {

@@ -1,12 +1,14 @@
 //! Everything that is decided before the first dispatch: which kernels run in which order, in which memory, in how many
 //! bytes. A plan is data; [`Program`] makes it real on a device.
 
+mod choose;
 mod memory;
 mod parameters;
 mod program;
 
 use std::fmt;
 
+pub use choose::{Budget, Chosen, choose, opens_blocks};
 pub use memory::{Buffer, Role};
 pub use parameters::{Array, Layout};
 pub use program::Program;
@@ -15,7 +17,7 @@ use crate::backward::backward;
 use crate::gpu::{Grid, Shader};
 use crate::graph::{Graph, Kind, Record, Tensor};
 use crate::ops::{Place, Site, Span, Step};
-use crate::optim::Optimizer;
+use crate::optim::{Clip, Optimizer};
 use crate::{Error, Result};
 
 /// Rows are summed in blocks of this many: `BLOCK` in `shaders/lib/clock.wgsl`.
@@ -55,6 +57,8 @@ pub struct Training<'a> {
     pub loss: Tensor,
     /// What makes the updates.
     pub optimizer: &'a dyn Optimizer,
+    /// How large the gradient may be.
+    pub clip: Clip,
     /// Whether micro-batches may end inside a block of rows, which is then kept open in memory of its own.
     pub open_blocks: bool,
 }
@@ -120,7 +124,8 @@ impl Plan {
             plan.gradient = backward(graph, training.loss);
             let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
             plan.close.push(close(&record, all));
-            plan.update.push(training.optimizer.step(all));
+            plan.update = training.clip.steps(all);
+            plan.update.push(training.clip.apply(training.optimizer.step(all)));
         }
         memory::place(&mut plan, graph, training.as_ref());
         Ok(plan)
@@ -162,13 +167,9 @@ impl fmt::Display for Plan {
     }
 }
 
-fn bare(label: &str, shader: &'static Shader, entry: &'static str, grid: Grid) -> Step {
-    Step { label: label.to_owned(), shader, entry, constants: Vec::new(), dims: Vec::new(), bindings: Vec::new(), grid }
-}
-
 fn gather(record: &Record) -> Step {
     let stride4 = (record.stride / 4) as u32;
-    bare("record", &GATHER, "gather", Grid::Tiles { columns: stride4, rows_each: 1 })
+    Step::new("record", &GATHER, "gather", Grid::Tiles { columns: stride4, rows_each: 1 })
         .dims(&[("stride4", stride4)])
         .bind("sample", Place::Sample)
         .bind("data", Place::Data)
@@ -176,7 +177,7 @@ fn gather(record: &Record) -> Step {
 }
 
 fn sum(record: &Record, loss: Tensor) -> Step {
-    bare("window loss", &WINDOW, "sum", Grid::Group)
+    Step::new("window loss", &WINDOW, "sum", Grid::Group)
         .dims(&[("record_stride", record.stride as u32), ("weight_at", record.weight_at as u32)])
         .bind("row_loss", Place::Value(loss))
         .bind("record", Place::Record)
@@ -184,7 +185,7 @@ fn sum(record: &Record, loss: Tensor) -> Step {
 }
 
 fn close(record: &Record, all: Span) -> Step {
-    bare("open block", &WINDOW, "close", Grid::Line(all.len))
+    Step::new("open block", &WINDOW, "close", Grid::Line(all.len))
         .dims(&[("record_stride", record.stride as u32), ("weight_at", record.weight_at as u32)])
         .bind("stats", Place::Stats)
         .bind("gradients", Place::Gradients(all))

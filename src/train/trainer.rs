@@ -8,7 +8,7 @@ use crate::data::records::Format;
 use crate::gpu::{Gpu, Ring, encode};
 use crate::nn::{Arrays, Model, initial};
 use crate::ops::{Place, Span};
-use crate::optim::{Optimizer, Sgd};
+use crate::optim::{Clip, Optimizer, Schedule, Sgd};
 use crate::plan::{BLOCK, Plan, Program, SAMPLES, Training};
 use crate::{Error, Result};
 
@@ -18,8 +18,12 @@ pub struct Settings {
     pub micro_batch: usize,
     /// What makes the updates.
     pub optimizer: Box<dyn Optimizer>,
-    /// Its learning rate.
+    /// How large the gradient may be.
+    pub clip: Clip,
+    /// Its learning rate, at full size.
     pub lr: f64,
+    /// How the learning rate goes from update to update.
+    pub schedule: Schedule,
     /// The weights to start from; without them [`initial`] by `seed`.
     pub start: Option<Arrays>,
     /// For the first weights.
@@ -31,7 +35,16 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { micro_batch: 64, optimizer: Box::new(Sgd::default()), lr: 0.01, start: None, seed: 0, any_cut: true }
+        Settings {
+            micro_batch: 64,
+            optimizer: Box::new(Sgd::default()),
+            clip: Clip::default(),
+            lr: 0.01,
+            schedule: Schedule::default(),
+            start: None,
+            seed: 0,
+            any_cut: true,
+        }
     }
 }
 
@@ -73,6 +86,7 @@ pub struct Trainer {
     pub(super) format: Format,
     optimizer: Box<dyn Optimizer>,
     lr: f64,
+    schedule: Schedule,
     any_cut: bool,
     rows: u32,
     closed: bool,
@@ -100,7 +114,9 @@ impl Trainer {
     pub fn new(gpu: &Gpu, model: &Model, settings: Settings) -> Result<Trainer> {
         let network = model.network(true)?;
         let loss = network.loss.ok_or_else(|| Error::Internal("a network for training has a loss".to_owned()))?;
-        let training = Training { loss, optimizer: &*settings.optimizer, open_blocks: settings.any_cut };
+        settings.clip.check()?;
+        let (optimizer, clip) = (&*settings.optimizer, settings.clip);
+        let training = Training { loss, optimizer, clip, open_blocks: settings.any_cut };
         let plan = Plan::new(&network.graph, network.output, settings.micro_batch, Some(training))?;
         let format = Format { record: plan.record, reads: model.reads(), outputs: model.outputs() };
         let program = Program::new(gpu, plan)?;
@@ -112,6 +128,7 @@ impl Trainer {
             format,
             optimizer: settings.optimizer,
             lr: settings.lr,
+            schedule: settings.schedule,
             any_cut: settings.any_cut,
             rows: 0,
             closed: true,
@@ -156,7 +173,7 @@ impl Trainer {
         self.rows
     }
 
-    /// Sets the learning rate of the next updates.
+    /// Sets the learning rate of the next updates, at full size.
     pub fn set_lr(&mut self, lr: f64) {
         self.lr = lr;
     }
@@ -308,14 +325,14 @@ impl Trainer {
         if !self.closed {
             self.pending.push(Item::Close, self.clock(), None);
         }
-        let scalars = self.optimizer.scalars(self.updates + 1, self.lr);
-        let shader = self.plan().update.first().map(|step| step.shader);
+        let lr = self.schedule.lr(self.lr, self.updates + 1);
+        let scalars = self.optimizer.scalars(self.updates + 1, lr);
+        let shader = self.plan().update.last().map(|step| step.shader);
         let shader = shader.ok_or_else(|| Error::Internal("a plan for training has an update".to_owned()))?;
         let scalars = self.gpu().reflection(shader)?.pack("scalars", &scalars).map_err(Error::Internal)?;
         self.pending.push(Item::Update, self.clock(), Some(&scalars));
         self.updates += 1;
-        let promise =
-            Update { update: self.updates, samples: self.rows, weight: 0.0, loss: 0.0, lr: self.lr, made: false };
+        let promise = Update { update: self.updates, samples: self.rows, weight: 0.0, loss: 0.0, lr, made: false };
         self.promised.push_back(promise);
         self.abandon();
         Ok(())

@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn the_clock_is_the_same_struct_in_rust_and_in_wgsl() {
         // A new field is a compile error here until it is listed.
-        let Clock { rows: _, row0: _, first: _, last: _, index0: _, update: _, slot: _ } = Clock::default();
+        let Clock { rows: _, row0: _, first: _, last: _, index0: _, update: _, slot: _, hold: _ } = Clock::default();
         let ours = [
             ("rows", offset_of!(Clock, rows)),
             ("row0", offset_of!(Clock, row0)),
@@ -112,6 +112,7 @@ mod tests {
             ("index0", offset_of!(Clock, index0)),
             ("update", offset_of!(Clock, update)),
             ("slot", offset_of!(Clock, slot)),
+            ("hold", offset_of!(Clock, hold)),
         ];
         for shader in SHADERS {
             let module = shader.reflect().unwrap().module;

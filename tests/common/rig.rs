@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use accrue::gpu::{Access, Dispatch, Gpu, Scalar, encode};
 use accrue::graph::{Graph, Kind, Shape, Tensor};
 use accrue::ops::{Op, Place, Role, Span, Step};
-use accrue::optim::Optimizer;
+use accrue::optim::{Clip, Optimizer};
 use accrue::plan::{Array, Plan, Program, SHADERS, Training};
 use accrue::twin::Matrix;
 
@@ -27,7 +27,7 @@ pub type Written = HashMap<Place, Vec<f32>>;
 impl<'a> Rig<'a> {
     /// Plans a case and uploads what it is given; every other float is a NaN, so that what is not written shows.
     pub fn new(gpu: &Gpu, case: &'a Case, optimizer: &dyn Optimizer) -> Rig<'a> {
-        let training = Training { loss: case.loss, optimizer, open_blocks: true };
+        let training = Training { loss: case.loss, optimizer, clip: Clip::default(), open_blocks: true };
         let plan = Plan::new(&case.graph, case.output, case.rows(), Some(training)).unwrap();
         let rig = Rig { case, program: Program::new(gpu, plan).unwrap() };
         for step in rig.plan().forward.iter().chain(&rig.plan().loss).chain(&rig.plan().gradient) {
@@ -81,7 +81,7 @@ impl<'a> Rig<'a> {
 
     /// Sets fields of the clock (the others are 0) and the update's scalars.
     pub fn clock(&self, fields: &[(&str, u32)], scalars: &[u8]) {
-        let names = ["rows", "row0", "first", "last", "index0", "update", "slot"];
+        let names = ["rows", "row0", "first", "last", "index0", "update", "slot", "hold"];
         let value = |name| fields.iter().find(|(given, _)| *given == name).map_or(0, |&(_, value)| value);
         let fields: Vec<_> = names.iter().map(|&name| (name, Scalar::U32(value(name)))).collect();
         let mut bytes = SHADERS[0].reflect().unwrap().pack("clock", &fields).unwrap();

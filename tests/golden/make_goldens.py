@@ -300,9 +300,9 @@ def cases():
 
     # For what is to come: the same format, more optimizer keys.
     adam = {"lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.01}
-    yield case("later_adam", regression, "mse", {"type": "adam", **adam}, tail="carry")
-    yield case("later_adamw", regression, "mse", {"type": "adamw", **adam}, tail="carry")
-    yield case("later_clip_norm", regression, "mse", sgd(0.05, momentum=0.9, clip_norm=0.25))
+    yield case("adam", regression, "mse", {"type": "adam", **adam}, tail="carry")
+    yield case("adamw", regression, "mse", {"type": "adamw", **adam}, tail="carry")
+    yield case("clip_norm", regression, "mse", sgd(0.05, momentum=0.9, clip_norm=0.25))
 
 
 def main():

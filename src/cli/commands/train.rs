@@ -15,7 +15,7 @@ use crate::cli::progress::{Progress, interrupts, rate};
 use crate::cli::report::render;
 use crate::cli::run_folder::{RunFolder, write};
 use crate::cli::summary::{About, History, opening};
-use crate::optim::Sgd;
+use crate::optim::{Clip, Schedule, Sgd};
 use crate::plan::BLOCK;
 use crate::train::{Event, Fit, Outcome, Settings, Trainer};
 use crate::window::{Tail, Windows};
@@ -115,7 +115,9 @@ fn settings(config: &Config, prepared: &Prepared) -> Result<Settings> {
     Ok(Settings {
         micro_batch,
         optimizer: Box::new(sgd),
+        clip: Clip::default(),
         lr: optimizer.lr,
+        schedule: Schedule::default(),
         start: Some(prepared.saved.arrays.clone()),
         seed: config.train.seed,
         any_cut: partition.accumulation_steps > 1 && !micro_batch.is_multiple_of(BLOCK),

@@ -1,0 +1,47 @@
+// Adam and AdamW with PyTorch's meaning of every setting. With W the window's total weight, for each parameter p:
+//
+//   g = clipped(gradient / W)  (+ WEIGHT_DECAY · p, unless DECOUPLED)
+//   p = p - lr · WEIGHT_DECAY · p                                      (only if DECOUPLED: AdamW)
+//   m = β1 · m + (1 - β1) · g
+//   v = β2 · v + (1 - β2) · g²
+//   p = p - lr · (m / q1) / (√(v / q2) + EPSILON)      with q = 1 - βᵗ in update t
+//
+// q follows from the last update's: 1 - βᵗ = q + (1 - β)(1 - q). Every invocation reads the one and the first writes the
+// other of two places, so that it counts the updates that were made, whatever the host believes.
+
+struct Scalars { @align(16) lr: f32 }
+
+override KEEP1: f32 = 0.1;      // 1 - β1
+override KEEP2: f32 = 0.001;    // 1 - β2
+override EPSILON: f32 = 1e-8;
+override WEIGHT_DECAY: f32 = 0.0;
+override DECOUPLED: bool = false;
+
+@group(0) @binding(0) var<uniform> scalars: array<Scalars, 2>;
+var<private> given: Scalars;
+@group(0) @binding(2) var<storage, read_write> stats: Stats;
+@group(0) @binding(3) var<storage, read> gradients: array<vec4<f32>>;         // (parameters)
+@group(0) @binding(4) var<storage, read_write> parameters: array<vec4<f32>>;  // (parameters)
+@group(0) @binding(5) var<storage, read_write> moments: array<vec4<f32>>;     // (parameters) m, then (parameters) v
+
+@compute @workgroup_size(64)
+fn update(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    now = clock[id.z];
+    given = scalars[id.z];
+    let at = id.x + id.y * groups.x * 64u;
+    if at == 0u { report(); }
+    let count = arrayLength(&parameters);
+    if at >= count || !updates(stats.sum) { return; }
+    let before = stats.corrections[stats.made % 2u];
+    let q = fma(vec2(KEEP1, KEEP2), 1.0 - before, before);
+    if at == 0u { stats.corrections[(stats.made + 1u) % 2u] = q; }
+
+    var p = parameters[at];
+    var g = normalised(gradients[at]);
+    if DECOUPLED { p = fma(vec4(-given.lr * WEIGHT_DECAY), p, p); } else { g = fma(vec4(WEIGHT_DECAY), p, g); }
+    let m = fma(vec4(KEEP1), g - moments[at], moments[at]);
+    let v = fma(vec4(KEEP2), g * g, (1.0 - KEEP2) * moments[count + at]);
+    moments[at] = m;
+    moments[count + at] = v;
+    parameters[at] = p - (given.lr / q.x) * m / (sqrt(v / q.y) + EPSILON);
+}

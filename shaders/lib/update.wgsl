@@ -1,0 +1,11 @@
+// What every optimizer does first: the window's gradient sums, divided by its weight and clipped.
+
+override CLIP_NORM: bool = false;   // whether stats.scale was made from the gradient's norm
+override CLIP_VALUE: f32 = 0.0;     // above 0: every element is cut to ±CLIP_VALUE, after the norm
+
+fn normalised(gradient: vec4<f32>) -> vec4<f32> {
+    var g = gradient / stats.sum.y;
+    if CLIP_NORM { g *= stats.scale; }
+    if CLIP_VALUE > 0.0 { g = clamp(g, vec4(-CLIP_VALUE), vec4(CLIP_VALUE)); }
+    return g;
+}

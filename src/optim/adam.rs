@@ -1,0 +1,102 @@
+//! Adam and AdamW, as `torch.optim` defines them.
+
+use super::{CLOCK, Optimizer, STATS, UPDATE, positive, rate};
+use crate::gpu::{Grid, Scalar, Shader};
+use crate::ops::{Place, Span, Step};
+use crate::{Error, Result};
+
+pub(super) static SHADER: Shader =
+    Shader { name: "adam", parts: &[CLOCK, STATS, UPDATE, include_str!("../../shaders/adam.wgsl")] };
+
+/// Adam (Kingma & Ba 2015), and with `decoupled` AdamW (Loshchilov & Hutter 2019). Settings and defaults are those of
+/// [`torch.optim.Adam`](https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html) and
+/// [`torch.optim.AdamW`](https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html):
+///
+/// ```text
+/// g = gradient + weight_decay · p                    (Adam)
+/// p = p - lr · weight_decay · p                      (AdamW)
+/// m = β1 · m + (1 - β1) · g        v = β2 · v + (1 - β2) · g²
+/// p = p - lr · (m / (1 - β1ᵗ)) / (√(v / (1 - β2ᵗ)) + epsilon)        in update t
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam {
+    /// How much of the last mean, and of the last mean square, of the gradient goes on.
+    pub betas: (f64, f64),
+    /// Keeps the division from overflowing.
+    pub epsilon: f64,
+    /// How strongly parameters are drawn to 0.
+    pub weight_decay: f64,
+    /// Whether weight decay acts on the parameters (AdamW) or on the gradient (Adam).
+    pub decoupled: bool,
+}
+
+impl Adam {
+    /// Adam with PyTorch's defaults.
+    pub fn adam() -> Adam {
+        Adam { betas: (0.9, 0.999), epsilon: 1e-8, weight_decay: 0.0, decoupled: false }
+    }
+
+    /// AdamW with PyTorch's defaults.
+    pub fn adamw() -> Adam {
+        Adam { weight_decay: 0.01, decoupled: true, ..Adam::adam() }
+    }
+
+    /// Refuses what PyTorch refuses, and an epsilon that is 0 as a float.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the setting.
+    pub fn check(&self) -> Result<()> {
+        let (beta1, beta2) = self.betas;
+        for beta in [beta1, beta2] {
+            if !(0.0..1.0).contains(&beta) || 1.0 - beta < 1e-7 {
+                return Err(Error::config("optimizer.betas", format!("{beta}; give numbers from 0 to below 1")));
+            }
+        }
+        positive("epsilon", self.epsilon)?;
+        rate("weight_decay", self.weight_decay)
+    }
+}
+
+impl Optimizer for Adam {
+    fn name(&self) -> &'static str {
+        if self.decoupled { "adamw" } else { "adam" }
+    }
+
+    fn moments(&self) -> usize {
+        2
+    }
+
+    fn step(&self, span: Span) -> Step {
+        Step::new("all parameters", &SHADER, "update", Grid::Line(span.len))
+            .bind("stats", Place::Stats)
+            .bind("gradients", Place::Gradients(span))
+            .bind("parameters", Place::Parameters(span))
+            .bind("moments", Place::Moments(span))
+            .constant("KEEP1", 1.0 - self.betas.0)
+            .constant("KEEP2", 1.0 - self.betas.1)
+            .constant("EPSILON", self.epsilon)
+            .constant("WEIGHT_DECAY", self.weight_decay)
+            .constant("DECOUPLED", f64::from(u8::from(self.decoupled)))
+    }
+
+    fn scalars(&self, _: u64, lr: f64) -> Vec<(&'static str, Scalar)> {
+        vec![("lr", Scalar::F32(lr as f32))]
+    }
+
+    fn twin(&self, update: u64, lr: f64, gradient: &[f64], parameters: &mut [f64], moments: &mut [f64]) {
+        let (beta1, beta2) = self.betas;
+        let (q1, q2) = (1.0 - beta1.powf(update as f64), 1.0 - beta2.powf(update as f64));
+        let (means, squares) = moments.split_at_mut(parameters.len());
+        for (at, (p, gradient)) in parameters.iter_mut().zip(gradient).enumerate() {
+            let mut g = *gradient;
+            if self.decoupled {
+                *p -= lr * self.weight_decay * *p;
+            } else {
+                g += self.weight_decay * *p;
+            }
+            means[at] = beta1 * means[at] + (1.0 - beta1) * g;
+            squares[at] = beta2 * squares[at] + (1.0 - beta2) * g * g;
+            *p -= lr * (means[at] / q1) / ((squares[at] / q2).sqrt() + self.epsilon);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Clipping: the window's normalised gradient is brought to a norm, or its elements to a size, before the update.
+
+use super::{CLOCK, STATS, positive};
+use crate::Result;
+use crate::gpu::{Grid, Shader};
+use crate::ops::{Place, Span, Step};
+
+pub(super) static SHADER: Shader =
+    Shader { name: "clip", parts: &[CLOCK, STATS, include_str!("../../shaders/clip.wgsl")] };
+
+/// vec4 of one partial norm: `STRETCH` in `shaders/clip.wgsl`.
+const STRETCH: usize = 64;
+
+/// How large a gradient may be. It is clipped once per update, after the division by the window's weight, on the GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Clip {
+    /// The most that its norm over all parameters may be, as `torch.nn.utils.clip_grad_norm_` does it.
+    pub norm: Option<f64>,
+    /// The most that each element may be, as `torch.nn.utils.clip_grad_value_` does it; after the norm.
+    pub value: Option<f64>,
+}
+
+impl Clip {
+    /// Refuses limits that are not above 0.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) naming the setting.
+    pub fn check(&self) -> Result<()> {
+        self.norm.map_or(Ok(()), |norm| positive("clip_norm", norm))?;
+        self.value.map_or(Ok(()), |value| positive("clip_value", value))
+    }
+
+    /// Floats that the partial norms take, for so many floats of parameters.
+    pub(crate) fn norms(floats: usize) -> usize {
+        floats.div_ceil(4 * STRETCH)
+    }
+
+    /// The steps before the update.
+    pub(crate) fn steps(&self, all: Span) -> Vec<Step> {
+        let Some(norm) = self.norm else { return Vec::new() };
+        let partial = Self::norms(4 * all.len as usize) as u32;
+        let squares = Step::new("gradient norm", &SHADER, "squares", Grid::Line(partial))
+            .bind("gradients", Place::Gradients(all))
+            .bind("norms", Place::Norms);
+        let factor = Step::new("gradient norm", &SHADER, "factor", Grid::Group)
+            .bind("norms", Place::Norms)
+            .bind("stats", Place::Stats)
+            .constant("MAX_NORM", norm);
+        vec![squares, factor]
+    }
+
+    /// The update of an optimizer, made to clip.
+    pub(crate) fn apply(&self, step: Step) -> Step {
+        step.constant("CLIP_NORM", f64::from(u8::from(self.norm.is_some())))
+            .constant("CLIP_VALUE", self.value.unwrap_or(0.0))
+    }
+
+    /// The same in f64.
+    pub fn twin(&self, gradient: &mut [f64]) {
+        if let Some(most) = self.norm {
+            let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+            let scale = (most / (norm + 1e-6)).min(1.0);
+            gradient.iter_mut().for_each(|g| *g *= scale);
+        }
+        if let Some(most) = self.value {
+            gradient.iter_mut().for_each(|g| *g = g.clamp(-most, most));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The learning rate over the updates of a run.
+
+use std::f64::consts::PI;
+
+/// How the learning rate goes from update to update. Its clock is the update, tails included; never the micro-batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Schedule {
+    /// Updates in which it rises from 0 to its full size, in equal steps; the first has 1/warmup of it.
+    pub warmup: u64,
+    /// What follows.
+    pub shape: Shape,
+}
+
+/// The shape of a [`Schedule`] after its warm-up. `t` counts the updates after it, from 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Shape {
+    /// lr
+    #[default]
+    Constant,
+    /// lr · factorᵏ with k = ⌊t / every⌋
+    Step {
+        /// Updates between two steps.
+        every: u64,
+        /// What each step multiplies with.
+        factor: f64,
+    },
+    /// floor · lr + (1 - floor) · lr · (1 + cos(π t / T)) / 2, where T updates follow the warm-up; then floor · lr
+    Cosine {
+        /// Updates of the whole run, the warm-up included.
+        updates: u64,
+        /// The share of lr that is left at the end.
+        floor: f64,
+    },
+}
+
+impl Schedule {
+    /// The learning rate of an update, counted from 1, where `lr` is its full size.
+    pub fn lr(&self, lr: f64, update: u64) -> f64 {
+        if update <= self.warmup {
+            return lr * update as f64 / self.warmup as f64;
+        }
+        let t = update - self.warmup - 1;
+        match self.shape {
+            Shape::Constant => lr,
+            Shape::Step { every, factor } => lr * factor.powf((t / every.max(1)) as f64),
+            Shape::Cosine { updates, floor } => {
+                let share = (t as f64 / updates.saturating_sub(self.warmup).max(1) as f64).min(1.0);
+                lr * (floor + (1.0 - floor) * (1.0 + (PI * share).cos()) / 2.0)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(schedule: Schedule, updates: u64) -> Vec<f64> {
+        (1..=updates).map(|update| (schedule.lr(8.0, update) * 1000.0).round() / 1000.0).collect()
+    }
+
+    #[test]
+    fn a_warm_up_rises_in_equal_steps_to_the_full_rate() {
+        let schedule = Schedule { warmup: 4, shape: Shape::Constant };
+        assert_eq!(all(schedule, 6), [2.0, 4.0, 6.0, 8.0, 8.0, 8.0]);
+    }
+
+    #[test]
+    fn a_step_multiplies_after_so_many_updates() {
+        let schedule = Schedule { warmup: 1, shape: Shape::Step { every: 2, factor: 0.5 } };
+        assert_eq!(all(schedule, 6), [8.0, 8.0, 8.0, 4.0, 4.0, 2.0]);
+    }
+
+    #[test]
+    fn a_cosine_falls_from_the_full_rate_to_its_floor() {
+        let schedule = Schedule { warmup: 0, shape: Shape::Cosine { updates: 4, floor: 0.25 } };
+        assert_eq!(all(schedule, 6), [8.0, 7.121, 5.0, 2.879, 2.0, 2.0]);
+    }
+}

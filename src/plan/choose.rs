@@ -1,0 +1,159 @@
+//! How many rows the GPU holds at once, from the memory that it may take. Pure arithmetic: nothing is allocated.
+
+use super::{BLOCK, Plan};
+use crate::{Error, Result};
+
+/// Memory that a training may take on the GPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Bytes.
+    pub bytes: u64,
+    /// Where the number comes from, in words.
+    pub why: String,
+}
+
+impl Budget {
+    /// What a user wrote.
+    pub fn given(bytes: u64) -> Budget {
+        Budget { bytes, why: "train.memory".to_owned() }
+    }
+
+    /// What an adapter can be trusted with. `wgpu` does not say how much memory an adapter has: half of its largest
+    /// buffer, and at most 2 GiB on a card of its own, 1 GiB where the memory is the host's.
+    pub fn of(info: &wgpu::AdapterInfo, limits: &wgpu::Limits) -> Budget {
+        let most: u64 = if info.device_type == wgpu::DeviceType::DiscreteGpu { 2 << 30 } else { 1 << 30 };
+        let half = limits.max_buffer_size / 2;
+        let why =
+            if half < most { "half of the adapter's largest buffer" } else { "what any adapter can be trusted with" };
+        Budget { bytes: most.min(half), why: why.to_owned() }
+    }
+}
+
+/// A choice of [`choose`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// Rows at once.
+    pub micro_batch: usize,
+    /// Whether the micro-batches end inside blocks of rows, so that open blocks take memory.
+    pub open_blocks: bool,
+    /// Whether the training data stays on the GPU; else it is streamed.
+    pub resident: bool,
+    /// Bytes of the plan, and of the data where it stays on the GPU.
+    pub bytes: u64,
+    /// Why so many rows, in words.
+    pub why: String,
+}
+
+/// Whether windows of `batch` rows, cut into micro-batches of `rows`, end one inside a block before they end.
+pub fn opens_blocks(batch: usize, rows: usize) -> bool {
+    rows < batch && !rows.is_multiple_of(BLOCK)
+}
+
+/// The most rows at once whose plan fits the budget and the adapter: the whole batch, or a multiple of [`BLOCK`], or fewer.
+/// Data of `data` bytes stays on the GPU where it takes half of the budget at most. `plan` makes the plan for so many rows,
+/// with open blocks or without.
+///
+/// # Errors
+/// [`Error::Memory`] when not even one row fits: it names what is too large, and the smallest budget that would do.
+pub fn choose(
+    batch: usize,
+    data: u64,
+    budget: &Budget,
+    limits: &wgpu::Limits,
+    plan: impl Fn(usize, bool) -> Result<Plan>,
+) -> Result<Chosen> {
+    let largest = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+    let resident = data <= largest && data <= budget.bytes / 2;
+    let left = budget.bytes - if resident { data } else { 0 };
+    let held = if resident { data } else { 0 };
+    let check = |rows: usize| -> Result<Chosen> {
+        let open_blocks = opens_blocks(batch, rows);
+        let plan = plan(rows, open_blocks)?;
+        plan.fits(limits, left)?;
+        let bytes = plan.bytes() + held;
+        Ok(Chosen { micro_batch: rows, open_blocks, resident, bytes, why: String::new() })
+    };
+    if let Ok(chosen) = check(batch) {
+        return Ok(Chosen { why: "the whole batch fits".to_owned(), ..chosen });
+    }
+    // Whole blocks: bisect for the most that fit. Fewer rows never need more memory.
+    let (mut fit, mut too_many) = (0, batch.div_ceil(BLOCK));
+    while too_many - fit > 1 {
+        let middle = (fit + too_many) / 2;
+        if check(middle * BLOCK).is_ok() { fit = middle } else { too_many = middle }
+    }
+    let why = format!("the most that fit into {} bytes ({})", budget.bytes, budget.why);
+    if fit > 0 {
+        return Ok(Chosen { why, ..check(fit * BLOCK)? });
+    }
+    let mut rows = BLOCK.min(batch) / 2;
+    while rows > 0 {
+        if let Ok(chosen) = check(rows) {
+            return Ok(Chosen { why, ..chosen });
+        }
+        rows /= 2;
+    }
+    Err(too_small(batch, budget, limits, plan))
+}
+
+/// Why one row does not fit, and what would do.
+fn too_small(
+    batch: usize,
+    budget: &Budget,
+    limits: &wgpu::Limits,
+    plan: impl Fn(usize, bool) -> Result<Plan>,
+) -> Error {
+    let plan = match plan(1, opens_blocks(batch, 1)) {
+        Ok(plan) => plan,
+        Err(error) => return error,
+    };
+    if let Err(error) = plan.fits(limits, u64::MAX) {
+        return error;
+    }
+    let largest = plan.buffers.iter().max_by_key(|buffer| buffer.bytes);
+    let largest = largest.map_or(String::new(), |b| format!("{} take {} of them, ", b.name, b.bytes));
+    Error::Memory(format!(
+        "even one row at a time needs {} bytes on the GPU ({largest}), but {} are allowed ({}); set train.memory = {} or more",
+        plan.bytes(),
+        budget.bytes,
+        budget.why,
+        plan.bytes(),
+    ))
+}
+
+impl Plan {
+    /// Whether every buffer fits the adapter, and all of them the budget.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] naming what is too large.
+    pub fn fits(&self, limits: &wgpu::Limits, budget: u64) -> Result<()> {
+        let most = limits.max_buffer_size;
+        if let Some(buffer) = self.buffers.iter().find(|buffer| buffer.bytes > most) {
+            let message =
+                format!("{} need {} bytes, but a buffer of this adapter holds {most}", buffer.name, buffer.bytes);
+            return Err(Error::Memory(message));
+        }
+        let most = limits.max_storage_buffer_binding_size;
+        for (_, steps) in self.lists() {
+            for step in steps {
+                for &(name, place) in &step.bindings {
+                    let bytes = self.places.find(place).map_or(0, |stretch| stretch.size);
+                    if bytes > most {
+                        let message = format!(
+                            "{}: {name} has {bytes} bytes, but this adapter binds {most} at most; \
+                             make the layer or train.micro_batch smaller",
+                            step.label
+                        );
+                        return Err(Error::Memory(message));
+                    }
+                }
+            }
+        }
+        match self.bytes() {
+            bytes if bytes > budget => {
+                Err(Error::Memory(format!("the plan needs {bytes} bytes, but {budget} are allowed")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
