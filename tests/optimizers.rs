@@ -101,7 +101,7 @@ fn sgd_follows_its_twin_with_the_limits_of_the_smallest_device() {
 
 #[test]
 fn adam_and_adamw_follow_their_twin() {
-    for adam in [Adam::adam(), Adam::adamw(), Adam { betas: (0.5, 0.9), weight_decay: 0.1, ..Adam::adam() }] {
+    for adam in [Adam::default(), Adam::decoupled(), Adam { betas: (0.5, 0.9), weight_decay: 0.1, ..Adam::default() }] {
         adam.check().unwrap();
         follows_its_twin(gpu(), &adam, &format!("{adam:?}"));
         follows_its_twin(small_gpu(), &adam, &format!("{adam:?} on the smallest device"));

@@ -165,7 +165,7 @@ fn shaders_have_names_of_their_own_because_pipelines_are_found_by_them() {
 /// Every step of networks that have each op, trained by each kind of optimizer.
 fn steps() -> Vec<Step> {
     let momentum = Sgd { momentum: 0.9, nesterov: true, ..Sgd::default() };
-    let optimizers: [&dyn Optimizer; 3] = [&Sgd::default(), &momentum, &Adam::adamw()];
+    let optimizers: [&dyn Optimizer; 3] = [&Sgd::default(), &momentum, &Adam::decoupled()];
     let clip = Clip { norm: Some(1.0), value: Some(0.1) };
     let mut steps = Vec::new();
     for loss in ops::losses() {

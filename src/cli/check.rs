@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::config::{Config, Data, Layer, Model, Optimizer, Train, Validation, class_losses};
+use super::config::{Config, Data, Layer, Model, Train, Validation, class_losses};
 use super::keys::{missing, short, unusable};
 use crate::nearest::nearest;
 use crate::ops::{activations, losses};
@@ -18,7 +18,7 @@ impl Config {
         model(&self.model)?;
         targets(&self.data, &self.model)?;
         train(&self.train)?;
-        optimizer(&self.optimizer)
+        self.optimizer.check()
     }
 }
 
@@ -38,6 +38,14 @@ fn data(data: &Data) -> Result<()> {
         if !seen.insert(name) {
             return Err(Error::config("data.target", format!("{:?} is named twice; name it once", short(name))));
         }
+    }
+    if let Some(weight) = &data.weight
+        && (weight.is_empty() || names.contains(weight))
+    {
+        return Err(Error::config(
+            "data.weight",
+            format!("{weight:?} must be a column of its own; name another or leave it out"),
+        ));
     }
     match &data.validation {
         Validation::Share(share) if !(0.0..1.0).contains(share) => Err(unusable("data.validation", share)),
@@ -101,30 +109,8 @@ fn train(train: &Train) -> Result<()> {
     if i64::try_from(train.seed).is_err() {
         return Err(unusable("train.seed", train.seed));
     }
-    train.partition().map(drop)
-}
-
-fn optimizer(optimizer: &Optimizer) -> Result<()> {
-    let Optimizer { lr, momentum, dampening, weight_decay, .. } = *optimizer;
-    for (field, value) in [
-        ("optimizer.lr", lr),
-        ("optimizer.momentum", momentum),
-        ("optimizer.dampening", dampening),
-        ("optimizer.weight_decay", weight_decay),
-    ] {
-        // The GPU takes the number as an f32, where 1e39 is infinite.
-        if value < 0.0 || !(value as f32).is_finite() {
-            return Err(unusable(field, value));
-        }
-    }
-    if optimizer.nesterov && (momentum == 0.0 || dampening != 0.0) {
-        let message = format!(
-            "true needs momentum above 0 and dampening 0, here {momentum} and {dampening}; \
-             write momentum = 0.9 and dampening = 0, or nesterov = false"
-        );
-        return Err(Error::config("optimizer.nesterov", message));
-    }
-    Ok(())
+    train.memory_bytes()?;
+    train.cut().map(drop)
 }
 
 #[cfg(test)]
@@ -182,7 +168,7 @@ mod tests {
         }
         for name in ["lr", "momentum", "dampening", "weight_decay"] {
             for value in ["-0.1", "nan", "inf", "1e39"] {
-                assert!(refusal(&[&format!("optimizer.{name}={value}")]).contains("is not a finite number from 0"));
+                assert!(refusal(&[&format!("optimizer.{name}={value}")]).contains("number from 0"));
             }
             check(&[&format!("optimizer.{name}=0")]).unwrap();
         }
@@ -190,10 +176,11 @@ mod tests {
 
     #[test]
     fn nesterov_needs_momentum_and_no_dampening() {
-        assert!(refusal(&["optimizer.nesterov=true"]).contains("here 0 and 0; write momentum = 0.9"));
+        let wish = "needs momentum above 0 and dampening 0; set them or leave nesterov out";
+        assert!(refusal(&["optimizer.nesterov=true"]).contains(wish));
         let sets = ["optimizer.nesterov=true", "optimizer.momentum=0.9"];
         check(&sets).unwrap();
-        assert!(refusal(&[&sets[..], &["optimizer.dampening=0.1"]].concat()).contains("here 0.9 and 0.1"));
+        assert!(refusal(&[&sets[..], &["optimizer.dampening=0.1"]].concat()).contains(wish));
     }
 
     #[test]

@@ -46,20 +46,21 @@ fn to_file(file: &Path, force: bool) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::{Config, Layer, Target};
+    use super::super::config::{Automatic, Batch, Config, Layer, MicroBatch, Target};
     use super::super::keys::{KEYS, Key};
     use super::*;
 
     #[test]
     fn the_template_loads_and_shows_the_defaults() {
-        let mut config = Config::parse(&template(), "init.toml", &[], Path::new("/")).unwrap();
+        let config = Config::parse(&template(), "init.toml", &[], Path::new("/")).unwrap();
         let mut wanted = Config::default();
         wanted.data.path = std::path::absolute("/data.csv").unwrap();
         wanted.data.target = Target::One("label".into());
         wanted.model.layers = vec![Layer::Width(64), Layer::Activation("relu".into())];
         wanted.model.loss = "cross_entropy".into();
-        (wanted.train.batch, wanted.train.micro_batch) = (Some(64), Some(64));
-        assert_eq!(config.train.accumulation_steps.take(), Some(1));
+        let auto = MicroBatch::Automatic(Automatic::Auto);
+        (wanted.train.batch, wanted.train.micro_batch) = (Some(Batch::One(64)), Some(auto));
+        assert_eq!(config.train.accumulation_steps, None);
         assert_eq!(config, wanted);
     }
 
@@ -76,7 +77,10 @@ mod tests {
 
     #[test]
     fn what_the_template_leaves_out_can_be_put_in() {
-        let all = template().replace("# init", "init").replace("# accumulation", "accumulation");
+        let mut all = template().replace("micro_batch = \"auto\"", "# micro_batch =").replacen("# memory", "memory", 1);
+        for key in ["weight =", "init", "accumulation_steps", "momentum", "weight_decay", "clip_norm", "clip_value"] {
+            all = all.replacen(&format!("# {key}"), key, 1);
+        }
         Config::parse(&all, "init.toml", &[], Path::new("/")).unwrap();
     }
 

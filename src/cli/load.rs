@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::config::{Config, Validation};
+use super::config::{Batch, Config, Validation};
 use super::keys::{self, Key};
 use super::overrides;
 use super::settings::{Setting, Settings};
@@ -40,10 +40,12 @@ impl Config {
     }
 
     fn fill_in(&mut self, folder: &Path) -> Result<()> {
-        let partition = self.train.partition()?;
-        self.train.batch = Some(partition.batch);
-        self.train.micro_batch = Some(partition.micro_batch);
-        self.train.accumulation_steps = Some(partition.accumulation_steps);
+        let cut = self.train.cut()?;
+        if cut.batches.is_constant() {
+            self.train.batch = Some(Batch::One(cut.batches.first()));
+        }
+        self.train.micro_batch = Some(cut.micro_batch);
+        self.train.accumulation_steps = cut.accumulation_steps;
         self.data.path = absolute(folder, &self.data.path);
         if let Validation::File(file) = &mut self.data.validation {
             *file = absolute(folder, file);
@@ -98,7 +100,7 @@ fn absolute(folder: &Path, path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::{Layer, Tail, Target};
+    use super::super::config::{Automatic, Layer, MicroBatch, Tail, Target};
     use super::*;
 
     const SMALLEST: &str = "[data]\npath = 'd.csv'\ntarget = 'y'\n[model]\nloss = 'mse'\n[train]\nbatch = 120\n";
@@ -115,11 +117,12 @@ mod tests {
     #[test]
     fn the_smallest_configuration_gets_the_documented_defaults() {
         let config = parse(SMALLEST, &[]).unwrap();
-        assert_eq!((config.train.batch, config.train.micro_batch), (Some(120), Some(120)));
-        assert_eq!((config.train.accumulation_steps, config.train.epochs), (Some(1), 10));
+        let auto = MicroBatch::Automatic(Automatic::Auto);
+        assert_eq!((config.train.batch, config.train.micro_batch), (Some(Batch::One(120)), Some(auto)));
+        assert_eq!((config.train.accumulation_steps, config.train.epochs), (None, 10));
         assert_eq!((config.train.tail, config.train.shuffle, config.train.seed), (Tail::Flush, true, 0));
         assert_eq!((config.data.validation, config.data.standardize), (Validation::Share(0.2), true));
-        assert_eq!((config.optimizer.lr, config.optimizer.momentum), (0.01, 0.0));
+        assert_eq!((config.optimizer.lr, config.optimizer.momentum), (0.01, None));
         assert!(config.model.layers.is_empty() && config.model.init.is_none());
     }
 
@@ -160,7 +163,8 @@ mod tests {
     #[test]
     fn a_value_of_the_wrong_type_names_field_value_wish_and_line() {
         let text = refusal(&SMALLEST.replace("120", "'many'"), &[]);
-        let wish = "is not a whole number from 1 to 4294967295; write, for example, batch = 120";
+        let wish = "is not a whole number from 1 to 4294967295, or a schedule such as [[0, 64], [1000, 256]]; write, for \
+                    example, batch = 120";
         assert_eq!(text, format!("train.batch: \"many\" {wish} (c.toml:7)"));
         let text = refusal(SMALLEST, &["train.tail=wag"]);
         assert_eq!(
@@ -192,15 +196,31 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_known_and_its_example_can_be_used() {
-        let mut config = parse(SMALLEST, &["model.init=w"]).unwrap().to_toml().unwrap().parse::<Table>().unwrap();
+    fn every_key_has_a_field_and_an_example_of_its_type() {
+        // Configurations that set every key between them: some keys exclude each other.
+        let common = ["model.init=w", "data.weight=w", "train.memory=1GiB"];
+        let sgd = ["momentum=0.9", "nesterov=true", "dampening=0", "weight_decay=0.1", "clip_norm=1", "clip_value=1"];
+        let adam = ["type=adam", "betas=[0.9,0.99]", "epsilon=1e-7", "lr_scaling=sqrt", "base_batch=64"];
+        let step = ["schedule=step", "step_every=5", "step_factor=0.5", "warmup=3"];
+        let cosine = ["schedule=cosine", "min_lr=0.1"];
+        let mut seen = std::collections::BTreeSet::new();
+        for set in [&sgd[..], &adam, &step, &cosine] {
+            let mut sets: Vec<String> = set.iter().map(|set| format!("optimizer.{set}")).collect();
+            sets.extend(common.map(str::to_owned));
+            sets.push("train.accumulation_steps=3".to_owned());
+            let config = Config::parse(SMALLEST, "c.toml", &sets, Path::new("/runs")).unwrap();
+            for (section, keys) in config.to_toml().unwrap().parse::<Table>().unwrap() {
+                seen.extend(keys.as_table().unwrap().keys().map(|key| format!("{section}.{key}")));
+            }
+        }
+        let known: std::collections::BTreeSet<String> = keys::KEYS.iter().map(|key| key.name.to_owned()).collect();
+        assert_eq!(seen, known);
         for Key { name, example, .. } in keys::KEYS {
             let (section, key) = name.split_once('.').unwrap();
-            let section = config[section].as_table_mut().unwrap();
-            assert!(section.remove(key).is_some(), "{name} is in KEYS and not in Config");
-            let set = format!("{name}={example}");
-            parse(SMALLEST, &[&set, "optimizer.momentum=0.9"]).unwrap_or_else(|error| panic!("{error}"));
+            let settings = Settings::parse(&format!("[{section}]\n{key} = {example}\n"), "c.toml").unwrap();
+            for setting in settings.iter() {
+                check_alone(setting).unwrap_or_else(|error| panic!("{error}"));
+            }
         }
-        assert!(config.values().all(|section| section.as_table().unwrap().is_empty()), "not in KEYS: {config}");
     }
 }

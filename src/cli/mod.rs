@@ -14,6 +14,7 @@ mod prepare;
 mod progress;
 pub mod report;
 mod run_folder;
+mod session;
 pub mod settings;
 mod summary;
 

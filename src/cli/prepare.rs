@@ -72,10 +72,11 @@ pub fn unit(saved: &Saved) -> Option<&[f64]> {
 
 fn spec(config: &Config) -> CsvSpec {
     let names = config.data.target.names();
-    match names {
+    let spec = match names {
         [name] if config::class_losses().contains(&config.model.loss.as_str()) => CsvSpec::classes(name),
         names => CsvSpec::values(names),
-    }
+    };
+    CsvSpec { weight: config.data.weight.clone(), ..spec }
 }
 
 fn scale_targets(train: &mut Dataset, validation: Option<&mut Dataset>) -> Result<Option<Standardizer>> {

@@ -1,19 +1,18 @@
 //! A run in words and numbers: what is printed before it, and the report after it.
 
-use super::config::Config;
-use super::prepare::Prepared;
+use super::config::MicroBatch;
 use super::progress::metric;
 use super::report::{EpochPoint, LayerRow, Report, UpdatePoint};
+use super::session::Session;
 use crate::data::Targets;
 use crate::gpu::{Gpu, adapter};
 use crate::nn::{Layer, Model};
-use crate::plan::Plan;
+use crate::plan::{Chosen, Plan};
 use crate::train::Event;
-use crate::window::{Partition, Windows};
 
 /// The lines that are printed before training begins.
-pub fn opening(config: &Config, prepared: &Prepared, gpu: &Gpu, plan: &Plan, windows: &Windows) -> Vec<String> {
-    let partition = config.train.partition().ok();
+pub fn opening(session: &Session, gpu: &Gpu, plan: &Plan, chosen: &Chosen) -> Vec<String> {
+    let prepared = &session.prepared;
     let rows = prepared.train.rows();
     let held = prepared.validation.as_ref().map_or(0, |data| data.rows());
     let what = match &prepared.train.targets {
@@ -21,15 +20,13 @@ pub fn opening(config: &Config, prepared: &Prepared, gpu: &Gpu, plan: &Plan, win
         Targets::Values { names, .. } => format!("{} to predict", names.join(", ")),
     };
     let model = &prepared.saved.model;
+    let data = if chosen.resident { "data included" } else { "data streamed" };
+    let dispatches = plan.dispatches_per_micro_batch();
     vec![
         format!("data      {rows} rows to train on, {held} to validate; {} features, {what}", model.inputs),
         format!("model     {}; {}, {} parameters", chain(model), model.loss, plan.layout.count()),
-        format!("window    {}; {} in all", cut(partition, config), plural(windows.updates(), "update")),
-        format!(
-            "memory    {} on the GPU, {} dispatches a micro-batch",
-            bytes(plan.bytes()),
-            plan.dispatches_per_micro_batch()
-        ),
+        format!("window    {}; {} in all", cut(session, chosen), plural(session.windows.updates(), "update")),
+        format!("memory    {} on the GPU, {data}; {dispatches} dispatches a micro-batch", bytes(chosen.bytes)),
         format!("adapter   {}", adapter::describe(gpu.info())),
     ]
 }
@@ -43,18 +40,24 @@ fn chain(model: &Model) -> String {
     std::iter::once(model.inputs.to_string()).chain(layers).collect::<Vec<_>>().join("-")
 }
 
-fn cut(partition: Option<Partition>, config: &Config) -> String {
-    let tail = format!("{:?}", config.train.tail).to_lowercase();
-    match partition {
-        Some(p) if p.accumulation_steps > 1 => {
-            format!("batch {} in {} micro-batches of {}; tail {tail}", p.batch, p.accumulation_steps, p.micro_batch)
-        }
-        Some(p) => format!("batch {} at once; tail {tail}", p.batch),
-        None => String::new(),
-    }
+/// The windows and how they are cut, in a line.
+pub fn cut(session: &Session, chosen: &Chosen) -> String {
+    let batches: Vec<String> = session.cut.batches.sizes().map(|batch| batch.to_string()).collect();
+    let batch = batches.join(", then ");
+    let most = session.batch();
+    let how = match most.div_ceil(chosen.micro_batch) {
+        1 => "at once".to_owned(),
+        steps => format!("in {steps} micro-batches of {}", chosen.micro_batch),
+    };
+    let why = match session.cut.micro_batch {
+        MicroBatch::Rows(_) => String::new(),
+        MicroBatch::Automatic(_) => format!(" ({})", chosen.why),
+    };
+    format!("batch {batch} {how}{why}; tail {}", format!("{:?}", session.config.train.tail).to_lowercase())
 }
 
-fn plural(count: u64, what: &str) -> String {
+/// `1 update`, `2 updates`
+pub fn plural(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
@@ -113,7 +116,7 @@ impl History {
 
     /// The page of the run.
     pub fn report(self, about: About) -> Report {
-        let About { title, config, config_toml, prepared, gpu, timings, samples_per_second, note } = about;
+        let About { title, session, chosen, config_toml, gpu, timings, samples_per_second, note } = about;
         let summary = self.summary();
         let updates = self.updates.last().map_or(0, |update| update.update);
         Report {
@@ -121,8 +124,8 @@ impl History {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             summary,
             note,
-            layers: layers(&prepared.saved.model),
-            facts: facts(config, prepared, updates),
+            layers: layers(&session.prepared.saved.model),
+            facts: facts(session, chosen, updates),
             adapter: adapter_facts(gpu),
             timings,
             samples_per_second: Some(samples_per_second),
@@ -137,12 +140,12 @@ impl History {
 pub struct About<'a> {
     /// The run's name.
     pub title: String,
-    /// The configuration.
-    pub config: &'a Config,
+    /// Configuration, model and data.
+    pub session: &'a Session,
+    /// The micro-batch.
+    pub chosen: &'a Chosen,
     /// The configuration as a text.
     pub config_toml: String,
-    /// Model and data.
-    pub prepared: &'a Prepared,
     /// The device.
     pub gpu: &'a Gpu,
     /// What took how many seconds.
@@ -169,36 +172,24 @@ fn layers(model: &Model) -> Vec<LayerRow> {
     model.layers.iter().enumerate().map(row).collect()
 }
 
-fn facts(config: &Config, prepared: &Prepared, updates: u64) -> Vec<(String, String)> {
-    let optimizer = &config.optimizer;
-    let mut line = format!("sgd, lr {}", optimizer.lr);
-    let rates = [
-        ("momentum", optimizer.momentum),
-        ("dampening", optimizer.dampening),
-        ("weight decay", optimizer.weight_decay),
-    ];
-    for (name, value) in rates.into_iter().filter(|(_, value)| *value != 0.0) {
-        line += &format!(", {name} {value}");
-    }
-    if optimizer.nesterov {
-        line += ", nesterov";
-    }
-    let partition = config.train.partition().ok();
-    let number = |value: Option<u32>| value.map_or(String::new(), |value| value.to_string());
+fn facts(session: &Session, chosen: &Chosen, updates: u64) -> Vec<(String, String)> {
+    let (config, prepared) = (&session.config, &session.prepared);
+    let batches: Vec<String> = session.cut.batches.sizes().map(|batch| batch.to_string()).collect();
     let fact = |name: &str, value: String| (name.to_owned(), value);
     vec![
         fact("Loss", prepared.saved.model.loss.clone()),
-        fact("Batch", number(partition.map(|p| p.batch))),
-        fact("Micro-batch", number(partition.map(|p| p.micro_batch))),
-        fact("Accumulation steps", number(partition.map(|p| p.accumulation_steps))),
+        fact("Batch", batches.join(", then ")),
+        fact("Micro-batch", chosen.micro_batch.to_string()),
+        fact("Accumulation steps", session.batch().div_ceil(chosen.micro_batch).to_string()),
         fact("Tail", format!("{:?}", config.train.tail).to_lowercase()),
         fact("Updates", updates.to_string()),
         fact("Epochs", config.train.epochs.to_string()),
-        fact("Optimizer", line),
+        fact("Optimizer", config.optimizer.describe()),
         fact("Shuffled", if config.train.shuffle { "yes" } else { "no" }.to_owned()),
         fact("Seed", config.train.seed.to_string()),
         fact("Rows to train on", prepared.train.rows().to_string()),
         fact("Rows to validate", prepared.validation.as_ref().map_or(0, |data| data.rows()).to_string()),
+        fact("Memory on the GPU", bytes(chosen.bytes)),
     ]
 }
 

@@ -85,14 +85,24 @@ impl Format {
         }
     }
 
-    /// Appends the records of a batch.
+    /// Appends the records of all rows of a batch.
     pub fn write(&self, batch: &Batch, into: &mut Vec<f32>) -> Result<()> {
         let rows = self.rows(batch)?;
+        self.write_rows(batch, 0..rows, into)
+    }
+
+    /// Appends the records of some rows of a batch that [`Format::rows`] has checked.
+    pub fn write_rows(
+        &self,
+        batch: &Batch,
+        rows: impl ExactSizeIterator<Item = usize>,
+        into: &mut Vec<f32>,
+    ) -> Result<()> {
         let Record { features, targets, target_at, weight_at, stride } = self.record;
         let classes = if self.reads == Reads::Flags { 2 } else { self.outputs };
         let before = into.len();
-        into.resize(before + rows * stride, 0.0);
-        for (r, record) in into[before..].chunks_mut(stride).enumerate() {
+        into.resize(before + rows.len() * stride, 0.0);
+        for (r, record) in rows.zip(into[before..].chunks_mut(stride)) {
             record[..features].copy_from_slice(&batch.features[r * features..][..features]);
             match (batch.targets, self.reads) {
                 (Target::Values(values), Reads::Values | Reads::Flags) => {

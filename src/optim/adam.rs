@@ -30,15 +30,17 @@ pub struct Adam {
     pub decoupled: bool,
 }
 
-impl Adam {
+impl Default for Adam {
     /// Adam with PyTorch's defaults.
-    pub fn adam() -> Adam {
+    fn default() -> Adam {
         Adam { betas: (0.9, 0.999), epsilon: 1e-8, weight_decay: 0.0, decoupled: false }
     }
+}
 
+impl Adam {
     /// AdamW with PyTorch's defaults.
-    pub fn adamw() -> Adam {
-        Adam { weight_decay: 0.01, decoupled: true, ..Adam::adam() }
+    pub fn decoupled() -> Adam {
+        Adam { weight_decay: 0.01, decoupled: true, ..Adam::default() }
     }
 
     /// Refuses what PyTorch refuses, and an epsilon that is 0 as a float.

@@ -8,7 +8,7 @@ mod sgd;
 
 pub use adam::Adam;
 pub use clip::Clip;
-pub use schedule::{Schedule, Shape};
+pub use schedule::{Scaling, Schedule, Shape};
 pub use sgd::Sgd;
 
 use crate::gpu::{Scalar, Shader};

@@ -51,6 +51,35 @@ impl Schedule {
     }
 }
 
+/// How the learning rate follows a batch that changes, against the batch `base` for which it is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scaling {
+    /// Not at all.
+    #[default]
+    None,
+    /// As batch / base.
+    Linear {
+        /// The batch for which the learning rate is meant.
+        base: u32,
+    },
+    /// As √(batch / base).
+    Sqrt {
+        /// The batch for which the learning rate is meant.
+        base: u32,
+    },
+}
+
+impl Scaling {
+    /// What the learning rate is multiplied with in windows of `batch`; a short tail counts as a whole one.
+    pub fn factor(self, batch: u32) -> f64 {
+        match self {
+            Scaling::None => 1.0,
+            Scaling::Linear { base } => f64::from(batch) / f64::from(base.max(1)),
+            Scaling::Sqrt { base } => (f64::from(batch) / f64::from(base.max(1))).sqrt(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use super::predictor::forward;
 use super::trainer::{Trainer, Update};
 use crate::data::Batch;
+use crate::optim::Scaling;
 use crate::plan::CLOCKS;
 use crate::train::metrics::{Evaluation, evaluate};
-use crate::window::{Order, Tail, Window, Windows};
+use crate::window::{Batches, Order, Tail, Window, Windows};
 use crate::{Error, Result};
 
 /// What [`Trainer::fit`] trains on and for how long.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Fit<'a> {
     /// What is trained on.
     pub train: Batch<'a>,
@@ -24,7 +25,9 @@ pub struct Fit<'a> {
     /// Times that each sample is seen.
     pub epochs: u32,
     /// Samples of one update.
-    pub batch: u32,
+    pub batch: Batches,
+    /// How the learning rate follows a batch that changes.
+    pub lr_scaling: Scaling,
     /// What becomes of a short last window.
     pub tail: Tail,
     /// Shuffles each epoch by this seed; without it samples come in their own order.
@@ -35,7 +38,16 @@ impl<'a> Fit<'a> {
     /// Epochs of `train` in its own order, one update for each `batch` samples, without validation. The rest is set by
     /// `Fit { shuffle: Some(0), ..Fit::new(train, 64, 10) }`.
     pub fn new(train: Batch<'a>, batch: u32, epochs: u32) -> Fit<'a> {
-        Fit { train, validation: None, unit: None, epochs, batch, tail: Tail::default(), shuffle: None }
+        Fit {
+            train,
+            validation: None,
+            unit: None,
+            epochs,
+            batch: batch.into(),
+            lr_scaling: Scaling::None,
+            tail: Tail::default(),
+            shuffle: None,
+        }
     }
 }
 
@@ -97,15 +109,15 @@ impl Trainer {
 
     fn fit_alone(&mut self, fit: &Fit, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
         let samples = self.format.rows(&fit.train)?;
-        let windows = Windows::new(samples, fit.epochs, fit.batch, fit.tail)?;
+        let windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
         let mut order = Order::new(samples as u32, fit.shuffle);
         let mut run = Run { fit, on_event, expected: VecDeque::new(), ended: None, sum: 0.0, weight: 0.0 };
         let mut pace = Pace::default();
-        self.attach(&fit.train)?;
+        let resident = self.keep(&fit.train)?;
         for window in windows {
             // Windows that are on their way when one turns out not to be finite change nothing any more.
             self.hold = window.update > 1;
-            if self.schedule_window(&window, &mut order, &mut pace, &mut run)?.is_break() {
+            if self.run_window(&window, resident, &mut order, &mut pace, &mut run)?.is_break() {
                 return self.stop();
             }
             if let (true, Some(validation)) = (window.ends_epoch, &fit.validation) {
@@ -122,9 +134,25 @@ impl Trainer {
         }
     }
 
-    fn schedule_window<F: FnMut(Event) -> ControlFlow<()>>(
+    /// Puts the data on the GPU, unless it is to be streamed or does not fit.
+    fn keep(&mut self, data: &Batch) -> Result<bool> {
+        if self.stream {
+            return Ok(false);
+        }
+        match self.attach(data) {
+            Ok(()) => Ok(true),
+            Err(Error::Memory(message)) => {
+                log::warn!("{message}; the data is streamed from the host's memory instead");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn run_window<F: FnMut(Event) -> ControlFlow<()>>(
         &mut self,
         window: &Window,
+        resident: bool,
         order: &mut Order,
         pace: &mut Pace,
         run: &mut Run<F>,
@@ -136,7 +164,7 @@ impl Trainer {
             let stop = end.min(at + self.plan().micro_batch as u64);
             samples.clear();
             order.extend(at..stop, &mut samples);
-            if !self.has_room(samples.len()) || pace.enough(self.pending.len()) {
+            if !resident || !self.has_room(samples.len()) || pace.enough(self.pending.len()) {
                 self.submit()?;
                 pace.learn();
                 let updates = self.finished()?;
@@ -144,10 +172,17 @@ impl Trainer {
                     return Ok(ControlFlow::Break(()));
                 }
             }
-            self.schedule(&samples, stop == end)?;
+            if resident {
+                self.schedule(&samples, stop == end)?;
+            } else {
+                let rows = samples.iter().map(|&sample| sample as usize);
+                self.step_from_host(&run.fit.train, rows, stop == end)?;
+            }
             at = stop;
         }
+        self.lr_factor = run.fit.lr_scaling.factor(window.batch);
         self.schedule_update()?;
+        self.lr_factor = 1.0;
         run.expected.push_back((window.epoch, window.ends_epoch));
         Ok(ControlFlow::Continue(()))
     }

@@ -1,11 +1,13 @@
 //! Training: a [`Trainer`] takes micro-batches and makes updates; [`Trainer::fit`] does so for whole epochs.
 
+mod auto;
 mod fit;
 pub mod metrics;
 mod predictor;
 mod trainer;
 mod work;
 
+pub use auto::{build, choose_micro_batch, fastest, fixed_micro_batch};
 pub use fit::{Event, Fit, Outcome};
 pub use predictor::Predictor;
 pub use trainer::{Settings, Trainer, Update};

@@ -31,6 +31,9 @@ pub struct Settings {
     /// Whether micro-batches may end at any row of their window. Without it they must be multiples of [`BLOCK`] rows,
     /// but for a window's last, and one copy of the gradients less is kept.
     pub any_cut: bool,
+    /// Whether [`Trainer::fit`](Trainer::fit) streams its data from the host's memory, micro-batch by micro-batch, instead
+    /// of keeping it on the GPU. Data that the adapter cannot hold is always streamed.
+    pub stream: bool,
 }
 
 impl Default for Settings {
@@ -44,6 +47,7 @@ impl Default for Settings {
             start: None,
             seed: 0,
             any_cut: true,
+            stream: false,
         }
     }
 }
@@ -88,6 +92,8 @@ pub struct Trainer {
     lr: f64,
     schedule: Schedule,
     any_cut: bool,
+    pub(super) stream: bool,
+    pub(super) lr_factor: f64,
     rows: u32,
     closed: bool,
     ended: bool,
@@ -130,6 +136,8 @@ impl Trainer {
             lr: settings.lr,
             schedule: settings.schedule,
             any_cut: settings.any_cut,
+            stream: settings.stream,
+            lr_factor: 1.0,
             rows: 0,
             closed: true,
             ended: false,
@@ -232,14 +240,44 @@ impl Trainer {
     /// the oldest of them.
     pub fn micro_step(&mut self, batch: &Batch) -> Result<()> {
         let rows = self.format.rows(batch)?;
-        self.check_cut(rows, false)?;
+        self.step_from_host(batch, 0..rows, false)
+    }
+
+    /// One micro-batch of some rows of a batch that the format has checked.
+    pub(super) fn step_from_host(
+        &mut self,
+        batch: &Batch,
+        rows: impl ExactSizeIterator<Item = usize>,
+        last: bool,
+    ) -> Result<()> {
+        let count = rows.len();
+        self.check_cut(count, last)?;
         self.submit()?;
         self.records.clear();
-        self.format.write(batch, &mut self.records)?;
+        self.format.write_rows(batch, rows, &mut self.records)?;
         let (buffer, _) = self.program.at(Place::Record)?;
         self.gpu().queue().write_buffer(buffer, 0, bytemuck::cast_slice(&self.records));
-        self.push_micro_step(rows as u32, false, false);
+        self.push_micro_step(count as u32, last, false);
         self.submit()
+    }
+
+    /// Samples of the attached data.
+    pub fn data_rows(&self) -> u32 {
+        self.data_rows
+    }
+
+    /// Plans a whole window of rows of the attached data, cut into micro-batches, and its update. What does not fit one
+    /// submission is submitted.
+    pub fn schedule_window(&mut self, samples: &[u32]) -> Result<()> {
+        let mut left = samples.len();
+        for micro_batch in samples.chunks(self.plan().micro_batch) {
+            left -= micro_batch.len();
+            if !self.has_room(micro_batch.len()) {
+                self.submit()?;
+            }
+            self.schedule(micro_batch, left == 0)?;
+        }
+        self.schedule_update()
     }
 
     /// Plans one micro-batch of rows of the attached data. With `last` it is known to end its window, which costs less
@@ -325,7 +363,7 @@ impl Trainer {
         if !self.closed {
             self.pending.push(Item::Close, self.clock(), None);
         }
-        let lr = self.schedule.lr(self.lr, self.updates + 1);
+        let lr = self.lr_factor * self.schedule.lr(self.lr, self.updates + 1);
         let scalars = self.optimizer.scalars(self.updates + 1, lr);
         let shader = self.plan().update.last().map(|step| step.shader);
         let shader = shader.ok_or_else(|| Error::Internal("a plan for training has an update".to_owned()))?;

@@ -1,8 +1,10 @@
 //! The accumulation window: which samples make which update. Pure arithmetic; it touches no GPU.
 
+mod batches;
 mod order;
 mod partition;
 
+pub use batches::Batches;
 pub use order::Order;
 pub use partition::{Partition, resolve_partition};
 
@@ -31,6 +33,8 @@ pub struct Window {
     pub start: u64,
     /// Samples in it.
     pub rows: u32,
+    /// Samples that it would have taken, had there been as many.
+    pub batch: u32,
     /// Whether no other window ends in this epoch after it.
     pub ends_epoch: bool,
 }
@@ -40,7 +44,7 @@ pub struct Window {
 pub struct Windows {
     samples: u64,
     epochs: u32,
-    batch: u64,
+    batches: Batches,
     tail: Tail,
     at: u64,
     update: u64,
@@ -51,35 +55,38 @@ impl Windows {
     ///
     /// # Errors
     /// [`Error::Config`] when no update would ever be made, with the numbers.
-    pub fn new(samples: usize, epochs: u32, batch: u32, tail: Tail) -> Result<Windows> {
-        let windows = Windows { samples: samples as u64, epochs, batch: u64::from(batch), tail, at: 0, update: 0 };
-        if batch == 0 {
+    pub fn new(samples: usize, epochs: u32, batch: impl Into<Batches>, tail: Tail) -> Result<Windows> {
+        let windows = Windows { samples: samples as u64, epochs, batches: batch.into(), tail, at: 0, update: 0 };
+        if windows.batches.sizes().any(|batch| batch == 0) {
             return Err(Error::config("train.batch", "0 is not a number of samples; give 1 or more"));
         }
-        if windows.updates() > 0 {
+        if windows.clone().next().is_some() {
             return Ok(windows);
         }
         let message = format!(
-            "no update would ever be made: an epoch has {samples} samples, a window takes {batch}, and short windows are \
-             dropped; lower train.batch or set train.tail = \"flush\""
+            "no update would ever be made: an epoch has {samples} samples, a window takes {}, and short windows are \
+             dropped; lower train.batch or set train.tail = \"flush\"",
+            windows.batches.first()
         );
         Err(Error::config("train.tail", message))
     }
 
-    /// Updates of one epoch; with [`Tail::Carry`] of one that begins with a window.
-    pub fn updates_per_epoch(&self) -> u64 {
+    /// Updates that are still to come.
+    pub fn updates(&self) -> u64 {
+        if !self.batches.is_constant() || self.at > 0 {
+            return self.clone().count() as u64;
+        }
+        let (batch, epochs) = (u64::from(self.batches.first()), u64::from(self.epochs));
         match self.tail {
-            Tail::Flush => self.samples.div_ceil(self.batch),
-            Tail::Drop | Tail::Carry => self.samples / self.batch,
+            Tail::Flush => self.samples.div_ceil(batch) * epochs,
+            Tail::Drop => self.samples / batch * epochs,
+            Tail::Carry => (self.samples * epochs).div_ceil(batch),
         }
     }
 
-    /// Updates of all epochs.
-    pub fn updates(&self) -> u64 {
-        match self.tail {
-            Tail::Carry => (self.samples * u64::from(self.epochs)).div_ceil(self.batch),
-            _ => self.updates_per_epoch() * u64::from(self.epochs),
-        }
+    /// Samples of each update.
+    pub fn batches(&self) -> &Batches {
+        &self.batches
     }
 }
 
@@ -88,30 +95,38 @@ impl Iterator for Windows {
 
     fn next(&mut self) -> Option<Window> {
         let end = self.samples * u64::from(self.epochs);
-        let left = self.samples - self.at.checked_rem(self.samples)?;
-        if self.tail == Tail::Drop && left < self.batch {
-            self.at += left;
-            return if self.at < end { self.next() } else { None };
+        loop {
+            if self.at >= end {
+                return None;
+            }
+            let left = self.samples - self.at % self.samples;
+            let batch = self.batches.at(self.update, self.at / self.samples);
+            if self.tail == Tail::Drop && left < u64::from(batch) {
+                self.at += left;
+                continue;
+            }
+            return Some(self.window(batch, left, end));
         }
-        if self.at >= end {
-            return None;
-        }
-        let rows = match self.tail {
-            Tail::Carry => self.batch.min(end - self.at),
-            _ => self.batch.min(left),
-        };
+    }
+}
+
+impl Windows {
+    fn window(&mut self, batch: u32, left: u64, end: u64) -> Window {
         let start = self.at;
+        let room = if self.tail == Tail::Carry { end - start } else { left };
+        let rows = u64::from(batch).min(room);
         self.at += rows;
         self.update += 1;
-        // What is left of the epoch after this window, and whether it makes another one.
-        let left = (self.samples - self.at % self.samples) % self.samples;
         let epoch = (self.at - 1) / self.samples + 1;
+        // The next window, as it will be, ends in a later epoch or not at all.
+        let left = epoch * self.samples - self.at;
+        let next = u64::from(self.batches.at(self.update, self.at / self.samples));
         let ends_epoch = match self.tail {
             Tail::Flush => left == 0,
-            Tail::Drop => left < self.batch,
-            Tail::Carry => self.at + self.batch.min(end - self.at).max(1) > epoch * self.samples,
+            Tail::Drop => left < next,
+            Tail::Carry => self.at + next.min(end - self.at).max(1) > epoch * self.samples,
         };
-        Some(Window { update: self.update, epoch: epoch as u32, start, rows: rows as u32, ends_epoch })
+        Window { update: self.update, epoch: epoch as u32, start, rows: rows as u32, batch, ends_epoch }
     }
 }
 

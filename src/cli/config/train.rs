@@ -1,0 +1,241 @@
+//! The section `[train]`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::window::{Batches, resolve_partition};
+use crate::{Error, Result, window};
+
+/// The section `[train]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Train {
+    /// How many times the training rows are gone through.
+    pub epochs: u32,
+    /// Samples of one update: what the maths sees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
+    /// What the first numbers of a batch schedule count.
+    pub batch_unit: BatchUnit,
+    /// Rows that the GPU holds at once: what the memory sees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<MicroBatch>,
+    /// Micro-batches of one update. Any two of the three give the third.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accumulation_steps: Option<u32>,
+    /// Memory on the GPU from which `micro_batch = "auto"` follows, as in "256MiB".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
+    /// What becomes of the samples that do not fill the last batch of an epoch.
+    pub tail: Tail,
+    /// Whether every epoch takes the rows in a new order.
+    pub shuffle: bool,
+    /// Decides the split, the first weights and the order of the rows.
+    pub seed: u64,
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch: None,
+            batch_unit: BatchUnit::Updates,
+            micro_batch: None,
+            accumulation_steps: None,
+            memory: None,
+            tail: Tail::Flush,
+            shuffle: true,
+            seed: 0,
+        }
+    }
+}
+
+/// `train.batch`: one number, or a schedule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Batch {
+    /// The same for all updates.
+    One(u32),
+    /// From when on, and how many: `[[0, 64], [1000, 256]]`.
+    Schedule(Vec<(u64, u32)>),
+}
+
+/// What the first numbers of a batch schedule count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BatchUnit {
+    /// Updates that were made before.
+    #[default]
+    Updates,
+    /// Epochs that were finished before.
+    Epochs,
+}
+
+/// `train.micro_batch`: a number, or a word for how to find one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MicroBatch {
+    /// So many rows.
+    Rows(u32),
+    /// Found by the plan.
+    Automatic(Automatic),
+}
+
+/// How a micro-batch is found. None of them can change what is learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Automatic {
+    /// The most rows that fit the memory.
+    Auto,
+    /// The fastest of those that fit, by a short trial.
+    Fastest,
+}
+
+/// What becomes of the samples that do not fill the last batch of an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tail {
+    /// They make a smaller update, divided by what is really in it.
+    #[default]
+    Flush,
+    /// They are left out in this epoch.
+    Drop,
+    /// The next epoch fills the batch up.
+    Carry,
+}
+
+impl From<Tail> for window::Tail {
+    fn from(tail: Tail) -> window::Tail {
+        match tail {
+            Tail::Flush => window::Tail::Flush,
+            Tail::Drop => window::Tail::Drop,
+            Tail::Carry => window::Tail::Carry,
+        }
+    }
+}
+
+/// The windows of a run and how they are cut.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cut {
+    /// Samples of each update.
+    pub batches: Batches,
+    /// Rows at once, or how to find out how many.
+    pub micro_batch: MicroBatch,
+    /// Micro-batches of one update, where both numbers are known.
+    pub accumulation_steps: Option<u32>,
+}
+
+impl Train {
+    /// The batch and how it is cut, completed from what was given.
+    pub fn cut(&self) -> Result<Cut> {
+        let rows = match self.micro_batch {
+            Some(MicroBatch::Rows(rows)) => Some(rows),
+            _ => None,
+        };
+        let found = match self.micro_batch {
+            Some(MicroBatch::Automatic(how)) => Some(how),
+            None if self.accumulation_steps.is_none() && self.batch.is_some() => Some(Automatic::Auto),
+            _ => None,
+        };
+        if let (Some(_), Some(steps)) = (found, self.accumulation_steps) {
+            let message =
+                format!("{steps} fixes the micro-batch, which train.micro_batch leaves open; leave one of the two out");
+            return Err(Error::config("train.accumulation_steps", message));
+        }
+        match (&self.batch, found) {
+            (Some(Batch::Schedule(steps)), _) => self.scheduled(steps, rows, found),
+            (Some(Batch::One(batch)), Some(how)) => {
+                let micro_batch = MicroBatch::Automatic(how);
+                Ok(Cut { batches: Batches::constant(*batch)?, micro_batch, accumulation_steps: None })
+            }
+            (batch, _) => {
+                let batch = match batch {
+                    Some(Batch::One(batch)) => Some(*batch),
+                    _ => None,
+                };
+                let partition = resolve_partition(batch, rows, self.accumulation_steps)?;
+                Ok(Cut {
+                    batches: Batches::constant(partition.batch)?,
+                    micro_batch: MicroBatch::Rows(partition.micro_batch),
+                    accumulation_steps: Some(partition.accumulation_steps),
+                })
+            }
+        }
+    }
+
+    fn scheduled(&self, steps: &[(u64, u32)], rows: Option<u32>, found: Option<Automatic>) -> Result<Cut> {
+        if let Some(steps) = self.accumulation_steps {
+            let message = format!("{steps} does not fit a batch that changes; give train.micro_batch instead");
+            return Err(Error::config("train.accumulation_steps", message));
+        }
+        let batches = Batches::new(steps, self.batch_unit == BatchUnit::Epochs)?;
+        let most = batches.most();
+        if let Some(rows) = rows.filter(|&rows| rows == 0 || rows > most) {
+            let message = format!("{rows} does not fit the largest batch, {most}; write 1 to {most} or \"auto\"");
+            return Err(Error::config("train.micro_batch", message));
+        }
+        let micro_batch = rows.map_or(MicroBatch::Automatic(found.unwrap_or(Automatic::Auto)), MicroBatch::Rows);
+        Ok(Cut { batches, micro_batch, accumulation_steps: None })
+    }
+
+    /// The bytes of `train.memory`.
+    pub fn memory_bytes(&self) -> Result<Option<u64>> {
+        self.memory.as_deref().map(parse_bytes).transpose()
+    }
+}
+
+/// A size as people write it: 300000000, 256MiB, 1.5 GB.
+fn parse_bytes(text: &str) -> Result<u64> {
+    let wrong = || {
+        let message =
+            format!("{text:?} is not a size; write, for example, memory = \"256MiB\" (KiB, MiB, GiB, KB, MB, GB)");
+        Error::config("train.memory", message)
+    };
+    let trimmed = text.trim();
+    let digits = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(trimmed.len());
+    let number: f64 = trimmed[..digits].parse().map_err(|_| wrong())?;
+    let unit = match trimmed[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1u64,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return Err(wrong()),
+    };
+    let bytes = number * unit as f64;
+    if bytes >= 1.0 && bytes < 2f64.powi(60) { Ok(bytes as u64) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, bytes) in [("300", 300), ("256MiB", 256 << 20), ("1.5 GB", 1_500_000_000), (" 2 kib ", 2048)] {
+            assert_eq!(parse_bytes(text).unwrap(), bytes, "{text}");
+        }
+        for text in ["", "MiB", "-3MiB", "3 apples", "0", "1e99"] {
+            assert!(parse_bytes(text).unwrap_err().to_string().contains("is not a size"), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_batch_leaves_the_micro_batch_to_the_plan() {
+        let cut = Train { batch: Some(Batch::One(120)), ..Train::default() }.cut().unwrap();
+        assert_eq!(cut.micro_batch, MicroBatch::Automatic(Automatic::Auto));
+        assert_eq!(cut.batches.most(), 120);
+    }
+
+    #[test]
+    fn steps_contradict_a_micro_batch_that_is_left_open_and_a_batch_that_changes() {
+        let auto = Some(MicroBatch::Automatic(Automatic::Auto));
+        let open =
+            Train { batch: Some(Batch::One(8)), micro_batch: auto, accumulation_steps: Some(2), ..Train::default() };
+        assert!(open.cut().unwrap_err().to_string().contains("leaves open"));
+        let batch = Some(Batch::Schedule(vec![(0, 8), (5, 16)]));
+        let changes = Train { batch, accumulation_steps: Some(2), ..Train::default() };
+        assert!(changes.cut().unwrap_err().to_string().contains("a batch that changes"));
+    }
+}

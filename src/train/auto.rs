@@ -1,0 +1,154 @@
+//! Finding the micro-batch: from the memory, by trial of speed, and smaller when the driver refuses. None of it can change
+//! what is learned, because no partition of a window does.
+
+use std::time::{Duration, Instant};
+
+use super::trainer::{Settings, Trainer};
+use crate::data::Batch;
+use crate::gpu::Gpu;
+use crate::nn::{Model, Network};
+use crate::plan::{BLOCK, Budget, Chosen, Plan, Training, choose, opens_blocks};
+use crate::{Error, Result};
+
+/// The most rows at once that fit a budget, for windows of `batch` rows out of `samples`. Nothing is allocated.
+///
+/// # Errors
+/// [`Error::Memory`] when not even one row fits: it names what is too large and the smallest budget that would do.
+pub fn choose_micro_batch(
+    gpu: &Gpu,
+    model: &Model,
+    settings: &Settings,
+    batch: usize,
+    samples: usize,
+    budget: &Budget,
+) -> Result<Chosen> {
+    let network = model.network(true)?;
+    let data = data_bytes(&network, samples);
+    let batch = batch.min(samples.max(1));
+    choose(batch, data, budget, gpu.limits(), |rows, open_blocks| plan(&network, settings, rows, open_blocks))
+}
+
+/// A micro-batch that was asked for, of so many rows and with open blocks or without, checked against the adapter and the
+/// budget. Nothing is allocated.
+///
+/// # Errors
+/// [`Error::Memory`] when it does not fit; it says what is too large.
+pub fn fixed_micro_batch(
+    gpu: &Gpu,
+    model: &Model,
+    settings: &Settings,
+    (micro_batch, open_blocks): (usize, bool),
+    samples: usize,
+    budget: Option<&Budget>,
+) -> Result<Chosen> {
+    let network = model.network(true)?;
+    let data = data_bytes(&network, samples);
+    let plan = plan(&network, settings, micro_batch, open_blocks)?;
+    let limits = gpu.limits();
+    plan.fits(limits, u64::MAX)?;
+    let allowed = budget.map_or(u64::MAX, |budget| budget.bytes);
+    if plan.bytes() > allowed {
+        return Err(Error::Memory(format!(
+            "train.micro_batch = {micro_batch} needs {} bytes on the GPU, but {allowed} are allowed (train.memory); lower it, \
+             or write micro_batch = \"auto\"",
+            plan.bytes()
+        )));
+    }
+    let largest = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+    let resident = data <= largest && data <= allowed - plan.bytes();
+    let bytes = plan.bytes() + if resident { data } else { 0 };
+    Ok(Chosen { micro_batch, open_blocks, resident, bytes, why: "as configured".to_owned() })
+}
+
+fn plan(network: &Network, settings: &Settings, rows: usize, open_blocks: bool) -> Result<Plan> {
+    let loss = network.loss.ok_or_else(|| Error::Internal("a network for training has a loss".to_owned()))?;
+    let training = Training { loss, optimizer: &*settings.optimizer, clip: settings.clip, open_blocks };
+    Plan::new(&network.graph, network.output, rows, Some(training))
+}
+
+fn data_bytes(network: &Network, samples: usize) -> u64 {
+    4 * (network.graph.record().stride * samples) as u64
+}
+
+/// Makes a trainer for the chosen micro-batch, and for half of it whenever the driver refuses the memory.
+///
+/// # Errors
+/// [`Error::Memory`] when the driver refuses even one row at a time.
+pub fn build(
+    gpu: &Gpu,
+    model: &Model,
+    batch: usize,
+    mut chosen: Chosen,
+    settings: impl Fn() -> Result<Settings>,
+) -> Result<(Trainer, Chosen)> {
+    loop {
+        let now = Settings {
+            micro_batch: chosen.micro_batch,
+            any_cut: chosen.open_blocks,
+            stream: !chosen.resident,
+            ..settings()?
+        };
+        match Trainer::new(gpu, model, now) {
+            Ok(trainer) => return Ok((trainer, chosen)),
+            Err(Error::Memory(message)) if chosen.micro_batch > 1 => {
+                let half = chosen.micro_batch / 2;
+                let rows = if half > BLOCK { half / BLOCK * BLOCK } else { half };
+                log::warn!("{message}; going on with micro-batches of {rows} rows instead of {}", chosen.micro_batch);
+                chosen.micro_batch = rows;
+                chosen.open_blocks = opens_blocks(batch, rows);
+                chosen.why = "the driver refused more".to_owned();
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The fastest micro-batch among those that fit: a short trial of each on the data, on weights that are thrown away.
+pub fn fastest(
+    gpu: &Gpu,
+    model: &Model,
+    batch: usize,
+    most: &Chosen,
+    data: &Batch,
+    settings: impl Fn() -> Result<Settings>,
+) -> Result<Chosen> {
+    let mut best: Option<(f64, Chosen)> = None;
+    let mut rows = BLOCK.min(most.micro_batch);
+    loop {
+        let candidate =
+            Chosen { micro_batch: rows, open_blocks: opens_blocks(batch, rows), why: String::new(), ..most.clone() };
+        let (mut trainer, candidate) = build(gpu, model, batch, candidate, &settings)?;
+        let seconds = seconds_per_row(&mut trainer, batch, data)?;
+        log::info!("micro-batch {rows}: {:.1} µs a row", 1e6 * seconds);
+        if best.as_ref().is_none_or(|(least, _)| seconds < *least) {
+            best = Some((seconds, candidate));
+        }
+        if rows == most.micro_batch {
+            break;
+        }
+        rows = (2 * rows).min(most.micro_batch);
+    }
+    let (seconds, chosen) = best.ok_or_else(|| Error::Internal("a trial has a winner".to_owned()))?;
+    Ok(Chosen { why: format!("the fastest of a trial, {:.1} µs a row", 1e6 * seconds), ..chosen })
+}
+
+/// Time of a row in the middle of three trials of a window, after one that is not counted.
+fn seconds_per_row(trainer: &mut Trainer, batch: usize, data: &Batch) -> Result<f64> {
+    const LONG_ENOUGH: Duration = Duration::from_millis(50);
+    trainer.attach(data)?;
+    let samples = trainer.data_rows();
+    let window: Vec<u32> = (0..batch as u32).map(|row| row % samples).collect();
+    let mut once = || -> Result<f64> {
+        let (start, mut rows) = (Instant::now(), 0);
+        while rows == 0 || start.elapsed() < LONG_ENOUGH {
+            trainer.schedule_window(&window)?;
+            trainer.finish()?;
+            rows += batch;
+        }
+        Ok(start.elapsed().as_secs_f64() / rows as f64)
+    };
+    once()?;
+    let mut trials = [once()?, once()?, once()?];
+    trials.sort_by(f64::total_cmp);
+    Ok(trials[1])
+}
