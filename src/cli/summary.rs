@@ -7,7 +7,7 @@ use super::session::Session;
 use crate::data::Targets;
 use crate::gpu::{Gpu, adapter};
 use crate::nn::{Layer, Model};
-use crate::plan::{Chosen, Plan};
+use crate::plan::{Chosen, Plan, size};
 use crate::train::Event;
 
 /// The lines that are printed before training begins.
@@ -26,7 +26,7 @@ pub fn opening(session: &Session, gpu: &Gpu, plan: &Plan, chosen: &Chosen) -> Ve
         format!("data      {rows} rows to train on, {held} to validate; {} features, {what}", model.inputs),
         format!("model     {}; {}, {} parameters", chain(model), model.loss, plan.layout.count()),
         format!("window    {}; {} in all", cut(session, chosen), plural(session.windows.updates(), "update")),
-        format!("memory    {} on the GPU, {data}; {dispatches} dispatches a micro-batch", bytes(chosen.bytes)),
+        format!("memory    {} on the GPU, {data}; {dispatches} dispatches a micro-batch", size(chosen.bytes)),
         format!("adapter   {}", adapter::describe(gpu.info())),
     ]
 }
@@ -59,16 +59,6 @@ pub fn cut(session: &Session, chosen: &Chosen) -> String {
 /// `1 update`, `2 updates`
 pub fn plural(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
-/// A size as people read it.
-pub fn bytes(bytes: u64) -> String {
-    match bytes {
-        b if b >= 1 << 30 => format!("{:.2} GiB", b as f64 / f64::from(1 << 30)),
-        b if b >= 1 << 20 => format!("{:.2} MiB", b as f64 / f64::from(1 << 20)),
-        b if b >= 1 << 10 => format!("{:.1} KiB", b as f64 / 1024.0),
-        b => format!("{b} bytes"),
-    }
 }
 
 /// Collects a run's events for its report.
@@ -189,7 +179,7 @@ fn facts(session: &Session, chosen: &Chosen, updates: u64) -> Vec<(String, Strin
         fact("Seed", config.train.seed.to_string()),
         fact("Rows to train on", prepared.train.rows().to_string()),
         fact("Rows to validate", prepared.validation.as_ref().map_or(0, |data| data.rows()).to_string()),
-        fact("Memory on the GPU", bytes(chosen.bytes)),
+        fact("Memory on the GPU", size(chosen.bytes)),
     ]
 }
 

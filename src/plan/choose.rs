@@ -127,28 +127,7 @@ impl Plan {
     /// # Errors
     /// [`Error::Memory`] naming what is too large.
     pub fn fits(&self, limits: &wgpu::Limits, budget: u64) -> Result<()> {
-        let most = limits.max_buffer_size;
-        if let Some(buffer) = self.buffers.iter().find(|buffer| buffer.bytes > most) {
-            let message =
-                format!("{} need {} bytes, but a buffer of this adapter holds {most}", buffer.name, buffer.bytes);
-            return Err(Error::Memory(message));
-        }
-        let most = limits.max_storage_buffer_binding_size;
-        for (_, steps) in self.lists() {
-            for step in steps {
-                for &(name, place) in &step.bindings {
-                    let bytes = self.places.find(place).map_or(0, |stretch| stretch.size);
-                    if bytes > most {
-                        let message = format!(
-                            "{}: {name} has {bytes} bytes, but this adapter binds {most} at most; \
-                             make the layer or train.micro_batch smaller",
-                            step.label
-                        );
-                        return Err(Error::Memory(message));
-                    }
-                }
-            }
-        }
+        self.check_sizes(limits)?;
         match self.bytes() {
             bytes if bytes > budget => {
                 Err(Error::Memory(format!("the plan needs {bytes} bytes, but {budget} are allowed")))

@@ -2,6 +2,7 @@
 //! bytes. A plan is data; [`Program`] makes it real on a device.
 
 mod choose;
+mod limits;
 mod memory;
 mod parameters;
 mod program;
@@ -9,6 +10,7 @@ mod program;
 use std::fmt;
 
 pub use choose::{Budget, Chosen, choose, opens_blocks};
+pub use limits::size;
 pub use memory::{Buffer, Role};
 pub use parameters::{Array, Layout};
 pub use program::Program;

@@ -44,7 +44,10 @@ impl Layout {
                 let (rows, columns) = part.padded();
                 let size = rows.checked_mul(columns).filter(|&size| size < u32::MAX as usize / 4 - layout.len);
                 let size = size.ok_or_else(|| {
-                    Error::Memory(format!("{}.{} of {:?} is too large", info.name, part.name, part.shape))
+                    let (name, shape) = (format!("{}.{}", info.name, part.name), &part.shape);
+                    Error::Memory(format!(
+                        "{name} of {shape:?} is more than can be numbered; make model.layers narrower"
+                    ))
                 })?;
                 layout.parts.push(Placed {
                     name: format!("{}.{}", info.name, part.name),

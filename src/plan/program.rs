@@ -29,7 +29,7 @@ impl Program {
     /// Makes every buffer, pipeline and bind group of a plan.
     ///
     /// # Errors
-    /// [`Error::Memory`] when something does not fit the device, and then says what.
+    /// [`Error::Memory`] when something does not fit the device, and then says what. See [`Plan::check`].
     pub fn new(gpu: &Gpu, plan: Plan) -> Result<Program> {
         Self::make(gpu, plan, None)
     }
@@ -43,6 +43,7 @@ impl Program {
     }
 
     fn make(gpu: &Gpu, plan: Plan, parameters: Option<&wgpu::Buffer>) -> Result<Program> {
+        plan.check(gpu)?;
         let make = |buffer: &memory::Buffer| match parameters {
             Some(parameters) if buffer.role == Role::Parameters => Ok(parameters.clone()),
             _ => gpu.buffer(&format!("accrue.{}", buffer.name), buffer.bytes, buffer.usage),

@@ -2,8 +2,8 @@
 
 use crate::cli::exit::Stop;
 use crate::cli::progress::say;
-use crate::cli::summary::bytes;
 use crate::gpu::adapter::{self, Choice};
+use crate::plan::size;
 
 /// Lists the adapters with the limits that matter here.
 pub fn devices() -> Result<(), Stop> {
@@ -14,9 +14,9 @@ pub fn devices() -> Result<(), Stop> {
             let limits = found.adapter.limits();
             let sizes = format!(
                 "buffer {}, binding {}, workgroup memory {}",
-                bytes(limits.max_buffer_size),
-                bytes(limits.max_storage_buffer_binding_size),
-                bytes(u64::from(limits.max_compute_workgroup_storage_size)),
+                size(limits.max_buffer_size),
+                size(limits.max_storage_buffer_binding_size),
+                size(u64::from(limits.max_compute_workgroup_storage_size)),
             );
             let counts = format!(
                 "{} storage buffers a kernel, {} invocations a workgroup, {} workgroups a dimension",

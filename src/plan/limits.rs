@@ -1,0 +1,136 @@
+//! Whether a plan fits a device, found out before anything of it is made.
+
+use super::{BLOCK, Buffer, Plan, Role};
+use crate::gpu::{Gpu, Grid};
+use crate::ops::Step;
+use crate::{Error, Result};
+
+/// Something that a device does not allow, and the rows of a micro-batch for which it would: none where rows do not matter.
+struct Excess {
+    what: String,
+    rows: Option<usize>,
+}
+
+impl Plan {
+    /// Refuses a plan that the device cannot hold, with what would fit. Whether its memory is free shows only when it is asked
+    /// for; how much of it one buffer and one binding may have is known before.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] naming what is too large and the largest micro-batch that fits.
+    pub fn check(&self, gpu: &Gpu) -> Result<()> {
+        let mut excess = self.excess_of_sizes(gpu.limits());
+        for step in self.lists().into_iter().flat_map(|(_, steps)| steps) {
+            excess.extend(self.excess_of_groups(gpu, step)?);
+        }
+        refuse(excess)
+    }
+
+    /// The part of [`Plan::check`] that needs no device: the sizes of buffers and bindings.
+    pub(super) fn check_sizes(&self, limits: &wgpu::Limits) -> Result<()> {
+        refuse(self.excess_of_sizes(limits))
+    }
+
+    fn excess_of_sizes(&self, limits: &wgpu::Limits) -> Vec<Excess> {
+        let most = limits.max_buffer_size;
+        let mut excess: Vec<Excess> =
+            self.buffers.iter().filter_map(|buffer| self.excess(buffer, buffer.bytes, most, "a buffer")).collect();
+        let most = limits.max_storage_buffer_binding_size;
+        let bindings = self.lists().into_iter().flat_map(|(_, steps)| steps).flat_map(|step| &step.bindings);
+        for stretch in bindings.filter_map(|&(_, place)| self.places.find(place)) {
+            excess.extend(self.excess(&self.buffers[stretch.buffer], stretch.size, most, "a kernel"));
+        }
+        excess
+    }
+
+    fn excess(&self, buffer: &Buffer, bytes: u64, most: u64, whose: &str) -> Option<Excess> {
+        if bytes <= most {
+            return None;
+        }
+        let (need, most_text) = (size(bytes), size(most));
+        let limit = format!("but {whose} of this adapter takes {most_text} at most");
+        Some(match buffer.role {
+            Role::Parameters | Role::Gradients | Role::Optimizer => {
+                Excess { what: format!("{} need {need} at once, {limit}", buffer.role.name()), rows: None }
+            }
+            Role::Activations | Role::Records | Role::Control => {
+                let rows = self.micro_batch.next_multiple_of(4) as u128 * u128::from(most) / u128::from(bytes);
+                let what = format!("a micro-batch of {} rows needs {need} at once, {limit}", self.micro_batch);
+                Excess { what, rows: Some(rows as usize / 4 * 4) }
+            }
+        })
+    }
+
+    fn excess_of_groups(&self, gpu: &Gpu, step: &Step) -> Result<Option<Excess>> {
+        let reflection = gpu.reflection(step.shader)?;
+        let Some(entry) = reflection.entries.get(step.entry) else { return Ok(None) };
+        let most = gpu.limits().max_compute_workgroups_per_dimension;
+        let [wide, high, _] = entry.workgroup;
+        let [x, y] = step.grid.groups(entry.workgroup, self.micro_batch as u32, most);
+        let rows = match step.grid {
+            Grid::Tiles { rows_each, .. } if x <= most => Some(u64::from(most) * u64::from(high * rows_each)),
+            Grid::Rows => Some(u64::from(most) * u64::from(wide)),
+            _ => None,
+        };
+        let excess = x.max(y) > most;
+        let what = format!("{} takes {x} × {y} workgroups, but this adapter allows {most} a dimension", step.label);
+        Ok(excess.then_some(Excess { what, rows: rows.map(|rows| rows as usize) }))
+    }
+}
+
+fn refuse(excess: Vec<Excess>) -> Result<()> {
+    // What rows do not cure, or else what leaves the fewest of them.
+    let Some(worst) = excess.into_iter().min_by_key(|excess| excess.rows.unwrap_or(0)) else { return Ok(()) };
+    let remedy = match worst.rows {
+        None | Some(0) => "make model.layers narrower, or take another adapter (`accrue devices` lists them)".into(),
+        Some(rows) if rows > BLOCK => format!("give train.micro_batch = {} or less", rows / BLOCK * BLOCK),
+        Some(rows) => format!("give train.micro_batch = {rows} or less"),
+    };
+    Err(Error::Memory(format!("{}; {remedy}", worst.what)))
+}
+
+/// A number of bytes as people read it.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        b if b >= 1 << 30 => format!("{:.2} GiB", b as f64 / f64::from(1 << 30)),
+        b if b >= 1 << 20 => format!("{:.2} MiB", b as f64 / f64::from(1 << 20)),
+        b if b >= 1 << 10 => format!("{:.1} KiB", b as f64 / 1024.0),
+        b => format!("{b} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::Choice;
+    use crate::nn::Model;
+
+    fn check(model: &Model, rows: usize, limits: wgpu::Limits) -> Result<()> {
+        let gpu = Gpu::with_limits(&Choice::default(), limits)?;
+        let network = model.network(false)?;
+        let done = Plan::new(&network.graph, network.output, rows, None)?.check(&gpu);
+        assert_eq!(gpu.counts().buffers, 0, "nothing is made");
+        done
+    }
+
+    #[test]
+    fn the_micro_batch_that_is_suggested_is_the_largest_of_whole_blocks_that_fits() {
+        let model = Model::new(3, &[1000.into(), "relu".into(), 2.into()], "mse").unwrap();
+        let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 20, ..wgpu::Limits::downlevel_defaults() };
+        let text = check(&model, 4000, limits.clone()).unwrap_err().to_string();
+        assert!(
+            text.contains("4000 rows needs 15.26 MiB at once, but a kernel of this adapter takes 1.00 MiB"),
+            "{text}"
+        );
+        assert!(text.ends_with("give train.micro_batch = 256 or less"), "{text}");
+        check(&model, 256, limits.clone()).unwrap();
+        assert!(matches!(check(&model, 288, limits), Err(Error::Memory(_))));
+    }
+
+    #[test]
+    fn parameters_that_cannot_be_bound_are_no_matter_of_rows() {
+        let model = Model::new(1000, &[1000.into()], "mse").unwrap();
+        let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 20, ..wgpu::Limits::downlevel_defaults() };
+        let text = check(&model, 1, limits).unwrap_err().to_string();
+        assert!(text.starts_with("parameters need 3.8") && text.contains("make model.layers narrower"), "{text}");
+    }
+}
