@@ -5,7 +5,7 @@ use crate::data::csv::{CsvSpec, read_file};
 use crate::data::scale::Standardizer;
 use crate::data::split::split;
 use crate::data::{Dataset, Targets};
-use crate::nn::{Arrays, Layer, Model, Saved, TargetNames, initial, read_arrays};
+use crate::nn::{Arrays, Layer, Model, Saved, TargetNames, read_arrays};
 use crate::{Error, Result};
 
 /// All that training needs, ready.
@@ -14,7 +14,9 @@ pub struct Prepared {
     pub train: Dataset,
     /// The rows to measure on, scaled in the same way.
     pub validation: Option<Dataset>,
-    /// The model with its first weights, and what its file says beside them.
+    /// The weights to start from, if the configuration names a file; by seed otherwise.
+    pub start: Option<Arrays>,
+    /// The model and what its file says beside it; weights come when it is trained.
     pub saved: Saved,
 }
 
@@ -45,7 +47,7 @@ impl Prepared {
             target_scale = scale_targets(&mut train, validation.as_mut())?;
         }
         let model = model(config, &train)?;
-        let arrays = first_weights(config, &model)?;
+        let start = config.model.init.as_deref().map(read_arrays).transpose()?;
         let features = train.features.names.clone();
         let target = match &train.targets {
             Targets::Classes { name, classes, .. } => {
@@ -53,7 +55,8 @@ impl Prepared {
             }
             Targets::Values { names, .. } => TargetNames::Values { names: names.clone(), scale: target_scale },
         };
-        Ok(Prepared { train, validation, saved: Saved { model, arrays, features, feature_scale, target } })
+        let saved = Saved { model, arrays: Arrays::new(), features, feature_scale, target };
+        Ok(Prepared { train, validation, start, saved })
     }
 
     /// For numbers, the size of each output's unit in the target's own.
@@ -106,11 +109,4 @@ fn model(config: &Config, train: &Dataset) -> Result<Model> {
     };
     let layers: Vec<Layer> = hidden.chain([Layer::Linear(outputs)]).collect();
     Model::new(train.features.names.len(), &layers, &config.model.loss)
-}
-
-fn first_weights(config: &Config, model: &Model) -> Result<Arrays> {
-    match &config.model.init {
-        None => Ok(initial(model, config.train.seed)),
-        Some(path) => read_arrays(path),
-    }
 }

@@ -38,7 +38,7 @@ impl Session {
             clip: optimizer.clip(),
             lr: optimizer.lr,
             schedule: optimizer.schedule(self.windows.updates()),
-            start: Some(self.prepared.saved.arrays.clone()),
+            start: self.prepared.start.clone(),
             seed: self.config.train.seed,
             ..Settings::default()
         })

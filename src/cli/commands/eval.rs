@@ -1,6 +1,6 @@
 //! `accrue eval`: loss and metrics of a saved model.
 
-use super::open;
+use super::{open, predictor};
 use crate::cli::args::Eval;
 use crate::cli::exit::Stop;
 use crate::cli::prepare::unit;
@@ -9,11 +9,7 @@ use crate::cli::run_folder::RunFolder;
 use crate::data::csv::{CsvSpec, TargetKind, read_file};
 use crate::data::{Dataset, Targets};
 use crate::nn::{Saved, TargetNames};
-use crate::train::Predictor;
 use crate::train::metrics::evaluate;
-
-/// Rows that are computed at once.
-pub(super) const ROWS: usize = 1024;
 
 /// Measures a saved model on a CSV file. The result is printed also with `--quiet`: it is what was asked for.
 pub fn eval(arguments: &Eval) -> Result<(), Stop> {
@@ -21,7 +17,7 @@ pub fn eval(arguments: &Eval) -> Result<(), Stop> {
     let mut data = read_file(&arguments.data, &spec(&saved))?;
     scale(&saved, &mut data)?;
     let gpu = open(&arguments.common)?;
-    let predictor = Predictor::new(&gpu, &saved.model, &saved.arrays, ROWS.min(data.rows()))?;
+    let predictor = predictor(&gpu, &saved, data.rows())?;
     let outputs = predictor.predict(&data.features.values)?;
     let evaluation = evaluate(&saved.model, &outputs, &data.batch(), unit(&saved))?;
     say(&format!("rows {}", data.rows()));

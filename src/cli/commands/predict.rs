@@ -1,14 +1,12 @@
 //! `accrue predict`: a saved model's outputs for new data, as a CSV file.
 
-use super::eval::ROWS;
-use super::open;
+use super::{open, predictor};
 use crate::cli::args::Predict;
 use crate::cli::exit::Stop;
 use crate::cli::progress::say;
 use crate::cli::run_folder::{RunFolder, write};
 use crate::data::csv::read_features_file;
 use crate::nn::{Saved, TargetNames};
-use crate::train::Predictor;
 use crate::train::metrics::class_of;
 use crate::{Error, Result};
 
@@ -20,7 +18,7 @@ pub fn predict(arguments: &Predict) -> Result<(), Stop> {
         scale.apply(&mut features.values, saved.features.len())?;
     }
     let gpu = open(&arguments.common)?;
-    let predictor = Predictor::new(&gpu, &saved.model, &saved.arrays, ROWS.min(features.rows()))?;
+    let predictor = predictor(&gpu, &saved, features.rows())?;
     let outputs = predictor.predict(&features.values)?;
     write(&arguments.out, &table(&saved, outputs)?)?;
     if !arguments.common.quiet {
