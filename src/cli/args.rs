@@ -14,15 +14,15 @@ const STYLES: Styles = Styles::styled()
 // clap takes the escapes out again where there is no colour.
 const AFTER_HELP: &str = "\
 \x1b[1;32mExit codes:\x1b[0m
-  0 ok            3 configuration       6 device lost     9 file system
-  1 internal      4 data                7 memory        130 interrupted
-  2 usage         5 no adapter          8 diverged
+  0 ok         3 config       6 device lost   9 file system
+  1 internal   4 data         7 memory      130 interrupted
+  2 usage      5 no adapter   8 diverged
 
 \x1b[1;32mEnvironment:\x1b[0m
-  \x1b[1;36mWGPU_BACKEND\x1b[0m       Look for adapters here only: vulkan, metal or dx12
+  \x1b[1;36mWGPU_BACKEND\x1b[0m       Only vulkan, metal or dx12
   \x1b[1;36mWGPU_ADAPTER_NAME\x1b[0m  As --adapter, which goes first
   \x1b[1;36mNO_COLOR\x1b[0m           Print no colours
-  \x1b[1;36mRUST_LOG\x1b[0m           Print more: error, warn, info, debug or trace
+  \x1b[1;36mRUST_LOG\x1b[0m           Log error, warn, info, debug or trace
 
 \x1b[1;32mStart here:\x1b[0m
   accrue init
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn the_help_names_every_exit_code_and_has_no_escapes_without_colour() {
         let help = Cli::command().render_help().to_string();
-        for code in ["0 ok", "1 internal", "2 usage", "3 configuration", "4 data", "5 no adapter", "6 device lost"] {
+        for code in ["0 ok", "1 internal", "2 usage", "3 config", "4 data", "5 no adapter", "6 device lost"] {
             assert!(help.contains(code), "{code}");
         }
         assert!(

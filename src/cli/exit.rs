@@ -43,6 +43,25 @@ fn one_line(message: &str) -> String {
     message.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
+/// clap writes a paragraph about what is wrong, tips, the usage and where there is more; here it is one line.
+pub fn usage_line(text: &str) -> String {
+    let (wrong, usage) = text.split_once("\nUsage: ").unwrap_or((text, "accrue"));
+    let wrong = wrong.split("\nFor more information").next().unwrap_or_default();
+    let mut line = String::new();
+    for part in wrong.lines().map(str::trim).filter(|part| !part.is_empty()) {
+        let joint = match line.chars().last() {
+            None => "",
+            Some(':') => " ",
+            Some(_) => "; ",
+        };
+        line += joint;
+        line += part;
+    }
+    let words = usage.split_whitespace().take(2).filter(|word| word.starts_with(char::is_alphabetic));
+    let command = words.collect::<Vec<_>>().join(" ");
+    format!("{line}; `{command} --help` says what there is")
+}
+
 /// The exit code of each kind of error; `accrue --help` lists them. 2, wrong usage, is clap's.
 pub fn exit_code(error: &Error) -> u8 {
     match error {
@@ -54,5 +73,36 @@ pub fn exit_code(error: &Error) -> u8 {
         Error::Memory(_) => 7,
         Error::Diverged { .. } => 8,
         Error::Io { .. } => 9,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_clap_says_becomes_one_line() {
+        let text = "error: unexpected argument '--foo' found\n\n  tip: a similar argument exists: '--force'\n\n\
+                    Usage: accrue train --out <DIR> <CONFIG>\n\nFor more information, try '--help'.\n";
+        assert_eq!(
+            usage_line(text),
+            "error: unexpected argument '--foo' found; tip: a similar argument exists: '--force'; \
+             `accrue train --help` says what there is"
+        );
+        let text = "error: the following required arguments were not provided:\n  --out <DIR>\n  <CONFIG>\n\n\
+                    Usage: accrue train --out <DIR> <CONFIG>\n\nFor more information, try '--help'.\n";
+        assert!(
+            usage_line(text).starts_with("error: the following required arguments were not provided: --out <DIR>; <")
+        );
+        let text =
+            "error: unrecognized subcommand 'x'\n\nUsage: accrue <COMMAND>\n\nFor more information, try '--help'.\n";
+        assert_eq!(usage_line(text), "error: unrecognized subcommand 'x'; `accrue --help` says what there is");
+        assert_eq!(usage_line("error: no"), "error: no; `accrue --help` says what there is");
+    }
+
+    #[test]
+    fn an_error_is_one_line_whatever_it_quotes() {
+        let stop = Stop::Error(Error::Internal("a\n\n  b\n".to_owned()));
+        assert_eq!(stop.to_string(), "error: internal error: a; b");
     }
 }

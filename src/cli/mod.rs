@@ -21,6 +21,7 @@ mod summary;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 pub use args::{Cli, Command};
 pub use config::Config;
@@ -28,7 +29,10 @@ pub use exit::{Stop, exit_code};
 
 /// Reads the arguments, does what they say, and prints what went wrong in one line.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     quiet_layers();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=off,wgpu_core=off"))
         .format_timestamp(None)
@@ -47,6 +51,16 @@ pub fn main() -> ExitCode {
             ExitCode::from(stop.code())
         }
     }
+}
+
+/// Help and version go where they should; what is wrong with the arguments is one line like every other error.
+fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprintln!("{}", exit::usage_line(&error.to_string()));
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// On a Linux without a desktop, a layer of Mesa that chooses among adapters writes an error about the missing desktop for
