@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use super::config::{class_losses, number_losses};
+use super::progress::print;
 use crate::ops;
 use crate::{Error, Result};
 
@@ -18,19 +19,13 @@ pub fn template() -> String {
 
 /// Writes [`template`] to a file, or to standard output for `-`. A file that is there stays unless `force` is given.
 pub fn write(file: &Path, force: bool) -> Result<()> {
-    let done = if file == Path::new("-") { to_stdout() } else { to_file(file, force) };
-    done.map_err(|error| match error.kind() {
+    if file == Path::new("-") {
+        return print(&template());
+    }
+    to_file(file, force).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Error::io(file, io::Error::new(error.kind(), "exists; --force overwrites it")),
         _ => Error::io(file, error),
     })
-}
-
-fn to_stdout() -> io::Result<()> {
-    match io::stdout().write_all(template().as_bytes()) {
-        // The reader has seen enough, as in `accrue init - | head`.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        done => done,
-    }
 }
 
 fn to_file(file: &Path, force: bool) -> io::Result<()> {

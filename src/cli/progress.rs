@@ -1,12 +1,15 @@
 //! What a run shows while it goes: a bar on a terminal, plain lines in a pipe.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::Result;
 use crate::train::Event;
+use crate::{Error, Result};
 
 /// Lines about epochs that a run prints at most, the first and the last always among them.
 const LINES: u32 = 60;
@@ -28,7 +31,8 @@ impl Progress {
         if !quiet && std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         }
-        let template = "{wide_bar:.cyan/dim} update {pos}/{len} · {msg} · {eta} left";
+        // Few words, so that a terminal of 60 columns has a bar too.
+        let template = "{wide_bar:.cyan/dim} {pos}/{len} · {msg} · {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━━╌"));
         }
@@ -43,11 +47,8 @@ impl Progress {
                 let due = self.shown.is_none_or(|shown| shown.elapsed() > Duration::from_millis(100));
                 if due {
                     self.shown = Some(Instant::now());
-                    self.bar.set_message(format!(
-                        "loss {:.4} · {} samples/s",
-                        update.loss,
-                        rate(self.samples_per_second())
-                    ));
+                    let speed = rate(self.samples_per_second());
+                    self.bar.set_message(format!("loss {:.4} · {speed} samples/s", update.loss));
                     self.bar.set_position(update.update);
                 }
             }
@@ -76,6 +77,22 @@ impl Progress {
         }
     }
 
+    /// Whether Ctrl-C was pressed. A second press ends the process at once.
+    pub fn interrupts(&self) -> Result<Arc<AtomicBool>> {
+        let pressed = Arc::new(AtomicBool::new(false));
+        let (seen, bar, quiet) = (pressed.clone(), self.bar.clone(), self.quiet);
+        let set = ctrlc::set_handler(move || {
+            if seen.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+            if !quiet {
+                bar.suspend(|| eprintln!("stopping; press Ctrl-C again to stop at once"));
+            }
+        });
+        set.map_err(|error| Error::Internal(format!("Ctrl-C cannot be watched: {error}")))?;
+        Ok(pressed)
+    }
+
     /// Samples trained on per second so far.
     pub fn samples_per_second(&self) -> f64 {
         self.samples as f64 / self.start.elapsed().as_secs_f64().max(1e-9)
@@ -87,9 +104,20 @@ impl Progress {
     }
 }
 
-/// Prints a line; a reader that has gone away is no error.
+/// Prints a line about how things go, which is not worth an error.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Prints what was asked for. A reader that has seen enough, as in `accrue devices | head -1`, is no error.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::io(Path::new("standard output"), error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A rate in three digits: 950, 12.3k, 4.56M.
@@ -104,20 +132,4 @@ pub fn rate(value: f64) -> String {
 /// A metric as people read it: shares in percent.
 pub fn metric(name: &str, value: f64) -> String {
     if name == "accuracy" { format!("{:.2} %", 100.0 * value) } else { format!("{value:.4}") }
-}
-
-/// Whether Ctrl-C was pressed. A second press ends the process at once.
-pub fn interrupts() -> Result<std::sync::Arc<std::sync::atomic::AtomicBool>> {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    let pressed = Arc::new(AtomicBool::new(false));
-    let seen = pressed.clone();
-    let set = ctrlc::set_handler(move || {
-        if seen.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        eprintln!("\nstopping after this micro-batch; press Ctrl-C again to stop at once");
-    });
-    set.map_err(|error| crate::Error::Internal(format!("Ctrl-C cannot be watched: {error}")))?;
-    Ok(pressed)
 }

@@ -1,7 +1,7 @@
 //! `accrue devices`: what adapters there are and which one would be taken.
 
 use crate::cli::exit::Stop;
-use crate::cli::progress::say;
+use crate::cli::progress::print;
 use crate::gpu::adapter::{self, Choice};
 use crate::plan::size;
 
@@ -29,15 +29,16 @@ pub fn devices() -> Result<(), Stop> {
         .collect();
     let (chosen, why) = adapter::choose(found, &Choice::default())?;
     let chosen = chosen.describe();
+    let mut text = String::new();
     let mut marked = false;
     for (name, limits) in lines {
         let mark = if name == chosen && !marked { "*" } else { " " };
         marked |= mark == "*";
-        say(&format!("{mark} {name}"));
+        text += &format!("{mark} {name}\n");
         for line in limits {
-            say(&format!("    {line}"));
+            text += &format!("    {line}\n");
         }
     }
-    say(&format!("* would be used: {why}"));
-    Ok(())
+    text += &format!("* would be used: {why}\n");
+    Ok(print(&text)?)
 }

@@ -4,7 +4,7 @@ use super::{open, predictor};
 use crate::cli::args::Eval;
 use crate::cli::exit::Stop;
 use crate::cli::prepare::unit;
-use crate::cli::progress::{metric, say};
+use crate::cli::progress::{metric, print};
 use crate::cli::run_folder::RunFolder;
 use crate::data::csv::{CsvSpec, TargetKind, read_file};
 use crate::data::{Dataset, Targets};
@@ -20,12 +20,11 @@ pub fn eval(arguments: &Eval) -> Result<(), Stop> {
     let predictor = predictor(&gpu, &saved, data.rows())?;
     let outputs = predictor.predict(&data.features.values)?;
     let evaluation = evaluate(&saved.model, &outputs, &data.batch(), unit(&saved))?;
-    say(&format!("rows {}", data.rows()));
-    say(&format!("loss {:.6}", evaluation.loss));
+    let mut text = format!("rows {}\nloss {:.6}\n", data.rows(), evaluation.loss);
     for (name, value) in &evaluation.metrics {
-        say(&format!("{name} {}", metric(name, *value)));
+        text += &format!("{name} {}\n", metric(name, *value));
     }
-    Ok(())
+    Ok(print(&text)?)
 }
 
 fn spec(saved: &Saved) -> CsvSpec {

@@ -9,7 +9,7 @@ use crate::cli::args::Train;
 use crate::cli::config::Config;
 use crate::cli::exit::Stop;
 use crate::cli::metrics_file::MetricsFile;
-use crate::cli::progress::{Progress, interrupts, rate};
+use crate::cli::progress::{Progress, rate};
 use crate::cli::report::render;
 use crate::cli::run_folder::{RunFolder, write};
 use crate::cli::session::Session;
@@ -36,7 +36,7 @@ pub fn train(arguments: &Train) -> Result<(), Stop> {
     for line in opening(&session, &gpu, trainer.plan(), &chosen) {
         progress.say(&line);
     }
-    let pressed = interrupts()?;
+    let pressed = progress.interrupts()?;
     let mut history = History::default();
     let mut wrote = Ok(());
     let outcome = trainer.fit(&session.fit(), |event: Event| {
