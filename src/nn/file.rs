@@ -1,12 +1,12 @@
 //! A model as one safetensors file: weights under PyTorch's names, and beside them what is needed to use it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
-use super::{Arrays, Model};
+use super::{Arrays, Layer, Model};
 use crate::data::scale::Standardizer;
 use crate::plan::Array;
 use crate::{Error, Result};
@@ -115,6 +115,31 @@ impl Saved {
         };
         if outputs != self.model.outputs() {
             return Err(format!("names {outputs} outputs, but the model gives {}", self.model.outputs()));
+        }
+        self.check_arrays()
+    }
+
+    /// Whether the weights are those of the model's layers, no more and no less.
+    fn check_arrays(&self) -> Result<(), String> {
+        let mut wanted = BTreeMap::new();
+        let mut inputs = self.model.inputs;
+        for (at, layer) in self.model.layers.iter().enumerate() {
+            let Layer::Linear(outputs) = *layer else { continue };
+            wanted.insert(format!("{at}.weight"), vec![outputs, inputs]);
+            wanted.insert(format!("{at}.bias"), vec![outputs]);
+            inputs = outputs;
+        }
+        if let Some(name) = self.arrays.keys().find(|name| !wanted.contains_key(*name)) {
+            return Err(format!("holds {name}, which the model does not have"));
+        }
+        for (name, shape) in wanted {
+            match self.arrays.get(&name) {
+                None => return Err(format!("lacks {name} {shape:?}")),
+                Some(array) if array.shape != shape => {
+                    return Err(format!("{name} is {:?}, but the model takes {shape:?}", array.shape));
+                }
+                Some(_) => {}
+            }
         }
         Ok(())
     }
