@@ -87,7 +87,8 @@ pub enum Outcome {
 const SLICE: Duration = Duration::from_millis(100);
 
 impl Trainer {
-    /// Trains for whole epochs. Every event goes to `on_event`, which may end the training.
+    /// Trains for whole epochs. Every event goes to `on_event`, which may end the training: updates that are on their way by
+    /// then are still made and told, so that the last update told is the one that the parameters are of.
     ///
     /// # Errors
     /// [`Error::Diverged`] at the first window whose loss is not finite: its update was not made.
@@ -111,26 +112,27 @@ impl Trainer {
         let samples = self.format.rows(&fit.train)?;
         let windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
         let mut order = Order::new(samples as u32, fit.shuffle);
-        let mut run = Run { fit, on_event, expected: VecDeque::new(), ended: None, sum: 0.0, weight: 0.0 };
+        let mut run =
+            Run { fit, on_event, expected: VecDeque::new(), ended: None, sum: 0.0, weight: 0.0, stopped: false };
         let mut pace = Pace::default();
         let resident = self.keep(&fit.train)?;
         for window in windows {
             // Windows that are on their way when one turns out not to be finite change nothing any more.
             self.hold = window.update > 1;
             if self.run_window(&window, resident, &mut order, &mut pace, &mut run)?.is_break() {
-                return self.stop();
+                return self.stop(&mut run);
             }
             if let (true, Some(validation)) = (window.ends_epoch, &fit.validation) {
                 let updates = self.finish()?;
                 if run.report(updates)?.is_break() || run.validate(self, validation)?.is_break() {
-                    return self.stop();
+                    return self.stop(&mut run);
                 }
             }
         }
         let updates = self.finish()?;
         match run.report(updates)? {
             ControlFlow::Continue(()) => Ok(Outcome::Done),
-            ControlFlow::Break(()) => self.stop(),
+            ControlFlow::Break(()) => Ok(Outcome::Stopped),
         }
     }
 
@@ -187,8 +189,9 @@ impl Trainer {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn stop(&mut self) -> Result<Outcome> {
-        self.finish()?;
+    fn stop<F: FnMut(Event) -> ControlFlow<()>>(&mut self, run: &mut Run<F>) -> Result<Outcome> {
+        let updates = self.finish()?;
+        let _ = run.report(updates)?;
         Ok(Outcome::Stopped)
     }
 
@@ -244,6 +247,8 @@ struct Run<'a, F> {
     ended: Option<(u32, u64)>,
     sum: f64,
     weight: f64,
+    /// An event was answered with [`ControlFlow::Break`].
+    stopped: bool,
 }
 
 impl<F: FnMut(Event) -> ControlFlow<()>> Run<'_, F> {
@@ -257,27 +262,34 @@ impl<F: FnMut(Event) -> ControlFlow<()>> Run<'_, F> {
                 self.sum += update.loss * update.weight;
                 self.weight += update.weight;
             }
-            if (self.on_event)(Event::Update { update, epoch }).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
+            self.tell(Event::Update { update, epoch });
             if ends {
                 self.ended = Some((epoch, update.update));
             }
-            if self.fit.validation.is_none() && self.end_epoch(None).is_break() {
-                return Ok(ControlFlow::Break(()));
+            if self.fit.validation.is_none() {
+                self.end_epoch(None);
             }
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(self.flow())
     }
 
-    fn end_epoch(&mut self, validation: Option<Evaluation>) -> ControlFlow<()> {
-        let Some((epoch, update)) = self.ended.take() else { return ControlFlow::Continue(()) };
+    fn tell(&mut self, event: Event) {
+        self.stopped |= (self.on_event)(event).is_break();
+    }
+
+    fn flow(&self) -> ControlFlow<()> {
+        if self.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn end_epoch(&mut self, validation: Option<Evaluation>) {
+        let Some((epoch, update)) = self.ended.take() else { return };
         let train_loss = std::mem::take(&mut self.sum) / std::mem::take(&mut self.weight);
-        (self.on_event)(Event::Epoch { epoch, update, train_loss, validation })
+        self.tell(Event::Epoch { epoch, update, train_loss, validation });
     }
 
     fn validate(&mut self, trainer: &mut Trainer, validation: &Batch) -> Result<ControlFlow<()>> {
         let evaluation = trainer.evaluate(validation, self.fit.unit)?;
-        Ok(self.end_epoch(Some(evaluation)))
+        self.end_epoch(Some(evaluation));
+        Ok(self.flow())
     }
 }

@@ -42,7 +42,9 @@ pub fn train(arguments: &Train) -> Result<(), Stop> {
     let outcome = trainer.fit(&session.fit(), |event: Event| {
         history.event(&event);
         progress.event(&event);
-        wrote = metrics.event(&event);
+        if wrote.is_ok() {
+            wrote = metrics.event(&event);
+        }
         if wrote.is_err() || pressed.load(Ordering::Relaxed) {
             ControlFlow::Break(())
         } else {
