@@ -1,0 +1,140 @@
+//! Files that cannot be used: data with faults and models that are damaged. All end with 4.
+
+use crate::place::{Place, classes};
+
+/// Changes the header of a safetensors file, which keeps its data.
+fn with_header(model: &[u8], change: impl Fn(&mut serde_json::Value)) -> Vec<u8> {
+    let (header, data) = parts(model);
+    let mut header = header;
+    change(&mut header);
+    let header = header.to_string();
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), data].concat()
+}
+
+fn parts(model: &[u8]) -> (serde_json::Value, &[u8]) {
+    let len = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
+    (serde_json::from_slice(&model[8..8 + len]).unwrap(), &model[8 + len..])
+}
+
+#[test]
+fn data_with_faults_ends_with_4_and_says_where() {
+    let place = Place::new("data_faults");
+    for (what, csv, part) in [
+        ("a row that is too short", "x,y,side\n1,2,a\n3,4\n5,6,b\n", "line 3"),
+        ("a row that is too long", "x,y,side\n1,2,a\n3,4,b,5\n", "line 3"),
+        ("a cell that is not a number", "x,y,side\n1,2,a\n3,NaN,b\n", "line 3, column \"y\""),
+        ("a cell that is infinite", "x,y,side\n1,inf,a\n3,4,b\n", "line 2, column \"y\""),
+        ("a cell that is empty", "x,y,side\n1,2,a\n,4,b\n", "line 3, column \"x\""),
+        ("text in a feature", "x,y,side\n1,2,a\n3,high,b\n", "\"high\""),
+        ("an empty file", "", "classes.csv"),
+        ("a header alone", "x,y,side\n", "no row follows the header"),
+        ("no target", "x,y,sides\n1,2,a\n3,4,b\n", "no column \"side\""),
+        ("no feature", "side\na\nb\n", "no column is left to be a feature"),
+        ("one class", "x,y,side\n1,2,a\n3,4,a\n", "side"),
+        ("a name twice", "x,x,side\n1,2,a\n3,4,b\n", "\"x\""),
+    ] {
+        place.write("classes.csv", csv);
+        let ended = place.run("train c.toml --out r");
+        assert!(ended.code == 4, "{what}: {} {}", ended.code, ended.err);
+        ended.failed(4, &["classes.csv", part]);
+    }
+    place.write("classes.csv", b"x,y,side\n1,2,a\n3,4,\xff\n");
+    place.fails("train c.toml --out r", 4, &["classes.csv", "UTF-8"]);
+    assert!(!place.path("r").exists(), "nothing is written");
+}
+
+#[test]
+fn data_of_another_model_ends_with_4() {
+    let place = Place::new("other_data");
+    place.ok("train c.toml --out r --quiet");
+    place.fails("eval r --data numbers.csv", 4, &["no column"]);
+    place.fails("predict r --data numbers.csv --out p.csv", 4, &["no column \"x\""]);
+    place.write("new.csv", classes(40..60).replace("below", "beneath"));
+    place.fails("eval r --data new.csv", 4, &["new.csv, line ", "\"beneath\"", "column \"side\""]);
+    place.write("new.csv", "y,x\n1,2\n");
+    place.fails("eval r --data new.csv", 4, &["\"side\""]);
+    place.ok("predict r --data new.csv --out p.csv");
+    assert_eq!(place.text("p.csv").lines().next(), Some("side,p_above,p_below,p_left"));
+}
+
+#[test]
+fn a_damaged_model_ends_with_4() {
+    let place = Place::new("damaged");
+    place.ok("train c.toml --out r --quiet");
+    let good = place.bytes("r/model.safetensors");
+    let refused = |what: &str, bytes: &[u8]| {
+        place.write("r/model.safetensors", bytes);
+        for words in ["eval r --data held.csv", "predict r --data held.csv --out p.csv"] {
+            let ended = place.run(words);
+            assert_eq!(ended.code, 4, "{what}: {}", ended.err);
+            ended.failed(4, &["r/model.safetensors: "]);
+        }
+    };
+    for len in [0, 7, 8, 100, good.len() - 1] {
+        refused("cut short", &good[..len]);
+    }
+    for at in [0, 7, 8, 20] {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x10;
+        refused("a flipped bit", &bytes);
+    }
+    refused("no model at all", b"x,y,side\n1,2,a\n3,4,b\n and some more of it");
+    let mut bytes = good.clone();
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    refused("a weight that is not a number", &bytes);
+    refused("another shape", &with_header(&good, |h| h["0.weight"]["shape"] = serde_json::json!([2, 8])));
+    refused(
+        "another name",
+        &with_header(&good, |h| {
+            let layer = h["2.bias"].take();
+            h.as_object_mut().unwrap().remove("2.bias");
+            h["3.bias"] = layer;
+        }),
+    );
+    refused("another type", &with_header(&good, |h| h["2.bias"]["dtype"] = "I32".into()));
+    refused("no description", &with_header(&good, |h| h["__metadata__"] = serde_json::json!({})));
+    for (old, new) in [
+        ("\"x\",", ""),
+        ("\"left\"", "\"left\",\"right\""),
+        ("\"relu\"", "\"rule\""),
+        ("\"version\":1", "\"version\":99"),
+        ("{", "["),
+    ] {
+        refused(
+            old,
+            &with_header(&good, |h| {
+                let text = &mut h["__metadata__"]["accrue"];
+                let changed = text.as_str().unwrap().replacen(old, new, 1);
+                assert_ne!(*text, changed.as_str(), "{old}");
+                *text = changed.into();
+            }),
+        );
+    }
+    place.write("r/model.safetensors", &good);
+    place.ok("eval r --data held.csv");
+}
+
+#[test]
+fn weights_of_another_model_cannot_be_the_first_ones() {
+    let place = Place::new("other_init");
+    place.ok("train c.toml --out r --quiet");
+    let words = "train c.toml --out s --set model.init=r/model.safetensors";
+    place.ok(&format!("{words} --set train.epochs=1"));
+    place.fails(&format!("{words} --set model.layers=[9]"), 3, &["model.init"]);
+}
+
+#[test]
+fn line_ends_and_byte_order_marks_change_nothing() {
+    let place = Place::new("line_ends");
+    place.ok("train c.toml --out plain --quiet");
+    for name in ["classes.csv", "held.csv", "c.toml"] {
+        let text = place.text(name);
+        place.write(name, format!("\u{feff}{}", text.replace('\n', "\r\n")));
+    }
+    place.ok("train c.toml --out windows --quiet");
+    assert_eq!(place.bytes("plain/model.safetensors"), place.bytes("windows/model.safetensors"));
+    let eval = place.ok("eval plain --data held.csv");
+    place.write("held.csv", place.text("held.csv").replace("\r\n", "\n").trim_start_matches('\u{feff}'));
+    assert_eq!(place.ok("eval plain --data held.csv"), eval);
+}

@@ -1,0 +1,10 @@
+//! The command, from the outside: what it prints, what it writes and how it ends.
+
+mod errors;
+mod files;
+mod help;
+mod place;
+mod repeat;
+mod runs;
+#[cfg(unix)]
+mod signals;
