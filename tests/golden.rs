@@ -149,15 +149,8 @@ fn every_update_has_pytorchs_loss_and_the_run_ends_at_pytorchs_weights() {
         let mut trainer = case.trainer();
         let mut losses = Vec::new();
         case.with_batch(|train| {
-            let fit = Fit {
-                train,
-                validation: None,
-                unit: None,
-                epochs: case.number("epochs") as u32,
-                batch: case.number("batch") as u32,
-                tail: case.tail(),
-                shuffle: None,
-            };
+            let (batch, epochs) = (case.number("batch") as u32, case.number("epochs") as u32);
+            let fit = Fit { tail: case.tail(), ..Fit::new(train, batch, epochs) };
             let watch = |event| {
                 if let Event::Update { update, .. } = event {
                     losses.push(update.loss);

@@ -6,7 +6,7 @@ use accrue::data::{Batch, Target};
 use accrue::gpu::Gpu;
 use accrue::nn::{Arrays, Model};
 use accrue::ops::Reads;
-use accrue::optim::Sgd;
+use accrue::optim::{Scaling, Sgd};
 use accrue::train::{Event, Fit, Settings, Trainer, Update};
 use accrue::window::{Order, Tail, Windows};
 
@@ -143,7 +143,8 @@ impl Task {
             validation: None,
             unit: None,
             epochs: self.epochs,
-            batch: self.batch,
+            batch: self.batch.into(),
+            lr_scaling: Scaling::None,
             tail: self.tail,
             shuffle: self.shuffle,
         }
