@@ -43,6 +43,8 @@ pub struct Cli {
 pub enum Command {
     /// Train a model and save it with its losses and a report.
     Train(Train),
+    /// Show what training would do and take, without training: windows, learning rates, memory.
+    Plan(Plan),
     /// Measure a saved model on a CSV file.
     Eval(Eval),
     /// Write a saved model's predictions for the rows of a CSV file.
@@ -67,6 +69,25 @@ pub struct Train {
     /// Replace the run in DIR even if its configuration differs.
     #[arg(long)]
     pub force: bool,
+    /// What every command that computes takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `accrue plan CONFIG`
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Plan {
+    /// The configuration, a TOML file; paths in it are relative to its folder.
+    pub config: PathBuf,
+    /// Use VALUE for one key of the configuration, as in `--set train.memory=64MiB`; may be given many times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Show the memory that each micro-batch would take.
+    #[arg(long)]
+    pub sweep: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
     /// What every command that computes takes.
     #[command(flatten)]
     pub common: Common,

@@ -39,6 +39,7 @@ pub fn main() -> ExitCode {
         .init();
     let done = match &cli.command {
         Command::Train(arguments) => commands::train(arguments),
+        Command::Plan(arguments) => commands::plan(arguments),
         Command::Eval(arguments) => commands::eval(arguments),
         Command::Predict(arguments) => commands::predict(arguments),
         Command::Devices => commands::devices(),

@@ -1,6 +1,6 @@
 //! How many rows the GPU holds at once, from the memory that it may take. Pure arithmetic: nothing is allocated.
 
-use super::{BLOCK, Plan};
+use super::{BLOCK, Plan, size};
 use crate::{Error, Result};
 
 /// Memory that a training may take on the GPU.
@@ -62,38 +62,42 @@ pub fn choose(
     limits: &wgpu::Limits,
     plan: impl Fn(usize, bool) -> Result<Plan>,
 ) -> Result<Chosen> {
-    let largest = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-    let resident = data <= largest && data <= budget.bytes / 2;
-    let left = budget.bytes - if resident { data } else { 0 };
-    let held = if resident { data } else { 0 };
-    let check = |rows: usize| -> Result<Chosen> {
+    let check = |rows: usize, resident: bool| -> Result<Chosen> {
+        let held = if resident { data } else { 0 };
         let open_blocks = opens_blocks(batch, rows);
         let plan = plan(rows, open_blocks)?;
-        plan.fits(limits, left)?;
-        let bytes = plan.bytes() + held;
-        Ok(Chosen { micro_batch: rows, open_blocks, resident, bytes, why: String::new() })
+        plan.fits(limits, budget.bytes.saturating_sub(held))?;
+        Ok(Chosen { micro_batch: rows, open_blocks, resident, bytes: plan.bytes() + held, why: String::new() })
     };
-    if let Ok(chosen) = check(batch) {
-        return Ok(Chosen { why: "the whole batch fits".to_owned(), ..chosen });
+    let largest = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+    let resident = data <= largest && data <= budget.bytes / 2;
+    let beside_data = if resident { most_rows(batch, |rows| check(rows, true).ok()) } else { None };
+    let chosen = beside_data.or_else(|| most_rows(batch, |rows| check(rows, false).ok()));
+    let chosen = chosen.ok_or_else(|| too_small(batch, budget, limits, plan))?;
+    let why = if chosen.micro_batch == batch {
+        "the whole batch fits".to_owned()
+    } else {
+        format!("the most that fit into {} ({})", size(budget.bytes), budget.why)
+    };
+    Ok(Chosen { why, ..chosen })
+}
+
+/// The whole batch, or the most whole blocks of rows, or else half a block, a quarter, … that `fit`.
+fn most_rows(batch: usize, fit: impl Fn(usize) -> Option<Chosen>) -> Option<Chosen> {
+    if let Some(whole) = fit(batch) {
+        return Some(whole);
     }
-    // Whole blocks: bisect for the most that fit. Fewer rows never need more memory.
-    let (mut fit, mut too_many) = (0, batch.div_ceil(BLOCK));
-    while too_many - fit > 1 {
-        let middle = (fit + too_many) / 2;
-        if check(middle * BLOCK).is_ok() { fit = middle } else { too_many = middle }
+    // Fewer rows never need more memory, so the blocks can be bisected.
+    let (mut blocks, mut too_many) = (0, batch.div_ceil(BLOCK));
+    while too_many - blocks > 1 {
+        let middle = (blocks + too_many) / 2;
+        if fit(middle * BLOCK).is_some() { blocks = middle } else { too_many = middle }
     }
-    let why = format!("the most that fit into {} bytes ({})", budget.bytes, budget.why);
-    if fit > 0 {
-        return Ok(Chosen { why, ..check(fit * BLOCK)? });
+    if blocks > 0 {
+        return fit(blocks * BLOCK);
     }
-    let mut rows = BLOCK.min(batch) / 2;
-    while rows > 0 {
-        if let Ok(chosen) = check(rows) {
-            return Ok(Chosen { why, ..chosen });
-        }
-        rows /= 2;
-    }
-    Err(too_small(batch, budget, limits, plan))
+    let halves = std::iter::successors(Some(BLOCK.min(batch) / 2), |rows| Some(rows / 2));
+    halves.take_while(|&rows| rows > 0).find_map(fit)
 }
 
 /// Why one row does not fit, and what would do.
@@ -111,13 +115,13 @@ fn too_small(
         return error;
     }
     let largest = plan.buffers.iter().max_by_key(|buffer| buffer.bytes);
-    let largest = largest.map_or(String::new(), |b| format!("{} take {} of them, ", b.name, b.bytes));
+    let largest = largest.map_or(String::new(), |b| format!("; the largest part, {}, takes {}", b.name, b.bytes));
     Error::Memory(format!(
-        "even one row at a time needs {} bytes on the GPU ({largest}), but {} are allowed ({}); set train.memory = {} or more",
-        plan.bytes(),
+        "even one row at a time needs {needed} bytes on the GPU{largest}, but {} are allowed ({}); set train.memory = \
+         \"{needed}\" or more",
         budget.bytes,
         budget.why,
-        plan.bytes(),
+        needed = plan.bytes(),
     ))
 }
 

@@ -70,6 +70,11 @@ fn data_bytes(network: &Network, samples: usize) -> u64 {
     4 * (network.graph.record().stride * samples) as u64
 }
 
+/// The plan of a training with a chosen micro-batch: its steps and its memory, as data.
+pub fn plan_training(model: &Model, settings: &Settings, chosen: &Chosen) -> Result<Plan> {
+    plan(&model.network(true)?, settings, chosen.micro_batch, chosen.open_blocks)
+}
+
 /// Makes a trainer for the chosen micro-batch, and for half of it whenever the driver refuses the memory.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ mod predictor;
 mod trainer;
 mod work;
 
-pub use auto::{build, choose_micro_batch, fastest, fixed_micro_batch};
+pub use auto::{build, choose_micro_batch, fastest, fixed_micro_batch, plan_training};
 pub use fit::{Event, Fit, Outcome};
 pub use predictor::Predictor;
 pub use trainer::{Settings, Trainer, Update};

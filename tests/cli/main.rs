@@ -4,6 +4,7 @@ mod errors;
 mod files;
 mod help;
 mod place;
+mod plan;
 mod repeat;
 mod runs;
 #[cfg(unix)]

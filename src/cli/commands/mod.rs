@@ -2,11 +2,13 @@
 
 mod devices;
 mod eval;
+mod plan;
 mod predict;
 mod train;
 
 pub use devices::devices;
 pub use eval::eval;
+pub use plan::plan;
 pub use predict::predict;
 pub use train::train;
 

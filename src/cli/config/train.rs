@@ -24,7 +24,7 @@ pub struct Train {
     pub accumulation_steps: Option<u32>,
     /// Memory on the GPU from which `micro_batch = "auto"` follows, as in "256MiB".
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory: Option<String>,
+    pub memory: Option<Memory>,
     /// What becomes of the samples that do not fill the last batch of an epoch.
     pub tail: Tail,
     /// Whether every epoch takes the rows in a new order.
@@ -57,6 +57,16 @@ pub enum Batch {
     One(u32),
     /// From when on, and how many: `[[0, 64], [1000, 256]]`.
     Schedule(Vec<(u64, u32)>),
+}
+
+/// `train.memory`: bytes, or a size in words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Memory {
+    /// So many bytes.
+    Bytes(u64),
+    /// As in "256MiB".
+    Text(String),
 }
 
 /// What the first numbers of a batch schedule count.
@@ -179,7 +189,11 @@ impl Train {
 
     /// The bytes of `train.memory`.
     pub fn memory_bytes(&self) -> Result<Option<u64>> {
-        self.memory.as_deref().map(parse_bytes).transpose()
+        let bytes = |memory: &Memory| match memory {
+            Memory::Bytes(bytes) => parse_bytes(&bytes.to_string()),
+            Memory::Text(text) => parse_bytes(text),
+        };
+        self.memory.as_ref().map(bytes).transpose()
     }
 }
 

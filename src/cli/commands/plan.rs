@@ -1,0 +1,250 @@
+//! `accrue plan`: what training would do and take, without training.
+
+use serde::Serialize;
+
+use super::open;
+use crate::Result;
+use crate::cli::args;
+use crate::cli::config::Config;
+use crate::cli::exit::Stop;
+use crate::cli::progress::print;
+use crate::cli::session::Session;
+use crate::cli::summary::cut;
+use crate::gpu::{Gpu, adapter};
+use crate::plan::{Budget, Chosen, opens_blocks, size};
+use crate::train::plan_training;
+
+/// Prints the plan of a configuration. Nothing is allocated for it.
+pub fn plan(arguments: &args::Plan) -> Result<(), Stop> {
+    let session = Session::new(Config::load(&arguments.config, &arguments.sets)?)?;
+    session.check_length()?;
+    let gpu = open(&arguments.common)?;
+    let chosen = session.plan(&gpu)?;
+    let outline = Outline::new(&session, &gpu, &chosen, arguments.sweep)?;
+    if arguments.json {
+        let text = serde_json::to_string_pretty(&outline).map_err(|e| crate::Error::Internal(format!("plan: {e}")))?;
+        return Ok(print(&(text + "\n"))?);
+    }
+    Ok(print(&(outline.lines().join("\n") + "\n"))?)
+}
+
+/// A plan as data, for people and for programs.
+#[derive(Serialize)]
+struct Outline {
+    adapter: String,
+    windows: Windows,
+    micro_batch: MicroBatch,
+    learning_rates: Vec<Rate>,
+    memory: Memory,
+    steps: Steps,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sweep: Vec<Swept>,
+    #[serde(skip)]
+    cut: String,
+}
+
+#[derive(Serialize)]
+struct Windows {
+    samples_per_epoch: usize,
+    epochs: u32,
+    updates: u64,
+    updates_in_first_epoch: u64,
+    tail: String,
+    short_windows: u64,
+    samples_left_out: u64,
+}
+
+#[derive(Serialize)]
+struct MicroBatch {
+    rows: usize,
+    accumulation_steps: usize,
+    why: String,
+    open_blocks: bool,
+    data_on_gpu: bool,
+}
+
+#[derive(Serialize)]
+struct Rate {
+    update: u64,
+    lr: f64,
+}
+
+#[derive(Serialize)]
+struct Memory {
+    bytes: u64,
+    budget_bytes: u64,
+    budget_from: String,
+    buffers: Vec<Buffer>,
+}
+
+#[derive(Serialize)]
+struct Buffer {
+    role: &'static str,
+    name: String,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Steps {
+    dispatches_per_micro_batch: usize,
+    dispatches_per_update: usize,
+    kernels: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Swept {
+    micro_batch: usize,
+    accumulation_steps: usize,
+    bytes: u64,
+    verdict: String,
+}
+
+impl Outline {
+    fn new(session: &Session, gpu: &Gpu, chosen: &Chosen, sweep: bool) -> Result<Outline> {
+        let plan = plan_training(&session.prepared.saved.model, &session.settings()?, chosen)?;
+        let budget = session.budget(gpu)?;
+        let mut buffers: Vec<Buffer> = plan
+            .buffers
+            .iter()
+            .map(|buffer| Buffer { role: buffer.role.name(), name: buffer.name.clone(), bytes: buffer.bytes })
+            .collect();
+        if chosen.resident {
+            buffers.push(Buffer { role: "data", name: "training data".to_owned(), bytes: chosen.bytes - plan.bytes() });
+        }
+        let per_micro_batch = [&plan.gather[..], &plan.forward, &plan.loss, &plan.gradient];
+        let skipped = usize::from(!chosen.resident) * plan.gather.len();
+        let kernel = |step: &crate::ops::Step| format!("{:<24} {}.{}", step.label, step.shader.name, step.entry);
+        Ok(Outline {
+            adapter: adapter::describe(gpu.info()),
+            windows: windows(session),
+            micro_batch: MicroBatch {
+                rows: chosen.micro_batch,
+                accumulation_steps: session.batch().div_ceil(chosen.micro_batch),
+                why: chosen.why.clone(),
+                open_blocks: chosen.open_blocks,
+                data_on_gpu: chosen.resident,
+            },
+            learning_rates: rates(session)?,
+            steps: Steps {
+                dispatches_per_micro_batch: plan.dispatches_per_micro_batch() - skipped,
+                dispatches_per_update: plan.update.len(),
+                kernels: per_micro_batch.into_iter().flatten().skip(skipped).chain(&plan.update).map(kernel).collect(),
+            },
+            sweep: if sweep { swept(session, gpu, &budget)? } else { Vec::new() },
+            memory: Memory { bytes: chosen.bytes, budget_bytes: budget.bytes, budget_from: budget.why, buffers },
+            cut: cut(session, chosen),
+        })
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let w = &self.windows;
+        let mut lines = vec![
+            format!("adapter   {}", self.adapter),
+            format!("window    {}", self.cut),
+            format!(
+                "updates   {} in {} epochs of {} samples; {} in the first epoch, {} short windows, {} samples left out",
+                w.updates, w.epochs, w.samples_per_epoch, w.updates_in_first_epoch, w.short_windows, w.samples_left_out
+            ),
+        ];
+        let rates: Vec<String> = self.learning_rates.iter().map(|r| format!("{} at {}", r.lr, r.update)).collect();
+        lines.push(format!("lr        {}", rates.join(", ")));
+        let m = &self.memory;
+        let (whole, allowed) = (size(m.bytes), size(m.budget_bytes));
+        lines.push(format!("memory    {whole} of {allowed} ({})", m.budget_from));
+        for buffer in &m.buffers {
+            lines.push(format!("  {:>12}  {:<16} {}", size(buffer.bytes), buffer.role, shorten(&buffer.name)));
+        }
+        let (s, steps) = (&self.steps, self.micro_batch.accumulation_steps);
+        let whole = steps * s.dispatches_per_micro_batch + s.dispatches_per_update;
+        let (each, last) = (s.dispatches_per_micro_batch, s.dispatches_per_update);
+        lines.push(format!(
+            "steps     {each} dispatches a micro-batch and {last} an update: {whole} a window of {steps}"
+        ));
+        lines.extend(s.kernels.iter().map(|kernel| format!("  {kernel}")));
+        if !self.sweep.is_empty() {
+            lines.push("sweep     micro-batch   steps        memory".to_owned());
+        }
+        for swept in &self.sweep {
+            let mark = if swept.micro_batch == self.micro_batch.rows { "*" } else { " " };
+            let (rows, steps, bytes) = (swept.micro_batch, swept.accumulation_steps, size(swept.bytes));
+            lines.push(format!("        {mark} {rows:>11} {steps:>7}  {bytes:>12}  {}", swept.verdict));
+        }
+        lines
+    }
+}
+
+fn shorten(name: &str) -> String {
+    const MOST: usize = 60;
+    if name.chars().count() <= MOST {
+        return name.to_owned();
+    }
+    name.chars().take(MOST - 1).chain(['…']).collect()
+}
+
+fn windows(session: &Session) -> Windows {
+    let samples = session.prepared.train.rows();
+    let (mut first, mut short, mut seen, mut updates) = (0, 0, 0, 0);
+    for window in session.windows.clone() {
+        first += u64::from(window.epoch == 1);
+        short += u64::from(window.rows < window.batch);
+        seen += u64::from(window.rows);
+        updates += 1;
+    }
+    let epochs = session.config.train.epochs;
+    Windows {
+        samples_per_epoch: samples,
+        epochs,
+        updates,
+        updates_in_first_epoch: first,
+        tail: format!("{:?}", session.config.train.tail).to_lowercase(),
+        short_windows: short,
+        samples_left_out: samples as u64 * u64::from(epochs) - seen,
+    }
+}
+
+/// The learning rate at the first and last update, and wherever it turns: at most a handful.
+fn rates(session: &Session) -> Result<Vec<Rate>> {
+    let settings = session.settings()?;
+    let scaling = session.fit().lr_scaling;
+    let all: Vec<Rate> = session
+        .windows
+        .clone()
+        .map(|window| {
+            let lr = settings.schedule.lr(settings.lr, window.update) * scaling.factor(window.batch);
+            Rate { update: window.update, lr }
+        })
+        .collect();
+    if all.iter().all(|rate| rate.lr == all[0].lr) {
+        return Ok(all.into_iter().take(1).collect());
+    }
+    let parts = 6.min(all.len() - 1).max(1);
+    let wanted: Vec<u64> = (0..=parts).map(|part| 1 + (part * (all.len() - 1) / parts) as u64).collect();
+    let peak = settings.schedule.warmup.max(1);
+    Ok(all.into_iter().filter(|rate| wanted.contains(&rate.update) || rate.update == peak).collect())
+}
+
+fn swept(session: &Session, gpu: &Gpu, budget: &Budget) -> Result<Vec<Swept>> {
+    let batch = session.batch();
+    let settings = session.settings()?;
+    let mut rows = Vec::new();
+    let mut next = 1;
+    while next < batch {
+        rows.push(next);
+        next *= 2;
+    }
+    rows.push(batch);
+    rows.push(session.plan(gpu)?.micro_batch);
+    rows.sort_unstable();
+    rows.dedup();
+    let sweep = |rows: usize| {
+        let open_blocks = opens_blocks(batch, rows);
+        let trial = Chosen { micro_batch: rows, open_blocks, resident: true, bytes: 0, why: String::new() };
+        let plan = plan_training(&session.prepared.saved.model, &settings, &trial)?;
+        let verdict = match plan.fits(gpu.limits(), budget.bytes) {
+            Ok(()) => String::new(),
+            Err(error) => error.to_string(),
+        };
+        Ok(Swept { micro_batch: rows, accumulation_steps: batch.div_ceil(rows), bytes: plan.bytes(), verdict })
+    };
+    rows.into_iter().map(sweep).collect()
+}
