@@ -10,7 +10,8 @@ use crate::nn::{Model, Network};
 use crate::plan::{BLOCK, Budget, Chosen, Plan, Training, choose, opens_blocks};
 use crate::{Error, Result};
 
-/// The most rows at once that fit a budget, for windows of `batch` rows out of `samples`. Nothing is allocated.
+/// The most rows at once that fit a budget, for windows of at most `batch` rows, which with a carried tail may be more than
+/// there are `samples`. Nothing is allocated.
 ///
 /// # Errors
 /// [`Error::Memory`] when not even one row fits: it names what is too large and the smallest budget that would do.
@@ -24,7 +25,6 @@ pub fn choose_micro_batch(
 ) -> Result<Chosen> {
     let network = model.network(true)?;
     let data = data_bytes(&network, samples);
-    let batch = batch.min(samples.max(1));
     choose(batch, data, budget, gpu.limits(), |rows, open_blocks| plan(&network, settings, rows, open_blocks))
 }
 

@@ -58,3 +58,18 @@ fn a_budget_that_one_row_exceeds_is_refused_with_one_that_works() {
     let wanted = ended.err.rsplit('"').nth(1).unwrap().to_owned();
     place.ok(&format!("train c.toml --out r {auto}={wanted}"));
 }
+
+#[test]
+fn a_window_may_take_more_than_an_epoch() {
+    let place = Place::new("plan-carry");
+    let more = "--set train.tail=carry --set train.batch=90 --set train.epochs=5";
+    place.ok(&format!("train c.toml --out whole {more} --set train.micro_batch=90"));
+    for micro in ["auto", "fastest", "41"] {
+        place.ok(&format!("train c.toml --out {micro} {more} --set train.micro_batch={micro}"));
+        assert_eq!(
+            place.bytes(&format!("{micro}/model.safetensors")),
+            place.bytes("whole/model.safetensors"),
+            "{micro}"
+        );
+    }
+}
