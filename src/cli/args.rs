@@ -45,6 +45,8 @@ pub enum Command {
     Train(Train),
     /// Show what training would do and take, without training: windows, learning rates, memory.
     Plan(Plan),
+    /// Check that the bits of your own training are the same however its batches are cut.
+    Verify(Verify),
     /// Measure a saved model on a CSV file.
     Eval(Eval),
     /// Write a saved model's predictions for the rows of a CSV file.
@@ -86,6 +88,25 @@ pub struct Plan {
     #[arg(long)]
     pub sweep: bool,
     /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// What every command that computes takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `accrue verify CONFIG`
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Verify {
+    /// The configuration, a TOML file; paths in it are relative to its folder.
+    pub config: PathBuf,
+    /// Use VALUE for one key of the configuration, as in `--set train.batch=512`; may be given many times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Compare the first N updates.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
+    pub updates: u64,
+    /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
     /// What every command that computes takes.
@@ -166,6 +187,15 @@ mod tests {
         assert_eq!(train.sets, ["train.batch=8", "optimizer.lr=-1"]);
         assert_eq!((train.config, train.out), ("c.toml".into(), "runs/a".into()));
         assert_eq!(train.common, Common { adapter: Some("llvmpipe".into()), quiet: true });
+    }
+
+    #[test]
+    fn verify_compares_eight_updates_unless_told_and_never_none() {
+        let Command::Verify(verify) = parse("accrue verify c.toml").unwrap() else { panic!("not verify") };
+        assert_eq!((verify.config, verify.updates, verify.json), ("c.toml".into(), 8, false));
+        let Command::Verify(verify) = parse("accrue verify c.toml --updates 3 --json").unwrap() else { panic!() };
+        assert!(verify.updates == 3 && verify.json);
+        assert_eq!(parse("accrue verify c.toml --updates 0").unwrap_err().exit_code(), 2);
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub enum Stop {
     Error(Error),
     /// Ctrl-C; what was reached is saved.
     Interrupted(String),
+    /// What was checked does not hold; what was found has been printed.
+    Unequal(String),
 }
 
 impl Stop {
@@ -19,6 +21,7 @@ impl Stop {
         match self {
             Stop::Error(error) => exit_code(error),
             Stop::Interrupted(_) => 130,
+            Stop::Unequal(_) => 1,
         }
     }
 }
@@ -34,6 +37,7 @@ impl fmt::Display for Stop {
         match self {
             Stop::Error(error) => write!(f, "error: {}", one_line(&error.to_string())),
             Stop::Interrupted(message) => write!(f, "interrupted: {message}"),
+            Stop::Unequal(message) => write!(f, "not equal: {message}"),
         }
     }
 }

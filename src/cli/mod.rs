@@ -40,6 +40,7 @@ pub fn main() -> ExitCode {
     let done = match &cli.command {
         Command::Train(arguments) => commands::train(arguments),
         Command::Plan(arguments) => commands::plan(arguments),
+        Command::Verify(arguments) => commands::verify(arguments),
         Command::Eval(arguments) => commands::eval(arguments),
         Command::Predict(arguments) => commands::predict(arguments),
         Command::Devices => commands::devices(),

@@ -5,6 +5,7 @@ mod fit;
 pub mod metrics;
 mod predictor;
 mod trainer;
+pub mod verify;
 mod work;
 
 pub use auto::{build, choose_micro_batch, fastest, fixed_micro_batch, plan_training};

@@ -5,12 +5,14 @@ mod eval;
 mod plan;
 mod predict;
 mod train;
+mod verify;
 
 pub use devices::devices;
 pub use eval::eval;
 pub use plan::plan;
 pub use predict::predict;
 pub use train::train;
+pub use verify::verify;
 
 use super::args::Common;
 use crate::gpu::{Choice, Gpu};
