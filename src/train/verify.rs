@@ -137,7 +137,7 @@ pub fn trials(batch: usize, micro_batch: usize, updates: u64, seed: u64) -> Vec<
     let fewest = (batch as u64 * updates).div_ceil(PATIENCE).max(1) as usize;
     // None is smaller than the smallest that is affordable, and none larger than the batch.
     let some = |rows: usize| rows.clamp(fewest.min(batch), batch);
-    let odd = |from: usize| (from..batch).find(|rows| batch % rows != 0).unwrap_or(from);
+    let odd = |from: usize| (from..batch).find(|&rows| !batch.is_multiple_of(rows)).unwrap_or(from);
     let power = 1 << (batch / 2).max(1).ilog2().min(BLOCK.ilog2().max(fewest.ilog2() + 1));
     let cycle = [5, 17, 42].map(|size| some(size * fewest)).to_vec();
     let all = [
@@ -430,7 +430,7 @@ impl Rows {
             Target::Values(values) => Target::Values(pick(&mut self.values, values, targets, samples)),
             Target::Classes(labels) => Target::Classes(pick(&mut self.labels, labels, 1, samples)),
         };
-        Batch { features: &self.features, targets, weights: weights.map(|weights| &*weights) }
+        Batch { features: &self.features, targets, weights }
     }
 }
 
@@ -485,7 +485,7 @@ mod tests {
         for batch in 4..300 {
             let trials = trials(batch, batch.div_ceil(3), 8, 0);
             assert!(trials.len() >= 5, "{batch}: {trials:?}");
-            let odd = |t: &Trial| matches!(t.cut, Cut::Even(rows) if batch % rows != 0);
+            let odd = |t: &Trial| matches!(t.cut, Cut::Even(rows) if !batch.is_multiple_of(rows));
             assert!(trials.iter().any(odd), "{batch}: {trials:?}");
         }
         for batch in [512, 5_000, 100_000, 1 << 24] {
