@@ -1,8 +1,8 @@
 // The global norm of the window's gradient, and from it the scale that brings it to MAX_NORM at most, as PyTorch's
 // clip_grad_norm_ does. With W the window's total weight:
 //
-//   squares   norms[k]    = Σ gradient² over the k-th stretch of STRETCH vec4, in order
-//   factor    stats.scale = min(1, MAX_NORM / (√(Σ_k norms[k]) / W + 1e-6))
+//   squares   norms[k]    = Σ (gradient / W)² over the k-th stretch of STRETCH vec4, in order
+//   factor    stats.scale = min(1, MAX_NORM / (√(Σ_k norms[k]) + 1e-6))
 //
 // Which elements are added in which order depends on the number of parameters alone.
 
@@ -20,7 +20,8 @@ fn squares(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups
     if k >= arrayLength(&norms) { return; }
     var sum = vec4(0.0);
     for (var at = k * STRETCH; at < min((k + 1u) * STRETCH, arrayLength(&gradients)); at++) {
-        sum = fma(gradients[at], gradients[at], sum);
+        let g = gradients[at] / stats.sum.y;
+        sum = fma(g, g, sum);
     }
     norms[k] = (sum.x + sum.y) + (sum.z + sum.w);
 }
@@ -37,6 +38,6 @@ fn factor(@builtin(local_invocation_index) lane: u32) {
     if lane == 0u {
         var all = 0.0;
         for (var k = 0u; k < LANES; k++) { all += partial[k]; }
-        stats.scale = min(1.0, MAX_NORM / (sqrt(all) / stats.sum.y + 1e-6));
+        stats.scale = min(1.0, MAX_NORM / (sqrt(all) + 1e-6));
     }
 }

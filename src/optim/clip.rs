@@ -41,7 +41,8 @@ impl Clip {
         let partial = Self::norms(4 * all.len as usize) as u32;
         let squares = Step::new("gradient norm", &SHADER, "squares", Grid::Line(partial))
             .bind("gradients", Place::Gradients(all))
-            .bind("norms", Place::Norms);
+            .bind("norms", Place::Norms)
+            .bind("stats", Place::Stats);
         let factor = Step::new("gradient norm", &SHADER, "factor", Grid::Group)
             .bind("norms", Place::Norms)
             .bind("stats", Place::Stats)
