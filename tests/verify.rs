@@ -39,8 +39,8 @@ fn every_optimizer_and_loss_is_verified_with_weights_clipping_and_schedules() {
             let settings = || -> Settings {
                 let optimizer: Box<dyn Optimizer> = match kind {
                     0 => Box::new(Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.01, ..Sgd::default() }),
-                    1 => Box::new(Adam { weight_decay: 0.01, ..Adam::adam() }),
-                    _ => Box::new(Adam::adamw()),
+                    1 => Box::new(Adam { weight_decay: 0.01, ..Adam::default() }),
+                    _ => Box::new(Adam::decoupled()),
                 };
                 let clip = Clip { norm: Some(0.05), value: Some(0.01) };
                 let schedule = Schedule { warmup: 2, shape: Shape::Cosine { updates: 5, floor: 0.1 } };
@@ -69,7 +69,7 @@ fn every_optimizer_and_loss_is_verified_with_weights_clipping_and_schedules() {
 fn a_trace_has_every_update_with_parameters_and_moments() {
     let (model, data) = odd("mse");
     let fit = Fit::new(data.all(), 64, 2);
-    let adam = Settings { optimizer: Box::new(Adam::adam()), ..Settings::default() };
+    let adam = Settings { optimizer: Box::new(Adam::default()), ..Settings::default() };
     let trace = run(&mut trainer(&model, 64, true, adam).unwrap(), &fit, 99, &WHOLE).unwrap();
     assert_eq!((trace.updates.len(), trace.states.len(), trace.micro_batches), (6, 6, 6), "all there are");
     for state in &trace.states {

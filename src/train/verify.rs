@@ -6,7 +6,6 @@ use std::ops::Range;
 
 use super::fit::Fit;
 use super::trainer::{Trainer, Update};
-use crate::data::{Batch, Target};
 use crate::nn::Arrays;
 use crate::ops::{Place, Span};
 use crate::plan::{BLOCK, Role, opens_blocks};
@@ -339,7 +338,7 @@ pub fn verify(
     let mut reference: Option<Trace> = None;
     let mut verdicts = Vec::with_capacity(trials.len());
     for trial in trials {
-        let open = trial.opens_blocks(fit.batch as usize);
+        let open = fit.batch.sizes().any(|batch| trial.opens_blocks(batch as usize));
         let trace = make(trial.cut.most(), open).and_then(|mut trainer| run(&mut trainer, fit, updates, trial));
         let (micro_batches, result) = match (trace, &reference) {
             (Err(Error::Memory(message)), Some(_)) => (0, Agreement::Skipped(message)),
@@ -366,7 +365,7 @@ pub fn verify(
 /// The first `updates` updates of a training as one trial has it. Validation is left out: it changes nothing.
 pub fn run(trainer: &mut Trainer, fit: &Fit, updates: u64, trial: &Trial) -> Result<Trace> {
     let samples = trainer.format.rows(&fit.train)?;
-    let windows = Windows::new(samples, fit.epochs, fit.batch, fit.tail)?;
+    let windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
     let updates = updates.min(windows.updates());
     let state = trainer.plan().buffers.iter();
     let state = state.filter(|buffer| matches!(buffer.role, Role::Parameters | Role::Optimizer));
@@ -393,14 +392,12 @@ const AT_ONCE: usize = 8;
 fn one_window(trainer: &mut Trainer, fit: &Fit, trial: &Trial, window: &Window, order: &mut Order) -> Result<u64> {
     let rows = window.rows as usize;
     let pieces = trial.cut.pieces(rows, window.update);
-    let (features, targets) = (trainer.format.record.features, trainer.format.record.targets);
-    let mut host = Rows::default();
     let mut samples = Vec::new();
     for piece in &pieces {
         samples.clear();
         order.extend(window.start + piece.start as u64..window.start + piece.end as u64, &mut samples);
         if trial.way == Way::Host {
-            trainer.micro_step(&host.of(&fit.train, features, targets, &samples))?;
+            trainer.step_from_host(&fit.train, samples.iter().map(|&sample| sample as usize), false)?;
             continue;
         }
         if !trainer.has_room(samples.len()) || trainer.pending.len() >= AT_ONCE {
@@ -408,36 +405,9 @@ fn one_window(trainer: &mut Trainer, fit: &Fit, trial: &Trial, window: &Window, 
         }
         trainer.schedule(&samples, trial.way == Way::Attached && piece.end == rows)?;
     }
+    trainer.lr_factor = fit.lr_scaling.factor(window.batch);
     trainer.update()?;
     Ok(pieces.len() as u64)
-}
-
-/// Rows picked out of a batch.
-#[derive(Default)]
-struct Rows {
-    features: Vec<f32>,
-    values: Vec<f32>,
-    labels: Vec<u32>,
-    weights: Vec<f32>,
-}
-
-impl Rows {
-    /// These samples of `batch`, whose rows have `features` features and `targets` targets.
-    fn of(&mut self, batch: &Batch, features: usize, targets: usize, samples: &[u32]) -> Batch<'_> {
-        pick(&mut self.features, batch.features, features, samples);
-        let weights = batch.weights.map(|weights| pick(&mut self.weights, weights, 1, samples));
-        let targets = match batch.targets {
-            Target::Values(values) => Target::Values(pick(&mut self.values, values, targets, samples)),
-            Target::Classes(labels) => Target::Classes(pick(&mut self.labels, labels, 1, samples)),
-        };
-        Batch { features: &self.features, targets, weights }
-    }
-}
-
-fn pick<'a, T: Copy>(into: &'a mut Vec<T>, from: &[T], width: usize, rows: &[u32]) -> &'a [T] {
-    into.clear();
-    into.extend(rows.iter().flat_map(|&row| &from[row as usize * width..][..width]));
-    into
 }
 
 impl Trainer {
