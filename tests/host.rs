@@ -13,7 +13,7 @@ use accrue::nn::Model;
 use accrue::optim::Sgd;
 use accrue::train::{Predictor, Trainer};
 use accrue::window::Tail;
-use common::runs::{Data, Path, Task, left};
+use common::runs::{Data, Path, Rest, Task, left};
 use common::{Numbers, gpu};
 use wgpu::{BufferDescriptor, BufferUsages, Device, ErrorFilter};
 
@@ -21,7 +21,7 @@ fn task() -> Task {
     let model = Model::new(6, &[11.into(), "relu".into(), 3.into()], "cross_entropy").unwrap();
     let data = Data::new(&model, 96, &mut Numbers::new(11));
     let sgd = Sgd { momentum: 0.9, ..Sgd::default() };
-    Task { model, data, sgd, lr: 0.1, epochs: 2, batch: 48, tail: Tail::Flush, shuffle: None }
+    Task { model, data, sgd, lr: 0.1, epochs: 2, batch: 48, tail: Tail::Flush, shuffle: None, rest: Rest::default() }
 }
 
 /// A device of a host's own: other tests may not see what happens to it.

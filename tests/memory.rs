@@ -10,7 +10,7 @@ use accrue::optim::Sgd;
 use accrue::train::{Event, Fit, Outcome, Trainer};
 use accrue::window::Tail;
 use common::Numbers;
-use common::runs::{Data, Task};
+use common::runs::{Data, Rest, Task};
 
 fn own_gpu() -> Gpu {
     Gpu::new(&Choice::default()).expect("the tests need an adapter")
@@ -20,7 +20,17 @@ fn task() -> Task {
     let model = Model::new(9, &[33.into(), "silu".into(), 5.into()], "cross_entropy").unwrap();
     let data = Data::new(&model, 150, &mut Numbers::new(3));
     let sgd = Sgd { momentum: 0.9, ..Sgd::default() };
-    Task { model, data, sgd, lr: 0.05, epochs: 4, batch: 48, tail: Tail::Carry, shuffle: Some(5) }
+    Task {
+        model,
+        data,
+        sgd,
+        lr: 0.05,
+        epochs: 4,
+        batch: 48,
+        tail: Tail::Carry,
+        shuffle: Some(5),
+        rest: Rest::default(),
+    }
 }
 
 /// What is made once and for all.

@@ -11,9 +11,9 @@ use std::process::Command;
 use accrue::Error;
 use accrue::nn::{Layer, Model};
 use accrue::ops::{Reads, activations, losses};
-use accrue::optim::Sgd;
-use accrue::window::Tail;
-use common::runs::{Data, Path, Task};
+use accrue::optim::{Adam, Clip, Scaling, Schedule, Sgd, Shape};
+use accrue::window::{Batches, Tail};
+use common::runs::{Data, Path, Rest, Task};
 use common::{Numbers, gpu};
 
 /// What is tried in a plain `cargo test`.
@@ -73,7 +73,36 @@ fn task(seed: u64, numbers: &mut Numbers) -> Task {
         batch: batch as u32,
         tail,
         shuffle: (numbers.below(2) == 0).then(|| numbers.word()),
+        rest: rest(batch as u32, tail, numbers),
     }
+}
+
+fn rest(batch: u32, tail: Tail, numbers: &mut Numbers) -> Rest {
+    let adam = Adam {
+        betas: any(numbers, &[(0.9, 0.999), (0.5, 0.9)]),
+        weight_decay: any(numbers, &[0.0, 0.01]),
+        decoupled: numbers.below(2) == 0,
+        ..Adam::default()
+    };
+    let adam = (numbers.below(2) == 0).then_some(adam);
+    let clip = Clip { norm: any(numbers, &[None, None, Some(0.05)]), value: any(numbers, &[None, None, Some(0.01)]) };
+    let shape = any(
+        numbers,
+        &[Shape::Constant, Shape::Step { every: 2, factor: 0.7 }, Shape::Cosine { updates: 6, floor: 0.1 }],
+    );
+    let schedule = Schedule { warmup: any(numbers, &[0, 0, 3]), shape };
+    // A quarter of the batch first, so that even sqrt doubles the rate exactly.
+    let small = batch.div_ceil(4);
+    let changes = if tail == Tail::Drop || numbers.below(2) == 0 {
+        None
+    } else {
+        let at = 1 + numbers.below(3) as u64;
+        let steps = [vec![(0, small), (at, 4 * small)], vec![(0, 4 * small), (at, small)]];
+        Some(Batches::new(&steps[numbers.below(2)], numbers.below(2) == 0).unwrap())
+    };
+    let scaling = any(numbers, &[Scaling::None, Scaling::Linear { base: small }, Scaling::Sqrt { base: small }]);
+    let scaling = if changes.is_some() { scaling } else { Scaling::None };
+    Rest { adam, clip, schedule, batches: changes, scaling }
 }
 
 /// Sizes of micro-batches: mostly some of any size, now and then all of one row, but only where that is not too long.
@@ -93,7 +122,7 @@ fn check(seed: u64) {
     let mut numbers = Numbers::new(seed);
     let task = task(seed, &mut numbers);
     let about = format!(
-        "{:?}, {} rows in windows of {}, {} epochs, {:?}, shuffle {:?}, {:?}, lr {}, weights {:?}",
+        "{:?}, {} rows in windows of {}, {} epochs, {:?}, shuffle {:?}, {:?}, lr {}, {:?}, weights {:?}",
         task.model,
         task.data.classes.len(),
         task.batch,
@@ -102,11 +131,13 @@ fn check(seed: u64) {
         task.shuffle,
         task.sgd,
         task.lr,
+        task.rest,
         task.data.weights
     );
-    let whole = task.run(gpu(), &Path::Schedule(vec![task.batch as usize], true));
+    let whole = task.run(gpu(), &Path::Schedule(vec![task.batches().most() as usize], true));
     let paths = [
         Path::Fit(cut(&task, &mut numbers)[0]),
+        Path::Stream(cut(&task, &mut numbers)[0]),
         Path::MicroStep(cut(&task, &mut numbers)),
         Path::Schedule(cut(&task, &mut numbers), numbers.below(2) == 0),
     ];
@@ -121,6 +152,7 @@ fn check(seed: u64) {
         assert_eq!(whole.updates[..until], pieces.updates[..until], "the updates by {path:?}; {about}");
         let parts = whole.parameters.iter().zip(&pieces.parameters).position(|(a, b)| a != b);
         assert!(diverged.is_some() || parts.is_none(), "parameter {parts:?} differs by {path:?}; {about}");
+        assert!(diverged.is_some() || whole.then == pieces.then, "the optimizer's state differs by {path:?}; {about}");
     }
 }
 
@@ -146,7 +178,7 @@ fn fingerprint() -> u64 {
         let task = task(seed, &mut numbers);
         let left = task.run(gpu(), &Path::Fit(cut(&task, &mut numbers)[0]));
         left.updates.iter().flat_map(|&(loss, weight, ..)| [loss, weight]).for_each(&mut add);
-        left.parameters.iter().for_each(|&bits| add(u64::from(bits)));
+        left.parameters.iter().chain(&left.then).for_each(|&bits| add(u64::from(bits)));
     }
     sum
 }
@@ -182,9 +214,21 @@ fn a_window_that_takes_many_submissions_has_the_same_bits() {
     let model = Model::new(3, &[2.into()], "mse").unwrap();
     let data = Data::new(&model, 1300, &mut Numbers::new(2));
     let sgd = Sgd { momentum: 0.9, ..Sgd::default() };
-    let task = Task { model, data, sgd, lr: 0.1, epochs: 2, batch: 1290, tail: Tail::Carry, shuffle: Some(9) };
+    let task = Task {
+        model,
+        data,
+        sgd,
+        lr: 0.1,
+        epochs: 2,
+        batch: 1290,
+        tail: Tail::Carry,
+        shuffle: Some(9),
+        rest: Rest::default(),
+    };
     let whole = task.run(gpu(), &Path::Fit(1290));
-    for path in [Path::Fit(1), Path::MicroStep(vec![7]), Path::Schedule(vec![1], false), Path::Fit(2000)] {
+    for path in
+        [Path::Fit(1), Path::Stream(100), Path::MicroStep(vec![7]), Path::Schedule(vec![1], false), Path::Fit(2000)]
+    {
         assert_eq!(whole, task.run(gpu(), &path), "{path:?}");
     }
 }

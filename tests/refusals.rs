@@ -10,14 +10,14 @@ use accrue::optim::Sgd;
 use accrue::train::{Event, Outcome, Trainer};
 use accrue::window::Tail;
 use accrue::{Error, Result};
-use common::runs::{Data, Left, Path, Task, left, parameters};
+use common::runs::{Data, Left, Path, Rest, Task, left, parameters};
 use common::{Numbers, gpu};
 
 fn task(loss: &str) -> Task {
     let model = Model::new(6, &[11.into(), "relu".into(), 3.into()], loss).unwrap();
     let data = Data::new(&model, 96, &mut Numbers::new(11));
     let sgd = Sgd { momentum: 0.9, ..Sgd::default() };
-    Task { model, data, sgd, lr: 0.1, epochs: 1, batch: 48, tail: Tail::Flush, shuffle: None }
+    Task { model, data, sgd, lr: 0.1, epochs: 1, batch: 48, tail: Tail::Flush, shuffle: None, rest: Rest::default() }
 }
 
 /// Two windows of 48 rows in micro-batches of 20; `between` comes before and after each thing that is asked for.

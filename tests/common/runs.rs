@@ -6,9 +6,9 @@ use accrue::data::{Batch, Target};
 use accrue::gpu::Gpu;
 use accrue::nn::{Arrays, Model};
 use accrue::ops::Reads;
-use accrue::optim::{Scaling, Sgd};
+use accrue::optim::{Adam, Clip, Optimizer, Scaling, Schedule, Sgd};
 use accrue::train::{Event, Fit, Settings, Trainer, Update};
-use accrue::window::{Order, Tail, Windows};
+use accrue::window::{Batches, Order, Tail, Windows};
 
 use super::{Numbers, bits};
 
@@ -77,6 +77,19 @@ pub struct Task {
     pub batch: u32,
     pub tail: Tail,
     pub shuffle: Option<u64>,
+    pub rest: Rest,
+}
+
+/// What most tasks do without.
+#[derive(Clone, Debug, Default)]
+pub struct Rest {
+    /// In the place of SGD.
+    pub adam: Option<Adam>,
+    pub clip: Clip,
+    pub schedule: Schedule,
+    /// In the place of the one batch.
+    pub batches: Option<Batches>,
+    pub scaling: Scaling,
 }
 
 /// How the windows are cut and by which path they go to the device.
@@ -84,6 +97,8 @@ pub struct Task {
 pub enum Path {
     /// `fit` with this `micro_batch`.
     Fit(usize),
+    /// The same with the data in the host's memory.
+    Stream(usize),
     /// `micro_step` and `update` from the host's memory, in pieces of these sizes, over and over.
     MicroStep(Vec<usize>),
     /// `schedule` and `schedule_update` on attached data; whether a window's last piece is said to be the last.
@@ -97,6 +112,8 @@ pub struct Left {
     pub updates: Vec<(u64, u64, u32, bool)>,
     /// The bits of every array, one after the other.
     pub parameters: Vec<u32>,
+    /// The same after one more update, of one row, in which the optimizer's state shows; empty where none was made.
+    pub then: Vec<u32>,
 }
 
 /// The bits of a trainer's parameters.
@@ -112,26 +129,44 @@ pub fn flat(arrays: &Arrays) -> Vec<u32> {
 /// Waits for a trainer, and takes what it leaves.
 pub fn left(trainer: &mut Trainer, updates: Vec<Update>) -> Left {
     let bits = |u: &Update| (u.loss.to_bits(), u.weight.to_bits(), u.samples, u.made);
-    Left { updates: updates.iter().map(bits).collect(), parameters: parameters(trainer) }
+    Left { updates: updates.iter().map(bits).collect(), parameters: parameters(trainer), then: Vec::new() }
 }
 
 impl Task {
     /// A trainer for micro-batches of so many rows at most.
     pub fn trainer(&self, gpu: &Gpu, micro_batch: usize, any_cut: bool) -> Trainer {
-        let optimizer = Box::new(self.sgd);
-        let settings = Settings { micro_batch, optimizer, lr: self.lr, any_cut, ..Settings::default() };
-        Trainer::new(gpu, &self.model, settings).unwrap()
+        Trainer::new(gpu, &self.model, self.settings(micro_batch, any_cut)).unwrap()
+    }
+
+    /// Its settings.
+    pub fn settings(&self, micro_batch: usize, any_cut: bool) -> Settings {
+        let optimizer: Box<dyn Optimizer> = match self.rest.adam {
+            Some(adam) => Box::new(adam),
+            None => Box::new(self.sgd),
+        };
+        let Rest { clip, schedule, .. } = self.rest;
+        Settings { micro_batch, optimizer, lr: self.lr, any_cut, clip, schedule, ..Settings::default() }
+    }
+
+    /// Samples of each update.
+    pub fn batches(&self) -> Batches {
+        self.rest.batches.clone().unwrap_or_else(|| self.batch.into())
     }
 
     /// The samples of each window.
     pub fn windows(&self) -> Vec<Vec<u32>> {
+        self.rated_windows().into_iter().map(|(window, _)| window).collect()
+    }
+
+    /// The samples of each window, and the learning rate at full size for a batch as large as the window's.
+    fn rated_windows(&self) -> Vec<(Vec<u32>, f64)> {
         let samples = self.data.classes.len();
         let mut order = Order::new(samples as u32, self.shuffle);
-        let windows = Windows::new(samples, self.epochs, self.batch, self.tail).unwrap();
+        let windows = Windows::new(samples, self.epochs, self.batches(), self.tail).unwrap();
         let window = |w: accrue::window::Window| {
             let mut rows = Vec::new();
             order.extend(w.start..w.start + u64::from(w.rows), &mut rows);
-            rows
+            (rows, self.lr * self.rest.scaling.factor(w.batch))
         };
         windows.map(window).collect()
     }
@@ -143,8 +178,8 @@ impl Task {
             validation: None,
             unit: None,
             epochs: self.epochs,
-            batch: self.batch.into(),
-            lr_scaling: Scaling::None,
+            batch: self.batches(),
+            lr_scaling: self.rest.scaling,
             tail: self.tail,
             shuffle: self.shuffle,
         }
@@ -157,33 +192,26 @@ impl Task {
 
     /// Trains along a path.
     pub fn try_run(&self, gpu: &Gpu, path: &Path) -> accrue::Result<Left> {
-        let left = match path {
-            Path::Fit(micro_batch) => {
-                let mut trainer = self.trainer(gpu, *micro_batch, true);
-                let mut updates = Vec::new();
-                let watch = |event| {
-                    if let Event::Update { update, .. } = event {
-                        updates.push(update);
-                    }
-                    ControlFlow::Continue(())
-                };
-                trainer.fit(&self.fit(), watch)?;
-                left(&mut trainer, updates)
+        let (mut trainer, updates) = match path {
+            Path::Fit(micro_batch) => self.fitted(gpu, self.settings(*micro_batch, true))?,
+            Path::Stream(micro_batch) => {
+                self.fitted(gpu, Settings { stream: true, ..self.settings(*micro_batch, true) })?
             }
             Path::MicroStep(cut) => {
                 let mut trainer = self.trainer(gpu, *cut.iter().max().unwrap(), true);
-                for window in self.windows() {
+                for (window, lr) in self.rated_windows() {
                     let data = self.data.pick(&window);
                     pieces(window.len(), cut).for_each(|rows| trainer.micro_step(&data.stretch(rows)).unwrap());
+                    trainer.set_lr(lr);
                     trainer.update().unwrap();
                 }
                 let updates = trainer.finish().unwrap();
-                left(&mut trainer, updates)
+                (trainer, updates)
             }
             Path::Schedule(cut, last) => {
                 let mut trainer = self.trainer(gpu, *cut.iter().max().unwrap(), true);
                 trainer.attach(&self.data.all()).unwrap();
-                for window in self.windows() {
+                for (window, lr) in self.rated_windows() {
                     for rows in pieces(window.len(), cut) {
                         if !trainer.has_room(rows.len()) {
                             trainer.submit().unwrap();
@@ -191,13 +219,36 @@ impl Task {
                         let last = *last && rows.end == window.len();
                         trainer.schedule(&window[rows], last).unwrap();
                     }
+                    trainer.set_lr(lr);
                     trainer.schedule_update().unwrap();
                 }
                 let updates = trainer.finish().unwrap();
-                left(&mut trainer, updates)
+                (trainer, updates)
             }
         };
+        let mut left = left(&mut trainer, updates);
+        let counts = |&row: &usize| self.data.weights.as_ref().is_none_or(|weights| weights[row] > 0.0);
+        if let Some(row) = (0..self.data.classes.len()).find(counts) {
+            trainer.set_lr(self.lr);
+            trainer.micro_step(&self.data.stretch(row..row + 1)).unwrap();
+            trainer.update().unwrap();
+            trainer.finish().unwrap();
+            left.then = parameters(&mut trainer);
+        }
         Ok(left)
+    }
+
+    fn fitted(&self, gpu: &Gpu, settings: Settings) -> accrue::Result<(Trainer, Vec<Update>)> {
+        let mut trainer = Trainer::new(gpu, &self.model, settings)?;
+        let mut updates = Vec::new();
+        let watch = |event| {
+            if let Event::Update { update, .. } = event {
+                updates.push(update);
+            }
+            ControlFlow::Continue(())
+        };
+        trainer.fit(&self.fit(), watch)?;
+        Ok((trainer, updates))
     }
 }
 
