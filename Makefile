@@ -16,7 +16,7 @@ export WGPU_ADAPTER_NAME := $(ADAPTER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build driver demo test lint goldens check-pytorch clean
+.PHONY: help build driver demo test soak lint goldens check-pytorch clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,10 @@ test: ## run every test
 	$(CARGO) test $(CARGO_FLAGS) --no-run
 	@scripts/ensure-vulkan.sh "$(TARGET_DIR)/debug/accrue"
 	$(CARGO) test $(CARGO_FLAGS)
+
+soak: ## run the tests that take minutes or gigabytes, and thousands of random cases
+	ACCRUE_CASES=$${ACCRUE_CASES:-5000} $(CARGO) test $(CARGO_FLAGS) --test partitions
+	$(CARGO) test $(CARGO_FLAGS) --test planner -- --ignored --nocapture
 
 lint: ## format, clippy and docs, warnings as errors
 	$(CARGO) fmt --all -- --check

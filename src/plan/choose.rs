@@ -38,6 +38,8 @@ pub struct Chosen {
     pub open_blocks: bool,
     /// Whether the training data stays on the GPU; else it is streamed.
     pub resident: bool,
+    /// Bytes of the training data on the GPU; 0 where it is streamed.
+    pub data: u64,
     /// Bytes of the plan, and of the data where it stays on the GPU.
     pub bytes: u64,
     /// Why so many rows, in words.
@@ -49,12 +51,12 @@ pub fn opens_blocks(batch: usize, rows: usize) -> bool {
     rows < batch && !rows.is_multiple_of(BLOCK)
 }
 
-/// The most rows at once whose plan fits the budget and the adapter: the whole batch, or a multiple of [`BLOCK`], or fewer.
-/// Data of `data` bytes stays on the GPU where it takes half of the budget at most. `plan` makes the plan for so many rows,
-/// with open blocks or without.
+/// The most rows at once whose plan fits the budget and the adapter: the whole batch, or a multiple of [`BLOCK`], or fewer
+/// than one. Data of `data` bytes stays on the GPU where it takes half of the budget at most and leaves a block of rows its
+/// place. `plan` makes the plan for so many rows, with open blocks or without.
 ///
 /// # Errors
-/// [`Error::Memory`] when not even one row fits: it names what is too large, and the smallest budget that would do.
+/// [`Error::Memory`] when not even one row fits: it names what is largest, and the smallest budget that would do.
 pub fn choose(
     batch: usize,
     data: u64,
@@ -62,66 +64,77 @@ pub fn choose(
     limits: &wgpu::Limits,
     plan: impl Fn(usize, bool) -> Result<Plan>,
 ) -> Result<Chosen> {
-    let check = |rows: usize, resident: bool| -> Result<Chosen> {
-        let held = if resident { data } else { 0 };
-        let open_blocks = opens_blocks(batch, rows);
-        let plan = plan(rows, open_blocks)?;
-        plan.fits(limits, budget.bytes.saturating_sub(held))?;
-        Ok(Chosen { micro_batch: rows, open_blocks, resident, bytes: plan.bytes() + held, why: String::new() })
-    };
     let largest = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-    let resident = data <= largest && data <= budget.bytes / 2;
-    let beside_data = if resident { most_rows(batch, |rows| check(rows, true).ok()) } else { None };
-    let chosen = beside_data.or_else(|| most_rows(batch, |rows| check(rows, false).ok()));
-    let chosen = chosen.ok_or_else(|| too_small(batch, budget, limits, plan))?;
-    let why = if chosen.micro_batch == batch {
-        "the whole batch fits".to_owned()
-    } else {
-        format!("the most that fit into {} ({})", size(budget.bytes), budget.why)
+    if data <= largest && data <= budget.bytes / 2 {
+        let chosen = most_rows(batch, budget, data, limits, &plan);
+        if let Some(chosen) = chosen.filter(|chosen| chosen.micro_batch >= BLOCK.min(batch)) {
+            return Ok(Chosen { resident: true, ..chosen });
+        }
+    }
+    most_rows(batch, budget, 0, limits, &plan).ok_or_else(|| too_small(batch, budget, limits, &plan))
+}
+
+/// The most rows that fit beside `data` bytes of data.
+fn most_rows(
+    batch: usize,
+    budget: &Budget,
+    data: u64,
+    limits: &wgpu::Limits,
+    plan: &impl Fn(usize, bool) -> Result<Plan>,
+) -> Option<Chosen> {
+    let check = |rows: usize| -> Option<Chosen> {
+        let open_blocks = opens_blocks(batch, rows);
+        let plan = plan(rows, open_blocks).ok()?;
+        plan.fits(limits, budget.bytes - data).ok()?;
+        let why = format!("the most that fit into {} ({})", size(budget.bytes), budget.why);
+        Some(Chosen { micro_batch: rows, open_blocks, resident: false, data, bytes: plan.bytes() + data, why })
     };
-    Ok(Chosen { why, ..chosen })
+    if let Some(chosen) = check(batch) {
+        return Some(Chosen { why: "the whole batch fits".to_owned(), ..chosen });
+    }
+    // Whole blocks: bisect for the most that fit. Fewer of them never need more memory.
+    let (mut fit, mut too_many) = (0, batch.div_ceil(BLOCK));
+    while too_many - fit > 1 {
+        let middle = (fit + too_many) / 2;
+        if check(middle * BLOCK).is_some() { fit = middle } else { too_many = middle }
+    }
+    if fit > 0 { check(fit * BLOCK) } else { (1..BLOCK.min(batch)).rev().find_map(check) }
 }
 
-/// The whole batch, or the most whole blocks of rows, or else half a block, a quarter, … that `fit`.
-fn most_rows(batch: usize, fit: impl Fn(usize) -> Option<Chosen>) -> Option<Chosen> {
-    if let Some(whole) = fit(batch) {
-        return Some(whole);
-    }
-    // Fewer rows never need more memory, so the blocks can be bisected.
-    let (mut blocks, mut too_many) = (0, batch.div_ceil(BLOCK));
-    while too_many - blocks > 1 {
-        let middle = (blocks + too_many) / 2;
-        if fit(middle * BLOCK).is_some() { blocks = middle } else { too_many = middle }
-    }
-    if blocks > 0 {
-        return fit(blocks * BLOCK);
-    }
-    let halves = std::iter::successors(Some(BLOCK.min(batch) / 2), |rows| Some(rows / 2));
-    halves.take_while(|&rows| rows > 0).find_map(fit)
-}
-
-/// Why one row does not fit, and what would do.
+/// Why nothing fits, and what would do.
 fn too_small(
     batch: usize,
     budget: &Budget,
     limits: &wgpu::Limits,
-    plan: impl Fn(usize, bool) -> Result<Plan>,
+    plan: &impl Fn(usize, bool) -> Result<Plan>,
 ) -> Error {
-    let plan = match plan(1, opens_blocks(batch, 1)) {
-        Ok(plan) => plan,
-        Err(error) => return error,
-    };
-    if let Err(error) = plan.fits(limits, u64::MAX) {
-        return error;
+    // One row takes an open block of gradients more than a whole block of rows: either may be the smaller plan.
+    let mut smallest: Option<(Plan, usize)> = None;
+    for rows in [1, BLOCK.min(batch), batch] {
+        let plan = match plan(rows, opens_blocks(batch, rows)) {
+            Ok(plan) => plan,
+            Err(error) if rows == 1 => return error,
+            Err(_) => continue,
+        };
+        match plan.check_sizes(limits) {
+            Err(error) if rows == 1 => return error,
+            Err(_) => {}
+            Ok(()) if smallest.as_ref().is_some_and(|(least, _)| least.bytes() <= plan.bytes()) => {}
+            Ok(()) => smallest = Some((plan, rows)),
+        }
     }
+    let Some((plan, rows)) = smallest else { return Error::Internal("a plan of one row has a size".to_owned()) };
     let largest = plan.buffers.iter().max_by_key(|buffer| buffer.bytes);
-    let largest = largest.map_or(String::new(), |b| format!("; the largest part, {}, takes {}", b.name, b.bytes));
+    let largest =
+        largest.map_or(String::new(), |b| format!(", {} of them for {} ({})", b.bytes, b.role.name(), b.name));
     Error::Memory(format!(
-        "even one row at a time needs {needed} bytes on the GPU{largest}, but {} are allowed ({}); set train.memory = \
-         \"{needed}\" or more",
+        "even {} at a time need{} {} bytes on the GPU{largest}, but {} are allowed ({}); set train.memory = \"{}B\" or more",
+        if rows == 1 { "one row".to_owned() } else { format!("{rows} rows") },
+        if rows == 1 { "s" } else { "" },
+        plan.bytes(),
         budget.bytes,
         budget.why,
-        needed = plan.bytes(),
+        plan.bytes(),
     ))
 }
 

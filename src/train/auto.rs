@@ -56,8 +56,9 @@ pub fn fixed_micro_batch(
     }
     let largest = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
     let resident = data <= largest && data <= allowed - plan.bytes();
-    let bytes = plan.bytes() + if resident { data } else { 0 };
-    Ok(Chosen { micro_batch, open_blocks, resident, bytes, why: "as configured".to_owned() })
+    let data = if resident { data } else { 0 };
+    let bytes = plan.bytes() + data;
+    Ok(Chosen { micro_batch, open_blocks, resident, data, bytes, why: "as configured".to_owned() })
 }
 
 fn plan(network: &Network, settings: &Settings, rows: usize, open_blocks: bool) -> Result<Plan> {
@@ -94,10 +95,14 @@ pub fn build(
             ..settings()?
         };
         match Trainer::new(gpu, model, now) {
-            Ok(trainer) => return Ok((trainer, chosen)),
+            Ok(trainer) => {
+                chosen.bytes = trainer.plan().bytes() + chosen.data;
+                return Ok((trainer, chosen));
+            }
             Err(Error::Memory(message)) if chosen.micro_batch > 1 => {
+                // Down to whole blocks first: fewer rows than one need an open block of gradients.
                 let half = chosen.micro_batch / 2;
-                let rows = if half > BLOCK { half / BLOCK * BLOCK } else { half };
+                let rows = if chosen.micro_batch > BLOCK { (half / BLOCK * BLOCK).max(BLOCK) } else { half };
                 log::warn!("{message}; going on with micro-batches of {rows} rows instead of {}", chosen.micro_batch);
                 chosen.micro_batch = rows;
                 chosen.open_blocks = opens_blocks(batch, rows);
@@ -140,13 +145,17 @@ pub fn fastest(
 /// Time of a row in the middle of three trials of a window, after one that is not counted.
 fn seconds_per_row(trainer: &mut Trainer, batch: usize, data: &Batch) -> Result<f64> {
     const LONG_ENOUGH: Duration = Duration::from_millis(50);
-    trainer.attach(data)?;
-    let samples = trainer.data_rows();
+    let samples = trainer.format.rows(data)? as u32;
     let window: Vec<u32> = (0..batch as u32).map(|row| row % samples).collect();
+    let resident = trainer.keep(data)?;
     let mut once = || -> Result<f64> {
         let (start, mut rows) = (Instant::now(), 0);
         while rows == 0 || start.elapsed() < LONG_ENOUGH {
-            trainer.schedule_window(&window)?;
+            if resident {
+                trainer.schedule_window(&window)?;
+            } else {
+                trainer.stream_window(data, &window)?;
+            }
             trainer.finish()?;
             rows += batch;
         }

@@ -137,7 +137,7 @@ impl Trainer {
     }
 
     /// Puts the data on the GPU, unless it is to be streamed or does not fit.
-    fn keep(&mut self, data: &Batch) -> Result<bool> {
+    pub(super) fn keep(&mut self, data: &Batch) -> Result<bool> {
         if self.stream {
             return Ok(false);
         }

@@ -261,6 +261,16 @@ impl Trainer {
         self.submit()
     }
 
+    /// A whole window of these rows of a batch that the format has checked, and its update.
+    pub(super) fn stream_window(&mut self, batch: &Batch, samples: &[u32]) -> Result<()> {
+        let mut left = samples.len();
+        for micro_batch in samples.chunks(self.plan().micro_batch) {
+            left -= micro_batch.len();
+            self.step_from_host(batch, micro_batch.iter().map(|&sample| sample as usize), left == 0)?;
+        }
+        self.schedule_update()
+    }
+
     /// Samples of the attached data.
     pub fn data_rows(&self) -> u32 {
         self.data_rows

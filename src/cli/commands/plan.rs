@@ -109,7 +109,7 @@ impl Outline {
             .map(|buffer| Buffer { role: buffer.role.name(), name: buffer.name.clone(), bytes: buffer.bytes })
             .collect();
         if chosen.resident {
-            buffers.push(Buffer { role: "data", name: "training data".to_owned(), bytes: chosen.bytes - plan.bytes() });
+            buffers.push(Buffer { role: "data", name: "training data".to_owned(), bytes: chosen.data });
         }
         let per_micro_batch = [&plan.gather[..], &plan.forward, &plan.loss, &plan.gradient];
         let skipped = usize::from(!chosen.resident) * plan.gather.len();
@@ -238,7 +238,7 @@ fn swept(session: &Session, gpu: &Gpu, budget: &Budget) -> Result<Vec<Swept>> {
     rows.dedup();
     let sweep = |rows: usize| {
         let open_blocks = opens_blocks(batch, rows);
-        let trial = Chosen { micro_batch: rows, open_blocks, resident: true, bytes: 0, why: String::new() };
+        let trial = Chosen { micro_batch: rows, open_blocks, resident: true, data: 0, bytes: 0, why: String::new() };
         let plan = plan_training(&session.prepared.saved.model, &settings, &trial)?;
         let verdict = match plan.fits(gpu.limits(), budget.bytes) {
             Ok(()) => String::new(),
