@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use wgpu::BufferUsages;
 
-use super::{Gpu, PATIENCE};
+use super::{Gpu, PATIENCE, no_memory};
 use crate::{Error, Result};
 
 /// The few ways in which we use buffers.
@@ -32,6 +32,9 @@ impl Gpu {
             return Err(Error::Memory(format!(
                 "{label} needs {bytes} bytes, but a buffer of this adapter holds {most} at most"
             )));
+        }
+        if self.fails_now() {
+            return Err(no_memory(label));
         }
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size: bytes, usage, mapped_at_creation: false };
         let buffer = self.checked(label, || self.inner.device.create_buffer(&descriptor))?;

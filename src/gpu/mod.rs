@@ -35,6 +35,8 @@ struct Inner {
     why: String,
     limits: wgpu::Limits,
     counters: Counters,
+    /// Buffers until one fails on purpose; 0: none does.
+    failing: AtomicU64,
     reflections: Mutex<HashMap<&'static str, Arc<Reflection>>>,
     kernels: Mutex<HashMap<String, Arc<Kernel>>>,
 }
@@ -116,6 +118,7 @@ impl Gpu {
             why,
             limits,
             counters: Counters::default(),
+            failing: AtomicU64::new(0),
             reflections: Mutex::default(),
             kernels: Mutex::default(),
         };
@@ -162,6 +165,18 @@ impl Gpu {
         }
     }
 
+    /// Lets the `nth` buffer from now on fail once, counted from 1, as if the device had no memory left: for tests.
+    #[doc(hidden)]
+    pub fn fail_allocation(&self, nth: u64) {
+        self.inner.failing.store(nth, Ordering::Relaxed);
+    }
+
+    /// Whether the buffer that is about to be made is the one to fail.
+    fn fails_now(&self) -> bool {
+        let left = &self.inner.failing;
+        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) == Ok(1)
+    }
+
     /// Runs `make` and turns what the driver says against it into an error, without a callback on the device.
     pub(crate) fn checked<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
         let memory = self.inner.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -171,9 +186,7 @@ impl Gpu {
         let internal = pollster::block_on(internal.pop());
         let validation = pollster::block_on(validation.pop());
         if pollster::block_on(memory.pop()).is_some() {
-            return Err(Error::Memory(format!(
-                "the device has no memory left for {what}; use a smaller train.micro_batch"
-            )));
+            return Err(no_memory(what));
         }
         match internal.or(validation) {
             Some(error) => Err(Error::Internal(format!("{what}: {error}"))),
@@ -202,4 +215,8 @@ impl Gpu {
         // Poll never times out, and a lost device shows in the results that it did not deliver.
         let _ = self.inner.device.poll(wgpu::PollType::Poll);
     }
+}
+
+fn no_memory(what: &str) -> Error {
+    Error::Memory(format!("the device has no memory left for {what}; use a smaller train.micro_batch"))
 }
