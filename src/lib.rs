@@ -41,6 +41,7 @@
 //! | [`ops`] | what networks are made of; an op is one Rust file, one WGSL file, one line in a list |
 //! | [`graph`], [`backward`] | tensors as ids and the nodes between them; the reverse walk, which knows no op |
 //! | [`twin`] | the same graph in plain `f64` on the CPU, which every kernel is checked against |
+//! | [`doctor`] | a self-test of a device: every kernel against its twin, the law of partitions, speed |
 //! | [`gpu`] | everything that knows `wgpu`: adapter, device, shaders, buffers, the one submit; it knows no mathematics |
 //! | [`nearest`] | "did you mean …?" |
 //!
@@ -69,6 +70,7 @@ pub mod backward;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
+pub mod doctor;
 mod error;
 pub mod gpu;
 pub mod graph;

@@ -5,11 +5,11 @@ mod common;
 
 use std::collections::HashMap;
 
+use accrue::doctor::Case;
 use accrue::gpu::Shader;
 use accrue::graph::{Graph, Kind, Shape, Tensor};
 use accrue::ops::{ALL, Op, Role, Site, Step};
 use accrue::twin::{self, Matrix};
-use common::case::Case;
 
 /// Where an op's derivative jumps, in terms of its first input minus the target (if it has one).
 fn kinks(op: &str) -> &'static [f64] {
@@ -41,7 +41,7 @@ fn clear(case: &Case) -> bool {
 
 /// A case whose op stays clear of its kinks; the first of many seeds.
 fn case(op: &'static dyn Op, rows: usize, width: usize) -> Case {
-    let mut cases = (0..10_000).map(|seed| Case::new(op, rows, width, seed));
+    let mut cases = (0..10_000).map(|seed| Case::new(op, rows, width, seed).unwrap());
     cases.find(clear).expect("some seed stays clear of the kinks")
 }
 
@@ -162,15 +162,11 @@ fn a_twin_with_any_of_three_mistakes_would_be_found_out() {
 
 #[test]
 fn an_op_that_ignores_its_upstream_gradient_passes_at_the_end_which_is_why_ops_are_checked_in_the_middle() {
-    let spoiled: &'static Spoiled = Box::leak(Box::new(Spoiled { op: common::rig::op("mse"), spoil: Mistake::Deaf }));
+    let spoiled: &'static Spoiled = Box::leak(Box::new(Spoiled { op: common::op("mse"), spoil: Mistake::Deaf }));
     let mut graph = Graph::new();
     let x = graph.input(3);
-    let output = common::case::linear(&mut graph, "before", x, 2);
-    let target = graph.target(2);
-    let loss = graph.apply(spoiled, "loss", &[output, target]).unwrap();
-    let name = "mse at the end".to_owned();
-    let mut case = Case { name, graph, output, loss, given: HashMap::new(), weights: Vec::new(), masked: None };
-    case.fill(4, accrue::ops::Reads::Values, 1);
+    let output = common::linear(&mut graph, "before", x, 2);
+    let mut case = Case::ending(graph, output, spoiled, 4, 1).unwrap();
     assert!(error(&case) > 1e-3, "weights other than 1 find it");
     case.weights.fill(1.0);
     assert!(error(&case) < ALLOWED, "with weights of 1 nothing does");

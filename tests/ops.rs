@@ -2,16 +2,12 @@
 
 mod common;
 
-use std::collections::HashMap;
-
+use accrue::doctor::Case;
 use accrue::gpu::{Gpu, Grid, Shader};
 use accrue::graph::{Graph, Shape};
 use accrue::ops::{ALL, Op, Place, Role, Site, Step};
 use accrue::twin::Matrix;
-use common::case::{Case, linear, reads};
-use common::check::check;
-use common::rig::op;
-use common::{gpu, small_gpu};
+use common::{check, gpu, linear, op, small_gpu};
 
 const WIDTHS: [usize; 14] = [1, 2, 3, 4, 5, 7, 8, 13, 31, 64, 127, 255, 256, 257];
 const ROWS: [usize; 11] = [1, 2, 3, 5, 17, 64, 255, 256, 257, 500, 1000];
@@ -27,7 +23,7 @@ fn shapes() -> Vec<(usize, usize)> {
 fn check_all(gpu: &Gpu, device: &str) {
     for &op in ALL {
         for (at, (rows, width)) in shapes().into_iter().enumerate() {
-            let mut case = Case::new(op, rows, width, at as u64);
+            let mut case = Case::new(op, rows, width, at as u64).unwrap();
             case.name = format!("{} on {device}", case.name);
             check(gpu, &case);
         }
@@ -49,7 +45,7 @@ fn every_op_does_so_with_the_limits_of_the_smallest_device() {
 fn a_sample_of_weight_0_changes_nothing_however_large_it_is() {
     for &op in ALL {
         for (rows, row, width) in [(1, 0, 3), (5, 4, 5), (40, 0, 13), (70, 37, 3)] {
-            let mut case = Case::new(op, rows, width, 11);
+            let mut case = Case::new(op, rows, width, 11).unwrap();
             case.mask(row);
             check(gpu(), &case);
         }
@@ -146,13 +142,9 @@ fn a_tensor_that_two_ops_read_gets_the_sum_of_their_gradients() {
                     a = layer(&mut graph);
                 }
                 let output = graph.apply(&Add, "add", &[a, b]).unwrap();
-                let target = graph.target(width);
-                let loss = graph.apply(op("mse"), "loss", &[output, target]).unwrap();
                 let name = format!("{} beside a layer, {rows} × {width}", activation.name());
-                let mut case =
-                    Case { name, graph, output, loss, given: HashMap::new(), weights: Vec::new(), masked: None };
-                case.fill(rows, reads(op("mse")), 3);
-                check(gpu(), &case);
+                let case = Case::ending(graph, output, op("mse"), rows, 3).unwrap();
+                check(gpu(), &Case { name, ..case });
             }
         }
     }

@@ -2,16 +2,15 @@
 
 mod common;
 
-use std::collections::HashMap;
-
-use accrue::graph::{Graph, Shape, Tensor};
+use accrue::doctor::Case;
+use accrue::doctor::case::reads;
+use accrue::doctor::compare::{Ran, each_op, ran};
+use accrue::doctor::rig::Rig;
+use accrue::graph::{Graph, Kind, Shape, Tensor};
 use accrue::ops::{ALL, Op, Reads, Role};
-use accrue::optim::Sgd;
+use accrue::optim::{Clip, Sgd};
 use accrue::twin::Matrix;
-use common::case::{Case, linear, reads};
-use common::check::{Ran, check_each_op, ran};
-use common::gpu;
-use common::rig::{Rig, op};
+use common::{assert_right, gpu, linear, op};
 
 fn all(role: fn(Role) -> bool) -> impl Iterator<Item = &'static dyn Op> {
     ALL.iter().copied().filter(move |op| role(op.role()))
@@ -43,9 +42,7 @@ fn activation(op_: &'static dyn Op, x: &[f32]) -> Case {
     let before = linear(&mut graph, "before", input, 1);
     let middle = graph.apply(op_, "op", &[before]).unwrap();
     let output = linear(&mut graph, "after", middle, 1);
-    let target = graph.target(1);
-    let loss = graph.apply(op("mse"), "loss", &[output, target]).unwrap();
-    let mut case = given(op_.name(), graph, output, loss, Reads::Values, x.len());
+    let mut case = given(op_.name(), graph, output, op("mse"), x.len());
     case.given.insert(input, Matrix::from_f32(x.len(), 1, x));
     identity(&mut case, "before");
     identity(&mut case, "after");
@@ -57,27 +54,37 @@ fn loss(op: &'static dyn Op, y: &Matrix, target_of: fn(usize) -> f64) -> Case {
     let mut graph = Graph::new();
     let input = graph.input(y.columns);
     let output = linear(&mut graph, "before", input, y.columns);
-    let columns = if reads(op) == Reads::Class { 1 } else { y.columns };
-    let target = graph.target(columns);
-    let loss = graph.apply(op, "loss", &[output, target]).unwrap();
-    let mut case = given(op.name(), graph, output, loss, reads(op), y.rows);
+    let mut case = given(op.name(), graph, output, op, y.rows);
     case.given.insert(input, y.clone());
+    let target = case.graph.only(Kind::Target).unwrap();
+    let columns = case.graph.columns(target);
     case.given.insert(target, Matrix::build(y.rows, columns, |r, _| target_of(r)));
     identity(&mut case, "before");
     case
 }
 
-fn given(name: &str, graph: Graph, output: Tensor, loss: Tensor, reads: Reads, rows: usize) -> Case {
+fn given(name: &str, graph: Graph, output: Tensor, loss: &'static dyn Op, rows: usize) -> Case {
     let name = format!("{name} at special values");
-    let mut case = Case { name, graph, output, loss, given: HashMap::new(), weights: Vec::new(), masked: None };
-    case.fill(rows, reads, 1);
-    case
+    Case { name, ..Case::ending(graph, output, loss, rows, 1).unwrap() }
+}
+
+/// What a micro-step of a case writes, looked at together with what made it.
+fn with<T>(case: &Case, look: impl FnOnce(&Rig, Ran) -> T) -> T {
+    let rig = Rig::new(gpu(), case, &Sgd::default(), Clip::default()).unwrap();
+    let written = rig.micro_step().unwrap();
+    look(&rig, ran(&rig, &written).unwrap())
 }
 
 fn run(case: &Case) -> Ran {
-    let rig = Rig::new(gpu(), case, &Sgd::default());
-    let written = rig.micro_step();
-    ran(&rig, &written)
+    with(case, |_, ran| ran)
+}
+
+/// The same, each op compared with its twin.
+fn right(case: &Case) -> Ran {
+    with(case, |rig, ran| {
+        assert_right(&case.name, &each_op(rig, &ran));
+        ran
+    })
 }
 
 #[test]
@@ -87,8 +94,7 @@ fn activations_are_right_and_finite_at_zero_and_at_huge_and_tiny_values() {
     let x: Vec<f32> = sizes.into_iter().flat_map(|size| [size, -size]).collect();
     for op in activations() {
         let case = activation(op, &x);
-        let ran = run(&case);
-        check_each_op(&case, &ran);
+        let ran = right(&case);
         for matrix in ran.values.values().chain(ran.gradients.values()) {
             assert!(matrix.values.iter().all(|v| v.is_finite()), "{}: {matrix:?}", case.name);
         }
@@ -116,9 +122,7 @@ fn apply(op_: &'static dyn Op, x: &[f32]) -> Vec<f64> {
     let input = graph.input(1);
     let output = graph.apply(op_, "op", &[input]).unwrap();
     let after = linear(&mut graph, "after", output, 1);
-    let target = graph.target(1);
-    let loss = graph.apply(op("mse"), "loss", &[after, target]).unwrap();
-    let mut case = given(op_.name(), graph, after, loss, Reads::Values, x.len());
+    let mut case = given(op_.name(), graph, after, op("mse"), x.len());
     case.given.insert(input, Matrix::from_f32(x.len(), 1, x));
     run(&case).values[&output].values.clone()
 }
@@ -175,8 +179,7 @@ fn losses_are_right_and_finite_at_huge_logits() {
             let target_of = |r| if r % 2 == 0 { 0.0 } else { 1.0 };
             let target_of = if reads(op) == Reads::Class { |_| 0.0 } else { target_of };
             let case = loss(op, &logits(columns), target_of);
-            let ran = run(&case);
-            check_each_op(&case, &ran);
+            let ran = right(&case);
             for matrix in ran.values.values().chain(ran.gradients.values()) {
                 assert!(matrix.values.iter().all(|v| v.is_finite()), "{}: {matrix:?}", case.name);
             }
@@ -191,13 +194,11 @@ fn not_a_number_in_one_logit_makes_the_loss_of_its_row_and_of_no_other_not_a_num
             // The loss reads the features themselves: a layer would spread the one value over its row.
             let mut graph = Graph::new();
             let y = graph.input(3);
-            let columns = if reads(op) == Reads::Class { 1 } else { 3 };
-            let target = graph.target(columns);
-            let loss = graph.apply(op, "loss", &[y, target]).unwrap();
-            let mut case = given(op.name(), graph, y, loss, reads(op), 3);
+            let mut case = given(op.name(), graph, y, op, 3);
             let logit = |r, c| if r == 1 && c == at { f64::NAN } else { (r + c) as f64 };
             case.given.insert(y, Matrix::build(3, 3, logit));
-            let losses = &run(&case).values[&loss].values;
+            let ran = run(&case);
+            let losses = &ran.values[&case.loss].values;
             assert!(losses[1].is_nan(), "{} hides it: {losses:?}", op.name());
             assert!(losses[0].is_finite() && losses[2].is_finite(), "{}: {losses:?}", op.name());
         }

@@ -20,6 +20,7 @@ use crate::graph::{Graph, Node, Part, Shape, Tensor, pad4};
 use crate::twin::Matrix;
 
 pub use loss::Reads;
+pub(crate) use mse::MSE;
 
 /// Every op there is.
 pub static ALL: &[&dyn Op] = &[

@@ -9,7 +9,7 @@ pub(super) static SHADER: Shader =
     Shader { name: "clip", parts: &[CLOCK, STATS, include_str!("../../shaders/clip.wgsl")] };
 
 /// vec4 of one partial norm: `STRETCH` in `shaders/clip.wgsl`.
-const STRETCH: usize = 64;
+pub(crate) const STRETCH: usize = 64;
 
 /// How large a gradient may be. It is clipped once per update, after the division by the window's weight, on the GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

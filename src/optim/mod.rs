@@ -8,6 +8,7 @@ mod sgd;
 
 pub use adam::Adam;
 pub use clip::Clip;
+pub(crate) use clip::STRETCH;
 pub use schedule::{Scaling, Schedule, Shape};
 pub use sgd::Sgd;
 

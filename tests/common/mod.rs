@@ -1,14 +1,17 @@
 //! What the tests share: one device for each test binary, and how numbers are compared.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-pub mod case;
-pub mod check;
-pub mod rig;
 pub mod runs;
 
 use std::sync::OnceLock;
 
+use accrue::doctor::compare::{self, Compared};
+use accrue::doctor::{Case, case};
 use accrue::gpu::{Choice, Gpu};
+use accrue::graph::{Graph, Tensor};
+use accrue::ops::Op;
+
+pub use accrue::doctor::Numbers;
 
 /// The device that all tests of a binary share. A machine without an adapter fails here: nothing is skipped.
 pub fn gpu() -> &'static Gpu {
@@ -38,37 +41,24 @@ pub fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
-/// Numbers in (-1, 1) that look random and are the same everywhere.
-pub struct Numbers(u64);
+/// The op of a name.
+pub fn op(name: &str) -> &'static dyn Op {
+    accrue::ops::find(name).unwrap()
+}
 
-impl Numbers {
-    /// Each seed gives other numbers.
-    pub fn new(seed: u64) -> Numbers {
-        Numbers(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x2545_F491_4F6C_DD1D)
-    }
+/// Adds a linear layer of so many outputs.
+pub fn linear(graph: &mut Graph, name: &str, x: Tensor, outputs: usize) -> Tensor {
+    case::linear(graph, name, x, outputs).unwrap()
+}
 
-    /// Any of 2⁶⁴.
-    pub fn word(&mut self) -> u64 {
-        // SplitMix64
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
+/// Fails with everything that is further from its twin than rounding explains. That nothing was compared fails, too.
+pub fn assert_right(name: &str, all: &[Compared]) {
+    let wrong: Vec<String> = all.iter().filter(|c| c.wrong).map(|c| format!("{}: {c}", c.kernel)).collect();
+    assert!(wrong.is_empty(), "{name}: {}", wrong.join("\n"));
+    assert!(!all.is_empty(), "{name}: nothing was compared");
+}
 
-    /// In (-1, 1).
-    pub fn float(&mut self) -> f32 {
-        ((self.word() >> 40) as f32 + 0.5) / (1u32 << 23) as f32 - 1.0
-    }
-
-    /// In 0..n.
-    pub fn below(&mut self, n: usize) -> usize {
-        (self.word() % n as u64) as usize
-    }
-
-    /// So many in (-1, 1).
-    pub fn floats(&mut self, count: usize) -> Vec<f32> {
-        (0..count).map(|_| self.float()).collect()
-    }
+/// Runs one micro-step and compares everything that it wrote: values, gradients, sums, padding; and the bits when cut.
+pub fn check(gpu: &Gpu, case: &Case) {
+    assert_right(&case.name, &compare::case(gpu, case).unwrap());
 }

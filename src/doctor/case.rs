@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use accrue::graph::{Graph, Kind, Shape, Tensor};
-use accrue::ops::{self, Op, Reads, Role, linear::LINEAR};
-use accrue::twin::Matrix;
-
 use super::Numbers;
+use crate::Result;
+use crate::graph::{Graph, Kind, Shape, Tensor};
+use crate::ops::{self, MSE, Op, Reads, Role, linear::LINEAR};
+use crate::twin::Matrix;
 
 /// A network with its loss, the values of everything that it is given, and the samples' weights.
 pub struct Case {
@@ -33,25 +33,38 @@ const OUTPUTS: usize = 2;
 
 impl Case {
     /// linear → op → linear → mse, or linear → op for a loss: what comes to the op from either side is arbitrary.
-    pub fn new(op: &'static dyn Op, rows: usize, width: usize, seed: u64) -> Case {
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) when the op does not take what an op of its role takes.
+    pub fn new(op: &'static dyn Op, rows: usize, width: usize, seed: u64) -> Result<Case> {
         let mut graph = Graph::new();
         let x = graph.input(FEATURES);
-        let before = linear(&mut graph, "before", x, width);
-        let loss_op = if matches!(op.role(), Role::Loss(_)) { op } else { ops::find("mse").unwrap() };
+        let before = linear(&mut graph, "before", x, width)?;
+        let is_loss = matches!(op.role(), Role::Loss(_));
         let output = match op.role() {
-            Role::Activation => graph.apply(op, "op", &[before]).unwrap(),
+            Role::Activation => graph.apply(op, "op", &[before])?,
             // Outputs that are no multiple of the inputs, so that the two cannot be mistaken for one another.
-            Role::Layer => layer(&mut graph, op, "op", before, width + width / 3 + 1),
+            Role::Layer => layer(&mut graph, op, "op", before, width + width / 3 + 1)?,
             Role::Loss(_) => before,
         };
-        let output = if loss_op.name() == op.name() { output } else { linear(&mut graph, "after", output, OUTPUTS) };
-        let targets = if reads(loss_op) == Reads::Class { 1 } else { graph.columns(output) };
-        let target = graph.target(targets);
-        let loss = graph.apply(loss_op, "loss", &[output, target]).unwrap();
+        let output = if is_loss { output } else { linear(&mut graph, "after", output, OUTPUTS)? };
         let name = format!("{} of {rows} × {width}", op.name());
+        Case::ending(graph, output, if is_loss { op } else { mse() }, rows, seed).map(|case| Case { name, ..case })
+    }
+
+    /// A network from its input to its output, ended by a loss, with random values for everything that it is given.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) when the loss does not take the output.
+    pub fn ending(mut graph: Graph, output: Tensor, loss: &'static dyn Op, rows: usize, seed: u64) -> Result<Case> {
+        let targets = if reads(loss) == Reads::Class { 1 } else { graph.columns(output) };
+        let target = graph.target(targets);
+        let name = loss.name().to_owned();
+        let reads = reads(loss);
+        let loss = graph.apply(loss, "loss", &[output, target])?;
         let mut case = Case { name, graph, output, loss, given: HashMap::new(), weights: Vec::new(), masked: None };
-        case.fill(rows, reads(loss_op), seed);
-        case
+        case.fill(rows, reads, seed);
+        Ok(case)
     }
 
     /// Random values for everything that is given.
@@ -89,21 +102,22 @@ impl Case {
     pub fn mask(&mut self, row: usize) {
         self.weights[row] = 0.0;
         self.masked = Some(row);
-        let input = self.graph.only(Kind::Input).unwrap();
-        for value in self.row_mut(input, row) {
-            *value = f64::from(1e30f32.copysign(*value as f32));
+        if let Some(matrix) = self.graph.only(Kind::Input).and_then(|input| self.given.get_mut(&input)) {
+            for value in &mut matrix.values[row * matrix.columns..][..matrix.columns] {
+                *value = f64::from(1e30f32.copysign(*value as f32));
+            }
         }
-    }
-
-    fn row_mut(&mut self, tensor: Tensor, row: usize) -> &mut [f64] {
-        let matrix = self.given.get_mut(&tensor).unwrap();
-        &mut matrix.values[row * matrix.columns..][..matrix.columns]
     }
 
     /// Samples.
     pub fn rows(&self) -> usize {
         self.weights.len()
     }
+}
+
+/// The loss of networks whose loss is not what they are for.
+pub(super) fn mse() -> &'static dyn Op {
+    &MSE
 }
 
 /// What a loss compares with.
@@ -115,12 +129,12 @@ pub fn reads(op: &dyn Op) -> Reads {
 }
 
 /// Adds a linear layer of so many outputs.
-pub fn linear(graph: &mut Graph, name: &str, x: Tensor, outputs: usize) -> Tensor {
+pub fn linear(graph: &mut Graph, name: &str, x: Tensor, outputs: usize) -> Result<Tensor> {
     layer(graph, &LINEAR, name, x, outputs)
 }
 
-fn layer(graph: &mut Graph, op: &'static dyn Op, name: &str, x: Tensor, outputs: usize) -> Tensor {
+fn layer(graph: &mut Graph, op: &'static dyn Op, name: &str, x: Tensor, outputs: usize) -> Result<Tensor> {
     let parts = ops::linear_parts(graph.columns(x), outputs);
     let parameters = graph.parameters(name, parts);
-    graph.apply(op, name, &[x, parameters]).unwrap()
+    graph.apply(op, name, &[x, parameters])
 }

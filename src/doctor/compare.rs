@@ -1,0 +1,267 @@
+//! Every op of a case on the GPU against its twin in f64, one dispatch at a time.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::Case;
+use super::rig::{Rig, Spot, Written};
+use super::tolerance::{EPS, rounds, tolerance};
+use crate::Result;
+use crate::gpu::Gpu;
+use crate::graph::{Kind, Tensor};
+use crate::ops::Place;
+use crate::optim::{Clip, Sgd};
+use crate::twin::{self, Matrix};
+
+/// One array that a kernel wrote, beside what its twin makes of the same inputs.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// The kernel: `linear.forward`.
+    pub kernel: String,
+    /// The array: `d before`.
+    pub what: String,
+    /// Row and column of the first element that is wrong, or else of the one that comes nearest to that.
+    pub at: (usize, usize),
+    /// The element.
+    pub ours: f64,
+    /// What the twin says.
+    pub twin: f64,
+    /// How far apart they may be.
+    pub allowed: f64,
+    /// Whether they are further apart.
+    pub wrong: bool,
+}
+
+impl Compared {
+    /// How far the element is from its twin.
+    pub fn apart(&self) -> f64 {
+        if self.ours == self.twin || (self.ours.is_nan() && self.twin.is_nan()) {
+            return 0.0;
+        }
+        (self.ours - self.twin).abs()
+    }
+
+    /// How much of what is allowed is used up.
+    pub(super) fn share(&self) -> f64 {
+        let apart = self.apart();
+        if apart == 0.0 { 0.0 } else { apart / self.allowed }
+    }
+
+    /// Compares arrays; a row that counts nothing may be left out.
+    pub(super) fn new(
+        kernel: String,
+        what: impl Into<String>,
+        ours: &Matrix,
+        twin: &Matrix,
+        allowed: impl Fn(usize, usize) -> f64,
+        skip: Option<usize>,
+    ) -> Compared {
+        assert_eq!((ours.rows, ours.columns), (twin.rows, twin.columns), "{kernel} and its twin make the same shape");
+        let mut worst =
+            Compared { kernel, what: what.into(), at: (0, 0), ours: 0.0, twin: 0.0, allowed: 0.0, wrong: false };
+        for r in (0..twin.rows).filter(|&r| Some(r) != skip) {
+            for c in 0..twin.columns {
+                let (kernel, what) = (String::new(), String::new());
+                let (ours, twin, allowed) = (ours.at(r, c), twin.at(r, c), allowed(r, c));
+                let one = Compared { kernel, what, at: (r, c), ours, twin, allowed, wrong: false };
+                let apart = one.apart();
+                // What is not a number is no difference that is allowed.
+                let right = apart <= allowed;
+                if !right || one.share() > worst.share() || worst.allowed == 0.0 {
+                    worst = Compared { kernel: worst.kernel, what: worst.what, wrong: !right, ..one };
+                }
+                if !right {
+                    return worst;
+                }
+            }
+        }
+        worst
+    }
+
+    /// Padding that is not +0.
+    fn padding(kernel: String, what: &str, spot: Option<Spot>) -> Option<Compared> {
+        let (r, c, value) = spot?;
+        let what = format!("padding of {what}");
+        Some(Compared { kernel, what, at: (r, c), ours: f64::from(value), twin: 0.0, allowed: 0.0, wrong: true })
+    }
+}
+
+impl fmt::Display for Compared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (r, c) = self.at;
+        write!(
+            f,
+            "{}[{r}, {c}] is {:e}, its twin {:.8e}: {:.1e} apart, {:.1e} allowed",
+            self.what,
+            self.ours as f32,
+            self.twin,
+            self.apart(),
+            self.allowed
+        )
+    }
+}
+
+/// Everything that a micro-step wrote, without padding.
+pub struct Ran {
+    /// Values by tensor.
+    pub values: HashMap<Tensor, Matrix>,
+    /// Gradients by tensor.
+    pub gradients: HashMap<Tensor, Matrix>,
+    /// Padding that is not +0.
+    pub padding: Vec<Compared>,
+}
+
+/// What a micro-step wrote, by tensor.
+pub fn ran(rig: &Rig, written: &Written) -> Result<Ran> {
+    let case = rig.case;
+    let mut ran = Ran { values: case.given.clone(), gradients: HashMap::new(), padding: Vec::new() };
+    for (&place, floats) in written {
+        let tensor = match place {
+            Place::Value(tensor) => tensor,
+            Place::Gradient(tensor) if case.graph.info(tensor).kind == Kind::Made => tensor,
+            _ => continue,
+        };
+        let list = if matches!(place, Place::Value(_)) { &mut ran.values } else { &mut ran.gradients };
+        list.insert(tensor, rig.matrix(tensor, floats));
+        let (name, spot) = (&case.graph.info(tensor).name, rig.padding(tensor, floats));
+        ran.padding.extend(Compared::padding(rig.writer(place), name, spot));
+    }
+    let gradients = rig.read(Place::Gradients(rig.all()))?;
+    let writer = || case.graph.only(Kind::Parameter).map_or_else(String::new, |t| rig.writer(Place::Gradient(t)));
+    ran.padding.extend(Compared::padding(writer(), "the gradients", rig.flat_padding(&gradients)?));
+    ran.gradients.extend(rig.unflat(&gradients));
+    let weights = Matrix { rows: case.rows(), columns: 1, values: case.weights.clone() };
+    ran.gradients.insert(case.loss, weights);
+    Ok(ran)
+}
+
+/// Each op against its twin, both given what the GPU gave the op, so that no other op's rounding is in the difference.
+pub fn each_op(rig: &Rig, ran: &Ran) -> Vec<Compared> {
+    let case = rig.case;
+    let mut all = ran.padding.clone();
+    let mut sums: HashMap<Tensor, (Matrix, Matrix)> = HashMap::new();
+    for node in case.graph.nodes().iter().rev() {
+        let inputs: Vec<&Matrix> = node.inputs.iter().map(|input| &ran.values[input]).collect();
+        let (output, doutput) = (&ran.values[&node.output], &ran.gradients[&node.output]);
+        let twin = node.op.twin_forward(&inputs);
+        let twins = node.op.twin_backward(&inputs, &twin, doutput);
+        let allowed = tolerance(node.op, &inputs, &twin, doutput, &twins);
+        let (name, kernel) = (&case.graph.info(node.output).name, rig.writer(Place::Value(node.output)));
+        all.push(Compared::new(kernel, name, output, &twin, |r, c| allowed.value.at(r, c), case.masked));
+        for ((&input, twin), allowed) in node.inputs.iter().zip(twins).zip(allowed.inputs) {
+            match sums.get_mut(&input) {
+                None => drop(sums.insert(input, (twin, allowed))),
+                Some((sum, bound)) => {
+                    sum.values.iter_mut().zip(&twin.values).for_each(|(s, v)| *s += v);
+                    // One more addition.
+                    let terms = allowed.values.iter().zip(&sum.values);
+                    bound.values.iter_mut().zip(terms).for_each(|(b, (a, s))| *b += a + 2.0 * EPS * s.abs());
+                }
+            }
+        }
+    }
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_by_key(|&(tensor, _)| tensor);
+    for (tensor, (twin, allowed)) in &sums {
+        if matches!(case.graph.info(*tensor).kind, Kind::Made | Kind::Parameter) {
+            let what = format!("d {}", case.graph.info(*tensor).name);
+            let kernel = rig.writer(Place::Gradient(*tensor));
+            let ours = &ran.gradients[tensor];
+            all.push(Compared::new(kernel, what, ours, twin, |r, c| allowed.at(r, c), None));
+        }
+    }
+    all
+}
+
+/// The window's loss and weight against the sums over its rows.
+fn sums(rig: &Rig, ran: &Ran, stats: &[f32]) -> Compared {
+    let case = rig.case;
+    let rows: Vec<(f64, f64)> = (0..case.rows())
+        .map(|r| (case.weights[r], ran.values[&case.loss].at(r, 0)))
+        .filter(|row| row.0 != 0.0)
+        .collect();
+    let by = rounds(rows.len());
+    let (weight, loss) = rows.iter().fold((0.0, 0.0), |sum, row| (sum.0 + row.0, sum.1 + row.0 * row.1));
+    let size: f64 = rows.iter().map(|row| (row.0 * row.1).abs()).sum();
+    let twin = Matrix { rows: 1, columns: 2, values: vec![loss, weight] };
+    let ours = Matrix::from_f32(1, 2, &stats[..2]);
+    Compared::new(
+        rig.writer(Place::Stats),
+        "loss and weight of the window",
+        &ours,
+        &twin,
+        |_, c| by * [size, weight][c],
+        None,
+    )
+}
+
+/// From end to end: the ops are also in the right order and given the right tensors.
+fn end_to_end(rig: &Rig, ran: &Ran) -> Vec<Compared> {
+    let case = rig.case;
+    let mut twin = twin::forward(&case.graph, &case.given);
+    twin::backward(&case.graph, &mut twin, case.loss, &case.weights);
+    let parameters = case.graph.tensors().filter(|&tensor| case.graph.info(tensor).kind == Kind::Parameter);
+    let compare = |tensor| {
+        let (ours, twin) = (&ran.gradients[&tensor], &twin.gradients[&tensor]);
+        let what = format!("d {}, from end to end", case.graph.info(tensor).name);
+        let allowed = 1e-4 * largest(twin);
+        Compared::new("network".to_owned(), what, ours, twin, |_, _| allowed, None)
+    };
+    parameters.map(compare).collect()
+}
+
+/// The largest of all |elements|.
+pub(super) fn largest(m: &Matrix) -> f64 {
+    m.values.iter().fold(0.0, |most: f64, v| most.max(v.abs()))
+}
+
+/// The same window again, cut into pieces that fit nothing: the gradients and the sums must have the same bits.
+fn cut(rig: &Rig, stats: &[f32]) -> Result<Vec<Compared>> {
+    let rows = rig.case.rows();
+    let first = 5.min(rows - 1);
+    let second = first.max(rows * 3 / 5);
+    let cut: Vec<usize> = [first, second - first, rows - second].into_iter().filter(|&rows| rows > 0).collect();
+    let parameters = rig.case.graph.tensors().filter(|&tensor| rig.case.graph.info(tensor).kind == Kind::Parameter);
+    let mut whole = vec![(Place::Stats, "loss and weight of the window".to_owned(), stats[..2].to_vec())];
+    for tensor in parameters {
+        let place = Place::Gradient(tensor);
+        whole.push((place, format!("d {}", rig.case.graph.info(tensor).name), rig.read(place)?));
+    }
+    rig.micro_steps(&cut)?;
+    let mut all = Vec::new();
+    for (place, name, whole) in whole {
+        let again = rig.read(place)?;
+        let at = (0..whole.len()).find(|&at| again[at].to_bits() != whole[at].to_bits());
+        let (ours, twin) = at.map_or((0.0, 0.0), |at| (f64::from(again[at]), f64::from(whole[at])));
+        let what = format!("{name} of {cut:?} rows, beside that of {rows} at once,");
+        let (at, wrong) = ((0, at.unwrap_or(0)), at.is_some());
+        all.push(Compared { kernel: rig.writer(place), what, at, ours, twin, allowed: 0.0, wrong });
+    }
+    Ok(all)
+}
+
+/// Runs one micro-step and compares everything that it wrote: values, gradients, sums, padding; then the same rows as a
+/// window of several micro-batches, whose gradients must have the same bits.
+///
+/// # Errors
+/// What the driver has against it.
+pub fn case(gpu: &Gpu, case: &Case) -> Result<Vec<Compared>> {
+    let rig = Rig::new(gpu, case, &Sgd::default(), Clip::default())?;
+    let written = rig.micro_step()?;
+    let ran = ran(&rig, &written)?;
+    let stats = &written[&Place::Stats];
+    let mut all = each_op(&rig, &ran);
+    all.push(sums(&rig, &ran, stats));
+    // What comes next goes through all kernels, and would blame others for what one of them has done.
+    if all.iter().any(|compared| compared.wrong) {
+        return Ok(all);
+    }
+    // In f64 a masked, huge row ends in other numbers than in f32, and none of them count.
+    if case.masked.is_none() {
+        all.extend(end_to_end(&rig, &ran));
+    }
+    if case.rows() > 1 {
+        all.extend(cut(&rig, stats)?);
+    }
+    Ok(all)
+}

@@ -1,0 +1,245 @@
+//! Runs the steps of a plan one by one and reads back what each of them wrote. After the last step much of it would be
+//! gone, because tensors that are not alive together share memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use super::Case;
+use crate::gpu::{Access, Dispatch, Gpu, SLOT, Scalar, encode};
+use crate::graph::{Graph, Kind, Shape, Tensor};
+use crate::ops::{Place, Role, Span, Step};
+use crate::optim::{Clip, Optimizer};
+use crate::plan::{Array, Plan, Program, SHADERS, Training};
+use crate::twin::Matrix;
+use crate::{Error, Result};
+
+/// A case on a device.
+pub struct Rig<'a> {
+    /// The case.
+    pub case: &'a Case,
+    /// Its plan, made real.
+    pub program: Program,
+}
+
+/// What each place held after the last step that wrote it, padding included.
+pub type Written = HashMap<Place, Vec<f32>>;
+
+/// Where padding is not +0: row, column, and what stands there.
+pub type Spot = (usize, usize, f32);
+
+impl<'a> Rig<'a> {
+    /// Plans a case and uploads what it is given; every other float is a NaN, so that what is not written shows.
+    ///
+    /// # Errors
+    /// What the driver has against it.
+    pub fn new(gpu: &Gpu, case: &'a Case, optimizer: &dyn Optimizer, clip: Clip) -> Result<Rig<'a>> {
+        let training = Training { loss: case.loss, optimizer, clip, open_blocks: true };
+        let plan = Plan::new(&case.graph, case.output, case.rows(), Some(training))?;
+        let rig = Rig { case, program: Program::new(gpu, plan)? };
+        for step in rig.plan().forward.iter().chain(&rig.plan().loss).chain(&rig.plan().gradient) {
+            for &(_, place) in &step.bindings {
+                rig.fill(place, f32::NAN)?;
+            }
+        }
+        rig.upload(Place::Record, &rig.records(0..case.rows()))?;
+        let parameters = rig.flat(|tensor| rig.case.given[&tensor].clone())?;
+        rig.upload(Place::Parameters(rig.all()), &parameters)?;
+        Ok(rig)
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.program.plan
+    }
+
+    /// All parameters.
+    pub fn all(&self) -> Span {
+        Span { start: 0, len: (self.plan().layout.floats() / 4) as u32 }
+    }
+
+    /// Forward, loss and gradient of one micro-batch that is a window of its own, step by step.
+    pub fn micro_step(&self) -> Result<Written> {
+        self.clock(&[("rows", self.case.rows() as u32), ("first", 1), ("last", 1)], &[])?;
+        let (plan, program) = (&self.program.plan, &self.program);
+        let mut written = Written::new();
+        let lists =
+            [(&plan.forward, &program.forward), (&plan.loss, &program.loss), (&plan.gradient, &program.gradient)];
+        for (steps, dispatches) in lists {
+            for (step, dispatch) in steps.iter().zip(dispatches) {
+                self.run(std::slice::from_ref(dispatch))?;
+                for place in self.writes(step)? {
+                    written.insert(place, self.read(place)?);
+                }
+            }
+        }
+        Ok(written)
+    }
+
+    /// The same window in micro-batches of so many rows, which together are all rows.
+    pub fn micro_steps(&self, cut: &[usize]) -> Result<()> {
+        let (all, mut row0) = (self.case.rows(), 0);
+        for &rows in cut {
+            let last = u32::from(row0 + rows == all);
+            let clock = [("rows", rows), ("row0", row0), ("first", usize::from(row0 == 0))];
+            let clock: Vec<_> =
+                clock.iter().map(|&(name, value)| (name, value as u32)).chain([("last", last)]).collect();
+            self.clock(&clock, &[])?;
+            self.upload(Place::Record, &self.records(row0..row0 + rows))?;
+            for list in [&self.program.forward, &self.program.loss, &self.program.gradient] {
+                self.run_rows(list, rows)?;
+            }
+            row0 += rows;
+        }
+        Ok(())
+    }
+
+    /// Encodes and submits dispatches for all rows.
+    pub fn run(&self, dispatches: &[Dispatch]) -> Result<()> {
+        self.run_rows(dispatches, self.case.rows())
+    }
+
+    fn run_rows(&self, dispatches: &[Dispatch], rows: usize) -> Result<()> {
+        let gpu = self.program.gpu();
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        encode(gpu, &mut pass, dispatches, rows as u32, 0);
+        drop(pass);
+        gpu.submit(encoder.finish()).map(drop)
+    }
+
+    /// Sets fields of the clock (the others are 0) and the update's scalars.
+    pub fn clock(&self, fields: &[(&str, u32)], scalars: &[u8]) -> Result<()> {
+        let names = ["rows", "row0", "first", "last", "index0", "update", "slot", "hold"];
+        let value = |name| fields.iter().find(|(given, _)| *given == name).map_or(0, |&(_, value)| value);
+        let fields: Vec<_> = names.iter().map(|&name| (name, Scalar::U32(value(name)))).collect();
+        let reflection = self.program.gpu().reflection(SHADERS[0])?;
+        let mut bytes = reflection.pack("clock", &fields).map_err(Error::Internal)?;
+        bytes.resize(SLOT as usize, 0);
+        bytes.extend(scalars);
+        self.program.gpu().upload(self.program.clocks(), &bytes)
+    }
+
+    /// Fills a place with one value.
+    pub fn fill(&self, place: Place, value: f32) -> Result<()> {
+        let (_, range) = self.program.at(place)?;
+        self.upload(place, &vec![value; (range.end - range.start) as usize / 4])
+    }
+
+    /// Writes the beginning of a place.
+    pub fn upload(&self, place: Place, values: &[f32]) -> Result<()> {
+        let (buffer, range) = self.program.at(place)?;
+        self.program.gpu().queue().write_buffer(buffer, range.start, bytemuck::cast_slice(values));
+        Ok(())
+    }
+
+    /// All of a place.
+    pub fn read(&self, place: Place) -> Result<Vec<f32>> {
+        let (buffer, range) = self.program.at(place)?;
+        let floats = self.program.gpu().read_f32(buffer, range.end as usize / 4)?;
+        Ok(floats[range.start as usize / 4..].to_vec())
+    }
+
+    fn writes(&self, step: &Step) -> Result<Vec<Place>> {
+        let reflection = self.program.gpu().reflection(step.shader)?;
+        let bindings = reflection.entries.get(step.entry).map_or(&[][..], |entry| &entry.bindings);
+        let writes = |name| bindings.iter().any(|b| b.name == name && b.access == Access::ReadWrite);
+        Ok(step.bindings.iter().filter(|&&(name, _)| writes(name)).map(|&(_, place)| place).collect())
+    }
+
+    /// The kernel that writes a place last in a micro-step: `linear.forward`.
+    pub fn writer(&self, place: Place) -> String {
+        let plan = self.plan();
+        let mut steps = plan.forward.iter().chain(&plan.loss).chain(&plan.gradient);
+        let writer = steps.rfind(|step| self.writes(step).is_ok_and(|places| places.contains(&place)));
+        writer.map_or_else(String::new, kernel)
+    }
+
+    /// Records with zeros as padding. The rows after the last stay as they are.
+    fn records(&self, rows: Range<usize>) -> Vec<f32> {
+        let record = self.plan().record;
+        let mut records = vec![0.0; record.stride * rows.len()];
+        for (r, record_of_row) in rows.zip(records.chunks_mut(record.stride)) {
+            for (kind, at) in [(Kind::Input, 0), (Kind::Target, record.target_at)] {
+                let Some(matrix) = self.case.graph.only(kind).map(|tensor| &self.case.given[&tensor]) else { continue };
+                for c in 0..matrix.columns {
+                    record_of_row[at + c] = matrix.at(r, c) as f32;
+                }
+            }
+            record_of_row[record.weight_at] = self.case.weights[r] as f32;
+        }
+        records
+    }
+
+    /// The flat array of a value for each parameter, given as the twins have it: one row, part after part.
+    pub fn flat(&self, value: impl Fn(Tensor) -> Matrix) -> Result<Vec<f32>> {
+        let mut arrays = BTreeMap::new();
+        for (tensor, name, shape, range) in parts(&self.case.graph) {
+            let values = value(tensor).values[range].iter().map(|&v| v as f32).collect();
+            arrays.insert(name, Array { shape, values });
+        }
+        self.plan().layout.pack(&arrays).map_err(Error::Internal)
+    }
+
+    /// The values of each parameter, as the twins have it, from a flat array.
+    pub fn unflat(&self, flat: &[f32]) -> HashMap<Tensor, Matrix> {
+        let arrays = self.plan().layout.unpack(flat);
+        let mut values: HashMap<Tensor, Vec<f32>> = HashMap::new();
+        for (tensor, name, _, _) in parts(&self.case.graph) {
+            values.entry(tensor).or_default().extend(&arrays[&name].values);
+        }
+        values.into_iter().map(|(tensor, row)| (tensor, Matrix::from_f32(1, row.len(), &row))).collect()
+    }
+
+    /// The first float of a flat array's padding that is not +0.
+    pub fn flat_padding(&self, flat: &[f32]) -> Result<Option<Spot>> {
+        let layout = &self.plan().layout;
+        let again = layout.pack(&layout.unpack(flat)).map_err(Error::Internal)?;
+        let at = (0..flat.len()).find(|&at| again[at].to_bits() != flat[at].to_bits());
+        Ok(at.map(|at| (0, at, flat[at])))
+    }
+
+    /// The real columns of a tensor's rows.
+    pub fn matrix(&self, tensor: Tensor, floats: &[f32]) -> Matrix {
+        let columns = self.case.graph.columns(tensor);
+        let rows: Vec<&[f32]> = floats.chunks(self.stride(tensor)).take(self.case.rows()).collect();
+        let values: Vec<f32> = rows.iter().flat_map(|row| &row[..columns]).copied().collect();
+        Matrix::from_f32(rows.len(), columns, &values)
+    }
+
+    /// The first float of the padding of a tensor's rows that is not +0.
+    pub fn padding(&self, tensor: Tensor, floats: &[f32]) -> Option<Spot> {
+        let columns = self.case.graph.columns(tensor);
+        let rows = floats.chunks(self.stride(tensor)).take(self.case.rows()).enumerate();
+        let mut padding = rows.flat_map(|(r, row)| (columns..row.len()).map(move |c| (r, c, row[c])));
+        padding.find(|(_, _, value)| value.to_bits() != 0)
+    }
+
+    /// The losses of the rows lie side by side; everything else is padded to multiples of four.
+    fn stride(&self, tensor: Tensor) -> usize {
+        let makes = self.case.graph.nodes().iter().find(|node| node.output == tensor);
+        let is_loss = makes.is_some_and(|node| matches!(node.op.role(), Role::Loss(_)));
+        if is_loss { 1 } else { self.case.graph.columns(tensor).next_multiple_of(4) }
+    }
+}
+
+/// The name of a step's kernel: `linear.forward`.
+pub fn kernel(step: &Step) -> String {
+    format!("{}.{}", step.shader.name, step.entry)
+}
+
+type PartOf = (Tensor, String, Vec<usize>, Range<usize>);
+
+/// Every part of every parameter: its name, its shape, and where it lies in the twins' row.
+fn parts(graph: &Graph) -> Vec<PartOf> {
+    let mut all = Vec::new();
+    for tensor in graph.tensors() {
+        let Shape::Parameters(parts) = graph.shape(tensor) else { continue };
+        let mut at = 0;
+        for part in parts {
+            let name = format!("{}.{}", graph.info(tensor).name, part.name);
+            all.push((tensor, name, part.shape.clone(), at..at + part.elements()));
+            at += part.elements();
+        }
+    }
+    all
+}

@@ -1,0 +1,172 @@
+//! What ends a window against its twin: clipping and optimizers over several updates, closing an open block; and the
+//! gather that begins a micro-batch.
+
+use super::case::{linear, mse};
+use super::compare::{Compared, largest};
+use super::rig::{Rig, kernel};
+use super::tolerance::rounds;
+use super::{Case, Numbers};
+use crate::gpu::{Gpu, usage};
+use crate::graph::{Graph, Tensor};
+use crate::ops::Place;
+use crate::optim::{Clip, Optimizer, STRETCH, Sgd};
+use crate::twin::Matrix;
+use crate::{Error, Result};
+
+/// A network of one layer, and its parameters.
+///
+/// # Errors
+/// Never for sizes above 0.
+pub fn layer(inputs: usize, outputs: usize) -> Result<(Case, Tensor)> {
+    of_one_layer(inputs, outputs, 1)
+}
+
+fn of_one_layer(inputs: usize, outputs: usize, rows: usize) -> Result<(Case, Tensor)> {
+    let mut graph = Graph::new();
+    let x = graph.input(inputs);
+    let output = linear(&mut graph, "layer", x, outputs)?;
+    let parameters = graph.nodes()[0].inputs[1];
+    let name = format!("a layer of {inputs} × {outputs}");
+    Ok((Case { name, ..Case::ending(graph, output, mse(), rows, 5)? }, parameters))
+}
+
+/// Gives the next update its window: the sums of the gradients, of the loss and of the weight, and how many updates were
+/// made before it. What else the stats hold stays, and is 0 in the beginning.
+///
+/// # Errors
+/// What the driver has against it.
+pub fn window(rig: &Rig, sums: &[f32], loss: f32, weight: f32, made: u32) -> Result<()> {
+    rig.upload(Place::Gradients(rig.all()), sums)?;
+    let mut head = if made == 0 { vec![0.0; 12] } else { rig.read(Place::Stats)?[..12].to_vec() };
+    (head[0], head[1], head[8]) = (loss, weight, f32::from_bits(made));
+    rig.upload(Place::Stats, &head)
+}
+
+/// Makes one update of the window that was given.
+///
+/// # Errors
+/// What the driver has against it.
+pub fn update(rig: &Rig, optimizer: &dyn Optimizer, update: u64, lr: f64) -> Result<()> {
+    let step = rig.plan().update.last().ok_or_else(|| Error::Internal("a plan has an update".to_owned()))?;
+    let reflection = rig.program.gpu().reflection(step.shader)?;
+    let scalars = reflection.pack("scalars", &optimizer.scalars(update, lr)).map_err(Error::Internal)?;
+    rig.clock(&[("update", update as u32)], &scalars)?;
+    rig.run(&rig.program.update)
+}
+
+/// An optimizer and its twin over six updates of one layer: parameters, moments and what clipping makes of the gradient.
+///
+/// # Errors
+/// What the driver has against it.
+pub fn optimizer(gpu: &Gpu, optimizer: &dyn Optimizer, clip: Clip, layer: (usize, usize)) -> Result<Vec<Compared>> {
+    let (case, tensor) = of_one_layer(layer.0, layer.1, 1)?;
+    let rig = Rig::new(gpu, &case, optimizer, clip)?;
+    let name = rig.plan().update.last().map_or_else(String::new, kernel);
+    let mut numbers = Numbers::new(9);
+    let mut parameters = case.given[&tensor].clone();
+    let count = parameters.columns;
+    let mut moments = vec![0.0; count * optimizer.moments()];
+    let mut all = Vec::new();
+    for at in 1..=6 {
+        // Weights far from 1: what is not divided by them is found out.
+        let weight = 3.0 + 10.0 * numbers.float().abs();
+        let sums = Matrix::from_f32(1, count, &numbers.floats(count));
+        let mut gradient: Vec<f64> = sums.values.iter().map(|sum| sum / f64::from(weight)).collect();
+        let lr = 0.5 / at as f64;
+        window(&rig, &rig.flat(|_| sums.clone())?, 1.0, weight, at as u32 - 1)?;
+        update(&rig, optimizer, at, lr)?;
+        all.extend(norm(&rig, clip, weight)?);
+        clip.twin(&mut gradient);
+        optimizer.twin(at, lr, &gradient, &mut parameters.values, &mut moments);
+
+        let mut compare = |what: String, flat: &[f32], twin: &Matrix| -> Result<()> {
+            let allowed = 1e-6 * largest(twin);
+            let ours = &rig.unflat(flat)[&tensor];
+            all.push(Compared::new(name.clone(), what.clone(), ours, twin, |_, _| allowed, None));
+            if let Some((r, c, value)) = rig.flat_padding(flat)? {
+                let (what, ours) = (format!("padding of {what}"), f64::from(value));
+                let kernel = name.clone();
+                all.push(Compared { kernel, what, at: (r, c), ours, twin: 0.0, allowed: 0.0, wrong: true });
+            }
+            Ok(())
+        };
+        compare(format!("parameters after update {at}"), &rig.read(Place::Parameters(rig.all()))?, &parameters)?;
+        if optimizer.moments() > 0 {
+            let flat = rig.read(Place::Moments(rig.all()))?;
+            let twins = moments.chunks(count).map(|twin| Matrix { rows: 1, columns: count, values: twin.to_vec() });
+            for (k, (flat, twin)) in flat.chunks(flat.len() / optimizer.moments()).zip(twins).enumerate() {
+                compare(format!("moment {} after update {at}", k + 1), flat, &twin)?;
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The parts of the gradient's squared norm, and the scale that follows from it.
+fn norm(rig: &Rig, clip: Clip, weight: f32) -> Result<Vec<Compared>> {
+    let (Some(most), [squares, factor, ..]) = (clip.norm, &rig.plan().update[..]) else { return Ok(Vec::new()) };
+    let row = |values: Vec<f64>| Matrix { rows: 1, columns: values.len(), values };
+    let sums = rig.read(Place::Gradients(rig.all()))?;
+    let norms = rig.read(Place::Norms)?;
+    let stretch = 4 * STRETCH;
+    let twin = sums.chunks(stretch).map(|sums| sums.iter().map(|&sum| f64::from(sum) * f64::from(sum)).sum::<f64>());
+    let (ours, twin) = (row(norms.iter().map(|&norm| f64::from(norm)).collect()), row(twin.collect()));
+    let squares =
+        Compared::new(kernel(squares), "norms", &ours, &twin, |_, c| rounds(stretch) * twin.values[c] + 1e-30, None);
+    let norm = ours.values.iter().sum::<f64>().sqrt() / f64::from(weight);
+    let twin = row(vec![(most / (norm + 1e-6)).min(1.0)]);
+    let ours = row(vec![f64::from(rig.read(Place::Stats)?[10])]);
+    let factor = Compared::new(kernel(factor), "scale", &ours, &twin, |_, _| 1e-6 * twin.values[0], None);
+    Ok(vec![squares, factor])
+}
+
+/// Closing an open block: one addition for each parameter, and for the sums of loss and weight. Exact.
+///
+/// # Errors
+/// What the driver has against it.
+pub fn close(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
+    let (case, _) = of_one_layer(layer.0, layer.1, 1)?;
+    let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
+    let mut numbers = Numbers::new(3);
+    let len = rig.plan().layout.floats();
+    let (sums, open, head) = (numbers.floats(len), numbers.floats(len), numbers.floats(4));
+    rig.upload(Place::Gradients(rig.all()), &sums)?;
+    rig.upload(Place::OpenGradients(rig.all()), &open)?;
+    rig.upload(Place::Stats, &head)?;
+    rig.clock(&[], &[])?;
+    rig.run(&rig.program.close)?;
+    let name = rig.plan().close.first().map_or_else(String::new, kernel);
+    let added = |a: &[f32], b: &[f32]| -> Vec<f32> { a.iter().zip(b).map(|(a, b)| a + b).collect() };
+    let compare = |what: &str, ours: &[f32], twin: &[f32]| {
+        let row = |values: &[f32]| Matrix::from_f32(1, values.len(), values);
+        Compared::new(name.clone(), what, &row(ours), &row(twin), |_, _| 0.0, None)
+    };
+    Ok(vec![
+        compare("gradients", &rig.read(Place::Gradients(rig.all()))?, &added(&sums, &open)),
+        compare("loss and weight of the window", &rig.read(Place::Stats)?[..2], &added(&head[..2], &head[2..])),
+    ])
+}
+
+/// Rows out of data on the GPU, by number, from the middle of a list. Exact.
+///
+/// # Errors
+/// What the driver has against it.
+pub fn gather(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> {
+    let (case, _) = of_one_layer(features, 3, rows)?;
+    let mut rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
+    let (all, stride, first) = (2 * rows + 1, rig.plan().record.stride, 3);
+    let mut numbers = Numbers::new(4);
+    let data = numbers.floats(all * stride);
+    let buffer = gpu.buffer("accrue.doctor.data", 4 * data.len() as u64, usage::STORAGE)?;
+    gpu.upload(&buffer, bytemuck::cast_slice(&data))?;
+    let samples: Vec<u32> = (0..first + rows).map(|_| numbers.below(all) as u32).collect();
+    let (list, _) = rig.program.at(Place::Sample)?;
+    gpu.queue().write_buffer(list, 0, bytemuck::cast_slice(&samples));
+    rig.program.attach(&buffer)?;
+    rig.clock(&[("rows", rows as u32), ("index0", first as u32)], &[])?;
+    rig.run(&rig.program.gather)?;
+    let ours = Matrix::from_f32(rows, stride, &rig.read(Place::Record)?[..rows * stride]);
+    let twin = Matrix::build(rows, stride, |r, c| f64::from(data[samples[first + r] as usize * stride + c]));
+    let name = rig.plan().gather.first().map_or_else(String::new, kernel);
+    Ok(vec![Compared::new(name, "records", &ours, &twin, |_, _| 0.0, None)])
+}
