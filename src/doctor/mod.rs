@@ -1,11 +1,172 @@
-//! Kernels beside their twins, one dispatch at a time, on any device.
+//! A self-test of a device: every kernel against its twin on awkward shapes, the law of partitions on a small run, and how
+//! fast the device is. `accrue doctor` prints it; an app can run it on the device that it has.
+//!
+//! A driver may compile a kernel wrongly, and a training on it then goes wrong quietly. Each kernel is run alone and compared
+//! with its twin in `f64`, which is given what the GPU gave the kernel: what is wrong is then named, and nothing that
+//! comes after it. How far `f32` may be from `f64` follows from the sizes of what is added.
+//!
+//! ```no_run
+//! use accrue::{doctor, gpu::{Choice, Gpu}};
+//! let gpu = Gpu::new(&Choice::default())?;
+//! let report = doctor::check(&gpu, |finding| println!("{finding}"))?;
+//! assert!(report.all_right(), "{}", report.verdict());
+//! # Ok::<(), accrue::Error>(())
+//! ```
+//!
+//! Whoever writes an op or an optimizer can hold it against its twin with [`check_ops`] and [`check_optimizers`]; the
+//! tests do, with the same [`Case`], [`rig`] and [`compare`].
 
+mod bits;
 pub mod case;
 pub mod compare;
+mod device;
+mod kernels;
 mod numbers;
 pub mod rig;
+pub mod speed;
 mod tolerance;
 pub mod updates;
 
+use std::fmt;
+use std::time::Instant;
+
+use serde::Serialize;
+
 pub use case::Case;
+pub use device::{Device, Limits};
+pub use kernels::{check_ops, check_optimizers};
 pub use numbers::Numbers;
+pub use speed::Speed;
+
+use crate::Result;
+use crate::gpu::Gpu;
+use crate::ops::ALL;
+use crate::optim::{Adam, Clip, Optimizer, Sgd};
+
+/// What a [`Finding`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// A kernel beside its twin.
+    Kernel,
+    /// The bits of a run whose windows were cut, beside those of whole windows.
+    Bits,
+}
+
+/// How far a kernel is from its twin, at the element that comes nearest to what is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Rounding {
+    /// The difference.
+    pub apart: f64,
+    /// What rounding explains.
+    pub allowed: f64,
+}
+
+/// One thing that was checked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// What it is about.
+    pub part: Part,
+    /// The kernel, as in `linear.forward`, or the cut.
+    pub name: String,
+    /// How many arrays, or runs, were compared.
+    pub cases: usize,
+    /// How far from its twin; not where bits are compared.
+    pub rounding: Option<Rounding>,
+    /// What is wrong, if anything is: the case, the first wrong element, what it is and what it should be.
+    pub wrong: Option<String>,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        match (&self.wrong, self.rounding) {
+            (Some(wrong), _) => write!(f, "WRONG  {name:<24} {wrong}"),
+            (None, None) => write!(f, "ok     {name:<24} equal bits"),
+            (None, Some(Rounding { apart: 0.0, .. })) => write!(f, "ok     {name:<24} exact"),
+            (None, Some(Rounding { apart, allowed })) => write!(f, "ok     {name:<24} {apart:.1e} of {allowed:.1e}"),
+        }
+    }
+}
+
+/// All that was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Kernels and cuts, each named once.
+    pub findings: Vec<Finding>,
+    /// How fast the device is.
+    pub speed: Speed,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    pub fn all_right(&self) -> bool {
+        self.findings.iter().all(|finding| finding.wrong.is_none())
+    }
+
+    /// The findings of one part, and the wrong ones among them.
+    fn count(&self, part: Part) -> (usize, Vec<&str>) {
+        let of = || self.findings.iter().filter(move |finding| finding.part == part);
+        (of().count(), of().filter(|finding| finding.wrong.is_some()).map(|finding| finding.name.as_str()).collect())
+    }
+
+    /// One line.
+    pub fn verdict(&self) -> String {
+        let ((kernels, wrong), (cuts, differ)) = (self.count(Part::Kernel), self.count(Part::Bits));
+        let seconds = self.seconds;
+        if self.all_right() {
+            return format!("all right: {kernels} kernels, equal bits in {cuts} partitions, {seconds:.1} s");
+        }
+        let mut parts = Vec::new();
+        if !wrong.is_empty() {
+            parts.push(format!("{} of {kernels} kernels ({})", wrong.len(), wrong.join(", ")));
+        }
+        if !differ.is_empty() {
+            parts.push(format!("the bits of {} of {cuts} partitions", differ.len()));
+        }
+        format!("WRONG: {}; results on this adapter and driver cannot be trusted", parts.join(" and "))
+    }
+}
+
+/// Checks a device: all kernels, the law of partitions, and its speed. `watch` is told of each finding as it is made, and
+/// again of one that turns out to be wrong later.
+///
+/// # Errors
+/// [`Error::DeviceLost`](crate::Error::DeviceLost) and [`Error::Memory`](crate::Error::Memory): then nothing can be said.
+pub fn check(gpu: &Gpu, mut watch: impl FnMut(&Finding)) -> Result<Report> {
+    let start = Instant::now();
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut found = |finding: Finding| {
+        watch(&finding);
+        match findings.iter_mut().find(|known| (known.part, &known.name) == (finding.part, &finding.name)) {
+            Some(known) => *known = finding,
+            None => findings.push(finding),
+        }
+    };
+    check_ops(gpu, ALL, &mut found)?;
+    let (sgd, momentum) = (Sgd::default(), Sgd { momentum: 0.9, ..Sgd::default() });
+    let nesterov = Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.01, ..Sgd::default() };
+    let dampened = Sgd { momentum: 0.9, dampening: 0.3, ..Sgd::default() };
+    let (adam, adamw) = (Adam::adam(), Adam::adamw());
+    let (free, norm) = (Clip::default(), Clip { norm: Some(0.2), value: None });
+    let both = Clip { norm: Some(2.0), value: Some(0.05) };
+    let optimizers: [(&dyn Optimizer, Clip); 7] = [
+        (&sgd, free),
+        (&momentum, norm),
+        (&nesterov, free),
+        (&dampened, both),
+        (&adam, free),
+        (&adam, norm),
+        (&adamw, both),
+    ];
+    check_optimizers(gpu, &optimizers, &mut found)?;
+    kernels::check_rest(gpu, &mut found)?;
+    bits::check(gpu, &mut found)?;
+    let speed = speed::measure(gpu)?;
+    Ok(Report { findings, speed, seconds: start.elapsed().as_secs_f64() })
+}
+
+/// What the runs train whose bits are compared, in words.
+pub const RUNS: &str = bits::WHAT;

@@ -34,6 +34,7 @@ struct Inner {
     info: wgpu::AdapterInfo,
     why: String,
     limits: wgpu::Limits,
+    offers: wgpu::Features,
     counters: Counters,
     /// Buffers until one fails on purpose; 0: none does.
     failing: AtomicU64,
@@ -101,15 +102,23 @@ impl Gpu {
             .map_err(|e| Error::NoAdapter(format!("{} gives no device: {e}", found.describe())))?;
         // Our own device: what no error scope of ours catches is said, and ends nothing.
         device.on_uncaptured_error(Arc::new(|error: wgpu::Error| log::error!("wgpu: {error}")));
-        Ok(Self::assemble(device, queue, found.info, why))
+        let offers = found.adapter.features();
+        Ok(Self::assemble(device, queue, found.info, why, offers))
     }
 
     /// Uses the device and queue of a host.
     pub fn from_host(device: &wgpu::Device, queue: &wgpu::Queue) -> Gpu {
-        Self::assemble(device.clone(), queue.clone(), device.adapter_info(), "the host's device".to_owned())
+        let why = "the host's device".to_owned();
+        Self::assemble(device.clone(), queue.clone(), device.adapter_info(), why, device.features())
     }
 
-    fn assemble(device: wgpu::Device, queue: wgpu::Queue, info: wgpu::AdapterInfo, why: String) -> Gpu {
+    fn assemble(
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        info: wgpu::AdapterInfo,
+        why: String,
+        offers: wgpu::Features,
+    ) -> Gpu {
         let limits = device.limits();
         let inner = Inner {
             device,
@@ -117,6 +126,7 @@ impl Gpu {
             info,
             why,
             limits,
+            offers,
             counters: Counters::default(),
             failing: AtomicU64::new(0),
             reflections: Mutex::default(),
@@ -148,6 +158,11 @@ impl Gpu {
     /// What the device allows.
     pub fn limits(&self) -> &wgpu::Limits {
         &self.inner.limits
+    }
+
+    /// What the adapter could do, of which nothing is used that is not needed; of a host's device what it was made with.
+    pub fn offers(&self) -> wgpu::Features {
+        self.inner.offers
     }
 
     /// What was made and done so far.

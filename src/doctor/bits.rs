@@ -1,0 +1,130 @@
+//! The law of partitions on a small run: however a window is cut into micro-batches, no bit of the result changes.
+
+use super::{Finding, Numbers, Part};
+use crate::Result;
+use crate::data::{Batch, Target};
+use crate::gpu::Gpu;
+use crate::nn::{Arrays, Model};
+use crate::optim::{Adam, Clip, Optimizer, Sgd};
+use crate::train::{Settings, Trainer, Update};
+
+/// Rows of a window.
+const BATCH: usize = 64;
+/// Windows of a run.
+const UPDATES: usize = 3;
+const FEATURES: usize = 13;
+const OUTPUTS: usize = 3;
+
+/// What is trained, in words.
+pub(super) const WHAT: &str = "3 updates of 64 rows by AdamW and by SGD";
+
+/// A run for each optimizer and for each cut, and whether it left the bits that whole windows leave.
+///
+/// # Errors
+/// What the driver has against it.
+pub(super) fn check(gpu: &Gpu, mut watch: impl FnMut(Finding)) -> Result<()> {
+    let whole = runs(gpu, &[BATCH])?;
+    let cuts: [(&str, &[usize]); 4] =
+        [("64 at once, again", &[BATCH]), ("5 + 17 + 42", &[5, 17, 42]), ("8 × 8", &[8; 8]), ("64 × 1", &[1; BATCH])];
+    for (name, cut) in cuts {
+        let cut = runs(gpu, cut)?;
+        let wrong = whole.iter().zip(&cut).find_map(|(whole, cut)| apart(whole, cut));
+        watch(Finding { part: Part::Bits, name: name.to_owned(), cases: whole.len(), rounding: None, wrong });
+    }
+    Ok(())
+}
+
+/// What a run leaves after each update.
+type Left = Vec<(Update, Arrays)>;
+
+fn runs(gpu: &Gpu, cut: &[usize]) -> Result<Vec<Left>> {
+    let sgd = Sgd { momentum: 0.9, weight_decay: 0.01, ..Sgd::default() };
+    let clip = Clip { norm: Some(0.5), value: None };
+    let adamw = run(gpu, "cross_entropy", Box::new(Adam::adamw()), clip, cut)?;
+    Ok(vec![adamw, run(gpu, "mse", Box::new(sgd), Clip::default(), cut)?])
+}
+
+fn run(gpu: &Gpu, loss: &str, optimizer: Box<dyn Optimizer>, clip: Clip, cut: &[usize]) -> Result<Left> {
+    let layers = [19.into(), "tanh".into(), 7.into(), "gelu".into(), OUTPUTS.into()];
+    let model = Model::new(FEATURES, &layers, loss)?;
+    let micro_batch = cut.iter().copied().max().unwrap_or(BATCH);
+    let settings = Settings { micro_batch, optimizer, clip, lr: 0.05, seed: 1, ..Settings::default() };
+    let mut trainer = Trainer::new(gpu, &model, settings)?;
+    let mut numbers = Numbers::new(1);
+    let mut left = Left::new();
+    for _ in 0..UPDATES {
+        let (features, values) = (numbers.floats(BATCH * FEATURES), numbers.floats(BATCH * OUTPUTS));
+        let classes: Vec<u32> = (0..BATCH).map(|_| numbers.below(OUTPUTS) as u32).collect();
+        // Some rows count nothing.
+        let weights: Vec<f32> = (0..BATCH).map(|_| (numbers.below(4) as f32) * 0.7).collect();
+        let mut row = 0;
+        for &rows in cut {
+            let targets = match loss {
+                "mse" => Target::Values(&values[row * OUTPUTS..][..rows * OUTPUTS]),
+                _ => Target::Classes(&classes[row..][..rows]),
+            };
+            let features = &features[row * FEATURES..][..rows * FEATURES];
+            trainer.micro_step(&Batch { features, targets, weights: Some(&weights[row..][..rows]) })?;
+            row += rows;
+        }
+        trainer.update()?;
+        let updates = trainer.finish()?;
+        let parameters = trainer.parameters()?;
+        left.extend(updates.into_iter().map(|update| (update, parameters.clone())));
+    }
+    Ok(left)
+}
+
+/// Where two runs first part.
+fn apart(whole: &Left, cut: &Left) -> Option<String> {
+    if whole.len() != UPDATES || cut.len() != UPDATES {
+        return Some(format!("{} and {} updates were made, not {UPDATES}", whole.len(), cut.len()));
+    }
+    for ((a, whole), (b, cut)) in whole.iter().zip(cut) {
+        if !a.made || !b.made {
+            return Some(format!("update {} was left out: its loss is {} and {}", a.update, a.loss, b.loss));
+        }
+        if (a.loss.to_bits(), a.weight.to_bits()) != (b.loss.to_bits(), b.weight.to_bits()) {
+            return Some(format!("the loss of update {} is {:e}, but {:e} at once", a.update, b.loss, a.loss));
+        }
+        for (name, whole) in whole {
+            let cut = cut.get(name).map_or(&[][..], |array| &array.values);
+            let differs = |at: &usize| cut.get(*at).map(|v| v.to_bits()) != Some(whole.values[*at].to_bits());
+            if let Some(at) = (0..whole.values.len()).find(differs) {
+                let (ours, whole) = (cut.get(at).copied().unwrap_or(f32::NAN), whole.values[at]);
+                return Some(format!("after update {} {name}[{at}] is {ours:e}, but {whole:e} at once", a.update));
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::plan::Array;
+
+    fn left(loss: f64, weight: f32) -> Left {
+        let update = |update| Update { update, samples: 64, weight: 60.0, loss, lr: 0.05, made: true };
+        let array = Array { shape: vec![1], values: vec![weight] };
+        (1..=UPDATES as u64).map(|k| (update(k), BTreeMap::from([("0.bias".to_owned(), array.clone())]))).collect()
+    }
+
+    #[test]
+    fn runs_part_at_the_first_bit_that_differs() {
+        let whole = left(0.5, 0.0);
+        assert_eq!(apart(&whole, &whole), None);
+        assert_eq!(
+            apart(&whole, &left(0.5, -0.0)).unwrap(),
+            "after update 1 0.bias[0] is -0e0, but 0e0 at once",
+            "-0 is not 0"
+        );
+        assert_eq!(apart(&whole, &left(0.25, 0.0)).unwrap(), "the loss of update 1 is 2.5e-1, but 5e-1 at once");
+        assert_eq!(apart(&whole, &whole[..2].to_vec()).unwrap(), "3 and 2 updates were made, not 3");
+        let mut not_made = left(0.5, 0.0);
+        not_made[1].0.made = false;
+        assert_eq!(apart(&whole, &not_made).unwrap(), "update 2 was left out: its loss is 0.5 and 0.5");
+    }
+}

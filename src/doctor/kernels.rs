@@ -1,0 +1,134 @@
+//! Which cases each kernel is checked with, and what all of them together say about it.
+
+use std::collections::BTreeMap;
+
+use super::compare::{self, Compared};
+use super::{Case, Finding, Part, Rounding, updates};
+use crate::gpu::Gpu;
+use crate::ops::{Op, Role};
+use crate::optim::{Clip, Optimizer};
+use crate::{Error, Result};
+
+/// (rows, width): one and primes, on both sides of what a workgroup, a tile and a block hold.
+const SHAPES: [(usize, usize); 7] = [(1, 1), (2, 3), (33, 5), (17, 257), (255, 31), (256, 4), (521, 13)];
+
+/// Larger ones, for layers only: both sides of 256, in every place.
+const LAYERS: [(usize, usize); 3] = [(257, 64), (64, 255), (31, 256)];
+
+/// The one with a row of weight 0, whose features are huge.
+const MASKED: (usize, usize) = (70, 3);
+
+/// (inputs, outputs) of the layers whose parameters are updated.
+const UPDATED: [(usize, usize); 3] = [(1, 1), (3, 5), (257, 31)];
+
+/// What is known of each kernel so far.
+#[derive(Default)]
+struct Tally {
+    kernels: BTreeMap<String, Finding>,
+    /// Whether a kernel has been told of, and whether it was right then.
+    told: BTreeMap<String, bool>,
+}
+
+impl Tally {
+    fn add(&mut self, case: &str, all: Vec<Compared>) {
+        for compared in all {
+            let finding = self.of(&compared.kernel);
+            finding.cases += 1;
+            let (apart, allowed) = (compared.apart(), compared.allowed);
+            let share = |r: Rounding| if r.apart == 0.0 { 0.0 } else { r.apart / r.allowed };
+            let known = finding.rounding.unwrap_or(Rounding { apart: 0.0, allowed: 0.0 });
+            if compared.wrong || compared.share() > share(known) || known.allowed == 0.0 {
+                finding.rounding = Some(Rounding { apart, allowed });
+            }
+            if compared.wrong && finding.wrong.is_none() {
+                finding.wrong = Some(format!("{case}: {compared}"));
+            }
+        }
+    }
+
+    fn of(&mut self, kernel: &str) -> &mut Finding {
+        let new = || Finding { part: Part::Kernel, name: kernel.to_owned(), cases: 0, rounding: None, wrong: None };
+        self.kernels.entry(kernel.to_owned()).or_insert_with(new)
+    }
+
+    /// Takes in the result of a case. What the driver refuses is a finding, too; a device that is lost is the end.
+    fn take(&mut self, case: &str, kernel: &str, result: Result<Vec<Compared>>) -> Result<()> {
+        match result {
+            Ok(all) => self.add(case, all),
+            Err(Error::Internal(message)) => {
+                let finding = self.of(kernel);
+                finding.cases += 1;
+                finding.wrong.get_or_insert(format!("{case}: {message}"));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Tells of the kernels whose name begins so, and of those that have turned out wrong since they were told of.
+    fn tell(&mut self, prefix: &str, watch: &mut impl FnMut(Finding)) {
+        for (name, finding) in &self.kernels {
+            let right = finding.wrong.is_none();
+            let told = self.told.get(name);
+            if told.map_or(name.starts_with(prefix), |&was| was && !right) {
+                watch(finding.clone());
+                self.told.insert(name.clone(), right);
+            }
+        }
+    }
+}
+
+/// Holds ops against their twins, each in the middle of a network, on awkward shapes; `watch` is told of every kernel that
+/// takes part, those of the layers and losses around the op too.
+///
+/// # Errors
+/// When nothing can be said: the device is lost or has no memory left, or an op takes no part in such a network.
+pub fn check_ops(gpu: &Gpu, ops: &[&'static dyn Op], mut watch: impl FnMut(Finding)) -> Result<()> {
+    let mut tally = Tally::default();
+    for &op in ops {
+        let larger = if op.role() == Role::Layer { &LAYERS[..] } else { &[] };
+        for (at, &(rows, width)) in SHAPES.iter().chain(larger).enumerate() {
+            let case = Case::new(op, rows, width, at as u64)?;
+            tally.take(&case.name, op.name(), compare::case(gpu, &case))?;
+        }
+        let (rows, width) = MASKED;
+        let mut case = Case::new(op, rows, width, 11)?;
+        case.mask(rows - 1);
+        case.name += " with a huge row that counts nothing";
+        tally.take(&case.name, op.name(), compare::case(gpu, &case))?;
+        tally.tell(&format!("{}.", op.shader().name), &mut watch);
+    }
+    tally.tell("", &mut watch);
+    Ok(())
+}
+
+/// Holds optimizers, and what clips their gradients, against their twins over several updates.
+///
+/// # Errors
+/// When nothing can be said: the device is lost or has no memory left.
+pub fn check_optimizers(gpu: &Gpu, all: &[(&dyn Optimizer, Clip)], mut watch: impl FnMut(Finding)) -> Result<()> {
+    let mut tally = Tally::default();
+    for &(optimizer, clip) in all {
+        for layer in UPDATED {
+            let name = format!("{} of a layer of {} × {}", optimizer.name(), layer.0, layer.1);
+            tally.take(&name, optimizer.name(), updates::optimizer(gpu, optimizer, clip, layer))?;
+        }
+    }
+    tally.tell("", &mut watch);
+    Ok(())
+}
+
+/// The kernels that belong to no op and no optimizer, as far as ops have not used them.
+pub(super) fn check_rest(gpu: &Gpu, mut watch: impl FnMut(Finding)) -> Result<()> {
+    let mut tally = Tally::default();
+    for layer in UPDATED {
+        let name = format!("a layer of {} × {}", layer.0, layer.1);
+        tally.take(&name, "window.close", updates::close(gpu, layer))?;
+    }
+    for (rows, features) in [(1, 1), (13, 257), (500, 6)] {
+        let name = format!("{rows} rows of {features} features");
+        tally.take(&name, "gather.gather", updates::gather(gpu, rows, features))?;
+    }
+    tally.tell("", &mut watch);
+    Ok(())
+}

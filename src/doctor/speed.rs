@@ -1,0 +1,158 @@
+//! How fast a device is at what training does, measured now: medians of whole submissions, each waited for.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::Case;
+use super::case::linear;
+use super::rig::Rig;
+use crate::gpu::{Dispatch, Gpu, encode, usage};
+use crate::graph::Graph;
+use crate::optim::{Clip, Sgd};
+use crate::{Error, Result};
+
+/// Rows, inputs and outputs of the layer that is measured.
+pub const SIZE: usize = 512;
+
+/// Dispatches of one submission, where a dispatch is measured.
+const MANY: usize = 512;
+
+/// Bytes that are copied.
+const COPIED: u64 = 64 << 20;
+
+/// Submissions of which the median is taken.
+const TIMES: usize = 7;
+
+/// What was measured. All times are medians.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Speed {
+    /// Microseconds to encode a dispatch, until it is submitted.
+    pub encode_us: f64,
+    /// Microseconds of a dispatch that computes next to nothing and waits for the one before it.
+    pub dispatch_us: f64,
+    /// Microseconds from the submission of a single dispatch until the host knows that it is done.
+    pub submit_us: f64,
+    /// 10⁹ additions and multiplications in a second of `linear.forward` with [`SIZE`]³.
+    pub forward_gflops: f64,
+    /// The same of `linear.backward_input`.
+    pub backward_input_gflops: f64,
+    /// The same of `linear.backward_weight`.
+    pub backward_weight_gflops: f64,
+    /// 10⁹ bytes in a second, read and written, of a copy of 64 MiB; none where there is no room for it.
+    pub copy_gbs: Option<f64>,
+}
+
+/// Measures a device. It should have nothing else to do.
+///
+/// # Errors
+/// What the driver has against it.
+pub fn measure(gpu: &Gpu) -> Result<Speed> {
+    let (encode_us, dispatch_us, submit_us) = overhead(gpu)?;
+    let [forward, backward_input, backward_weight] = matrices(gpu)?;
+    let copy_gbs = match copy(gpu) {
+        Err(Error::Memory(_)) => None,
+        other => Some(other?),
+    };
+    Ok(Speed {
+        encode_us,
+        dispatch_us,
+        submit_us,
+        forward_gflops: forward,
+        backward_input_gflops: backward_input,
+        backward_weight_gflops: backward_weight,
+        copy_gbs,
+    })
+}
+
+/// How long encoding, and executing, these dispatches took: so many times all of them, in one pass.
+fn time(gpu: &Gpu, dispatches: &[Dispatch], rows: usize, times: usize) -> Result<(Duration, Duration)> {
+    let start = Instant::now();
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    let mut pass = encoder.begin_compute_pass(&Default::default());
+    for _ in 0..times {
+        encode(gpu, &mut pass, dispatches, rows as u32, 0);
+    }
+    drop(pass);
+    let commands = encoder.finish();
+    let encoded = start.elapsed();
+    let start = Instant::now();
+    let submission = gpu.submit(commands)?;
+    gpu.wait(Some(&submission))?;
+    Ok((encoded, start.elapsed()))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Medians of both times in seconds.
+fn medians(mut time: impl FnMut() -> Result<(Duration, Duration)>) -> Result<(f64, f64)> {
+    time()?; // drivers compile, allocate and wake up at the first time
+    let times = (0..TIMES).map(|_| time()).collect::<Result<Vec<_>>>()?;
+    let of =
+        |part: fn(&(Duration, Duration)) -> Duration| median(times.iter().map(|t| part(t).as_secs_f64()).collect());
+    Ok((of(|t| t.0), of(|t| t.1)))
+}
+
+/// Microseconds to encode and to execute a dispatch on one row of one column, and of a submission with a single one.
+fn overhead(gpu: &Gpu) -> Result<(f64, f64, f64)> {
+    let mut graph = Graph::new();
+    let x = graph.input(1);
+    let y = linear(&mut graph, "layer", x, 1)?;
+    let case = Case::ending(graph, y, super::case::mse(), 1, 1)?;
+    let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
+    rig.micro_step()?;
+    let (_, one) = medians(|| time(gpu, &rig.program.forward, 1, 1))?;
+    let (encoded, many) = medians(|| time(gpu, &rig.program.forward, 1, MANY + 1))?;
+    Ok((1e6 * encoded / (MANY + 1) as f64, 1e6 * (many - one).max(0.0) / MANY as f64, 1e6 * one))
+}
+
+/// GFLOP/s of the three kernels of a linear layer.
+fn matrices(gpu: &Gpu) -> Result<[f64; 3]> {
+    let mut graph = Graph::new();
+    let x = graph.input(SIZE);
+    let before = linear(&mut graph, "before", x, SIZE)?;
+    let after = linear(&mut graph, "after", before, SIZE)?;
+    let case = Case::ending(graph, after, super::case::mse(), SIZE, 1)?;
+    let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
+    rig.clock(&[("rows", SIZE as u32), ("first", 1), ("last", 1)], &[])?;
+    for list in [&rig.program.forward, &rig.program.loss, &rig.program.gradient] {
+        rig.run(list)?;
+    }
+    let dispatch = |entry: &str| -> Result<&[Dispatch]> {
+        let lists = [(&rig.plan().forward, &rig.program.forward), (&rig.plan().gradient, &rig.program.gradient)];
+        let mut steps = lists.into_iter().flat_map(|(steps, dispatches)| steps.iter().zip(dispatches));
+        let found = steps.find(|(step, _)| step.shader.name == "linear" && step.entry == entry);
+        let (_, dispatch) = found.ok_or_else(|| Error::Internal(format!("a layer has a kernel {entry}")))?;
+        Ok(std::slice::from_ref(dispatch))
+    };
+    let flops = 2.0 * (SIZE * SIZE * SIZE) as f64;
+    let mut all = [0.0; 3];
+    for (gflops, entry) in all.iter_mut().zip(["forward", "backward_input", "backward_weight"]) {
+        let dispatch = dispatch(entry)?;
+        // So often that a submission takes 10 ms: what the submission itself takes is then small beside it.
+        time(gpu, dispatch, SIZE, 1)?;
+        let (_, once) = time(gpu, dispatch, SIZE, 1)?;
+        let times = (0.01 / once.as_secs_f64()).ceil().clamp(1.0, 200.0) as usize;
+        let (_, seconds) = medians(|| time(gpu, dispatch, SIZE, times))?;
+        *gflops = 1e-9 * flops * times as f64 / seconds;
+    }
+    Ok(all)
+}
+
+/// GB/s of a copy between two buffers.
+fn copy(gpu: &Gpu) -> Result<f64> {
+    let from = gpu.buffer("accrue.doctor.from", COPIED, usage::STORAGE)?;
+    let to = gpu.buffer("accrue.doctor.to", COPIED, usage::STORAGE)?;
+    let (_, seconds) = medians(|| {
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&from, 0, &to, 0, COPIED);
+        let start = Instant::now();
+        let submission = gpu.submit(encoder.finish())?;
+        gpu.wait(Some(&submission))?;
+        Ok((Duration::ZERO, start.elapsed()))
+    })?;
+    Ok(1e-9 * 2.0 * COPIED as f64 / seconds)
+}

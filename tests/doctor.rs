@@ -1,0 +1,212 @@
+//! The self-test: it finds nothing on an adapter that is right, and whatever is wrong, by name.
+
+mod common;
+
+use accrue::Result;
+use accrue::doctor::{self, Finding, Part, Report, Speed, check_ops, check_optimizers};
+use accrue::gpu::{Gpu, Scalar, Shader};
+use accrue::graph::Shape;
+use accrue::ops::{ALL, Op, Role, Site, Span, Step};
+use accrue::optim::{self, Clip, Optimizer, Sgd};
+use accrue::plan;
+use accrue::twin::Matrix;
+use common::{gpu, op, small_gpu};
+
+/// Runs the self-test, and looks whether it said in the end what it said on the way.
+fn healthy(gpu: &Gpu) -> Report {
+    let mut seen = Vec::new();
+    let report = doctor::check(gpu, |finding| seen.push(finding.to_string())).unwrap();
+    assert!(report.all_right(), "{}", seen.join("\n"));
+    let said: Vec<String> = report.findings.iter().map(|finding| finding.to_string()).collect();
+    assert_eq!(seen, said, "each finding is told once");
+    report
+}
+
+#[test]
+fn an_adapter_that_is_right_is_called_right_and_every_kernel_there_is_was_asked() {
+    let report = healthy(gpu());
+    let mut missing = Vec::new();
+    let shaders = ALL.iter().map(|op| op.shader()).chain(optim::SHADERS.iter().copied());
+    for shader in shaders.chain(plan::SHADERS.iter().copied()) {
+        for entry in shader.reflect().unwrap().entries.keys() {
+            let name = format!("{}.{entry}", shader.name);
+            let finding = report.findings.iter().find(|finding| finding.name == name);
+            missing.extend(finding.is_none_or(|finding| finding.cases == 0).then_some(name));
+        }
+    }
+    assert!(missing.is_empty(), "not asked: {missing:?}");
+    let cuts = report.findings.iter().filter(|finding| finding.part == Part::Bits);
+    assert_eq!(cuts.count(), 4, "partitions");
+    let verdict = report.verdict();
+    assert!(verdict.starts_with("all right: ") && !verdict.contains('\n'), "{verdict}");
+    let Speed { encode_us, dispatch_us, submit_us, forward_gflops, copy_gbs, .. } = report.speed;
+    for (name, value) in [("encode", encode_us), ("dispatch", dispatch_us), ("submit", submit_us)] {
+        assert!(value > 0.0 && value < 1e5, "{name}: {value} µs");
+    }
+    assert!(forward_gflops > 0.01 && copy_gbs.unwrap() > 0.01, "{:?}", report.speed);
+}
+
+#[test]
+fn the_limits_of_the_smallest_device_are_enough_for_it() {
+    assert_eq!(*small_gpu().limits(), accrue::wgpu::Limits::downlevel_defaults());
+    healthy(small_gpu());
+}
+
+/// An op whose shader has a mistake, and whose twin has not.
+struct Broken {
+    op: &'static dyn Op,
+    shader: Shader,
+}
+
+impl Op for Broken {
+    fn name(&self) -> &'static str {
+        self.shader.name
+    }
+
+    fn role(&self) -> Role {
+        self.op.role()
+    }
+
+    fn shader(&self) -> &Shader {
+        &self.shader
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        self.op.output(inputs)
+    }
+
+    fn forward(&self, site: &Site) -> Step {
+        self.op.forward(site)
+    }
+
+    fn backward(&self, site: &Site) -> Vec<Step> {
+        self.op.backward(site)
+    }
+
+    fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {
+        self.op.twin_forward(inputs)
+    }
+
+    fn twin_backward(&self, inputs: &[&Matrix], output: &Matrix, doutput: &Matrix) -> Vec<Matrix> {
+        self.op.twin_backward(inputs, output, doutput)
+    }
+}
+
+/// An op with its shader changed in every place where it says `from`.
+fn broken(name: &'static str, of: &str, from: &str, to: &str) -> &'static dyn Op {
+    let source = op(of).shader().source();
+    assert!(source.contains(from), "{of} says {from:?}");
+    let source: &'static str = source.replace(from, to).leak();
+    Box::leak(Box::new(Broken { op: op(of), shader: Shader { name, parts: vec![source].leak() } }))
+}
+
+fn wrong(findings: &[Finding]) -> Vec<(&str, &str)> {
+    findings.iter().filter_map(|f| Some((f.name.as_str(), f.wrong.as_deref()?))).collect()
+}
+
+#[test]
+fn a_mistake_in_one_kernel_is_found_and_no_other_kernel_is_blamed() {
+    let mistakes = [
+        // The last row of four is another's: one row finds nothing.
+        ("slipped", "linear", "c3 = chain(w, x[at + 3u *", "c3 = chain(w, x[at + 2u *", &["slipped.forward"][..]),
+        // A sum that is right at once, and wrong when a window is cut inside a block.
+        (
+            "forgetful",
+            "linear",
+            "if now.row0 % BLOCK != 0u {",
+            "if now.row0 == 77777u {",
+            &["forgetful.backward_weight"],
+        ),
+        // 1e-5 too much; the gradient is made of it.
+        ("loud", "sigmoid", "vec4(1.0), x >=", "vec4(1.00001), x >=", &["loud.backward", "loud.forward"]),
+        // f(0) is not 0, and stands in the padding.
+        ("spilling", "sigmoid", "select(vec4(0.0), f(", "select(f(x[0]), f(", &["spilling.forward"]),
+        // It ignores the gradient that comes from the ops after it.
+        ("deaf", "relu", "select(dy,", "select(vec4(1.0),", &["deaf.backward"]),
+        ("unweighted", "mse", "d = weight * ", "d = ", &["unweighted.backward"]),
+    ];
+    for (name, of, from, to, kernels) in mistakes {
+        let mut findings = Vec::new();
+        let result = check_ops(gpu(), &[broken(name, of, from, to)], |finding| findings.push(finding));
+        result.unwrap();
+        let wrong = wrong(&findings);
+        assert_eq!(wrong.iter().map(|w| w.0).collect::<Vec<_>>(), kernels, "{wrong:?}");
+        let (_, message) = wrong[0];
+        assert!(message.contains(name) && message.contains(" × ") && message.contains("its twin"), "{message}");
+    }
+}
+
+#[test]
+fn a_shader_that_the_driver_refuses_is_a_finding_and_not_the_end() {
+    let refused = broken("refused", "relu", "return select(dy,", "return nonsense(dy,");
+    let mut findings = Vec::new();
+    check_ops(gpu(), &[refused, op("tanh")], |finding| findings.push(finding)).unwrap();
+    let wrong = wrong(&findings);
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    assert!(wrong[0].1.contains("nonsense"), "{wrong:?}");
+    assert!(findings.iter().any(|finding| finding.name == "tanh.forward"), "the next op is checked");
+}
+
+/// SGD whose kernel was told another momentum than its twin.
+struct Slack(Sgd);
+
+impl Optimizer for Slack {
+    fn name(&self) -> &'static str {
+        "slack"
+    }
+
+    fn moments(&self) -> usize {
+        self.0.moments()
+    }
+
+    fn step(&self, span: Span) -> Step {
+        Sgd { momentum: 0.89999, ..self.0 }.step(span)
+    }
+
+    fn scalars(&self, update: u64, lr: f64) -> Vec<(&'static str, Scalar)> {
+        self.0.scalars(update, lr)
+    }
+
+    fn twin(&self, update: u64, lr: f64, gradient: &[f64], parameters: &mut [f64], moments: &mut [f64]) {
+        self.0.twin(update, lr, gradient, parameters, moments);
+    }
+}
+
+#[test]
+fn a_mistake_in_an_optimizer_is_found() {
+    let slack = Slack(Sgd { momentum: 0.9, ..Sgd::default() });
+    let mut findings = Vec::new();
+    check_optimizers(gpu(), &[(&slack, Clip::default())], |finding| findings.push(finding)).unwrap();
+    let wrong = wrong(&findings);
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    assert!(wrong[0].0 == "sgd.update_momentum" && wrong[0].1.contains("after update 2"), "{wrong:?}");
+}
+
+#[test]
+fn the_verdict_names_what_is_wrong_in_one_line() {
+    let finding = |part, name: &str, wrong: Option<&str>| {
+        let (name, wrong) = (name.to_owned(), wrong.map(str::to_owned));
+        Finding { part, name, cases: 1, rounding: None, wrong }
+    };
+    let speed = Speed {
+        encode_us: 1.0,
+        dispatch_us: 1.0,
+        submit_us: 1.0,
+        forward_gflops: 1.0,
+        backward_input_gflops: 1.0,
+        backward_weight_gflops: 1.0,
+        copy_gbs: None,
+    };
+    let findings = vec![
+        finding(Part::Kernel, "a.forward", None),
+        finding(Part::Kernel, "b.forward", Some("NaN")),
+        finding(Part::Bits, "8 × 8", Some("differs")),
+        finding(Part::Bits, "64 × 1", None),
+    ];
+    let report = Report { findings, speed, seconds: 1.0 };
+    assert!(!report.all_right());
+    let wanted = "WRONG: 1 of 2 kernels (b.forward) and the bits of 1 of 2 partitions; \
+                  results on this adapter and driver cannot be trusted";
+    assert_eq!(report.verdict(), wanted);
+    assert_eq!(report.findings[1].to_string(), "WRONG  b.forward                NaN");
+}
