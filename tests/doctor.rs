@@ -210,3 +210,34 @@ fn the_verdict_names_what_is_wrong_in_one_line() {
     assert_eq!(report.verdict(), wanted);
     assert_eq!(report.findings[1].to_string(), "WRONG  b.forward                NaN");
 }
+
+#[cfg(feature = "cli")]
+fn accrue(arguments: &[&str]) -> std::process::Output {
+    std::process::Command::new(env!("CARGO_BIN_EXE_accrue")).args(arguments).output().unwrap()
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn the_command_ends_with_0_and_says_quietly_one_line_or_all_in_json() {
+    let quiet = accrue(&["doctor", "--quiet"]);
+    let text = String::from_utf8(quiet.stdout).unwrap();
+    assert_eq!(quiet.status.code(), Some(0), "{text}");
+    assert!(text.lines().count() == 1 && text.starts_with("all right: "), "{text}");
+
+    let json = accrue(&["doctor", "--json"]);
+    assert_eq!(json.status.code(), Some(0));
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["all_right"], true);
+    assert!(json["verdict"].as_str().unwrap().starts_with("all right: "));
+    assert!(json["device"]["limits"]["buffer"].as_u64().unwrap() > 0);
+    assert!(json["findings"].as_array().unwrap().len() > 30);
+    assert!(json["speed"]["forward_gflops"].as_f64().unwrap() > 0.0);
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn the_command_ends_with_5_without_an_adapter() {
+    let none = accrue(&["doctor", "--adapter", "no such adapter"]);
+    assert_eq!(none.status.code(), Some(5));
+    assert!(none.stdout.is_empty() && String::from_utf8(none.stderr).unwrap().contains("no such adapter"));
+}

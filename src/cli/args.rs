@@ -29,6 +29,14 @@ const AFTER_HELP: &str = "\
   accrue train config.toml --out runs/first
   accrue eval runs/first --data test.csv";
 
+const DOCTOR_HELP: &str = "\
+\x1b[1;32mIn the table:\x1b[0m
+  ok     linear.forward    3.1e-7 of 1.2e-6    3.1e-7 from its twin, where rounding explains 1.2e-6
+  WRONG  linear.forward    …                   the case, the first wrong element and what it should be
+
+\x1b[1;32mExit codes:\x1b[0m
+  0 all right      1 a kernel is wrong or bits differ      5 no adapter      6 device lost";
+
 /// Trains neural networks on any GPU; the batch is for the maths, the micro-batch is for the memory.
 #[derive(Clone, Debug, PartialEq, Parser)]
 #[command(name = "accrue", version, styles = STYLES, max_term_width = 100, after_help = AFTER_HELP)]
@@ -53,6 +61,8 @@ pub enum Command {
     Predict(Predict),
     /// List the adapters, their limits, and which one would be chosen.
     Devices,
+    /// Check every kernel on your GPU against plain arithmetic, and measure how fast it is.
+    Doctor(Doctor),
     /// Write a commented configuration to start from.
     Init(Init),
 }
@@ -154,6 +164,24 @@ pub struct Common {
     pub quiet: bool,
 }
 
+/// `accrue doctor`
+///
+/// Runs every kernel that training uses on awkward shapes, and compares each with its twin in 64-bit arithmetic on the CPU.
+/// Then it trains a small network several times, each time with its batches cut differently: every bit of the
+/// result must be the same. At the end it measures what a dispatch costs, and how fast matrices and memory are.
+///
+/// Run it once on a new GPU or after a change of driver, and before you report a result that looks wrong.
+#[derive(Clone, Debug, PartialEq, Args)]
+#[command(after_help = DOCTOR_HELP, verbatim_doc_comment)]
+pub struct Doctor {
+    /// Print one JSON object in place of text.
+    #[arg(long)]
+    pub json: bool,
+    /// What every command that computes takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
 /// `accrue init [FILE]`
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct Init {
@@ -196,6 +224,15 @@ mod tests {
         let Command::Verify(verify) = parse("accrue verify c.toml --updates 3 --json").unwrap() else { panic!() };
         assert!(verify.updates == 3 && verify.json);
         assert_eq!(parse("accrue verify c.toml --updates 0").unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn a_doctor_takes_an_adapter_and_says_what_it_found_in_words_or_in_json() {
+        let Command::Doctor(doctor) = parse("accrue doctor --adapter llvmpipe --json -q").unwrap() else {
+            panic!("not doctor")
+        };
+        assert_eq!(doctor.common, Common { adapter: Some("llvmpipe".into()), quiet: true });
+        assert!(doctor.json);
     }
 
     #[test]

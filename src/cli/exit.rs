@@ -13,6 +13,8 @@ pub enum Stop {
     Interrupted(String),
     /// What was checked does not hold; what was found has been printed.
     Unequal(String),
+    /// What was checked is not right. The command has said so, in the place where it says what it found.
+    NotRight(String),
 }
 
 impl Stop {
@@ -22,7 +24,13 @@ impl Stop {
             Stop::Error(error) => exit_code(error),
             Stop::Interrupted(_) => 130,
             Stop::Unequal(_) => 1,
+            Stop::NotRight(_) => 1,
         }
+    }
+
+    /// Whether the command has printed it already.
+    pub fn is_said(&self) -> bool {
+        matches!(self, Stop::NotRight(_))
     }
 }
 
@@ -38,6 +46,7 @@ impl fmt::Display for Stop {
             Stop::Error(error) => write!(f, "error: {}", one_line(&error.to_string())),
             Stop::Interrupted(message) => write!(f, "interrupted: {message}"),
             Stop::Unequal(message) => write!(f, "not equal: {message}"),
+            Stop::NotRight(verdict) => f.write_str(verdict),
         }
     }
 }

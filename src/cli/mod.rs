@@ -44,12 +44,15 @@ pub fn main() -> ExitCode {
         Command::Eval(arguments) => commands::eval(arguments),
         Command::Predict(arguments) => commands::predict(arguments),
         Command::Devices => commands::devices(),
+        Command::Doctor(arguments) => commands::doctor(arguments),
         Command::Init(arguments) => init::write(&arguments.file, arguments.force).map_err(Stop::from),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(stop) => {
-            eprintln!("{stop}");
+            if !stop.is_said() {
+                eprintln!("{stop}");
+            }
             ExitCode::from(stop.code())
         }
     }

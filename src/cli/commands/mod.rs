@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod devices;
+mod doctor;
 mod eval;
 mod plan;
 mod predict;
@@ -8,6 +9,7 @@ mod train;
 mod verify;
 
 pub use devices::devices;
+pub use doctor::doctor;
 pub use eval::eval;
 pub use plan::plan;
 pub use predict::predict;

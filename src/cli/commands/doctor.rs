@@ -1,0 +1,143 @@
+//! `accrue doctor`: whether this GPU computes what it should, and how fast.
+
+use std::io::IsTerminal;
+
+use serde::Serialize;
+
+use super::open;
+use crate::cli::args::Doctor;
+use crate::cli::exit::Stop;
+use crate::cli::progress::say;
+use crate::cli::summary::bytes;
+use crate::doctor::speed::SIZE;
+use crate::doctor::{self, Device, Finding, Part, RUNS, Report, Speed};
+
+/// Checks the adapter and prints what is found as it is found. With `--quiet` only what is wrong, and the verdict.
+pub fn doctor(arguments: &Doctor) -> Result<(), Stop> {
+    let gpu = open(&arguments.common)?;
+    let device = Device::of(&gpu);
+    let mut print = Print { text: !arguments.json, quiet: arguments.common.quiet, part: None };
+    print.lines(&about(&device));
+    let report = doctor::check(&gpu, |finding| print.finding(finding))?;
+    print.lines(&speed(&report.speed));
+    let verdict = report.verdict();
+    if arguments.json {
+        say(&json(&device, &report, &verdict)?);
+    } else {
+        print.lines(&[String::new()]);
+        say(&colour(&verdict, ':', report.all_right()));
+    }
+    if report.all_right() { Ok(()) } else { Err(Stop::NotRight(verdict)) }
+}
+
+/// What is printed while it goes.
+struct Print {
+    text: bool,
+    quiet: bool,
+    part: Option<Part>,
+}
+
+impl Print {
+    fn lines(&self, lines: &[String]) {
+        if self.text && !self.quiet {
+            lines.iter().for_each(|line| say(line));
+        }
+    }
+
+    fn finding(&mut self, finding: &Finding) {
+        if self.part != Some(finding.part) {
+            self.part = Some(finding.part);
+            let title = match finding.part {
+                Part::Kernel => {
+                    "kernels, each beside its twin in f64: how far they are apart, of what rounding explains".to_owned()
+                }
+                Part::Bits => format!("runs, cut into micro-batches, beside whole windows: {RUNS}"),
+            };
+            self.lines(&[String::new(), title]);
+        }
+        let right = finding.wrong.is_none();
+        if self.text && !(self.quiet && right) {
+            say(&colour(&finding.to_string(), ' ', right));
+        }
+    }
+}
+
+/// The line's beginning up to a letter in green or red, on a terminal that wants colours.
+fn colour(line: &str, to: char, right: bool) -> String {
+    let wanted = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let end = line.find(to).unwrap_or(line.len());
+    match wanted {
+        true => format!("\x1b[{}m{}\x1b[0m{}", if right { "32" } else { "1;31" }, &line[..end], &line[end..]),
+        false => line.to_owned(),
+    }
+}
+
+fn about(device: &Device) -> Vec<String> {
+    let limits = &device.limits;
+    let features: Vec<String> = device
+        .features
+        .iter()
+        .map(|(name, present)| format!("{name} {}", if *present { "present" } else { "absent" }))
+        .collect();
+    let driver = if device.driver.is_empty() { "which does not say what it is" } else { &device.driver };
+    vec![
+        format!("adapter   {}, {}", device.name, device.kind),
+        format!("          {}", device.why),
+        format!("driver    {}, {driver}", device.backend),
+        format!(
+            "limits    buffer {}, binding {}, workgroup memory {}",
+            bytes(limits.buffer),
+            bytes(limits.binding),
+            bytes(u64::from(limits.workgroup_memory))
+        ),
+        format!(
+            "          {} storage buffers a kernel, {} invocations a workgroup, {} workgroups a dimension",
+            limits.storage_buffers, limits.invocations, limits.workgroups
+        ),
+        format!("features  {}", features.join(", ")),
+    ]
+}
+
+fn speed(speed: &Speed) -> Vec<String> {
+    let copy = match speed.copy_gbs {
+        Some(rate) => format!("{} GB/s read and written, of 64 MiB", three(rate)),
+        None => "not measured: no room for two buffers of 64 MiB".to_owned(),
+    };
+    vec![
+        String::new(),
+        "speed, in medians".to_owned(),
+        format!("dispatch    {} µs to encode, {} µs to execute", three(speed.encode_us), three(speed.dispatch_us)),
+        format!("submission  {} µs until the host knows that it is done", three(speed.submit_us)),
+        format!(
+            "matrices    {} GFLOP/s forward, {} input gradient, {} weight gradient; {SIZE} × {SIZE} × {SIZE} in f32",
+            three(speed.forward_gflops),
+            three(speed.backward_input_gflops),
+            three(speed.backward_weight_gflops)
+        ),
+        format!("copy        {copy}"),
+    ]
+}
+
+/// Three digits.
+fn three(value: f64) -> String {
+    match value {
+        v if v >= 100.0 => format!("{v:.0}"),
+        v if v >= 10.0 => format!("{v:.1}"),
+        v => format!("{v:.2}"),
+    }
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    all_right: bool,
+    verdict: &'a str,
+    device: &'a Device,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+fn json(device: &Device, report: &Report, verdict: &str) -> Result<String, Stop> {
+    let json = Json { all_right: report.all_right(), verdict, device, report };
+    let text = serde_json::to_string_pretty(&json);
+    text.map_err(|error| crate::Error::Internal(format!("the report cannot be written as JSON: {error}")).into())
+}
