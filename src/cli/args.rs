@@ -31,8 +31,8 @@ const AFTER_HELP: &str = "\
 
 const DOCTOR_HELP: &str = "\
 \x1b[1;32mIn the table:\x1b[0m
-  ok     linear.forward    3.1e-7 of 1.2e-6    3.1e-7 from its twin, where rounding explains 1.2e-6
-  WRONG  linear.forward    …                   the case, the first wrong element and what it should be
+  ok     linear.forward  3.1e-7 of 1.2e-6    3.1e-7 from its twin, where rounding explains 1.2e-6
+  WRONG  linear.forward  …                   the case, its first wrong element, what it should be
 
 \x1b[1;32mExit codes:\x1b[0m
   0 all right      1 a kernel is wrong or bits differ      5 no adapter      6 device lost";
@@ -62,6 +62,13 @@ pub enum Command {
     /// List the adapters, their limits, and which one would be chosen.
     Devices,
     /// Check every kernel on your GPU against plain arithmetic, and measure how fast it is.
+    ///
+    /// Runs every kernel that training uses on awkward shapes, and compares each with its twin in 64-bit arithmetic on the
+    /// CPU. Then it trains a small network several times, each time with its batches cut differently: every bit of the
+    /// result must be the same. At the end it measures what a dispatch costs, and how fast matrices and memory are.
+    ///
+    /// Run it once on a new GPU and after a change of driver, and before you report a result that looks wrong. It takes
+    /// some seconds.
     Doctor(Doctor),
     /// Write a commented configuration to start from.
     Init(Init),
@@ -165,14 +172,8 @@ pub struct Common {
 }
 
 /// `accrue doctor`
-///
-/// Runs every kernel that training uses on awkward shapes, and compares each with its twin in 64-bit arithmetic on the CPU.
-/// Then it trains a small network several times, each time with its batches cut differently: every bit of the
-/// result must be the same. At the end it measures what a dispatch costs, and how fast matrices and memory are.
-///
-/// Run it once on a new GPU or after a change of driver, and before you report a result that looks wrong.
 #[derive(Clone, Debug, PartialEq, Args)]
-#[command(after_help = DOCTOR_HELP, verbatim_doc_comment)]
+#[command(after_help = DOCTOR_HELP)]
 pub struct Doctor {
     /// Print one JSON object in place of text.
     #[arg(long)]

@@ -24,8 +24,10 @@ pub struct Compared {
     pub at: (usize, usize),
     /// The element.
     pub ours: f64,
-    /// What the twin says.
+    /// What it should be.
     pub twin: f64,
+    /// Who says so, in words: its twin, or the same window cut differently.
+    pub beside: String,
     /// How far apart they may be.
     pub allowed: f64,
     /// Whether they are further apart.
@@ -35,16 +37,18 @@ pub struct Compared {
 impl Compared {
     /// How far the element is from its twin.
     pub fn apart(&self) -> f64 {
-        if self.ours == self.twin || (self.ours.is_nan() && self.twin.is_nan()) {
-            return 0.0;
-        }
-        (self.ours - self.twin).abs()
+        apart(self.ours, self.twin)
     }
 
     /// How much of what is allowed is used up.
     pub(super) fn share(&self) -> f64 {
-        let apart = self.apart();
-        if apart == 0.0 { 0.0 } else { apart / self.allowed }
+        share(self.apart(), self.allowed)
+    }
+
+    /// Nothing apart so far.
+    fn equal(kernel: String, what: String) -> Compared {
+        let beside = "its twin".to_owned();
+        Compared { kernel, what, at: (0, 0), ours: 0.0, twin: 0.0, beside, allowed: 0.0, wrong: false }
     }
 
     /// Compares arrays; a row that counts nothing may be left out.
@@ -57,18 +61,15 @@ impl Compared {
         skip: Option<usize>,
     ) -> Compared {
         assert_eq!((ours.rows, ours.columns), (twin.rows, twin.columns), "{kernel} and its twin make the same shape");
-        let mut worst =
-            Compared { kernel, what: what.into(), at: (0, 0), ours: 0.0, twin: 0.0, allowed: 0.0, wrong: false };
+        let mut worst = Compared::equal(kernel, what.into());
         for r in (0..twin.rows).filter(|&r| Some(r) != skip) {
             for c in 0..twin.columns {
-                let (kernel, what) = (String::new(), String::new());
                 let (ours, twin, allowed) = (ours.at(r, c), twin.at(r, c), allowed(r, c));
-                let one = Compared { kernel, what, at: (r, c), ours, twin, allowed, wrong: false };
-                let apart = one.apart();
                 // What is not a number is no difference that is allowed.
+                let apart = apart(ours, twin);
                 let right = apart <= allowed;
-                if !right || one.share() > worst.share() || worst.allowed == 0.0 {
-                    worst = Compared { kernel: worst.kernel, what: worst.what, wrong: !right, ..one };
+                if !right || share(apart, allowed) > worst.share() || worst.allowed == 0.0 {
+                    worst = Compared { at: (r, c), ours, twin, allowed, wrong: !right, ..worst };
                 }
                 if !right {
                     return worst;
@@ -79,11 +80,21 @@ impl Compared {
     }
 
     /// Padding that is not +0.
-    fn padding(kernel: String, what: &str, spot: Option<Spot>) -> Option<Compared> {
+    pub(super) fn padding(kernel: String, what: &str, spot: Option<Spot>) -> Option<Compared> {
         let (r, c, value) = spot?;
         let what = format!("padding of {what}");
-        Some(Compared { kernel, what, at: (r, c), ours: f64::from(value), twin: 0.0, allowed: 0.0, wrong: true })
+        Some(Compared { at: (r, c), ours: f64::from(value), wrong: true, ..Compared::equal(kernel, what) })
     }
+}
+
+/// How far numbers are apart; what is not a number is what it should be where its twin is none.
+fn apart(ours: f64, twin: f64) -> f64 {
+    if ours == twin || (ours.is_nan() && twin.is_nan()) { 0.0 } else { (ours - twin).abs() }
+}
+
+/// How much of what is allowed is used up.
+pub(super) fn share(apart: f64, allowed: f64) -> f64 {
+    if apart == 0.0 { 0.0 } else { apart / allowed }
 }
 
 impl fmt::Display for Compared {
@@ -91,9 +102,10 @@ impl fmt::Display for Compared {
         let (r, c) = self.at;
         write!(
             f,
-            "{}[{r}, {c}] is {:e}, its twin {:.8e}: {:.1e} apart, {:.1e} allowed",
+            "{}[{r}, {c}] is {:e}, {} {:.8e}: {:.1e} apart, {:.1e} allowed",
             self.what,
             self.ours as f32,
+            self.beside,
             self.twin,
             self.apart(),
             self.allowed
@@ -232,10 +244,13 @@ fn cut(rig: &Rig, stats: &[f32]) -> Result<Vec<Compared>> {
     for (place, name, whole) in whole {
         let again = rig.read(place)?;
         let at = (0..whole.len()).find(|&at| again[at].to_bits() != whole[at].to_bits());
-        let (ours, twin) = at.map_or((0.0, 0.0), |at| (f64::from(again[at]), f64::from(whole[at])));
-        let what = format!("{name} of {cut:?} rows, beside that of {rows} at once,");
-        let (at, wrong) = ((0, at.unwrap_or(0)), at.is_some());
-        all.push(Compared { kernel: rig.writer(place), what, at, ours, twin, allowed: 0.0, wrong });
+        let mut compared = Compared::equal(rig.writer(place), name);
+        if let Some(at) = at {
+            let (ours, twin) = (f64::from(whole[at]), f64::from(again[at]));
+            let beside = format!("but of {cut:?} rows one after the other");
+            compared = Compared { at: (0, at), ours, twin, beside, wrong: true, ..compared };
+        }
+        all.push(compared);
     }
     Ok(all)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::compare::{self, Compared};
+use super::compare::{self, Compared, share};
 use super::{Case, Finding, Part, Rounding, updates};
 use crate::gpu::Gpu;
 use crate::ops::{Op, Role};
@@ -35,9 +35,8 @@ impl Tally {
             let finding = self.of(&compared.kernel);
             finding.cases += 1;
             let (apart, allowed) = (compared.apart(), compared.allowed);
-            let share = |r: Rounding| if r.apart == 0.0 { 0.0 } else { r.apart / r.allowed };
             let known = finding.rounding.unwrap_or(Rounding { apart: 0.0, allowed: 0.0 });
-            if compared.wrong || compared.share() > share(known) || known.allowed == 0.0 {
+            if compared.wrong || compared.share() > share(known.apart, known.allowed) || known.allowed == 0.0 {
                 finding.rounding = Some(Rounding { apart, allowed });
             }
             if compared.wrong && finding.wrong.is_none() {

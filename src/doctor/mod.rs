@@ -126,7 +126,7 @@ impl Report {
         if !differ.is_empty() {
             parts.push(format!("the bits of {} of {cuts} partitions", differ.len()));
         }
-        format!("WRONG: {}; results on this adapter and driver cannot be trusted", parts.join(" and "))
+        format!("WRONG: {}; do not trust results of this adapter and driver", parts.join(" and "))
     }
 }
 

@@ -83,11 +83,7 @@ pub fn optimizer(gpu: &Gpu, optimizer: &dyn Optimizer, clip: Clip, layer: (usize
             let allowed = 1e-6 * largest(twin);
             let ours = &rig.unflat(flat)[&tensor];
             all.push(Compared::new(name.clone(), what.clone(), ours, twin, |_, _| allowed, None));
-            if let Some((r, c, value)) = rig.flat_padding(flat)? {
-                let (what, ours) = (format!("padding of {what}"), f64::from(value));
-                let kernel = name.clone();
-                all.push(Compared { kernel, what, at: (r, c), ours, twin: 0.0, allowed: 0.0, wrong: true });
-            }
+            all.extend(Compared::padding(name.clone(), &what, rig.flat_padding(flat)?));
             Ok(())
         };
         compare(format!("parameters after update {at}"), &rig.read(Place::Parameters(rig.all()))?, &parameters)?;
