@@ -207,6 +207,9 @@ fn sums(rig: &Rig, ran: &Ran, stats: &[f32]) -> Compared {
     )
 }
 
+/// The name under which whole networks are compared.
+pub const NETWORK: &str = "network";
+
 /// From end to end: the ops are also in the right order and given the right tensors.
 fn end_to_end(rig: &Rig, ran: &Ran) -> Vec<Compared> {
     let case = rig.case;
@@ -217,7 +220,7 @@ fn end_to_end(rig: &Rig, ran: &Ran) -> Vec<Compared> {
         let (ours, twin) = (&ran.gradients[&tensor], &twin.gradients[&tensor]);
         let what = format!("d {}, from end to end", case.graph.info(tensor).name);
         let allowed = 1e-4 * largest(twin);
-        Compared::new("network".to_owned(), what, ours, twin, |_, _| allowed, None)
+        Compared::new(NETWORK.to_owned(), what, ours, twin, |_, _| allowed, None)
     };
     parameters.map(compare).collect()
 }

@@ -1,5 +1,7 @@
 //! What is known of a device before anything runs on it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::gpu::{Gpu, adapter};
@@ -20,7 +22,7 @@ pub struct Device {
     /// The limits of the device that decide what fits.
     pub limits: Limits,
     /// What the adapter could do beside what Accrue needs, and whether it can.
-    pub features: Vec<(&'static str, bool)>,
+    pub features: BTreeMap<&'static str, bool>,
 }
 
 /// The limits that decide what fits.
@@ -61,12 +63,12 @@ impl Device {
                 invocations: limits.max_compute_invocations_per_workgroup,
                 workgroups: limits.max_compute_workgroups_per_dimension,
             },
-            features: vec![
+            features: BTreeMap::from([
                 ("timestamp queries", has(wgpu::Features::TIMESTAMP_QUERY)),
                 ("subgroups", has(wgpu::Features::SUBGROUP)),
                 ("f16", has(wgpu::Features::SHADER_F16)),
                 ("cooperative matrices", has(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX)),
-            ],
+            ]),
         }
     }
 }
