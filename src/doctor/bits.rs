@@ -40,7 +40,7 @@ type Left = Vec<(Update, Arrays)>;
 fn runs(gpu: &Gpu, cut: &[usize]) -> Result<Vec<Left>> {
     let sgd = Sgd { momentum: 0.9, weight_decay: 0.01, ..Sgd::default() };
     let clip = Clip { norm: Some(0.5), value: None };
-    let adamw = run(gpu, "cross_entropy", Box::new(Adam::adamw()), clip, cut)?;
+    let adamw = run(gpu, "cross_entropy", Box::new(Adam::decoupled()), clip, cut)?;
     Ok(vec![adamw, run(gpu, "mse", Box::new(sgd), Clip::default(), cut)?])
 }
 

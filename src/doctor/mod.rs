@@ -152,7 +152,7 @@ pub fn check(gpu: &Gpu, mut watch: impl FnMut(&Finding)) -> Result<Report> {
     let (sgd, momentum) = (Sgd::default(), Sgd { momentum: 0.9, ..Sgd::default() });
     let nesterov = Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.01, ..Sgd::default() };
     let dampened = Sgd { momentum: 0.9, dampening: 0.3, ..Sgd::default() };
-    let (adam, adamw) = (Adam::adam(), Adam::adamw());
+    let (adam, adamw) = (Adam::default(), Adam::decoupled());
     let (free, norm) = (Clip::default(), Clip { norm: Some(0.2), value: None });
     let both = Clip { norm: Some(2.0), value: Some(0.05) };
     let optimizers: [(&dyn Optimizer, Clip); 7] = [

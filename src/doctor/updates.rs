@@ -105,11 +105,12 @@ fn norm(rig: &Rig, clip: Clip, weight: f32) -> Result<Vec<Compared>> {
     let sums = rig.read(Place::Gradients(rig.all()))?;
     let norms = rig.read(Place::Norms)?;
     let stretch = 4 * STRETCH;
-    let twin = sums.chunks(stretch).map(|sums| sums.iter().map(|&sum| f64::from(sum) * f64::from(sum)).sum::<f64>());
+    let square = |sum: &f32| (f64::from(*sum) / f64::from(weight)).powi(2);
+    let twin = sums.chunks(stretch).map(|sums| sums.iter().map(square).sum::<f64>());
     let (ours, twin) = (row(norms.iter().map(|&norm| f64::from(norm)).collect()), row(twin.collect()));
     let squares =
         Compared::new(kernel(squares), "norms", &ours, &twin, |_, c| rounds(stretch) * twin.values[c] + 1e-30, None);
-    let norm = ours.values.iter().sum::<f64>().sqrt() / f64::from(weight);
+    let norm = ours.values.iter().sum::<f64>().sqrt();
     let twin = row(vec![(most / (norm + 1e-6)).min(1.0)]);
     let ours = row(vec![f64::from(rig.read(Place::Stats)?[10])]);
     let factor = Compared::new(kernel(factor), "scale", &ours, &twin, |_, _| 1e-6 * twin.values[0], None);

@@ -8,9 +8,9 @@ use super::open;
 use crate::cli::args::Doctor;
 use crate::cli::exit::Stop;
 use crate::cli::progress::say;
-use crate::cli::summary::bytes;
 use crate::doctor::speed::SIZE;
 use crate::doctor::{self, Device, Finding, Part, RUNS, Report, Speed};
+use crate::plan::size;
 
 /// Checks the adapter and prints what is found as it is found. With `--quiet` only what is wrong, and the verdict.
 pub fn doctor(arguments: &Doctor) -> Result<(), Stop> {
@@ -86,9 +86,9 @@ fn about(device: &Device) -> Vec<String> {
         format!("driver    {}, {driver}", device.backend),
         format!(
             "limits    buffer {}, binding {}, workgroup memory {}",
-            bytes(limits.buffer),
-            bytes(limits.binding),
-            bytes(u64::from(limits.workgroup_memory))
+            size(limits.buffer),
+            size(limits.binding),
+            size(u64::from(limits.workgroup_memory))
         ),
         format!(
             "          {} storage buffers a kernel, {} invocations a workgroup, {} workgroups a dimension",
