@@ -36,10 +36,12 @@ impl Prepared {
                 (all.select(&train)?, validation)
             }
         };
+        check_weights(config, &train, "to train on")?;
+        validation.iter().try_for_each(|data| check_weights(config, data, "to validate with"))?;
         let (mut feature_scale, mut target_scale) = (None, None);
         if config.data.standardize {
             let features = train.features.names.len();
-            let scale = Standardizer::fit(&train.features.values, features)?;
+            let scale = Standardizer::fit_weighted(&train.features.values, features, train.weights.as_deref())?;
             for data in [Some(&mut train), validation.as_mut()].into_iter().flatten() {
                 scale.apply(&mut data.features.values, features)?;
             }
@@ -82,9 +84,19 @@ fn spec(config: &Config) -> CsvSpec {
     CsvSpec { weight: config.data.weight.clone(), ..spec }
 }
 
+/// A file has a row that counts, but after the split one part of it may have none.
+fn check_weights(config: &Config, data: &Dataset, what: &str) -> Result<()> {
+    let Some(weights) = data.weights.as_ref().filter(|weights| weights.iter().all(|&weight| weight == 0.0)) else {
+        return Ok(());
+    };
+    let column = config.data.weight.as_deref().unwrap_or_default();
+    let message = format!("all {} rows {what} have weight 0; give another share or train.seed", weights.len());
+    Err(Error::data(format!("{}, column {column:?}", config.data.path.display()), message))
+}
+
 fn scale_targets(train: &mut Dataset, validation: Option<&mut Dataset>) -> Result<Option<Standardizer>> {
     let Targets::Values { names, values } = &mut train.targets else { return Ok(None) };
-    let scale = Standardizer::fit(values, names.len())?;
+    let scale = Standardizer::fit_weighted(values, names.len(), train.weights.as_deref())?;
     scale.apply(values, names.len())?;
     if let Some(Dataset { targets: Targets::Values { names, values }, .. }) = validation {
         scale.apply(values, names.len())?;

@@ -9,7 +9,8 @@ use crate::{Error, Result};
 pub struct Standardizer {
     /// Mean of each column.
     pub mean: Vec<f64>,
-    /// Standard deviation of each column over the rows given (divided by n, not n − 1); 1 for a constant column.
+    /// Standard deviation of each column over the rows given (divided by n, not n − 1, or by their weight); 1 for a
+    /// constant column.
     pub std: Vec<f64>,
 }
 
@@ -18,27 +19,41 @@ impl Standardizer {
     ///
     /// A column that holds one and the same number gets that number as its mean and 1 as its deviation: it becomes 0.
     pub fn fit(values: &[f32], columns: usize) -> Result<Self> {
+        Self::fit_weighted(values, columns, None)
+    }
+
+    /// As [`Standardizer::fit`], where a row counts as much as its weight says: one of weight 2 like two rows, one of weight
+    /// 0 not at all, whatever it holds.
+    pub fn fit_weighted(values: &[f32], columns: usize, weights: Option<&[f32]>) -> Result<Self> {
         check_columns(values, columns)?;
-        if values.is_empty() {
+        let rows = values.len() / columns;
+        if let Some(weights) = weights.filter(|weights| weights.len() != rows) {
+            let message = format!("{} weights for {rows} rows", weights.len());
+            return Err(Error::Shape { op: "standardize", message });
+        }
+        let weight = |row: usize| weights.map_or(1.0, |weights| f64::from(weights[row]));
+        let counting = || values.chunks_exact(columns).enumerate().filter(|&(row, _)| weight(row) != 0.0);
+        let Some((first, _)) = counting().next() else {
             return Err(Error::data("standardize", "there are no rows to take means and deviations from"));
-        }
-        let rows = (values.len() / columns) as f64;
+        };
+        let first = &values[first * columns..];
+        let total: f64 = counting().map(|(row, _)| weight(row)).sum();
         let mut mean = vec![0.0; columns];
-        for row in values.chunks_exact(columns) {
-            mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+        for (row, cells) in counting() {
+            mean.iter_mut().zip(cells).for_each(|(sum, x)| *sum += weight(row) * f64::from(*x));
         }
-        mean.iter_mut().for_each(|sum| *sum /= rows);
+        mean.iter_mut().for_each(|sum| *sum /= total);
         let mut std = vec![0.0; columns];
-        for row in values.chunks_exact(columns) {
-            for (column, x) in row.iter().enumerate() {
-                std[column] += (f64::from(*x) - mean[column]).powi(2);
+        for (row, cells) in counting() {
+            for (column, x) in cells.iter().enumerate() {
+                std[column] += weight(row) * (f64::from(*x) - mean[column]).powi(2);
             }
         }
-        std.iter_mut().for_each(|sum| *sum = (*sum / rows).sqrt());
+        std.iter_mut().for_each(|sum| *sum = (*sum / total).sqrt());
         // By comparison, not by a deviation of 0: the mean is rounded, so a constant column can deviate from it.
         for column in 0..columns {
-            if values.chunks_exact(columns).all(|row| row[column] == values[column]) {
-                (mean[column], std[column]) = (f64::from(values[column]), 1.0);
+            if counting().all(|(_, cells)| cells[column] == first[column]) {
+                (mean[column], std[column]) = (f64::from(first[column]), 1.0);
             }
             if !mean[column].is_finite() || !std[column].is_finite() {
                 return Err(Error::data("standardize", format!("column {column} holds a number that is not finite")));
@@ -128,6 +143,19 @@ mod tests {
         let values = [16777214.0, 16777215.0, 16777216.0];
         let scale = Standardizer::fit(&values, 1).unwrap();
         assert!((scale.std[0] - (2f64 / 3.0).sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_row_counts_as_much_as_its_weight() {
+        let (values, twice) = ([1.0, 9.0, 5.0, 4.0, 3e38, -7.0], [1.0, 9.0, 5.0, 4.0, 5.0, 4.0]);
+        let weighted = Standardizer::fit_weighted(&values, 2, Some(&[1.0, 2.0, 0.0])).unwrap();
+        assert_eq!(weighted, Standardizer::fit(&twice, 2).unwrap());
+        let alike = Standardizer::fit_weighted(&values, 2, Some(&[0.5; 3])).unwrap();
+        assert_eq!(alike, Standardizer::fit(&values, 2).unwrap());
+        let constant = Standardizer::fit_weighted(&[7.0, 0.1, 0.1], 1, Some(&[0.0, 0.3, 0.7])).unwrap();
+        assert_eq!((constant.mean[0], constant.std[0]), (f64::from(0.1_f32), 1.0));
+        assert!(Standardizer::fit_weighted(&values, 2, Some(&[0.0; 3])).is_err());
+        assert!(Standardizer::fit_weighted(&values, 2, Some(&[1.0; 2])).is_err());
     }
 
     #[test]
