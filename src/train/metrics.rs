@@ -49,7 +49,7 @@ pub fn evaluate(model: &Model, outputs: &[f32], batch: &Batch, unit: Option<&[f6
     let y = Matrix::from_f32(rows, columns, outputs);
     let t = targets(model, batch, rows)?;
     let losses = op.twin_forward(&[&y, &t]);
-    let weighted = |values: &dyn Fn(usize) -> f64| (0..rows).map(|r| weights[r] * values(r)).sum::<f64>() / total;
+    let weighted = |values: &dyn Fn(usize) -> f64| weighted_sum(&weights, values) / total;
     let metrics = match batch.targets {
         Target::Classes(labels) => {
             let right = |r: usize| class_of(&outputs[r * columns..][..columns]) == labels[r] as usize;
@@ -75,13 +75,18 @@ fn targets(model: &Model, batch: &Batch, rows: usize) -> Result<Matrix> {
     Ok(Matrix { rows, columns, values })
 }
 
+/// Σ w · value, where a row of weight 0 leaves no trace, whatever its value is.
+fn weighted_sum(weights: &[f64], value: &dyn Fn(usize) -> f64) -> f64 {
+    weights.iter().enumerate().filter(|(_, weight)| **weight != 0.0).map(|(row, weight)| weight * value(row)).sum()
+}
+
 /// RMSE over all outputs in the target's unit, and R²: the mean over the outputs of 1 - Σ(y - t)² / Σ(t - mean t)².
 fn regression(y: &Matrix, t: &Matrix, weights: &[f64], unit: Option<&[f64]>) -> Vec<(&'static str, f64)> {
     let total: f64 = weights.iter().sum();
     let (mut squares, mut r2) = (0.0, 0.0);
     for c in 0..y.columns {
         let size = unit.map_or(1.0, |unit| unit[c]);
-        let sum = |f: &dyn Fn(usize) -> f64| (0..y.rows).map(|r| weights[r] * f(r)).sum::<f64>();
+        let sum = |f: &dyn Fn(usize) -> f64| weighted_sum(weights, f);
         let mean = sum(&|r| t.at(r, c)) / total;
         let error = sum(&|r| (y.at(r, c) - t.at(r, c)).powi(2));
         let spread = sum(&|r| (t.at(r, c) - mean).powi(2));
@@ -91,4 +96,25 @@ fn regression(y: &Matrix, t: &Matrix, weights: &[f64], unit: Option<&[f64]>) -> 
     }
     let columns = y.columns as f64;
     vec![("rmse", (squares / columns).sqrt()), ("r2", r2 / columns)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_without_weight_leaves_no_trace_in_any_metric() {
+        for (loss, targets) in
+            [("mse", Target::Values(&[1.0, 2.0, 3.0])), ("cross_entropy", Target::Classes(&[0, 1, 0]))]
+        {
+            let outputs: &[f32] =
+                if loss == "mse" { &[1.5, 2.0, f32::NAN] } else { &[0.5, 0.0, 1.0, 2.0, f32::NAN, 0.0] };
+            let columns = outputs.len() / 3;
+            let model = Model::new(1, &[columns.into()], loss).unwrap();
+            let batch = Batch { features: &[0.0; 3], targets, weights: Some(&[1.0, 2.0, 0.0]) };
+            let found = evaluate(&model, outputs, &batch, None).unwrap();
+            let all = found.metrics.iter().map(|&(_, value)| value).chain([found.loss]);
+            assert!(all.into_iter().all(f64::is_finite), "{found:?}");
+        }
+    }
 }
