@@ -139,6 +139,9 @@ pub struct Eval {
     /// The CSV file to measure on, with the columns of the training data, the target too.
     #[arg(long, value_name = "FILE.csv")]
     pub data: PathBuf,
+    /// The column of FILE.csv that says how much each row counts; without it all count 1.
+    #[arg(long, value_name = "COLUMN")]
+    pub weight: Option<String>,
     /// What every command that computes takes.
     #[command(flatten)]
     pub common: Common,

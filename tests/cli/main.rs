@@ -3,9 +3,11 @@
 mod errors;
 mod files;
 mod help;
+mod memory;
 mod place;
 mod plan;
 mod repeat;
 mod runs;
 #[cfg(unix)]
 mod signals;
+mod weights;

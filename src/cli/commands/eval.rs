@@ -14,7 +14,7 @@ use crate::train::metrics::evaluate;
 /// Measures a saved model on a CSV file. The result is printed also with `--quiet`: it is what was asked for.
 pub fn eval(arguments: &Eval) -> Result<(), Stop> {
     let saved = Saved::read(&RunFolder::open(&arguments.run).model())?;
-    let mut data = read_file(&arguments.data, &spec(&saved))?;
+    let mut data = read_file(&arguments.data, &spec(&saved, arguments.weight.clone()))?;
     scale(&saved, &mut data)?;
     let gpu = open(&arguments.common)?;
     let predictor = predictor(&gpu, &saved, data.rows())?;
@@ -27,12 +27,12 @@ pub fn eval(arguments: &Eval) -> Result<(), Stop> {
     Ok(print(&text)?)
 }
 
-fn spec(saved: &Saved) -> CsvSpec {
+fn spec(saved: &Saved, weight: Option<String>) -> CsvSpec {
     let (target, kind) = match &saved.target {
         TargetNames::Classes { name, classes } => (vec![name.clone()], TargetKind::KnownClasses(classes.clone())),
         TargetNames::Values { names, .. } => (names.clone(), TargetKind::Values),
     };
-    CsvSpec { target, kind, weight: None, features: Some(saved.features.clone()) }
+    CsvSpec { target, kind, weight, features: Some(saved.features.clone()) }
 }
 
 fn scale(saved: &Saved, data: &mut Dataset) -> Result<(), Stop> {
