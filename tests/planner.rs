@@ -188,6 +188,24 @@ fn every_budget_gives_the_same_bits() {
     }
 }
 
+#[test]
+fn more_rows_than_an_adapter_dispatches_are_not_chosen() {
+    let limits = Limits { max_compute_workgroups_per_dimension: 24, ..Limits::downlevel_defaults() };
+    let few = Gpu::with_limits(&Choice::default(), limits).unwrap();
+    let [model, _] = models();
+    let task = task(model, 3000, 2500);
+    let most = chosen(&few, &task, 1 << 30).unwrap();
+    assert!(most.micro_batch < 2500 && most.micro_batch.is_multiple_of(BLOCK), "{most:?}");
+    assert_eq!(most.why, "the most that the adapter takes at once");
+    let (_, built) = build(&few, &task.model, 2500, most.clone(), || Ok(task.settings(1, true))).unwrap();
+    assert_eq!(built, most, "what was chosen is what is made");
+    let cut = (most.micro_batch + BLOCK, false);
+    assert!(fixed_micro_batch(&few, &task.model, &task.settings(1, true), cut, 3000, None).is_err(), "no block more");
+    let whole = chosen(gpu(), &task, 1 << 30).unwrap();
+    assert_eq!(whole.micro_batch, 2500);
+    assert_eq!(trained(gpu(), &task, whole).0, trained(&few, &task, most).0);
+}
+
 /// A network of 4096-wide layers, or the like, that needs `much` bytes at its full batch, within `little`.
 fn much_within_little(width: usize, batch: u32, much: u64, little: u64) {
     let wide = || [width.into(), "tanh".into()];
@@ -197,6 +215,7 @@ fn much_within_little(width: usize, batch: u32, much: u64, little: u64) {
     let whole = chosen(gpu(), &task, 16 << 30).unwrap();
     assert!(whole.micro_batch == batch as usize && whole.bytes >= much, "{whole:?}");
     let within = chosen(gpu(), &task, little).unwrap();
+    assert_eq!(within.why, format!("the most that fit into {little} bytes (train.memory)"));
     assert!(within.bytes <= little, "{within:?}");
     let time = std::time::Instant::now();
     let wanted = trained(gpu(), &task, whole.clone()).0;

@@ -98,7 +98,15 @@ fn most_rows(
         let middle = (fit + too_many) / 2;
         if check(middle * BLOCK).is_some() { fit = middle } else { too_many = middle }
     }
-    if fit > 0 { check(fit * BLOCK) } else { (1..BLOCK.min(batch)).rev().find_map(check) }
+    if fit == 0 {
+        return (1..BLOCK.min(batch)).rev().find_map(check);
+    }
+    let chosen = check(fit * BLOCK)?;
+    let more = batch.min((fit + 1) * BLOCK);
+    match plan(more, opens_blocks(batch, more)).and_then(|plan| plan.check_sizes(limits)) {
+        Ok(()) => Some(chosen),
+        Err(_) => Some(Chosen { why: "the most that the adapter takes at once".to_owned(), ..chosen }),
+    }
 }
 
 /// Why nothing fits, and what would do.

@@ -25,7 +25,10 @@ pub fn choose_micro_batch(
 ) -> Result<Chosen> {
     let network = model.network(true)?;
     let data = data_bytes(&network, samples);
-    choose(batch, data, budget, gpu.limits(), |rows, open_blocks| plan(&network, settings, rows, open_blocks))
+    choose(batch, data, budget, gpu.limits(), |rows, open_blocks| {
+        let plan = plan(&network, settings, rows, open_blocks)?;
+        plan.check(gpu).map(|()| plan)
+    })
 }
 
 /// A micro-batch that was asked for, of so many rows and with open blocks or without, checked against the adapter and the
@@ -45,7 +48,7 @@ pub fn fixed_micro_batch(
     let data = data_bytes(&network, samples);
     let plan = plan(&network, settings, micro_batch, open_blocks)?;
     let limits = gpu.limits();
-    plan.fits(limits, u64::MAX)?;
+    plan.check(gpu)?;
     let allowed = budget.map_or(u64::MAX, |budget| budget.bytes);
     if plan.bytes() > allowed {
         return Err(Error::Memory(format!(
