@@ -16,7 +16,7 @@ export WGPU_ADAPTER_NAME := $(ADAPTER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build driver demo test soak lint goldens check-pytorch clean
+.PHONY: help build driver demo test soak lint pytorch goldens check-pytorch clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,8 +27,9 @@ build: ## build the command, optimised
 driver: build ## make sure that there is an adapter; installs Mesa's software driver when there is none and you may
 	@scripts/ensure-vulkan.sh "$(ACCRUE)"
 
+# The folder is the demo's own, so that it can be run again after examples/digits.toml or the version has changed.
 demo: driver ## train on the digits data and write a report
-	"$(ACCRUE)" train examples/digits.toml --out runs/digits
+	"$(ACCRUE)" train examples/digits.toml --out runs/digits --force
 	@echo "report: $(CURDIR)/runs/digits/report.html"
 
 # The same as a plain `cargo test`, whose profile is optimised and keeps the debug assertions; here with a driver.
@@ -48,10 +49,14 @@ lint: ## format, clippy and docs, warnings as errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps $(CARGO_FLAGS)
 	@if command -v shellcheck >/dev/null 2>&1; then shellcheck scripts/*.sh .ci/run; fi
 
-goldens: ## write tests/golden again (PYTHON with PyTorch)
+pytorch:
+	@$(PYTHON) -c 'import numpy, safetensors, torch' 2>/dev/null || { \
+		echo "$(PYTHON) has not all of numpy, safetensors and torch: install them, or say PYTHON=…" >&2; exit 1; }
+
+goldens: pytorch ## write tests/golden again (PYTHON with PyTorch)
 	$(PYTHON) tests/golden/make_goldens.py
 
-check-pytorch: demo ## load the digits model into PyTorch, strictly, and compare the outputs (PYTHON with PyTorch)
+check-pytorch: pytorch demo ## load the digits model into PyTorch, strictly, and compare the outputs (PYTHON with PyTorch)
 	"$(ACCRUE)" predict runs/digits --data examples/data/digits.csv --out runs/digits/predictions.csv
 	$(PYTHON) tests/golden/check_model.py runs/digits examples/data/digits.csv runs/digits/predictions.csv
 
