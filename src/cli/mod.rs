@@ -12,6 +12,8 @@ mod metrics_file;
 pub mod overrides;
 mod prepare;
 mod progress;
+#[cfg(test)]
+mod readme;
 pub mod report;
 mod run_folder;
 mod session;
