@@ -11,6 +11,9 @@ ADAPTER ?=
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 ACCRUE := $(TARGET_DIR)/release/accrue
 
+# A layer of Mesa complains about a missing desktop in every process; we choose the adapter by ourselves.
+export NODEVICE_SELECT ?= 1
+
 ifneq ($(strip $(ADAPTER)),)
 export WGPU_ADAPTER_NAME := $(ADAPTER)
 endif

@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
         Command::Predict(arguments) => commands::predict(arguments),
         Command::Devices => commands::devices(),
         Command::Doctor(arguments) => commands::doctor(arguments),
-        Command::Init(arguments) => init::write(&arguments.file, arguments.force).map_err(Stop::from),
+        Command::Init(arguments) => commands::init(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,10 +24,11 @@ impl Prepared {
     /// Reads the data, splits and scales it, and derives the model.
     pub fn new(config: &Config) -> Result<Prepared> {
         let spec = spec(config);
-        let all = read_file(&config.data.path, &spec)?;
+        let all = read_file(&config.data.path, &spec).map_err(|error| from_key(error, "data.path"))?;
         let (mut train, mut validation) = match &config.data.validation {
             Validation::File(path) => {
-                let validation = read_file(path, &spec.like(&all))?;
+                let validation =
+                    read_file(path, &spec.like(&all)).map_err(|error| from_key(error, "data.validation"))?;
                 (all, Some(validation))
             }
             Validation::Share(share) => {
@@ -72,6 +73,17 @@ pub fn unit(saved: &Saved) -> Option<&[f64]> {
     match &saved.target {
         TargetNames::Values { scale: Some(scale), .. } => Some(&scale.std),
         _ => None,
+    }
+}
+
+/// A file that cannot be read, with the key that names it.
+fn from_key(error: Error, key: &str) -> Error {
+    match error {
+        Error::Io { path, source } => {
+            let source = std::io::Error::new(source.kind(), format!("{source}; it is named in {key}"));
+            Error::Io { path, source }
+        }
+        other => other,
     }
 }
 

@@ -3,6 +3,7 @@
 mod devices;
 mod doctor;
 mod eval;
+mod init;
 mod plan;
 mod predict;
 mod train;
@@ -11,6 +12,7 @@ mod verify;
 pub use devices::devices;
 pub use doctor::doctor;
 pub use eval::eval;
+pub use init::init;
 pub use plan::plan;
 pub use predict::predict;
 pub use train::train;
