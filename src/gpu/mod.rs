@@ -17,8 +17,11 @@ pub use shader::{Access, Binding, Entry, Reflection, Scalar, Shader};
 
 use crate::{Error, Result};
 
-/// Waiting longer than this for work that was submitted means that the device is gone.
+/// Waiting longer than this for work that was submitted means that the device is gone: no driver lets a GPU work for so long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The same for a driver that computes on the CPU. It has no watchdog, may be a thousand times slower and share its cores.
+const PATIENCE_WITH_A_CPU: Duration = Duration::from_secs(900);
 
 /// A device, its queue and the pipelines made for it. Cloning is cheap and shares all of it.
 ///
@@ -218,10 +221,12 @@ impl Gpu {
     /// Waits until a submission, or else the latest one, is done and its callbacks have run.
     pub(crate) fn wait(&self, submission: Option<&wgpu::SubmissionIndex>) -> Result<()> {
         self.inner.counters.waits.fetch_add(1, Ordering::Relaxed);
-        let poll = wgpu::PollType::Wait { submission_index: submission.cloned(), timeout: Some(PATIENCE) };
+        let cpu = self.inner.info.device_type == wgpu::DeviceType::Cpu;
+        let patience = if cpu { PATIENCE_WITH_A_CPU } else { PATIENCE };
+        let poll = wgpu::PollType::Wait { submission_index: submission.cloned(), timeout: Some(patience) };
         match self.inner.device.poll(poll) {
             Ok(_) => Ok(()),
-            Err(error) => Err(Error::DeviceLost(format!("work was not done after {} s ({error})", PATIENCE.as_secs()))),
+            Err(error) => Err(Error::DeviceLost(format!("work was not done after {} s ({error})", patience.as_secs()))),
         }
     }
 

@@ -216,7 +216,8 @@ struct Pace {
 
 impl Default for Pace {
     fn default() -> Pace {
-        Pace { items: 8, last: Instant::now() }
+        // How long a micro-batch takes is not known yet, and a driver may end work that takes long.
+        Pace { items: 1, last: Instant::now() }
     }
 }
 
