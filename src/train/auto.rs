@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::trainer::{Settings, Trainer};
+use super::settings::Settings;
+use super::trainer::Trainer;
 use crate::data::Batch;
 use crate::gpu::Gpu;
 use crate::nn::{Model, Network};

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::predictor::forward;
-use super::trainer::{Trainer, Update};
+use super::settings::Update;
+use super::trainer::Trainer;
 use crate::data::Batch;
 use crate::optim::Scaling;
 use crate::plan::CLOCKS;

@@ -5,7 +5,8 @@ use std::fmt;
 use std::ops::Range;
 
 use super::fit::Fit;
-use super::trainer::{Trainer, Update};
+use super::settings::Update;
+use super::trainer::Trainer;
 use crate::nn::Arrays;
 use crate::ops::{Place, Span};
 use crate::plan::{BLOCK, Role, opens_blocks};

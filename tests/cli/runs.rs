@@ -21,11 +21,17 @@ fn a_run_leaves_model_configuration_metrics_and_report() {
 }
 
 #[test]
+fn init_says_what_comes_next_unless_the_file_itself_is_printed() {
+    let place = Place::new("init-says");
+    assert!(place.ok("init start.toml").ends_with("  accrue train start.toml --out runs/first\n"));
+    assert_eq!(place.ok("init -"), place.text("start.toml"));
+}
+
+#[test]
 fn quiet_prints_nothing_when_all_is_well() {
     let place = Place::new("quiet");
     assert_eq!(place.ok("train c.toml --out r --quiet"), "");
     assert_eq!(place.ok("predict r --data held.csv --out p.csv -q"), "");
-    assert_eq!(place.ok("init start.toml"), "");
     assert!(place.ok("eval r --data held.csv -q").starts_with("rows 20\nloss "), "what was asked for is printed");
 }
 

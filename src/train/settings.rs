@@ -1,0 +1,61 @@
+//! What a trainer is told, and what it tells of each update.
+
+use crate::nn::Arrays;
+use crate::optim::{Clip, Optimizer, Schedule, Sgd};
+
+/// How a model is trained.
+pub struct Settings {
+    /// Rows that the GPU holds at once. It decides the memory and the speed, never the result.
+    pub micro_batch: usize,
+    /// What makes the updates.
+    pub optimizer: Box<dyn Optimizer>,
+    /// How large the gradient may be.
+    pub clip: Clip,
+    /// Its learning rate, at full size.
+    pub lr: f64,
+    /// How the learning rate goes from update to update.
+    pub schedule: Schedule,
+    /// The weights to start from; without them [`initial`](crate::nn::initial) by `seed`.
+    pub start: Option<Arrays>,
+    /// For the first weights.
+    pub seed: u64,
+    /// Whether micro-batches may end at any row of their window. Without it they must be multiples of [`BLOCK`](crate::plan::BLOCK) rows,
+    /// but for a window's last, and one copy of the gradients less is kept.
+    pub any_cut: bool,
+    /// Whether [`Trainer::fit`](super::Trainer::fit) streams its data from the host's memory, micro-batch by micro-batch, instead
+    /// of keeping it on the GPU. Data that the adapter cannot hold is always streamed.
+    pub stream: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            micro_batch: 64,
+            optimizer: Box::new(Sgd::default()),
+            clip: Clip::default(),
+            lr: 0.01,
+            schedule: Schedule::default(),
+            start: None,
+            seed: 0,
+            any_cut: true,
+            stream: false,
+        }
+    }
+}
+
+/// An update that the GPU has made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Update {
+    /// Its number, from 1.
+    pub update: u64,
+    /// Samples in its window.
+    pub samples: u32,
+    /// Their weight: Σ_r w_r.
+    pub weight: f64,
+    /// The window's loss: Σ_r w_r · loss_r / Σ_r w_r. Not a number when the window had no weight.
+    pub loss: f64,
+    /// The learning rate.
+    pub lr: f64,
+    /// Whether parameters were changed: not when the window had no weight or its loss was not finite.
+    pub made: bool,
+}

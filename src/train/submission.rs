@@ -1,0 +1,149 @@
+//! How scheduled work gets to the GPU, in our encoder or a host's, and how its results come back.
+
+use super::settings::Update;
+use super::trainer::{Trainer, not_submitted};
+use super::work::Item;
+use crate::gpu::encode;
+use crate::ops::Place;
+use crate::plan::Program;
+use crate::{Error, Result};
+
+/// Submissions of single micro-batches that may be on their way before [`Trainer::micro_step`] waits for the oldest.
+const RUNNING: usize = 3;
+
+impl Trainer {
+    /// Submits what is scheduled. Waits only when two submissions with updates are on their way already.
+    pub fn submit(&mut self) -> Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        if self.encoded {
+            return Err(Error::Shape { op: "submit", message: not_submitted() });
+        }
+        let mut encoder =
+            self.gpu().device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("accrue") });
+        self.encode_pending(&mut encoder)?;
+        if self.pending.updates == 0 {
+            if self.running.len() == RUNNING
+                && let Some(oldest) = self.running.pop_front()
+            {
+                self.gpu().wait(Some(&oldest))?;
+            }
+            let submission = self.gpu().submit(encoder.finish())?;
+            self.running.push_back(submission);
+            self.gpu().poll();
+        } else {
+            if self.ring.full() {
+                self.receive(true)?;
+            }
+            let (stats, _) = self.program.at(Place::Stats)?;
+            self.ring.copy(&mut encoder, stats);
+            let submission = self.gpu().submit(encoder.finish())?;
+            self.ring.sent(Some(submission), self.pending.updates as u64);
+            self.running.clear();
+        }
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Whether [`Trainer::encode`] goes ahead without waiting. Two submissions may be on their way at once; while both
+    /// are, a host that must not be held up leaves training out of its frame.
+    pub fn ready(&mut self) -> Result<bool> {
+        while self.receive(false)? {}
+        Ok(!self.encoded && !self.ring.full())
+    }
+
+    /// Encodes what is scheduled into a host's own encoder, as one compute pass and one copy. When the host has submitted
+    /// it, [`Trainer::submitted`] must be told before anything else is asked for. Waits only where [`Trainer::ready`]
+    /// says no.
+    ///
+    /// ```no_run
+    /// # fn frame(trainer: &mut accrue::train::Trainer, device: &wgpu::Device, queue: &wgpu::Queue) -> accrue::Result<()> {
+    /// trainer.schedule(&[0, 1, 2, 3], true)?;
+    /// trainer.schedule_update()?;
+    /// let mut encoder = device.create_command_encoder(&Default::default());
+    /// trainer.encode(&mut encoder)?;
+    /// // … the host's own passes …
+    /// queue.submit([encoder.finish()]);
+    /// trainer.submitted();
+    /// # Ok(()) }
+    /// ```
+    pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        if self.encoded {
+            return Err(Error::Shape { op: "encode", message: not_submitted() });
+        }
+        if self.ring.full() {
+            self.receive(true)?;
+        }
+        self.encode_pending(encoder)?;
+        let (stats, _) = self.program.at(Place::Stats)?;
+        self.ring.copy(encoder, stats);
+        self.encoded = true;
+        Ok(())
+    }
+
+    /// The host has submitted the encoder that [`Trainer::encode`] wrote to.
+    pub fn submitted(&mut self) {
+        if std::mem::take(&mut self.encoded) {
+            self.ring.sent(None, self.pending.updates as u64);
+            self.pending.clear();
+        }
+    }
+
+    fn encode_pending(&self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        let gpu = self.gpu();
+        gpu.queue().write_buffer(self.program.clocks(), 0, &self.pending.clocks);
+        if !self.pending.samples.is_empty() {
+            let (samples, _) = self.program.at(Place::Sample)?;
+            gpu.queue().write_buffer(samples, 0, bytemuck::cast_slice(&self.pending.samples));
+        }
+        let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue"), timestamp_writes: None };
+        let mut pass = encoder.begin_compute_pass(&descriptor);
+        let program = &self.program;
+        for &(item, clock) in &self.pending.items {
+            match item {
+                Item::MicroStep { rows, gather } => {
+                    if gather {
+                        encode(gpu, &mut pass, &program.gather, rows, clock);
+                    }
+                    for list in [&program.forward, &program.loss, &program.gradient] {
+                        encode(gpu, &mut pass, list, rows, clock);
+                    }
+                }
+                Item::Close => encode(gpu, &mut pass, &program.close, 0, clock),
+                Item::Update => encode(gpu, &mut pass, &program.update, 0, clock),
+            }
+        }
+        Ok(())
+    }
+
+    /// The updates that have been made since the last call, in order, without waiting for more.
+    pub fn finished(&mut self) -> Result<Vec<Update>> {
+        while self.receive(false)? {}
+        Ok(std::mem::take(&mut self.finished))
+    }
+
+    /// Submits what is scheduled, waits for all of it, and returns the updates that have been made since the last call.
+    pub fn finish(&mut self) -> Result<Vec<Update>> {
+        self.submit()?;
+        while self.receive(true)? {}
+        Ok(std::mem::take(&mut self.finished))
+    }
+
+    /// Takes in the results of one submission; false when there are none, or none yet.
+    pub(super) fn receive(&mut self, wait: bool) -> Result<bool> {
+        let Some((updates, bytes)) = self.ring.receive(self.program.gpu(), wait)? else { return Ok(false) };
+        let results = Program::results_of(&bytes).take(updates as usize);
+        for result in results {
+            let word = |at: usize| [result[at], result[at + 1], result[at + 2], result[at + 3]];
+            let Some(promise) = self.promised.pop_front() else { break };
+            if u32::from_le_bytes(word(8)) != promise.update as u32 {
+                return Err(Error::DeviceLost(format!("update {} was submitted but never made", promise.update)));
+            }
+            let (sum, weight) = (f64::from(f32::from_le_bytes(word(0))), f64::from(f32::from_le_bytes(word(4))));
+            let made = u32::from_le_bytes(word(12)) == 1;
+            self.finished.push(Update { weight, loss: sum / weight, made, ..promise });
+        }
+        Ok(true)
+    }
+}
