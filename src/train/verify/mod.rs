@@ -1,0 +1,147 @@
+//! Whether the bits agree: the first updates of a training under several partitions of the same windows, and the place at
+//! which two of them first part.
+
+mod trace;
+mod trial;
+
+pub use trace::{Bits, Difference, State, Trace};
+pub use trial::{Cut, Trial, Way, trials};
+
+use super::fit::Fit;
+use super::trainer::Trainer;
+use crate::nn::Arrays;
+use crate::ops::{Place, Span};
+use crate::plan::Role;
+use crate::window::{Order, Window, Windows};
+use crate::{Error, Result};
+
+/// Bytes of states that a trace keeps; of more only the last is kept.
+const KEPT: u64 = 512 << 20;
+
+/// How one trial went.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The trial.
+    pub trial: Trial,
+    /// Its micro-batches.
+    pub micro_batches: u64,
+    /// What came out.
+    pub result: Agreement,
+}
+
+/// How the bits of one trial compare with those of the first.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Agreement {
+    /// Not one differs.
+    Equal,
+    /// They part here.
+    Differs(Difference),
+    /// It needs more memory than there is, and was left out.
+    Skipped(String),
+}
+
+/// Runs the first `updates` updates of a training under each of `trials`, one after the other, and compares what they leave
+/// with what the first one left. `make` makes a trainer for micro-batches of so many rows, with open blocks or without, and
+/// always with the same start. Every verdict goes to `told` as soon as it is known.
+///
+/// # Errors
+/// [`Error::Diverged`] when the loss of one of the first trial's windows is not finite: what becomes of the bits after that
+/// is nobody's promise. Else what `make` and training give, save that a trial but the first which does not fit the memory
+/// is left out.
+pub fn verify(
+    mut make: impl FnMut(usize, bool) -> Result<Trainer>,
+    fit: &Fit,
+    updates: u64,
+    trials: &[Trial],
+    mut told: impl FnMut(&Verdict),
+) -> Result<Vec<Verdict>> {
+    let mut reference: Option<Trace> = None;
+    let mut verdicts = Vec::with_capacity(trials.len());
+    for trial in trials {
+        let open = fit.batch.sizes().any(|batch| trial.opens_blocks(batch as usize));
+        let trace = make(trial.cut.most(), open).and_then(|mut trainer| run(&mut trainer, fit, updates, trial));
+        let (micro_batches, result) = match (trace, &reference) {
+            (Err(Error::Memory(message)), Some(_)) => (0, Agreement::Skipped(message)),
+            (Err(error), _) => return Err(error),
+            (Ok(trace), Some(reference)) => {
+                (trace.micro_batches, reference.difference(&trace).map_or(Agreement::Equal, Agreement::Differs))
+            }
+            (Ok(trace), None) => {
+                if let Some(broken) = trace.updates.iter().find(|update| !update.made && update.weight != 0.0) {
+                    return Err(Error::Diverged { update: broken.update });
+                }
+                let micro_batches = trace.micro_batches;
+                reference = Some(trace);
+                (micro_batches, Agreement::Equal)
+            }
+        };
+        let verdict = Verdict { trial: trial.clone(), micro_batches, result };
+        told(&verdict);
+        verdicts.push(verdict);
+    }
+    Ok(verdicts)
+}
+
+/// The first `updates` updates of a training as one trial has it. Validation is left out: it changes nothing.
+pub fn run(trainer: &mut Trainer, fit: &Fit, updates: u64, trial: &Trial) -> Result<Trace> {
+    let samples = trainer.format.rows(&fit.train)?;
+    let windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
+    let updates = updates.min(windows.updates());
+    let state = trainer.plan().buffers.iter();
+    let state = state.filter(|buffer| matches!(buffer.role, Role::Parameters | Role::Optimizer));
+    let all = state.map(|buffer| buffer.bytes).sum::<u64>().saturating_mul(updates) <= KEPT;
+    let mut order = Order::new(samples as u32, fit.shuffle);
+    let mut trace = Trace { updates: Vec::new(), states: Vec::new(), micro_batches: 0 };
+    if trial.way != Way::Host {
+        trainer.attach(&fit.train)?;
+    }
+    for window in windows.take(updates as usize) {
+        trace.micro_batches += one_window(trainer, fit, trial, &window, &mut order)?;
+        trace.updates.extend(trainer.finish()?);
+        if all || window.update == updates {
+            let (parameters, moments) = (trainer.parameters()?, trainer.moments()?);
+            trace.states.push(State { update: window.update, parameters, moments });
+        }
+    }
+    Ok(trace)
+}
+
+/// Micro-batches of one submission: few enough for any watchdog.
+const AT_ONCE: usize = 8;
+
+fn one_window(trainer: &mut Trainer, fit: &Fit, trial: &Trial, window: &Window, order: &mut Order) -> Result<u64> {
+    let rows = window.rows as usize;
+    let pieces = trial.cut.pieces(rows, window.update);
+    let mut samples = Vec::new();
+    for piece in &pieces {
+        samples.clear();
+        order.extend(window.start + piece.start as u64..window.start + piece.end as u64, &mut samples);
+        if trial.way == Way::Host {
+            trainer.step_from_host(&fit.train, samples.iter().map(|&sample| sample as usize), false)?;
+            continue;
+        }
+        if !trainer.has_room(samples.len()) || trainer.pending.len() >= AT_ONCE {
+            trainer.submit()?;
+        }
+        trainer.schedule(&samples, trial.way == Way::Attached && piece.end == rows)?;
+    }
+    trainer.lr_factor = fit.lr_scaling.factor(window.batch);
+    trainer.update()?;
+    Ok(pieces.len() as u64)
+}
+
+impl Trainer {
+    /// Waits for everything that was asked for, and returns what the optimizer remembers: its moments one after the other,
+    /// each under the parameters' names.
+    pub fn moments(&mut self) -> Result<Vec<Arrays>> {
+        self.submit()?;
+        if !self.plan().buffers.iter().any(|buffer| buffer.role == Role::Optimizer) {
+            return Ok(Vec::new());
+        }
+        let floats = self.plan().layout.floats();
+        let all = Span { start: 0, len: (floats / 4) as u32 };
+        let (buffer, bytes) = self.program.at(Place::Moments(all))?;
+        let flat = self.gpu().read_f32(buffer, ((bytes.end - bytes.start) / 4) as usize)?;
+        Ok(flat.chunks_exact(floats).map(|moment| self.plan().layout.unpack(moment)).collect())
+    }
+}

@@ -1,0 +1,161 @@
+//! What a training left behind, to the bit, and where two of them first part.
+
+use std::fmt;
+
+use crate::nn::Arrays;
+use crate::train::Update;
+
+/// What the first updates of a training left behind, to the bit.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// The updates, with their losses.
+    pub updates: Vec<Update>,
+    /// Parameters and optimizer state after updates: all of them, or the last where all would take too much memory.
+    pub states: Vec<State>,
+    /// Micro-batches that there were.
+    pub micro_batches: u64,
+}
+
+/// Parameters and optimizer state after an update.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The update, counted from 1.
+    pub update: u64,
+    /// The parameters, by name.
+    pub parameters: Arrays,
+    /// What the optimizer remembers, by the parameters' names.
+    pub moments: Vec<Arrays>,
+}
+
+/// Where two traces first part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// The update, counted from 1.
+    pub update: u64,
+    /// What differs after it: `loss`, `weight`, a parameter such as `0.weight`, or `moment 1 of 0.weight`.
+    pub array: String,
+    /// Where in the array; empty for a number that stands alone.
+    pub index: Vec<usize>,
+    /// What the first trace has there.
+    pub wanted: Bits,
+    /// What the other trace has there.
+    pub found: Bits,
+}
+
+/// A number and what it is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bits {
+    /// Of an `f32`.
+    F32(u32),
+    /// Of an `f64`.
+    F64(u64),
+    /// A number of samples, or 1 for yes and 0 for no.
+    Count(u64),
+}
+
+impl fmt::Display for Bits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bits::F32(bits) => write!(f, "{:e} (0x{bits:08x})", f32::from_bits(*bits)),
+            Bits::F64(bits) => write!(f, "{:e} (0x{bits:016x})", f64::from_bits(*bits)),
+            Bits::Count(count) => write!(f, "{count}"),
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "update {}: {}", self.update, self.array)?;
+        if !self.index.is_empty() {
+            write!(f, "{:?}", self.index)?;
+        }
+        write!(f, " is {}, not {}", self.found, self.wanted)
+    }
+}
+
+impl Trace {
+    /// The first place at which another trace differs, in the order of the updates; within one the loss comes first, then
+    /// the parameters, then the optimizer's state.
+    pub fn difference(&self, other: &Trace) -> Option<Difference> {
+        for (at, ours) in self.updates.iter().enumerate() {
+            let numbers = |u: &Update| {
+                [
+                    ("samples", Bits::Count(u64::from(u.samples))),
+                    ("weight", Bits::F64(u.weight.to_bits())),
+                    ("loss", Bits::F64(u.loss.to_bits())),
+                    ("lr", Bits::F64(u.lr.to_bits())),
+                    ("made", Bits::Count(u64::from(u.made))),
+                ]
+            };
+            let update = ours.update;
+            let Some(theirs) = other.updates.get(at) else {
+                let (wanted, found) = (Bits::Count(1), Bits::Count(0));
+                return Some(Difference { update, array: "made".to_owned(), index: Vec::new(), wanted, found });
+            };
+            for ((array, wanted), (_, found)) in numbers(ours).into_iter().zip(numbers(theirs)) {
+                if wanted != found {
+                    return Some(Difference { update, array: array.to_owned(), index: Vec::new(), wanted, found });
+                }
+            }
+            let state = |trace: &'_ Trace| trace.states.iter().position(|state| state.update == update);
+            if let (Some(a), Some(b)) = (state(self), state(other))
+                && let Some(difference) = self.states[a].difference(&other.states[b])
+            {
+                return Some(difference);
+            }
+        }
+        None
+    }
+}
+
+impl State {
+    fn difference(&self, other: &State) -> Option<Difference> {
+        let parts = || std::iter::once((String::new(), &self.parameters, &other.parameters));
+        let moments = self.moments.iter().zip(&other.moments).enumerate();
+        let moments = moments.map(|(at, (ours, theirs))| (format!("moment {} of ", at + 1), ours, theirs));
+        for (prefix, ours, theirs) in parts().chain(moments) {
+            for ((name, a), (_, b)) in ours.iter().zip(theirs) {
+                let apart = a.values.iter().zip(&b.values).position(|(a, b)| a.to_bits() != b.to_bits());
+                let Some(at) = apart else { continue };
+                return Some(Difference {
+                    update: self.update,
+                    array: format!("{prefix}{name}"),
+                    index: place(at, &a.shape),
+                    wanted: Bits::F32(a.values[at].to_bits()),
+                    found: Bits::F32(b.values[at].to_bits()),
+                });
+            }
+        }
+        None
+    }
+}
+
+/// The index of the `at`-th element of an array, row-major.
+fn place(mut at: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index = vec![0; shape.len()];
+    for (axis, &size) in shape.iter().enumerate().rev() {
+        index[axis] = at % size.max(1);
+        at /= size.max(1);
+    }
+    index
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_names_the_array_and_the_index() {
+        let array = |values: &[f32]| crate::plan::Array { shape: vec![2, 3], values: values.to_vec() };
+        let state = |values: &[f32]| {
+            let arrays = Arrays::from([("0.weight".to_owned(), array(values))]);
+            State { update: 3, parameters: Arrays::new(), moments: vec![Arrays::new(), arrays] }
+        };
+        let (ours, theirs) = (state(&[1.0; 6]), state(&[1.0, 1.0, 1.0, 1.0, 1.0, -0.0]));
+        assert_eq!(ours.difference(&ours), None);
+        assert_eq!(
+            ours.difference(&theirs).unwrap().to_string(),
+            "update 3: moment 2 of 0.weight[1, 2] is -0e0 (0x80000000), not 1e0 (0x3f800000)"
+        );
+    }
+}
