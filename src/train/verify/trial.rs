@@ -29,11 +29,11 @@ pub enum Cut {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// By number out of the data on the GPU, where a window's last micro-batch is known to be the last: as
-    /// [`Trainer::fit`] does it.
+    /// [`Trainer::fit`](crate::train::Trainer::fit) does it.
     Attached,
     /// By number out of the data on the GPU, where nothing says that a window ends before its update.
     Unannounced,
-    /// Out of the host's memory, by [`Trainer::micro_step`].
+    /// Out of the host's memory, by [`Trainer::micro_step`](crate::train::Trainer::micro_step).
     Host,
 }
 
