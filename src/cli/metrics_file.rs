@@ -32,6 +32,9 @@ struct UpdateLine {
     samples: u32,
     loss: f64,
     lr: f64,
+    /// Only where it is false: the window had no weight, so the parameters were left alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -78,6 +81,7 @@ impl MetricsFile {
                 samples: update.samples,
                 loss: update.loss,
                 lr: update.lr,
+                made: (!update.made).then_some(false),
             }),
             Event::Epoch { epoch, update, train_loss, validation } => {
                 let mut measured = BTreeMap::new();

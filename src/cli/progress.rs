@@ -22,6 +22,7 @@ pub struct Progress {
     start: Instant,
     samples: u64,
     shown: Option<Instant>,
+    left_out: bool,
 }
 
 impl Progress {
@@ -36,7 +37,7 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━━╌"));
         }
-        Progress { bar, quiet, epochs, start: Instant::now(), samples: 0, shown: None }
+        Progress { bar, quiet, epochs, start: Instant::now(), samples: 0, shown: None, left_out: false }
     }
 
     /// Shows what happened.
@@ -44,6 +45,13 @@ impl Progress {
         match event {
             Event::Update { update, .. } => {
                 self.samples += u64::from(update.samples);
+                if !update.made && !std::mem::replace(&mut self.left_out, true) {
+                    let line = format!(
+                        "update {} is left out: its window has no weight (metrics.jsonl has all such)",
+                        update.update
+                    );
+                    self.say(&line);
+                }
                 let due = self.shown.is_none_or(|shown| shown.elapsed() > Duration::from_millis(100));
                 if due {
                     self.shown = Some(Instant::now());

@@ -68,8 +68,12 @@ fn weights_give_the_same_bytes_for_every_micro_batch_and_a_window_without_any_is
     assert_eq!(updates.len(), 100);
     for (at, update) in updates.iter().enumerate() {
         assert_eq!(update["loss"].is_null(), at % 5 == 1, "{update}");
+        assert_eq!(update.get("made").is_some(), at % 5 == 1, "{update}");
     }
     assert!(!place.text("8/report.html").contains("NaN"));
+    let more = "--set train.batch=8 --set train.shuffle=false --set data.validation=0";
+    let told = place.ok(&format!("train c.toml --out told {WEIGHT} --set data.path=w.csv {more}"));
+    assert_eq!(told.matches("is left out: its window has no weight").count(), 1, "{told}");
 }
 
 #[test]
