@@ -1,6 +1,6 @@
 // What a window keeps beside the gradients, and how it ends.
 //
-//   sum     stats.loss (+)= Σ_r weight[r] · row_loss[r],   stats.weight (+)= Σ_r weight[r]      r in blocks, ascending
+//   sum     stats.sum (+)= Σ_r (weight[r] · row_loss[r], weight[r])      r in blocks, ascending
 //   close   adds the open block to the gradients and to stats, when a window ends before anyone knew that it would
 
 struct Dims {
@@ -41,9 +41,10 @@ fn sum(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group:
     let blocks = (moment.row0 % BLOCK + moment.rows + BLOCK - 1u) / BLOCK;
     var total = stats.sum;
     if now.first == 1u {
-        // What stands there is the last window's sum, and its update has been made or left out since.
+        // What stands there is the last window's sum. Its update has been made since, or left out, or never asked for.
         if lane == 0u {
-            if updates(total) { stats.made += 1u; }
+            stats.made += stats.due;
+            stats.due = 0u;
             let broken = stats.stopped == 1u || !finite(total.x) || !finite(total.y);
             stats.stopped = select(0u, 1u, now.hold == 1u && broken);
         }

@@ -155,6 +155,10 @@ impl Optimizer for Slack {
         "slack"
     }
 
+    fn check(&self) -> accrue::Result<()> {
+        Ok(())
+    }
+
     fn moments(&self) -> usize {
         self.0.moments()
     }

@@ -86,6 +86,8 @@ fn refuses_everything(trainer: &mut Trainer, task: &Task) {
     refused("encode", trainer.encode(&mut encoder(gpu().device())));
     refused("predict", trainer.predict(&task.data.features[..6]).map(drop));
     refused("parameters", trainer.parameters().map(drop));
+    let start = accrue::nn::initial(trainer.model(), 1);
+    refused("set_parameters", trainer.set_parameters(&start));
     refused("attach", trainer.attach(&task.data.all()));
     refused("finish", trainer.finish().map(drop));
 }

@@ -272,7 +272,7 @@ fn learning_rate_and_momentum_advance_once_per_update() {
         let mut wanted = ordered(&trainer.parameters().unwrap());
         let mut moments = vec![0.0; wanted.len()];
         for (at, lr) in rates.into_iter().enumerate() {
-            trainer.set_lr(lr);
+            trainer.set_lr(lr).unwrap();
             // The twin's update follows from the parameters that the trainer really has.
             let (gradient, _) = twins_window(&task, &mut trainer, 32, &[1.0; 32]);
             task.sgd.twin(at as u64 + 1, lr, &gradient, &mut wanted, &mut moments);

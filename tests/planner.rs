@@ -5,7 +5,7 @@ mod common;
 use accrue::gpu::{Choice, Gpu};
 use accrue::nn::{Model, Network};
 use accrue::optim::{Adam, Sgd};
-use accrue::plan::{BLOCK, Budget, Chosen, Plan, Training, choose, opens_blocks};
+use accrue::plan::{self, BLOCK, Budget, Chosen, Plan, Training, choose, opens_blocks};
 use accrue::train::{Trainer, build, choose_micro_batch, fixed_micro_batch};
 use accrue::wgpu::Limits;
 use accrue::window::Tail;
@@ -215,7 +215,7 @@ fn much_within_little(width: usize, batch: u32, much: u64, little: u64) {
     let whole = chosen(gpu(), &task, 16 << 30).unwrap();
     assert!(whole.micro_batch == batch as usize && whole.bytes >= much, "{whole:?}");
     let within = chosen(gpu(), &task, little).unwrap();
-    assert_eq!(within.why, format!("the most that fit into {little} bytes (train.memory)"));
+    assert_eq!(within.why, format!("the most that fit into {} (train.memory)", plan::size(little)));
     assert!(within.bytes <= little, "{within:?}");
     let time = std::time::Instant::now();
     let wanted = trained(gpu(), &task, whole.clone()).0;

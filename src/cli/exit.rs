@@ -11,8 +11,6 @@ pub enum Stop {
     Error(Error),
     /// Ctrl-C; what was reached is saved.
     Interrupted(String),
-    /// What was checked does not hold; what was found has been printed.
-    Unequal(String),
     /// What was checked is not right. The command has said so, in the place where it says what it found.
     NotRight(String),
 }
@@ -23,7 +21,6 @@ impl Stop {
         match self {
             Stop::Error(error) => exit_code(error),
             Stop::Interrupted(_) => 130,
-            Stop::Unequal(_) => 1,
             Stop::NotRight(_) => 1,
         }
     }
@@ -45,13 +42,12 @@ impl fmt::Display for Stop {
         match self {
             Stop::Error(error) => write!(f, "error: {}", one_line(&error.to_string())),
             Stop::Interrupted(message) => write!(f, "interrupted: {message}"),
-            Stop::Unequal(message) => write!(f, "not equal: {message}"),
             Stop::NotRight(verdict) => f.write_str(verdict),
         }
     }
 }
 
-/// Drivers write long reports; the first line says what, `RUST_LOG=debug` says more.
+/// Drivers write long reports; here they take one line.
 fn one_line(message: &str) -> String {
     message.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }

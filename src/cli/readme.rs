@@ -27,5 +27,5 @@ fn the_configuration_of_the_readme_loads() {
     let config = block(README, "```toml").join("\n");
     let config = Config::parse(&config, "README.md", &[], Path::new("/")).unwrap();
     config.train.cut().unwrap();
-    config.optimizer.make().unwrap();
+    config.optimizer.make().check().unwrap();
 }

@@ -34,7 +34,7 @@ impl Session {
     pub fn settings(&self) -> Result<Settings> {
         let optimizer = &self.config.optimizer;
         Ok(Settings {
-            optimizer: optimizer.make()?,
+            optimizer: optimizer.make(),
             clip: optimizer.clip(),
             lr: optimizer.lr,
             schedule: optimizer.schedule(self.windows.updates()),

@@ -2,6 +2,7 @@
 
 use super::{Dataset, Targets};
 use crate::graph::Record;
+use crate::nn::Model;
 use crate::ops::Reads;
 use crate::{Error, Result};
 
@@ -62,81 +63,82 @@ pub(crate) struct Format {
 }
 
 impl Format {
+    /// What a model reads.
+    pub fn of(model: &Model) -> Format {
+        let record = Record::new(model.inputs, model.targets());
+        Format { record, reads: model.reads(), outputs: model.outputs() }
+    }
+
     /// Rows of a batch, after checking that all of it fits the model.
-    pub fn rows(&self, batch: &Batch) -> Result<usize> {
-        let wrong = |message: String| Error::Shape { op: "batch", message };
+    pub fn check(&self, batch: &Batch) -> Result<usize> {
+        let wrong = |message: String| Err(Error::Shape { op: "batch", message });
         let rows = batch.features.len() / self.record.features.max(1);
-        if rows == 0 || batch.features.len() != rows * self.record.features {
+        if rows == 0 || rows > u32::MAX as usize || batch.features.len() != rows * self.record.features {
             let (given, wanted) = (batch.features.len(), self.record.features);
-            return Err(wrong(format!("{given} numbers are no rows of {wanted} features")));
+            return wrong(format!("{given} numbers are no rows of {wanted} features"));
         }
         let (given, wanted) = match batch.targets {
             Target::Values(values) => (values.len(), rows * self.record.targets),
             Target::Classes(labels) => (labels.len(), rows),
         };
         if given != wanted {
-            return Err(wrong(format!("{rows} rows of features, but {given} targets; {wanted} are wanted")));
+            return wrong(format!("{rows} rows of features, but {given} targets; {wanted} are wanted"));
         }
-        match batch.weights {
-            Some(weights) if weights.len() != rows => {
-                Err(wrong(format!("{rows} rows of features, but {} weights", weights.len())))
+        self.check_kind(batch)?;
+        let Some(weights) = batch.weights else { return Ok(rows) };
+        if weights.len() != rows {
+            return wrong(format!("{rows} rows of features, but {} weights", weights.len()));
+        }
+        match weights.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
+            Some(row) => wrong(format!("row {row} has weight {}; give a number from 0", weights[row])),
+            None => Ok(rows),
+        }
+    }
+
+    fn check_kind(&self, batch: &Batch) -> Result<()> {
+        let wrong = |message: String| Err(Error::Shape { op: "batch", message });
+        let labels = match (batch.targets, self.reads) {
+            (Target::Values(_), Reads::Values | Reads::Flags) => return Ok(()),
+            (Target::Values(_), Reads::Class) => {
+                return wrong("the model's loss wants classes, but the targets are numbers".to_owned());
             }
-            _ => Ok(rows),
+            (Target::Classes(_), Reads::Values) => {
+                return wrong("the model's loss wants numbers, but the targets are classes".to_owned());
+            }
+            (Target::Classes(_), Reads::Flags) if self.outputs != 1 => {
+                return wrong(format!(
+                    "{} outputs of yes and no cannot be classes; give numbers, 0 and 1",
+                    self.outputs
+                ));
+            }
+            (Target::Classes(labels), _) => labels,
+        };
+        let classes = if self.reads == Reads::Flags { 2 } else { self.outputs };
+        match labels.iter().position(|&label| label as usize >= classes) {
+            Some(row) => wrong(format!("row {row} is of class {}, but the model has {classes}", labels[row])),
+            None => Ok(()),
         }
     }
 
-    /// Appends the records of all rows of a batch.
-    pub fn write(&self, batch: &Batch, into: &mut Vec<f32>) -> Result<()> {
-        let rows = self.rows(batch)?;
-        self.write_rows(batch, 0..rows, into)
-    }
-
-    /// Appends the records of some rows of a batch that [`Format::rows`] has checked.
-    pub fn write_rows(
-        &self,
-        batch: &Batch,
-        rows: impl ExactSizeIterator<Item = usize>,
-        into: &mut Vec<f32>,
-    ) -> Result<()> {
+    /// Appends the records of some rows of a batch that [`Format::check`] has let through.
+    pub fn write(&self, batch: &Batch, rows: impl ExactSizeIterator<Item = usize>, into: &mut Vec<f32>) {
         let Record { features, targets, target_at, weight_at, stride } = self.record;
-        let classes = if self.reads == Reads::Flags { 2 } else { self.outputs };
         let before = into.len();
         into.resize(before + rows.len() * stride, 0.0);
         for (r, record) in rows.zip(into[before..].chunks_mut(stride)) {
-            record[..features].copy_from_slice(&batch.features[r * features..][..features]);
-            match (batch.targets, self.reads) {
-                (Target::Values(values), Reads::Values | Reads::Flags) => {
-                    record[target_at..][..targets].copy_from_slice(&values[r * targets..][..targets]);
-                }
-                (Target::Classes(labels), Reads::Class | Reads::Flags) if (labels[r] as usize) < classes => {
-                    record[target_at] = labels[r] as f32;
-                }
-                (Target::Classes(labels), Reads::Class | Reads::Flags) => {
-                    let message = format!("row {r} is of class {}, but the model has {classes}", labels[r]);
-                    return Err(Error::Shape { op: "batch", message });
-                }
-                (Target::Values(_), Reads::Class) => {
-                    let message = "the model's loss wants classes, but the targets are numbers".to_owned();
-                    return Err(Error::Shape { op: "batch", message });
-                }
-                (Target::Classes(_), Reads::Values) => {
-                    let message = "the model's loss wants numbers, but the targets are classes".to_owned();
-                    return Err(Error::Shape { op: "batch", message });
-                }
-            }
             let weight = batch.weights.map_or(1.0, |weights| weights[r]);
-            if !(weight.is_finite() && weight >= 0.0) {
-                return Err(Error::Shape {
-                    op: "batch",
-                    message: format!("row {r} has weight {weight}; give a number from 0"),
-                });
-            }
-            record[weight_at] = weight;
             if weight == 0.0 {
                 // It counts nothing, so what is not a number in it must not either: 0 · NaN would.
-                record.fill(0.0);
+                continue;
             }
+            record[..features].copy_from_slice(&batch.features[r * features..][..features]);
+            match batch.targets {
+                Target::Values(values) => {
+                    record[target_at..][..targets].copy_from_slice(&values[r * targets..][..targets]);
+                }
+                Target::Classes(labels) => record[target_at] = labels[r] as f32,
+            }
+            record[weight_at] = weight;
         }
-        Ok(())
     }
 }

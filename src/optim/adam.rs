@@ -42,12 +42,14 @@ impl Adam {
     pub fn decoupled() -> Adam {
         Adam { weight_decay: 0.01, decoupled: true, ..Adam::default() }
     }
+}
 
-    /// Refuses what PyTorch refuses, and an epsilon that is 0 as a float.
-    ///
-    /// # Errors
-    /// [`Error::Config`] naming the setting.
-    pub fn check(&self) -> Result<()> {
+impl Optimizer for Adam {
+    fn name(&self) -> &'static str {
+        if self.decoupled { "adamw" } else { "adam" }
+    }
+
+    fn check(&self) -> Result<()> {
         let (beta1, beta2) = self.betas;
         for beta in [beta1, beta2] {
             if !(0.0..1.0).contains(&beta) || 1.0 - beta < 1e-7 {
@@ -56,12 +58,6 @@ impl Adam {
         }
         positive("epsilon", self.epsilon)?;
         rate("weight_decay", self.weight_decay)
-    }
-}
-
-impl Optimizer for Adam {
-    fn name(&self) -> &'static str {
-        if self.decoupled { "adamw" } else { "adam" }
     }
 
     fn moments(&self) -> usize {

@@ -28,6 +28,12 @@ pub trait Optimizer: Send + Sync {
     /// Its name in a configuration.
     fn name(&self) -> &'static str;
 
+    /// Refuses settings that it cannot work with.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the setting.
+    fn check(&self) -> Result<()>;
+
     /// Floats that it remembers of each parameter.
     fn moments(&self) -> usize;
 

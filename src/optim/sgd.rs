@@ -29,12 +29,12 @@ pub struct Sgd {
     pub nesterov: bool,
 }
 
-impl Sgd {
-    /// Refuses what PyTorch refuses.
-    ///
-    /// # Errors
-    /// [`Error::Config`] naming the setting.
-    pub fn check(&self) -> Result<()> {
+impl Optimizer for Sgd {
+    fn name(&self) -> &'static str {
+        "sgd"
+    }
+
+    fn check(&self) -> Result<()> {
         rate("momentum", self.momentum)?;
         rate("dampening", self.dampening)?;
         rate("weight_decay", self.weight_decay)?;
@@ -43,12 +43,6 @@ impl Sgd {
             return Err(Error::config("optimizer.nesterov", message));
         }
         Ok(())
-    }
-}
-
-impl Optimizer for Sgd {
-    fn name(&self) -> &'static str {
-        "sgd"
     }
 
     fn moments(&self) -> usize {

@@ -273,6 +273,7 @@ mod tests {
             ("made", 32),
             ("stopped", 36),
             ("scale", 40),
+            ("due", 44),
             ("results", STATS_HEADER as u32),
         ]);
         assert_eq!(layout(&module, "Stats").0, stats, "what Program::results_of leaves out");

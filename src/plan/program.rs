@@ -1,5 +1,7 @@
 //! A plan made real: buffers, pipelines and bind groups, each made once.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::{CLOCKS, Plan, Role, memory};
 use crate::gpu::{Bound, Dispatch, Gpu, SLOT};
 use crate::ops::{Place, Step};
@@ -23,6 +25,7 @@ pub struct Program {
     pub update: Vec<Dispatch>,
     gpu: Gpu,
     buffers: Vec<wgpu::Buffer>,
+    clock: AtomicU32,
 }
 
 impl Program {
@@ -59,6 +62,7 @@ impl Program {
             update: Vec::new(),
             gpu: gpu.clone(),
             buffers,
+            clock: AtomicU32::new(0),
         };
         let mut dims = Vec::new();
         program.forward = program.compile(&program.plan.forward, &mut dims, None)?;
@@ -68,6 +72,11 @@ impl Program {
         program.update = program.compile(&program.plan.update, &mut dims, None)?;
         gpu.upload(&program.buffers[program.plan.places.dims], &dims)?;
         Ok(program)
+    }
+
+    /// Lets go of the data that [`Program::attach`] was given.
+    pub fn detach(&mut self) {
+        self.gather.clear();
     }
 
     /// Takes the rows of micro-batches from `data`, records that stay on the GPU.
@@ -143,6 +152,11 @@ impl Program {
             "clocks are planned"
         );
         &self.buffers[self.plan.places.clock]
+    }
+
+    /// The byte of the slot that the next forward pass may use: each in turn.
+    pub fn next_clock(&self) -> u32 {
+        self.clock.fetch_add(1, Ordering::Relaxed) % CLOCKS as u32 * SLOT
     }
 
     /// The buffers in which results travel to the host.

@@ -149,7 +149,7 @@ pub fn fastest(
 /// Time of a row in the middle of three trials of a window, after one that is not counted.
 fn seconds_per_row(trainer: &mut Trainer, batch: usize, data: &Batch) -> Result<f64> {
     const LONG_ENOUGH: Duration = Duration::from_millis(50);
-    let samples = trainer.format.rows(data)? as u32;
+    let samples = trainer.format.check(data)? as u32;
     let window: Vec<u32> = (0..batch as u32).map(|row| row % samples).collect();
     let resident = trainer.keep(data)?;
     let mut once = || -> Result<f64> {

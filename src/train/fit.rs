@@ -110,7 +110,8 @@ impl Trainer {
     }
 
     fn fit_alone(&mut self, fit: &Fit, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
-        let samples = self.format.rows(&fit.train)?;
+        let samples = self.format.check(&fit.train)?;
+        self.check_validation(fit)?;
         let windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
         let mut order = Order::new(samples as u32, fit.shuffle);
         let mut run =
@@ -134,6 +135,19 @@ impl Trainer {
         match run.report(updates)? {
             ControlFlow::Continue(()) => Ok(Outcome::Done),
             ControlFlow::Break(()) => Ok(Outcome::Stopped),
+        }
+    }
+
+    /// Finds out now what would be found after the first epoch.
+    fn check_validation(&self, fit: &Fit) -> Result<()> {
+        let Some(validation) = &fit.validation else { return Ok(()) };
+        self.format.check(validation)?;
+        match fit.unit {
+            Some(unit) if unit.len() != self.model.outputs() => {
+                let message = format!("{} units for {} outputs", unit.len(), self.model.outputs());
+                Err(Error::Shape { op: "fit", message })
+            }
+            _ => Ok(()),
         }
     }
 

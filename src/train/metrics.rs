@@ -1,8 +1,9 @@
 //! What a model is worth on data: the loss and the metrics of its outputs, computed on the CPU in f64.
 
+use crate::data::records::Format;
 use crate::data::{Batch, Target};
 use crate::nn::Model;
-use crate::ops::{self, Reads};
+use crate::ops;
 use crate::twin::Matrix;
 use crate::{Error, Result};
 
@@ -39,7 +40,14 @@ pub fn class_of(outputs: &[f32]) -> usize {
 /// its unit in the target's own, so that RMSE is in the target's unit.
 pub fn evaluate(model: &Model, outputs: &[f32], batch: &Batch, unit: Option<&[f64]>) -> Result<Evaluation> {
     let columns = model.outputs();
-    let rows = outputs.len() / columns.max(1);
+    let rows = Format::of(model).check(batch)?;
+    let wrong = |message: String| Err(Error::Shape { op: "evaluate", message });
+    if outputs.len() != rows * columns {
+        return wrong(format!("{} outputs for {rows} rows of {columns}", outputs.len()));
+    }
+    if let Some(unit) = unit.filter(|unit| unit.len() != columns) {
+        return wrong(format!("{} units for {columns} outputs", unit.len()));
+    }
     let op = ops::find(&model.loss).ok_or_else(|| Error::Internal(format!("loss {} is unknown", model.loss)))?;
     let weights: Vec<f64> = match batch.weights {
         Some(weights) => weights.iter().map(|&w| f64::from(w)).collect(),
@@ -47,7 +55,7 @@ pub fn evaluate(model: &Model, outputs: &[f32], batch: &Batch, unit: Option<&[f6
     };
     let total: f64 = weights.iter().sum();
     let y = Matrix::from_f32(rows, columns, outputs);
-    let t = targets(model, batch, rows)?;
+    let t = targets(model, batch, rows);
     let losses = op.twin_forward(&[&y, &t]);
     let weighted = |values: &dyn Fn(usize) -> f64| weighted_sum(&weights, values) / total;
     let metrics = match batch.targets {
@@ -60,19 +68,12 @@ pub fn evaluate(model: &Model, outputs: &[f32], batch: &Batch, unit: Option<&[f6
     Ok(Evaluation { loss: weighted(&|r| losses.at(r, 0)), metrics })
 }
 
-fn targets(model: &Model, batch: &Batch, rows: usize) -> Result<Matrix> {
-    let columns = model.targets();
-    let values: Vec<f64> = match batch.targets {
+fn targets(model: &Model, batch: &Batch, rows: usize) -> Matrix {
+    let values = match batch.targets {
         Target::Values(values) => values.iter().map(|&v| f64::from(v)).collect(),
         Target::Classes(labels) => labels.iter().map(|&l| f64::from(l)).collect(),
     };
-    let classes = if model.reads() == Reads::Flags { 2 } else { model.outputs() };
-    let unknown = |labels: &[u32]| labels.iter().any(|&label| label as usize >= classes);
-    if values.len() != rows * columns || matches!(batch.targets, Target::Classes(labels) if unknown(labels)) {
-        let message = format!("{} targets for {rows} rows of {columns}", values.len());
-        return Err(Error::Shape { op: "evaluate", message });
-    }
-    Ok(Matrix { rows, columns, values })
+    Matrix { rows, columns: model.targets(), values }
 }
 
 /// Σ w · value, where a row of weight 0 leaves no trace, whatever its value is.

@@ -111,10 +111,12 @@ fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: u
         return Err(Error::Shape { op: "forward", message });
     }
     let clock = Clock { rows: rows as u32, ..Clock::default() };
-    program.gpu().queue().write_buffer(program.clocks(), 0, bytemuck::bytes_of(&clock));
+    // A slot of its own for each of many calls that a host may encode before it submits.
+    let at = program.next_clock();
+    program.gpu().queue().write_buffer(program.clocks(), u64::from(at), bytemuck::bytes_of(&clock));
     let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue.forward"), timestamp_writes: None };
     let mut pass = encoder.begin_compute_pass(&descriptor);
-    encode(program.gpu(), &mut pass, &program.forward, rows as u32, 0);
+    encode(program.gpu(), &mut pass, &program.forward, rows as u32, at);
     Ok(())
 }
 

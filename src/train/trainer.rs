@@ -10,7 +10,7 @@ use crate::gpu::{Gpu, Ring};
 use crate::nn::{Arrays, Model, initial};
 use crate::ops::{Place, Span};
 use crate::optim::{Optimizer, Schedule};
-use crate::plan::{BLOCK, Plan, Program, SAMPLES, Training};
+use crate::plan::{BLOCK, Plan, Program, Role, SAMPLES, Training};
 use crate::{Error, Result};
 
 /// Trains a model. It holds one micro-batch on the GPU at a time, while each update sees the whole window.
@@ -62,14 +62,16 @@ impl Trainer {
         let network = model.network(true)?;
         let loss = network.loss.ok_or_else(|| Error::Internal("a network for training has a loss".to_owned()))?;
         settings.clip.check()?;
+        settings.optimizer.check()?;
+        check_lr(settings.lr)?;
         let (optimizer, clip) = (&*settings.optimizer, settings.clip);
         let training = Training { loss, optimizer, clip, open_blocks: settings.any_cut };
         let plan = Plan::new(&network.graph, network.output, settings.micro_batch, Some(training))?;
-        let format = Format { record: plan.record, reads: model.reads(), outputs: model.outputs() };
+        let format = Format::of(model);
         let program = Program::new(gpu, plan)?;
         let ring = Ring::new(program.results(), program.stats_bytes());
         let start = settings.start.unwrap_or_else(|| initial(model, settings.seed));
-        let trainer = Trainer {
+        let mut trainer = Trainer {
             program,
             model: model.clone(),
             format,
@@ -123,15 +125,25 @@ impl Trainer {
     }
 
     /// Sets the learning rate of the next updates, at full size.
-    pub fn set_lr(&mut self, lr: f64) {
+    ///
+    /// # Errors
+    /// [`Error::Config`] when it is negative or not finite as a float.
+    pub fn set_lr(&mut self, lr: f64) -> Result<()> {
+        check_lr(lr)?;
         self.lr = lr;
+        Ok(())
     }
 
     /// Replaces the parameters; the open window and the optimizer's state stay.
     ///
     /// # Errors
     /// [`Error::Config`] naming the array that is missing, superfluous or of another shape than the model's.
-    pub fn set_parameters(&self, arrays: &Arrays) -> Result<()> {
+    pub fn set_parameters(&mut self, arrays: &Arrays) -> Result<()> {
+        if self.encoded {
+            return Err(Error::Shape { op: "parameters", message: not_submitted() });
+        }
+        // What is scheduled already computes with the parameters that are there.
+        self.submit()?;
         let flat = self.program.plan.layout.pack(arrays).map_err(|message| Error::config("model.init", message))?;
         let (buffer, _) = self.program.at(Place::Parameters(self.all()))?;
         self.gpu().upload(buffer, bytemuck::cast_slice(&flat))
@@ -143,6 +155,19 @@ impl Trainer {
         let (buffer, _) = self.program.at(Place::Parameters(self.all()))?;
         let flat = self.gpu().read_f32(buffer, self.plan().layout.floats())?;
         Ok(self.plan().layout.unpack(&flat))
+    }
+
+    /// Waits for everything that was asked for, and returns what the optimizer remembers: its moments one after the other,
+    /// each under the parameters' names.
+    pub fn moments(&mut self) -> Result<Vec<Arrays>> {
+        self.submit()?;
+        if !self.plan().buffers.iter().any(|buffer| buffer.role == Role::Optimizer) {
+            return Ok(Vec::new());
+        }
+        let floats = self.plan().layout.floats();
+        let (buffer, bytes) = self.program.at(Place::Moments(self.all()))?;
+        let flat = self.gpu().read_f32(buffer, ((bytes.end - bytes.start) / 4) as usize)?;
+        Ok(flat.chunks_exact(floats).map(|moment| self.plan().layout.unpack(moment)).collect())
     }
 
     /// Waits, and returns the open window's gradient sums Σ_r w_r · ∂loss_r/∂θ over its closed blocks.
@@ -162,16 +187,18 @@ impl Trainer {
     /// # Errors
     /// [`Error::Memory`] when it does not fit one buffer or binding of the adapter.
     pub fn attach(&mut self, batch: &Batch) -> Result<()> {
+        let rows = self.format.check(batch)?;
+        // What is scheduled already takes its rows from the data that was there, which then makes room.
+        self.submit()?;
+        self.program.detach();
+        self.data_rows = 0;
         let mut records = Vec::new();
-        self.format.write(batch, &mut records)?;
-        let rows = (records.len() / self.plan().record.stride) as u32;
+        self.format.write(batch, 0..rows, &mut records);
         let bytes: &[u8] = bytemuck::cast_slice(&records);
         let data = self.gpu().buffer("accrue.data", bytes.len() as u64, crate::gpu::usage::STORAGE)?;
         self.gpu().upload(&data, bytes)?;
-        // What is scheduled already takes its rows from the data that was there.
-        self.submit()?;
         self.program.attach(&data)?;
-        self.data_rows = rows;
+        self.data_rows = rows as u32;
         Ok(())
     }
 
@@ -180,7 +207,7 @@ impl Trainer {
     /// Returns as soon as the work is submitted, unless the GPU is several micro-batches behind: then it first waits for
     /// the oldest of them.
     pub fn micro_step(&mut self, batch: &Batch) -> Result<()> {
-        let rows = self.format.rows(batch)?;
+        let rows = self.format.check(batch)?;
         self.step_from_host(batch, 0..rows, false)
     }
 
@@ -195,7 +222,7 @@ impl Trainer {
         self.check_cut(count, last)?;
         self.submit()?;
         self.records.clear();
-        self.format.write_rows(batch, rows, &mut self.records)?;
+        self.format.write(batch, rows, &mut self.records);
         let (buffer, _) = self.program.at(Place::Record)?;
         self.gpu().queue().write_buffer(buffer, 0, bytemuck::cast_slice(&self.records));
         self.push_micro_step(count as u32, last, false);
@@ -339,6 +366,13 @@ impl Trainer {
         self.schedule_update()?;
         self.submit()
     }
+}
+
+fn check_lr(lr: f64) -> Result<()> {
+    if lr >= 0.0 && (lr as f32).is_finite() {
+        return Ok(());
+    }
+    Err(Error::config("optimizer.lr", format!("{lr}; give a finite number from 0")))
 }
 
 pub(super) fn not_submitted() -> String {

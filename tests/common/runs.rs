@@ -202,7 +202,7 @@ impl Task {
                 for (window, lr) in self.rated_windows() {
                     let data = self.data.pick(&window);
                     pieces(window.len(), cut).for_each(|rows| trainer.micro_step(&data.stretch(rows)).unwrap());
-                    trainer.set_lr(lr);
+                    trainer.set_lr(lr).unwrap();
                     trainer.update().unwrap();
                 }
                 let updates = trainer.finish().unwrap();
@@ -219,7 +219,7 @@ impl Task {
                         let last = *last && rows.end == window.len();
                         trainer.schedule(&window[rows], last).unwrap();
                     }
-                    trainer.set_lr(lr);
+                    trainer.set_lr(lr).unwrap();
                     trainer.schedule_update().unwrap();
                 }
                 let updates = trainer.finish().unwrap();
@@ -229,7 +229,7 @@ impl Task {
         let mut left = left(&mut trainer, updates);
         let counts = |&row: &usize| self.data.weights.as_ref().is_none_or(|weights| weights[row] > 0.0);
         if let Some(row) = (0..self.data.classes.len()).find(counts) {
-            trainer.set_lr(self.lr);
+            trainer.set_lr(self.lr).unwrap();
             trainer.micro_step(&self.data.stretch(row..row + 1)).unwrap();
             trainer.update().unwrap();
             trainer.finish().unwrap();

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::open;
+use crate::Error;
 use crate::cli::args::Verify;
 use crate::cli::config::Config;
 use crate::cli::exit::Stop;
@@ -35,8 +36,8 @@ pub fn verify(arguments: &Verify) -> Result<(), Stop> {
     let (model, samples) = (&session.prepared.saved.model, session.prepared.train.rows());
     let make = |micro_batch: usize, any_cut: bool| {
         let settings = Settings { micro_batch, any_cut, ..session.settings()? };
-        fixed_micro_batch(&gpu, model, &settings, (micro_batch, any_cut), samples, Some(&budget))?;
-        Trainer::new(&gpu, model, settings)
+        let chosen = fixed_micro_batch(&gpu, model, &settings, (micro_batch, any_cut), samples, Some(&budget))?;
+        Trainer::new(&gpu, model, Settings { stream: !chosen.resident, ..settings })
     };
     let mut first = true;
     let verdicts = compare(make, &session.fit(), updates, &trials, |verdict| {
@@ -52,7 +53,16 @@ pub fn verify(arguments: &Verify) -> Result<(), Stop> {
     if differ > 0 {
         let found = if lines || arguments.json { String::new() } else { format!(":\n{}", differences(&verdicts)) };
         let what = format!("{differ} of {compared} partitions have other bits than the configured one{found}");
-        return Err(Stop::Unequal(what));
+        let what = format!("not equal: {what}");
+        if !arguments.json {
+            say(&what);
+        }
+        return Err(Stop::NotRight(what));
+    }
+    if compared < 2 {
+        let why =
+            "only one partition fits the memory, so nothing was compared; raise train.memory or lower train.batch";
+        return Err(Error::Memory(why.to_owned()).into());
     }
     if lines {
         say(&format!(

@@ -164,7 +164,7 @@ impl Optimizer {
                 return Err(super::super::keys::unusable(&format!("optimizer.{key}"), value.unwrap_or_default()));
             }
         }
-        self.make().map(drop)?;
+        self.make().check()?;
         self.clip().check()
     }
 
@@ -177,7 +177,7 @@ impl Optimizer {
     }
 
     /// The library's optimizer.
-    pub fn make(&self) -> Result<Box<dyn optim::Optimizer>> {
+    pub fn make(&self) -> Box<dyn optim::Optimizer> {
         if self.kind == OptimizerKind::Sgd {
             let sgd = Sgd {
                 momentum: self.momentum.unwrap_or(0.0),
@@ -185,8 +185,7 @@ impl Optimizer {
                 weight_decay: self.weight_decay.unwrap_or(0.0),
                 nesterov: self.nesterov.unwrap_or(false),
             };
-            sgd.check()?;
-            return Ok(Box::new(sgd));
+            return Box::new(sgd);
         }
         let default = if self.kind == OptimizerKind::Adamw { Adam::decoupled() } else { Adam::default() };
         let adam = Adam {
@@ -195,8 +194,7 @@ impl Optimizer {
             weight_decay: self.weight_decay.unwrap_or(default.weight_decay),
             ..default
         };
-        adam.check()?;
-        Ok(Box::new(adam))
+        Box::new(adam)
     }
 
     /// How large the gradient may be.

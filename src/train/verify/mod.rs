@@ -9,8 +9,6 @@ pub use trial::{Cut, Trial, Way, trials};
 
 use super::fit::Fit;
 use super::trainer::Trainer;
-use crate::nn::Arrays;
-use crate::ops::{Place, Span};
 use crate::plan::Role;
 use crate::window::{Order, Window, Windows};
 use crate::{Error, Result};
@@ -84,7 +82,7 @@ pub fn verify(
 
 /// The first `updates` updates of a training as one trial has it. Validation is left out: it changes nothing.
 pub fn run(trainer: &mut Trainer, fit: &Fit, updates: u64, trial: &Trial) -> Result<Trace> {
-    let samples = trainer.format.rows(&fit.train)?;
+    let samples = trainer.format.check(&fit.train)?;
     let windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
     let updates = updates.min(windows.updates());
     let state = trainer.plan().buffers.iter();
@@ -92,11 +90,10 @@ pub fn run(trainer: &mut Trainer, fit: &Fit, updates: u64, trial: &Trial) -> Res
     let all = state.map(|buffer| buffer.bytes).sum::<u64>().saturating_mul(updates) <= KEPT;
     let mut order = Order::new(samples as u32, fit.shuffle);
     let mut trace = Trace { updates: Vec::new(), states: Vec::new(), micro_batches: 0 };
-    if trial.way != Way::Host {
-        trainer.attach(&fit.train)?;
-    }
+    // Data that training would stream is streamed here too.
+    let resident = trial.way != Way::Host && trainer.keep(&fit.train)?;
     for window in windows.take(updates as usize) {
-        trace.micro_batches += one_window(trainer, fit, trial, &window, &mut order)?;
+        trace.micro_batches += one_window(trainer, fit, trial, &window, resident, &mut order)?;
         trace.updates.extend(trainer.finish()?);
         if all || window.update == updates {
             let (parameters, moments) = (trainer.parameters()?, trainer.moments()?);
@@ -109,39 +106,31 @@ pub fn run(trainer: &mut Trainer, fit: &Fit, updates: u64, trial: &Trial) -> Res
 /// Micro-batches of one submission: few enough for any watchdog.
 const AT_ONCE: usize = 8;
 
-fn one_window(trainer: &mut Trainer, fit: &Fit, trial: &Trial, window: &Window, order: &mut Order) -> Result<u64> {
+fn one_window(
+    trainer: &mut Trainer,
+    fit: &Fit,
+    trial: &Trial,
+    window: &Window,
+    resident: bool,
+    order: &mut Order,
+) -> Result<u64> {
     let rows = window.rows as usize;
     let pieces = trial.cut.pieces(rows, window.update);
     let mut samples = Vec::new();
     for piece in &pieces {
         samples.clear();
         order.extend(window.start + piece.start as u64..window.start + piece.end as u64, &mut samples);
-        if trial.way == Way::Host {
-            trainer.step_from_host(&fit.train, samples.iter().map(|&sample| sample as usize), false)?;
+        let last = trial.way == Way::Attached && piece.end == rows;
+        if !resident {
+            trainer.step_from_host(&fit.train, samples.iter().map(|&sample| sample as usize), last)?;
             continue;
         }
         if !trainer.has_room(samples.len()) || trainer.pending.len() >= AT_ONCE {
             trainer.submit()?;
         }
-        trainer.schedule(&samples, trial.way == Way::Attached && piece.end == rows)?;
+        trainer.schedule(&samples, last)?;
     }
     trainer.lr_factor = fit.lr_scaling.factor(window.batch);
     trainer.update()?;
     Ok(pieces.len() as u64)
-}
-
-impl Trainer {
-    /// Waits for everything that was asked for, and returns what the optimizer remembers: its moments one after the other,
-    /// each under the parameters' names.
-    pub fn moments(&mut self) -> Result<Vec<Arrays>> {
-        self.submit()?;
-        if !self.plan().buffers.iter().any(|buffer| buffer.role == Role::Optimizer) {
-            return Ok(Vec::new());
-        }
-        let floats = self.plan().layout.floats();
-        let all = Span { start: 0, len: (floats / 4) as u32 };
-        let (buffer, bytes) = self.program.at(Place::Moments(all))?;
-        let flat = self.gpu().read_f32(buffer, ((bytes.end - bytes.start) / 4) as usize)?;
-        Ok(flat.chunks_exact(floats).map(|moment| self.plan().layout.unpack(moment)).collect())
-    }
 }
