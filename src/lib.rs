@@ -17,7 +17,7 @@
 //!     for (x, y) in window {
 //!         trainer.micro_step(&Batch::values(x, y))?;  // forward and backward
 //!     }
-//!     trainer.update()?;                              // one step of SGD, and the next window begins
+//!     trainer.update()?;                              // one update by SGD, and the next window begins
 //! }
 //! println!("loss {}", trainer.finish()?.last().map_or(f64::NAN, |update| update.loss));
 //! println!("{:?}", trainer.predict(&features)?);

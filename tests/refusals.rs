@@ -79,7 +79,7 @@ fn a_refused_micro_batch_names_the_numbers_and_leaves_no_trace() {
         let short = batch(&features[..12], Target::Classes(&[0, 9]), None);
         says(&refusal(trainer.attach(&short)), &["row 1", "class 9"]);
         says(&refusal(trainer.predict(&features[..7])), &["7 numbers", "6 features"]);
-        says(&refusal(trainer.evaluate(&short, None)), &["2 targets", "2 rows"]);
+        says(&refusal(trainer.evaluate(&short, None)), &["row 1", "class 9"]);
         if trainer.open_rows() == 0 {
             says(&refusal(trainer.update()), &["window is empty"]);
         } else {

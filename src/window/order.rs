@@ -19,6 +19,7 @@ impl Order {
 
     /// Appends the samples of a stretch of the stream.
     pub fn extend(&mut self, stretch: Range<u64>, into: &mut Vec<u32>) {
+        let stretch = if self.samples == 0 { 0..0 } else { stretch };
         for place in stretch {
             let (epoch, within) = (place / u64::from(self.samples), (place % u64::from(self.samples)) as u32);
             let sample = match self.seed {

@@ -9,7 +9,7 @@ use crate::cli::config::Config;
 use crate::cli::exit::Stop;
 use crate::cli::progress::print;
 use crate::cli::session::Session;
-use crate::cli::summary::cut;
+use crate::cli::summary::{cut, plural};
 use crate::gpu::{Gpu, adapter};
 use crate::plan::{Budget, Chosen, opens_blocks, size};
 use crate::train::plan_training;
@@ -142,8 +142,13 @@ impl Outline {
             format!("adapter   {}", self.adapter),
             format!("window    {}", self.cut),
             format!(
-                "updates   {} in {} epochs of {} samples; {} in the first epoch, {} short windows, {} samples left out",
-                w.updates, w.epochs, w.samples_per_epoch, w.updates_in_first_epoch, w.short_windows, w.samples_left_out
+                "updates   {} in {} of {} samples; {} in the first epoch, {}, {} left out",
+                w.updates,
+                plural(u64::from(w.epochs), "epoch"),
+                w.samples_per_epoch,
+                w.updates_in_first_epoch,
+                plural(w.short_windows, "short window"),
+                plural(w.samples_left_out, "sample"),
             ),
         ];
         let rates: Vec<String> = self.learning_rates.iter().map(|r| format!("{} at {}", r.lr, r.update)).collect();
@@ -202,25 +207,23 @@ fn windows(session: &Session) -> Windows {
     }
 }
 
-/// The learning rate at the first and last update, and wherever it turns: at most a handful.
+/// The learning rate at the first and last update and at some between, the end of the warm-up among them.
 fn rates(session: &Session) -> Result<Vec<Rate>> {
     let settings = session.settings()?;
     let scaling = session.fit().lr_scaling;
-    let all: Vec<Rate> = session
-        .windows
-        .clone()
-        .map(|window| {
-            let lr = settings.schedule.lr(settings.lr, window.update) * scaling.factor(window.batch);
-            Rate { update: window.update, lr }
-        })
-        .collect();
-    if all.iter().all(|rate| rate.lr == all[0].lr) {
-        return Ok(all.into_iter().take(1).collect());
+    let updates = session.windows.updates();
+    let parts = 6.min(updates - 1).max(1);
+    let mut wanted: Vec<u64> = (0..=parts).map(|part| 1 + part * (updates - 1) / parts).collect();
+    wanted.push(settings.schedule.warmup.clamp(1, updates));
+    let mut rates: Vec<Rate> = Vec::new();
+    for window in session.windows.clone().filter(|window| wanted.contains(&window.update)) {
+        let lr = settings.schedule.lr(settings.lr, window.update) * scaling.factor(window.batch);
+        rates.push(Rate { update: window.update, lr });
     }
-    let parts = 6.min(all.len() - 1).max(1);
-    let wanted: Vec<u64> = (0..=parts).map(|part| 1 + (part * (all.len() - 1) / parts) as u64).collect();
-    let peak = settings.schedule.warmup.max(1);
-    Ok(all.into_iter().filter(|rate| wanted.contains(&rate.update) || rate.update == peak).collect())
+    if rates.iter().all(|rate| rate.lr == rates[0].lr) {
+        rates.truncate(1);
+    }
+    Ok(rates)
 }
 
 fn swept(session: &Session, gpu: &Gpu, budget: &Budget) -> Result<Vec<Swept>> {
