@@ -21,6 +21,9 @@ pub mod usage {
     pub const READBACK: BufferUsages = BufferUsages::MAP_READ.union(BufferUsages::COPY_DST);
 }
 
+/// Bytes that are on their way between host and device at once, at most.
+const PIECE: usize = 4 << 20;
+
 impl Gpu {
     /// Makes a buffer; it holds zeros.
     ///
@@ -45,7 +48,6 @@ impl Gpu {
 
     /// Copies `bytes` to the beginning of a buffer, at most 4 MiB at a time, so that staging memory stays bounded.
     pub fn upload(&self, buffer: &wgpu::Buffer, bytes: &[u8]) -> Result<()> {
-        const PIECE: usize = 4 << 20;
         for (at, piece) in bytes.chunks(PIECE).enumerate() {
             self.inner.queue.write_buffer(buffer, (at * PIECE) as u64, piece);
             if bytes.len() > PIECE {
@@ -57,19 +59,26 @@ impl Gpu {
         Ok(())
     }
 
-    /// Waits for all earlier work and returns the first `bytes` bytes of a buffer. The staging buffer that it takes lives
-    /// for this call alone and is not counted.
+    /// Waits for all earlier work and returns the first `bytes` bytes of a buffer, brought over piece by piece, so that it
+    /// takes little memory however large the buffer is. The staging buffer lives for this call alone and is not counted.
     pub fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
         let descriptor = wgpu::BufferDescriptor {
             label: Some("accrue.read"),
-            size: bytes,
+            size: bytes.min(PIECE as u64),
             usage: usage::READBACK,
             mapped_at_creation: false,
         };
         let staging = self.checked("reading back", || self.inner.device.create_buffer(&descriptor))?;
-        let mut encoder = self.inner.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, bytes);
-        self.land(encoder, &staging)
+        let mut all = Vec::with_capacity(bytes as usize);
+        while (all.len() as u64) < bytes {
+            let at = all.len() as u64;
+            let piece = (bytes - at).min(PIECE as u64);
+            let mut encoder = self.inner.device.create_command_encoder(&Default::default());
+            encoder.copy_buffer_to_buffer(buffer, at, &staging, 0, piece);
+            let landed = self.land(encoder, &staging)?;
+            all.extend_from_slice(&landed[..piece as usize]);
+        }
+        Ok(all)
     }
 
     /// Submits an encoder that copies to `staging`, waits, and returns what arrived.
