@@ -73,7 +73,8 @@ impl Predictor {
         pad4(self.outputs)
     }
 
-    /// Encodes the way from input to output for the first `rows` rows into a host's encoder.
+    /// Encodes the way from input to output for the first `rows` rows into a host's encoder. There is one input and one
+    /// output: the next pass, also of fewer rows, overwrites all of the output.
     ///
     /// # Errors
     /// [`Error::Shape`] when there are more rows than were planned.
