@@ -3,6 +3,7 @@
 mod common;
 
 use accrue::Error;
+use accrue::gpu::{Choice, Gpu};
 use accrue::nn::Model;
 use accrue::ops::losses;
 use accrue::optim::{Adam, Clip, Optimizer, Schedule, Sgd, Shape};
@@ -81,6 +82,26 @@ fn a_trace_has_every_update_with_parameters_and_moments() {
     }
     let mut plain = trainer(&model, 64, true, Settings::default()).unwrap();
     assert!(run(&mut plain, &fit, 1, &WHOLE).unwrap().states[0].moments.is_empty());
+}
+
+#[test]
+fn data_that_training_would_stream_is_streamed_here_too_with_the_same_bits() {
+    let (model, data) = odd("mse");
+    let fit = Fit::new(data.all(), 64, 1);
+    // A device of its own, so that what is made on it can be counted.
+    let gpu = Gpu::new(&Choice::default()).unwrap();
+    let trace = |stream: bool, way: Way| {
+        let settings = Settings { micro_batch: 20, stream, ..momentum() };
+        let mut trainer = Trainer::new(&gpu, &model, settings).unwrap();
+        let before = gpu.counts().buffers;
+        let trace = run(&mut trainer, &fit, 3, &Trial { cut: Cut::Even(20), way }).unwrap();
+        (trace, gpu.counts().buffers - before)
+    };
+    for way in [Way::Attached, Way::Unannounced] {
+        let ((kept, data_buffers), (streamed, none)) = (trace(false, way), trace(true, way));
+        assert_eq!((data_buffers, none), (1, 0), "{way:?}");
+        assert_eq!(kept.difference(&streamed), None, "{way:?}");
+    }
 }
 
 #[test]
