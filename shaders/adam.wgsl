@@ -9,20 +9,11 @@
 // q follows from the last update's: 1 - βᵗ = q + (1 - β)(1 - q). Every invocation reads the one and the first writes the
 // other of two places, so that it counts the updates that were made, whatever the host believes.
 
-struct Scalars { @align(16) lr: f32 }
-
 override KEEP1: f32 = 0.1;      // 1 - β1
 override KEEP2: f32 = 0.001;    // 1 - β2
 override EPSILON: f32 = 1e-8;
 override WEIGHT_DECAY: f32 = 0.0;
 override DECOUPLED: bool = false;
-
-@group(0) @binding(0) var<uniform> scalars: array<Scalars, 2>;
-var<private> given: Scalars;
-@group(0) @binding(2) var<storage, read_write> stats: Stats;
-@group(0) @binding(3) var<storage, read> gradients: array<vec4<f32>>;         // (parameters)
-@group(0) @binding(4) var<storage, read_write> parameters: array<vec4<f32>>;  // (parameters)
-@group(0) @binding(5) var<storage, read_write> moments: array<vec4<f32>>;     // (parameters) m, then (parameters) v
 
 @compute @workgroup_size(64)
 fn update(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {

@@ -5,19 +5,10 @@
 //   g = g + MOMENTUM · b if NESTEROV, else b          (only with momentum)
 //   p = p - lr · g
 
-struct Scalars { @align(16) lr: f32 }
-
 override MOMENTUM: f32 = 0.0;
 override DAMPENING: f32 = 0.0;
 override WEIGHT_DECAY: f32 = 0.0;
 override NESTEROV: bool = false;
-
-@group(0) @binding(0) var<uniform> scalars: array<Scalars, 2>;
-var<private> given: Scalars;
-@group(0) @binding(2) var<storage, read_write> stats: Stats;
-@group(0) @binding(3) var<storage, read> gradients: array<vec4<f32>>;         // (parameters)
-@group(0) @binding(4) var<storage, read_write> parameters: array<vec4<f32>>;  // (parameters)
-@group(0) @binding(5) var<storage, read_write> moments: array<vec4<f32>>;     // (parameters) b, only with momentum
 
 fn decayed(at: u32) -> vec4<f32> {
     return fma(vec4(WEIGHT_DECAY), parameters[at], normalised(gradients[at]));

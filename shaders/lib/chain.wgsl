@@ -2,8 +2,3 @@
 fn chain(m: mat4x4<f32>, v: vec4<f32>, c: vec4<f32>) -> vec4<f32> {
     return fma(m[3], vec4(v.w), fma(m[2], vec4(v.z), fma(m[1], vec4(v.y), fma(m[0], vec4(v.x), c))));
 }
-
-// Which of the four columns from 4·column4 on are real; the others are padding, which holds +0 and nothing else.
-fn real(column4: u32, columns: u32) -> vec4<bool> {
-    return vec4(4u * column4) + vec4(0u, 1u, 2u, 3u) < vec4(columns);
-}

@@ -19,17 +19,12 @@ var<private> size: Dims;
 @group(0) @binding(5) var<storage, read> dy: array<vec4<f32>>;         // (rows, columns)
 @group(0) @binding(6) var<storage, read_write> dx: array<vec4<f32>>;   // (rows, columns)
 
-// Which of four columns are real; the others are padding, which holds +0 and nothing else.
-fn real(column4: u32) -> vec4<bool> {
-    return vec4(4u * column4) + vec4(0u, 1u, 2u, 3u) < vec4(size.columns);
-}
-
 @compute @workgroup_size(8, 8)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= now.rows { return; }
-    y[id.y * size.columns4 + id.x] = select(vec4(0.0), f(x[id.y * size.x_stride4 + id.x]), real(id.x));
+    y[id.y * size.columns4 + id.x] = select(vec4(0.0), f(x[id.y * size.x_stride4 + id.x]), real(id.x, size.columns));
 }
 
 @compute @workgroup_size(8, 8)
@@ -39,6 +34,6 @@ fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= size.columns4 || id.y >= now.rows { return; }
     let at = id.y * size.columns4 + id.x;
     let d = df(x[id.y * size.x_stride4 + id.x], y_saved[at], dy[at]);
-    let value = select(vec4(0.0), d, real(id.x));
+    let value = select(vec4(0.0), d, real(id.x, size.columns));
     if ACCUMULATE { dx[at] += value; } else { dx[at] = value; }
 }

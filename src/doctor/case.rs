@@ -134,7 +134,7 @@ pub fn linear(graph: &mut Graph, name: &str, x: Tensor, outputs: usize) -> Resul
 }
 
 fn layer(graph: &mut Graph, op: &'static dyn Op, name: &str, x: Tensor, outputs: usize) -> Result<Tensor> {
-    let parts = ops::linear_parts(graph.columns(x), outputs);
+    let parts = ops::linear::parts(graph.columns(x), outputs);
     let parameters = graph.parameters(name, parts);
     graph.apply(op, name, &[x, parameters])
 }

@@ -124,7 +124,7 @@ impl Model {
         for (at, layer) in self.layers.iter().enumerate() {
             x = match layer {
                 Layer::Linear(outputs) => {
-                    let parameters = graph.parameters(&at.to_string(), ops::linear_parts(width, *outputs));
+                    let parameters = graph.parameters(&at.to_string(), ops::linear::parts(width, *outputs));
                     width = *outputs;
                     graph.apply(&ops::linear::LINEAR, &format!("{at} linear"), &[x, parameters])?
                 }

@@ -1,6 +1,6 @@
 //! Softmax cross-entropy against a class: loss_r = log Σ_c exp(y_c) - y_class
 
-use super::loss::{Reads, step};
+use super::loss::{ROW_LOSS, Reads, step};
 use super::map::CLOCK;
 use super::{Op, Place, Role, Site, Step, rows};
 use crate::gpu::{Grid, Shader};
@@ -9,7 +9,10 @@ use crate::twin::Matrix;
 
 /// Softmax cross-entropy against a class: loss_r = log Σ_c exp(y_c) - y_class
 pub static CROSS_ENTROPY: CrossEntropy = CrossEntropy {
-    shader: Shader { name: "cross_entropy", parts: &[CLOCK, include_str!("../../shaders/cross_entropy.wgsl")] },
+    shader: Shader {
+        name: "cross_entropy",
+        parts: &[CLOCK, ROW_LOSS, include_str!("../../shaders/cross_entropy.wgsl")],
+    },
 };
 
 /// The op [`CROSS_ENTROPY`].

@@ -1,6 +1,6 @@
 //! A linear layer: `y[r,o] = bias[o] + Σ_i x[r,i] · weight[o,i]`
 
-use super::map::CLOCK;
+use super::map::{CLOCK, PADDING};
 use super::{Op, Place, Role, Site, Step, rows};
 use crate::gpu::{Grid, Shader};
 use crate::graph::{Part, Shape};
@@ -10,7 +10,12 @@ use crate::twin::Matrix;
 pub static LINEAR: Linear = Linear {
     shader: Shader {
         name: "linear",
-        parts: &[CLOCK, include_str!("../../shaders/lib/chain.wgsl"), include_str!("../../shaders/linear.wgsl")],
+        parts: &[
+            CLOCK,
+            PADDING,
+            include_str!("../../shaders/lib/chain.wgsl"),
+            include_str!("../../shaders/linear.wgsl"),
+        ],
     },
 };
 

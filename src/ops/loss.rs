@@ -6,6 +6,7 @@ use crate::gpu::{Grid, Shader};
 use crate::graph::Shape;
 use crate::twin::Matrix;
 
+pub(super) const ROW_LOSS: &str = include_str!("../../shaders/lib/row_loss.wgsl");
 pub(super) const LOSS: &str = include_str!("../../shaders/lib/loss.wgsl");
 
 /// What a loss compares a row of outputs with.

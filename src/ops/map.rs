@@ -6,6 +6,7 @@ use crate::graph::Shape;
 use crate::twin::Matrix;
 
 pub(super) const CLOCK: &str = include_str!("../../shaders/lib/clock.wgsl");
+pub(super) const PADDING: &str = include_str!("../../shaders/lib/padding.wgsl");
 pub(super) const SPECIAL: &str = include_str!("../../shaders/lib/special.wgsl");
 pub(super) const MAP: &str = include_str!("../../shaders/lib/map.wgsl");
 

@@ -16,7 +16,7 @@ mod silu;
 mod tanh;
 
 use crate::gpu::{Grid, Scalar, Shader};
-use crate::graph::{Graph, Node, Part, Shape, Tensor, pad4};
+use crate::graph::{Graph, Node, Shape, Tensor, pad4};
 use crate::twin::Matrix;
 
 pub use loss::Reads;
@@ -237,9 +237,4 @@ pub struct Span {
 /// Rows of `columns`, or what is wrong.
 pub(crate) fn rows(shape: &Shape, what: &str) -> Result<usize, String> {
     shape.columns().ok_or_else(|| format!("{what} is {shape}, but rows are wanted"))
-}
-
-/// The parts of a layer's parameters for so many inputs and outputs.
-pub fn linear_parts(inputs: usize, outputs: usize) -> Vec<Part> {
-    linear::parts(inputs, outputs)
 }

@@ -1,6 +1,6 @@
 //! sigmoid(x) = 1 / (1 + exp(-x))
 
-use super::map::{CLOCK, MAP, Map, SPECIAL};
+use super::map::{CLOCK, MAP, Map, PADDING, SPECIAL};
 use crate::gpu::Shader;
 
 /// 1 / (1 + exp(-x))
@@ -10,7 +10,10 @@ pub(super) fn logistic(x: f64) -> f64 {
 
 /// sigmoid(x) = 1 / (1 + exp(-x))
 pub static SIGMOID: Map = Map {
-    shader: Shader { name: "sigmoid", parts: &[CLOCK, SPECIAL, MAP, include_str!("../../shaders/sigmoid.wgsl")] },
+    shader: Shader {
+        name: "sigmoid",
+        parts: &[CLOCK, PADDING, SPECIAL, MAP, include_str!("../../shaders/sigmoid.wgsl")],
+    },
     f: logistic,
     df: |x| logistic(x) * (1.0 - logistic(x)),
 };

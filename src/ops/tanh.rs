@@ -1,11 +1,11 @@
 //! tanh(x)
 
-use super::map::{CLOCK, MAP, Map, SPECIAL};
+use super::map::{CLOCK, MAP, Map, PADDING, SPECIAL};
 use crate::gpu::Shader;
 
 /// tanh(x)
 pub static TANH: Map = Map {
-    shader: Shader { name: "tanh", parts: &[CLOCK, SPECIAL, MAP, include_str!("../../shaders/tanh.wgsl")] },
+    shader: Shader { name: "tanh", parts: &[CLOCK, PADDING, SPECIAL, MAP, include_str!("../../shaders/tanh.wgsl")] },
     f: f64::tanh,
     df: |x| 1.0 - x.tanh() * x.tanh(),
 };

@@ -125,7 +125,7 @@ impl Plan {
             plan.loss.push(sum(&record, training.loss));
             plan.gradient = backward(graph, training.loss);
             let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
-            plan.close.push(close(&record, all));
+            plan.close.push(close(all));
             plan.update = training.clip.steps(all);
             plan.update.push(training.clip.apply(training.optimizer.step(all)));
         }
@@ -186,9 +186,8 @@ fn sum(record: &Record, loss: Tensor) -> Step {
         .bind("stats", Place::Stats)
 }
 
-fn close(record: &Record, all: Span) -> Step {
+fn close(all: Span) -> Step {
     Step::new("open block", &WINDOW, "close", Grid::Line(all.len))
-        .dims(&[("record_stride", record.stride as u32), ("weight_at", record.weight_at as u32)])
         .bind("stats", Place::Stats)
         .bind("gradients", Place::Gradients(all))
         .bind("open_gradients", Place::OpenGradients(all))

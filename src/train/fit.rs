@@ -103,6 +103,7 @@ impl Trainer {
         let earlier = self.finish()?;
         let outcome = self.fit_alone(fit, on_event);
         self.hold = false;
+        self.lr_factor = 1.0;
         // A training that ended early may have left a part of a window behind.
         self.abandon();
         self.finished.splice(..0, earlier);
@@ -199,7 +200,6 @@ impl Trainer {
         }
         self.lr_factor = run.fit.lr_scaling.factor(window.batch);
         self.schedule_update()?;
-        self.lr_factor = 1.0;
         run.expected.push_back((window.epoch, window.ends_epoch));
         Ok(ControlFlow::Continue(()))
     }

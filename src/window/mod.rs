@@ -63,6 +63,11 @@ impl Windows {
         if windows.clone().next().is_some() {
             return Ok(windows);
         }
+        if samples == 0 || epochs == 0 {
+            let message =
+                format!("no update would ever be made: {epochs} epochs of {samples} samples; give 1 or more of each");
+            return Err(Error::config("train.epochs", message));
+        }
         let message = format!(
             "no update would ever be made: an epoch has {samples} samples, a window takes {}, and short windows are \
              dropped; lower train.batch or set train.tail = \"flush\"",
