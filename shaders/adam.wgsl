@@ -15,14 +15,8 @@ override EPSILON: f32 = 1e-8;
 override WEIGHT_DECAY: f32 = 0.0;
 override DECOUPLED: bool = false;
 
-@compute @workgroup_size(64)
-fn update(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    now = clock[id.z];
-    given = scalars[id.z];
-    let at = id.x + id.y * groups.x * 64u;
-    if at == 0u { report(); }
+fn update_at(at: u32) {
     let count = arrayLength(&parameters);
-    if at >= count || !updates(stats.sum) { return; }
     let before = stats.corrections[stats.made % 2u];
     let q = fma(vec2(KEEP1, KEEP2), 1.0 - before, before);
     if at == 0u { stats.corrections[(stats.made + 1u) % 2u] = q; }

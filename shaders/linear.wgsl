@@ -111,7 +111,7 @@ fn weight_gradient(o: u32, i: u32) {
     var p3 = part[3];
     var r = 0u;
     while r < now.rows {
-        let stop = block_stop(r);
+        let stop = block_stop(now, r);
         for (; r < stop; r++) {
             let d = dy[r * size.outputs4 + o];
             let v = x[r * size.x_stride4 + i];
@@ -120,7 +120,7 @@ fn weight_gradient(o: u32, i: u32) {
             p2 = fma(vec4(d.z), v, p2);
             p3 = fma(vec4(d.w), v, p3);
         }
-        if closed(r) {
+        if closed(now, r) {
             total += mat4x4(p0, p1, p2, p3);
             p0 = vec4(0.0);
             p1 = vec4(0.0);
@@ -134,7 +134,7 @@ fn weight_gradient(o: u32, i: u32) {
     dparameters[at.y] = select(vec4(0.0), total[1], keep & vec4(rows.y));
     dparameters[at.z] = select(vec4(0.0), total[2], keep & vec4(rows.z));
     dparameters[at.w] = select(vec4(0.0), total[3], keep & vec4(rows.w));
-    if !closed(now.rows) {
+    if !closed(now, now.rows) {
         open_parameters[at.x] = p0;
         open_parameters[at.y] = p1;
         open_parameters[at.z] = p2;
@@ -150,15 +150,15 @@ fn bias_gradient(o: u32) {
     if now.row0 % BLOCK != 0u { part = open_parameters[at]; }
     var r = 0u;
     while r < now.rows {
-        let stop = block_stop(r);
+        let stop = block_stop(now, r);
         for (; r < stop; r++) { part += dy[r * size.outputs4 + o]; }
-        if closed(r) {
+        if closed(now, r) {
             total += part;
             part = vec4(0.0);
         }
     }
     dparameters[at] = select(vec4(0.0), total, real(o, size.outputs));
-    if !closed(now.rows) { open_parameters[at] = part; }
+    if !closed(now, now.rows) { open_parameters[at] = part; }
 }
 
 // One column of invocations more than the weight has: the bias.

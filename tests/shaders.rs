@@ -174,7 +174,7 @@ fn steps() -> Vec<Step> {
             layers.extend(ops::activations().into_iter().map(Layer::from));
             layers.push(3.into());
             let network = Model::new(4, &layers, loss).unwrap().network(true).unwrap();
-            let training = Training { loss: network.loss.unwrap(), optimizer, clip, open_blocks: true };
+            let training = Training { loss: network.loss.unwrap(), optimizer, clip, open_blocks: true, kernels: Kernels::OPS };
             let plan = Plan::new(&network.graph, network.output, 8, Some(training)).unwrap();
             let lists = [plan.gather, plan.forward, plan.loss, plan.gradient, plan.close, plan.update];
             steps.extend(lists.into_iter().flatten());

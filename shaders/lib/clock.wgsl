@@ -13,6 +13,10 @@ struct Clock {
     update: u32,  // the update that the window ends with, counted from 1
     slot: u32,    // where the window's result goes
     hold: u32,    // 1: after a window that was not finite no update is made
+    gather: u32,  // 1: its rows are taken from the data by index0; 0: they are the records
+    kind: u32,    // what is to be done: 1 a micro-batch, 2 closing an open block, 3 an update
+    slots: u32,   // slots of the list that this one begins
+    padding: u32,
 }
 
 // Uniforms that change are arrays of which element id.z, which is 0, is taken when a kernel begins: lavapipe compiles a
@@ -21,11 +25,11 @@ struct Clock {
 var<private> now: Clock;
 
 // Rows r … block_stop(r) - 1 of the micro-batch belong to one block.
-fn block_stop(r: u32) -> u32 {
-    return min(now.rows, r + BLOCK - (now.row0 + r) % BLOCK);
+fn block_stop(moment: Clock, r: u32) -> u32 {
+    return min(moment.rows, r + BLOCK - (moment.row0 + r) % BLOCK);
 }
 
 // Whether the block that ends before row r of the micro-batch is whole; one that is not is handed on, open.
-fn closed(r: u32) -> bool {
-    return (now.row0 + r) % BLOCK == 0u || (now.last == 1u && r == now.rows);
+fn closed(moment: Clock, r: u32) -> bool {
+    return (moment.row0 + r) % BLOCK == 0u || (moment.last == 1u && r == moment.rows);
 }

@@ -1,12 +1,13 @@
-// Elementwise: the op's own file gives f and df.
+// Elementwise: the op's own file gives f, and df of what it wants kept: of x or of y.
 //
 //   forward    y[r,c]      = f(x[r,c])
-//   backward   dx[r,c]   (+)= df(x[r,c], y[r,c], dy[r,c])      the derivative times dy, without multiplying by a gate of 0
+//   backward   dx[r,c]   (+)= df(saved[r,c], dy[r,c])      the derivative times dy, without multiplying by a gate of 0
 
 struct Dims {
     @align(16) columns: u32,
     columns4: u32,   // in vec4, rounded up
     x_stride4: u32,  // from one row of x to the next, in vec4
+    saved_stride4: u32,
 }
 
 override ACCUMULATE: bool = false;
@@ -15,7 +16,7 @@ override ACCUMULATE: bool = false;
 var<private> size: Dims;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;          // (rows, columns)
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;    // (rows, columns)
-@group(0) @binding(4) var<storage, read> y_saved: array<vec4<f32>>;    // y, read only
+@group(0) @binding(4) var<storage, read> saved: array<vec4<f32>>;      // x or y
 @group(0) @binding(5) var<storage, read> dy: array<vec4<f32>>;         // (rows, columns)
 @group(0) @binding(6) var<storage, read_write> dx: array<vec4<f32>>;   // (rows, columns)
 
@@ -33,7 +34,7 @@ fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= now.rows { return; }
     let at = id.y * size.columns4 + id.x;
-    let d = df(x[id.y * size.x_stride4 + id.x], y_saved[at], dy[at]);
+    let d = df(saved[id.y * size.saved_stride4 + id.x], dy[at]);
     let value = select(vec4(0.0), d, real(id.x, size.columns));
     if ACCUMULATE { dx[at] += value; } else { dx[at] = value; }
 }

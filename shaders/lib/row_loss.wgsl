@@ -1,4 +1,9 @@
-// What every loss binds: a row's outputs and its record, the loss of each row, the gradient of the outputs.
+// The kernels of a loss that stands alone. Its own files give prepare, loss_of and dloss_of.
+//
+//   forward    row_loss[r] = loss_of(r)
+//   backward   dy[r,c]     = weight[r] · dloss_of(r, c)
+//
+// A row of weight 0 has no gradient, whatever its values are.
 
 struct Dims {
     @align(16) columns: u32,
@@ -14,3 +19,30 @@ var<private> size: Dims;
 @group(0) @binding(3) var<storage, read> record: array<f32>;          // (rows, features | target | weight)
 @group(0) @binding(4) var<storage, read_write> row_loss: array<f32>;  // (rows)
 @group(0) @binding(5) var<storage, read_write> dy: array<f32>;        // (rows, columns)
+
+fn y_value(r: u32, c: u32) -> f32 { return y[r * size.y_stride + c]; }
+fn target_value(r: u32, c: u32) -> f32 { return record[r * size.record_stride + size.target_at + c]; }
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+    now = clock[id.z];
+    size = dims[id.z];
+    let r = id.x;
+    if r >= now.rows { return; }
+    row_loss[r] = loss_of(r, prepare(r));
+}
+
+@compute @workgroup_size(64)
+fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
+    now = clock[id.z];
+    size = dims[id.z];
+    let r = id.x;
+    if r >= now.rows { return; }
+    let p = prepare(r);
+    let weight = record[r * size.record_stride + size.weight_at];
+    for (var c = 0u; c < size.y_stride; c++) {
+        var d = 0.0;
+        if c < size.columns && weight != 0.0 { d = weight * dloss_of(r, c, p); }
+        dy[r * size.y_stride + c] = d;
+    }
+}

@@ -9,7 +9,7 @@ use crate::gpu::{Access, Dispatch, Gpu, SLOT, Scalar, encode};
 use crate::graph::{Graph, Kind, Shape, Tensor};
 use crate::ops::{Place, Role, Span, Step};
 use crate::optim::{Clip, Optimizer};
-use crate::plan::{Array, Plan, Program, SHADERS, Training};
+use crate::plan::{Array, Kernels, Plan, Program, SHADERS, Training};
 use crate::twin::Matrix;
 use crate::{Error, Result};
 
@@ -33,7 +33,7 @@ impl<'a> Rig<'a> {
     /// # Errors
     /// What the driver has against it.
     pub fn new(gpu: &Gpu, case: &'a Case, optimizer: &dyn Optimizer, clip: Clip) -> Result<Rig<'a>> {
-        let training = Training { loss: case.loss, optimizer, clip, open_blocks: true };
+        let training = Training { loss: case.loss, optimizer, clip, open_blocks: true, kernels: Kernels::OPS };
         let plan = Plan::new(&case.graph, case.output, case.rows(), Some(training))?;
         let rig = Rig { case, program: Program::new(gpu, plan)? };
         for step in rig.plan().forward.iter().chain(&rig.plan().loss).chain(&rig.plan().gradient) {
@@ -109,7 +109,7 @@ impl<'a> Rig<'a> {
 
     /// Sets fields of the clock (the others are 0) and the update's scalars.
     pub fn clock(&self, fields: &[(&str, u32)], scalars: &[u8]) -> Result<()> {
-        let names = ["rows", "row0", "first", "last", "index0", "update", "slot", "hold"];
+        let names = ["rows", "row0", "first", "last", "index0", "update", "slot", "hold", "gather", "kind", "slots", "padding"];
         let value = |name| fields.iter().find(|(given, _)| *given == name).map_or(0, |&(_, value)| value);
         let fields: Vec<_> = names.iter().map(|&name| (name, Scalar::U32(value(name)))).collect();
         let reflection = self.program.gpu().reflection(SHADERS[0])?;

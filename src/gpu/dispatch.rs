@@ -211,7 +211,7 @@ fn layout_entry(index: u32, name: &str, access: Access) -> wgpu::BindGroupLayout
         visibility: wgpu::ShaderStages::COMPUTE,
         ty: wgpu::BindingType::Buffer {
             ty,
-            has_dynamic_offset: matches!(name, "clock" | "scalars"),
+            has_dynamic_offset: matches!(name, "clock" | "scalars" | "items"),
             min_binding_size: None,
         },
         count: None,
@@ -223,7 +223,8 @@ fn layout_entry(index: u32, name: &str, access: Access) -> wgpu::BindGroupLayout
 pub fn encode(gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, dispatches: &[Dispatch], rows: u32, clock: u32) {
     let most = gpu.inner.limits.max_compute_workgroups_per_dimension;
     for dispatch in dispatches {
-        let clocked = dispatch.kernel.entry.bindings.iter().any(|binding| binding.name == "clock");
+        let bindings = &dispatch.kernel.entry.bindings;
+        let clocked = bindings.iter().any(|binding| matches!(binding.name.as_str(), "clock" | "items"));
         let offsets = [clock + SLOT, clock];
         let offsets = match (dispatch.scalars, clocked) {
             (true, true) => &offsets[..],

@@ -23,6 +23,9 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The same for a driver that computes on the CPU. It has no watchdog, may be a thousand times slower and share its cores.
 const PATIENCE_WITH_A_CPU: Duration = Duration::from_secs(900);
 
+/// What is used where it is offered.
+const FEATURES: wgpu::Features = wgpu::Features::SUBGROUP;
+
 /// A device, its queue and the pipelines made for it. Cloning is cheap and shares all of it.
 ///
 /// A `Gpu` made from a host's device installs no callback on it and leaves its error scopes as they are.
@@ -91,9 +94,12 @@ impl Gpu {
 
     async fn open(choice: &Choice, limits: Option<wgpu::Limits>) -> Result<Gpu> {
         let (found, why) = adapter::choose(adapter::list().await, choice)?;
+        // Whoever asks for certain limits asks for nothing else.
+        let features = if limits.is_some() { wgpu::Features::empty() } else { FEATURES & found.adapter.features() };
         let limits = limits.unwrap_or_else(|| found.adapter.limits());
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("accrue"),
+            required_features: features,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()

@@ -1,8 +1,9 @@
 //! WGSL text -> module -> pipeline. What a kernel binds is read from the shader itself, so the two cannot disagree.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
 
-use naga::valid::{Capabilities, GlobalUse, ValidationFlags, Validator};
+use naga::valid::{Capabilities, GlobalUse, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
 use crate::{Error, Result};
 
@@ -16,6 +17,20 @@ pub struct Shader {
 }
 
 impl Shader {
+    /// The shader of these files, the same each time that it is asked for: for combinations of files that only a network
+    /// decides. There are as many as there are such combinations, and they stay.
+    pub fn joined(name: String, parts: Vec<&'static str>) -> &'static Shader {
+        static KNOWN: Mutex<BTreeMap<String, &'static Shader>> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(shader) = known.get(&name) {
+            return shader;
+        }
+        let own: &'static str = Box::leak(name.clone().into_boxed_str());
+        let shader: &'static Shader = Box::leak(Box::new(Shader { name: own, parts: Vec::leak(parts) }));
+        known.insert(name, shader);
+        shader
+    }
+
     /// The joined text, as any WGSL tool reads it.
     pub fn source(&self) -> String {
         self.parts.concat()
@@ -68,7 +83,9 @@ impl Shader {
         let source = self.source();
         let broken = |message: String| Error::Internal(format!("shader {}: {message}", self.name));
         let module = naga::front::wgsl::parse_str(&source).map_err(|e| broken(e.emit_to_string(&source)))?;
-        let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+        let info = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP)
+            .subgroup_stages(ShaderStages::COMPUTE)
+            .subgroup_operations(SubgroupOperationSet::all())
             .validate(&module)
             .map_err(|e| broken(e.emit_to_string(&source)))?;
         let mut entries = HashMap::new();
@@ -98,6 +115,18 @@ fn binding(variable: &naga::GlobalVariable) -> Option<Binding> {
 }
 
 impl Reflection {
+    /// The bytes of an array.
+    pub fn bytes(&self, name: &str) -> u64 {
+        let variable = self.module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some(name));
+        let array = variable.map(|(_, variable)| &self.module.types[variable.ty].inner);
+        match array {
+            Some(naga::TypeInner::Array { size: naga::ArraySize::Constant(count), stride, .. }) => {
+                u64::from(count.get()) * u64::from(*stride)
+            }
+            _ => 0,
+        }
+    }
+
     /// The bytes of one element of the uniform `name`, an array of structs, its fields taken by name from `fields`.
     ///
     /// A field that the shader has and `fields` has not, or the other way round, is an error.

@@ -2,7 +2,7 @@
 
 use super::loss::{ROW_LOSS, Reads, step};
 use super::map::CLOCK;
-use super::{Op, Place, Role, Site, Step, rows};
+use super::{Op, Piece, Place, Role, Site, Step, rows};
 use crate::gpu::{Grid, Shader};
 use crate::graph::Shape;
 use crate::twin::Matrix;
@@ -59,6 +59,11 @@ impl Op for CrossEntropy {
             return Vec::new();
         }
         vec![step(site, "backward", Grid::Rows).bind("dy", Place::Gradient(site.input(0)))]
+    }
+
+    fn piece(&self) -> Option<Piece> {
+        // Without the clock and the kernels that stand alone.
+        self.shader.parts.get(2..).map(Piece::Loss)
     }
 
     fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {

@@ -1,7 +1,7 @@
 //! A linear layer: `y[r,o] = bias[o] + Σ_i x[r,i] · weight[o,i]`
 
 use super::map::{CLOCK, PADDING};
-use super::{Op, Place, Role, Site, Step, rows};
+use super::{Op, Piece, Place, Role, Site, Step, rows};
 use crate::gpu::{Grid, Shader};
 use crate::graph::{Part, Shape};
 use crate::twin::Matrix;
@@ -97,6 +97,10 @@ impl Op for Linear {
             .bind("open_parameters", Place::Open(parameters));
         steps.push(weight);
         steps
+    }
+
+    fn piece(&self) -> Option<Piece> {
+        Some(Piece::Linear)
     }
 
     fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {

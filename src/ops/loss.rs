@@ -1,7 +1,7 @@
 //! What the losses share that are a mean over a row's outputs: `shaders/lib/loss.wgsl`, joined with the op's own `loss`
 //! and `dloss`.
 
-use super::{Op, Place, Role, Site, Step, rows};
+use super::{Op, Piece, Place, Role, Site, Step, rows};
 use crate::gpu::{Grid, Shader};
 use crate::graph::Shape;
 use crate::twin::Matrix;
@@ -78,8 +78,12 @@ impl Op for Mean {
         if site.wants[0].is_none() {
             return Vec::new();
         }
-        let grid = Grid::Tiles { columns: site.stride(site.input(0)), rows_each: 1 };
-        vec![step(site, "backward", grid).bind("dy", Place::Gradient(site.input(0)))]
+        vec![step(site, "backward", Grid::Rows).bind("dy", Place::Gradient(site.input(0)))]
+    }
+
+    fn piece(&self) -> Option<Piece> {
+        // Without the clock and the kernels that stand alone.
+        self.shader.parts.get(2..).map(Piece::Loss)
     }
 
     fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {

@@ -1,8 +1,8 @@
 //! What all activations share: `shaders/lib/map.wgsl`, joined with the op's own `f` and `df`.
 
-use super::{Op, Place, Role, Site, Step, rows};
+use super::{Op, Piece, Place, Role, Site, Step, rows};
 use crate::gpu::{Grid, Shader};
-use crate::graph::Shape;
+use crate::graph::{Shape, Tensor};
 use crate::twin::Matrix;
 
 pub(super) const CLOCK: &str = include_str!("../../shaders/lib/clock.wgsl");
@@ -18,6 +18,17 @@ pub struct Map {
     pub f: fn(f64) -> f64,
     /// f'(x)
     pub df: fn(f64) -> f64,
+    /// What the shader's df is a function of.
+    pub saved: Saved,
+}
+
+/// What an activation keeps for the way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// Its x.
+    Input,
+    /// Its y.
+    Output,
 }
 
 impl Map {
@@ -25,8 +36,20 @@ impl Map {
         let x = site.input(0);
         let columns = site.columns(x);
         let columns4 = columns.div_ceil(4);
-        let dims = [("columns", columns), ("columns4", columns4), ("x_stride4", site.stride(x) / 4)];
-        site.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }).dims(&dims).bind("x", Place::Value(x))
+        let dims = [
+            ("columns", columns),
+            ("columns4", columns4),
+            ("x_stride4", site.stride(x) / 4),
+            ("saved_stride4", site.stride(self.saved(site)) / 4),
+        ];
+        site.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }).dims(&dims)
+    }
+
+    fn saved(&self, site: &Site) -> Tensor {
+        match self.saved {
+            Saved::Input => site.input(0),
+            Saved::Output => site.output(),
+        }
     }
 }
 
@@ -51,18 +74,25 @@ impl Op for Map {
     }
 
     fn forward(&self, site: &Site) -> Step {
-        self.step(site, "forward").bind("y", Place::Value(site.output()))
+        self.step(site, "forward").bind("x", Place::Value(site.input(0))).bind("y", Place::Value(site.output()))
     }
 
     fn backward(&self, site: &Site) -> Vec<Step> {
         let Some(write) = site.wants[0] else { return Vec::new() };
         let step = self
             .step(site, "backward")
-            .bind("y_saved", Place::Value(site.output()))
+            .bind("saved", Place::Value(self.saved(site)))
             .bind("dy", Place::Gradient(site.output()))
             .bind("dx", Place::Gradient(site.input(0)))
             .write(write);
         vec![step]
+    }
+
+    fn piece(&self) -> Option<Piece> {
+        // Without the clock and the kernels that stand alone.
+        let [_, _, special, _, own @ ..] = self.shader.parts else { return None };
+        debug_assert!(*special == SPECIAL, "what f and df may call comes before them");
+        Some(Piece::Activation(own, self.saved))
     }
 
     fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {

@@ -20,6 +20,7 @@ use crate::graph::{Graph, Node, Shape, Tensor, pad4};
 use crate::twin::Matrix;
 
 pub use loss::Reads;
+pub use map::Saved;
 pub(crate) use mse::MSE;
 
 /// Every op there is.
@@ -58,6 +59,11 @@ pub trait Op: Sync {
     /// The kernels that compute the gradients of the inputs that [`Site::wants`] names.
     fn backward(&self, site: &Site) -> Vec<Step>;
 
+    /// What it is in a kernel that does a whole network at once; an op that is no part of such kernels says nothing.
+    fn piece(&self) -> Option<Piece> {
+        None
+    }
+
     /// `output = op(inputs)`, obviously right. Parameters are one row: part after part.
     fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix;
 
@@ -74,6 +80,17 @@ pub enum Role {
     Activation,
     /// Takes rows and a target and makes the loss of each row.
     Loss(Reads),
+}
+
+/// What an op brings to kernels that do a whole network at once: `shaders/fused/`.
+#[derive(Clone, Copy, Debug)]
+pub enum Piece {
+    /// The matrix products, which these kernels do by themselves.
+    Linear,
+    /// The WGSL of f and df, and what df is a function of.
+    Activation(&'static [&'static str], Saved),
+    /// The WGSL of `prepare`, `loss_of` and `dloss_of`.
+    Loss(&'static [&'static str]),
 }
 
 /// The op of a name.
@@ -154,6 +171,8 @@ pub struct Step {
     pub constants: Vec<(&'static str, f64)>,
     /// Values of the fields of the shader's `dims`.
     pub dims: Vec<(&'static str, Scalar)>,
+    /// Values of the fields of the shader's `layers`, layer by layer.
+    pub layers: Vec<Vec<(&'static str, Scalar)>>,
     /// What each variable of the shader is bound to.
     pub bindings: Vec<(&'static str, Place)>,
     /// Its invocations.
@@ -163,8 +182,8 @@ pub struct Step {
 impl Step {
     /// A step without dims, bindings and constants so far.
     pub fn new(label: &str, shader: &'static Shader, entry: &'static str, grid: Grid) -> Step {
-        let (constants, dims, bindings) = (Vec::new(), Vec::new(), Vec::new());
-        Step { label: label.to_owned(), shader, entry, constants, dims, bindings, grid }
+        let (constants, dims, layers, bindings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Step { label: label.to_owned(), shader, entry, constants, dims, layers, bindings, grid }
     }
 
     /// Sets the fields of `dims`.
@@ -177,11 +196,6 @@ impl Step {
     pub fn bind(mut self, name: &'static str, place: Place) -> Step {
         self.bindings.push((name, place));
         self
-    }
-
-    /// Binds a variable, or leaves it out.
-    pub fn bind_if(self, yes: bool, name: &'static str, place: Place) -> Step {
-        if yes { self.bind(name, place) } else { self }
     }
 
     /// Sets an `override` constant.
@@ -213,6 +227,8 @@ pub enum Place {
     Sample,
     /// The data set, where it stays on the GPU.
     Data,
+    /// All that has rows, where one kernel does a whole network.
+    Arena,
     /// All parameters, from the first vec4 to before the second.
     Parameters(Span),
     /// Their gradients.

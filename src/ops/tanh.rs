@@ -1,6 +1,6 @@
 //! tanh(x)
 
-use super::map::{CLOCK, MAP, Map, PADDING, SPECIAL};
+use super::map::{CLOCK, MAP, Map, PADDING, SPECIAL, Saved};
 use crate::gpu::Shader;
 
 /// tanh(x)
@@ -8,4 +8,5 @@ pub static TANH: Map = Map {
     shader: Shader { name: "tanh", parts: &[CLOCK, PADDING, SPECIAL, MAP, include_str!("../../shaders/tanh.wgsl")] },
     f: f64::tanh,
     df: |x| 1.0 - x.tanh() * x.tanh(),
+    saved: Saved::Output,
 };

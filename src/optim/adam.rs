@@ -1,12 +1,12 @@
 //! Adam and AdamW, as `torch.optim` defines them.
 
-use super::{CLOCK, Optimizer, STATS, UPDATE, positive, rate};
+use super::{CLOCK, Optimizer, STATS, UPDATE, UPDATES, positive, rate};
 use crate::gpu::{Grid, Scalar, Shader};
 use crate::ops::{Place, Span, Step};
 use crate::{Error, Result};
 
 pub(super) static SHADER: Shader =
-    Shader { name: "adam", parts: &[CLOCK, STATS, UPDATE, include_str!("../../shaders/adam.wgsl")] };
+    Shader { name: "adam", parts: &[CLOCK, STATS, UPDATE, UPDATES, include_str!("../../shaders/adam.wgsl")] };
 
 /// Adam (Kingma & Ba 2015), and with `decoupled` AdamW (Loshchilov & Hutter 2019). Settings and defaults are those of
 /// [`torch.optim.Adam`](https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html) and

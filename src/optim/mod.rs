@@ -19,9 +19,10 @@ use crate::{Error, Result};
 pub(crate) const CLOCK: &str = include_str!("../../shaders/lib/clock.wgsl");
 pub(crate) const STATS: &str = include_str!("../../shaders/lib/stats.wgsl");
 pub(crate) const UPDATE: &str = include_str!("../../shaders/lib/update.wgsl");
+const UPDATES: &str = include_str!("../../shaders/lib/updates.wgsl");
 
 /// The shaders of all optimizers.
-pub static SHADERS: &[&Shader] = &[&sgd::SHADER, &adam::SHADER, &clip::SHADER];
+pub static SHADERS: &[&Shader] = &[&sgd::SHADER, &sgd::MOMENTUM, &adam::SHADER, &clip::SHADER];
 
 /// An optimizer: its state, its kernel and the numbers that change from update to update.
 pub trait Optimizer: Send + Sync {

@@ -1,12 +1,17 @@
 //! Stochastic gradient descent with momentum, as `torch.optim.SGD` defines it.
 
-use super::{CLOCK, Optimizer, STATS, UPDATE, rate};
+use super::{CLOCK, Optimizer, STATS, UPDATE, UPDATES, rate};
 use crate::gpu::{Grid, Scalar, Shader};
 use crate::ops::{Place, Span, Step};
 use crate::{Error, Result};
 
 pub(super) static SHADER: Shader =
-    Shader { name: "sgd", parts: &[CLOCK, STATS, UPDATE, include_str!("../../shaders/sgd.wgsl")] };
+    Shader { name: "sgd", parts: &[CLOCK, STATS, UPDATE, UPDATES, include_str!("../../shaders/sgd.wgsl")] };
+
+pub(super) static MOMENTUM: Shader = Shader {
+    name: "momentum",
+    parts: &[CLOCK, STATS, UPDATE, UPDATES, include_str!("../../shaders/momentum.wgsl")],
+};
 
 /// Stochastic gradient descent. Every setting has the meaning that it has in
 /// [`torch.optim.SGD`](https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html), and 0 turns it off:
@@ -50,15 +55,18 @@ impl Optimizer for Sgd {
     }
 
     fn step(&self, span: Span) -> Step {
-        let entry = if self.moments() > 0 { "update_momentum" } else { "update" };
-        Step::new("all parameters", &SHADER, entry, Grid::Line(span.len))
+        let shader = if self.moments() > 0 { &MOMENTUM } else { &SHADER };
+        let step = Step::new("all parameters", shader, "update", Grid::Line(span.len))
             .bind("stats", Place::Stats)
             .bind("gradients", Place::Gradients(span))
             .bind("parameters", Place::Parameters(span))
-            .bind_if(self.moments() > 0, "moments", Place::Moments(span))
+            .constant("WEIGHT_DECAY", self.weight_decay);
+        if self.moments() == 0 {
+            return step;
+        }
+        step.bind("moments", Place::Moments(span))
             .constant("MOMENTUM", self.momentum)
             .constant("DAMPENING", self.dampening)
-            .constant("WEIGHT_DECAY", self.weight_decay)
             .constant("NESTEROV", f64::from(u8::from(self.nesterov)))
     }
 

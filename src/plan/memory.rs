@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use wgpu::BufferUsages;
 
-use super::{CLOCKS, Plan, RESULTS, SAMPLES, Training, in_records};
+use super::fused::Net;
+use super::{CLOCKS, ITEMS, Plan, RESULTS, SAMPLES, Training, in_records};
 use crate::gpu::{SLOT, usage};
 use crate::graph::{Graph, Kind, Tensor, pad4};
-use crate::ops::{Place, Span};
+use crate::ops::{Place, Span, Step};
 use crate::optim::Clip;
 
 /// A buffer that a plan needs.
@@ -90,7 +91,7 @@ pub(super) const STATS_HEADER: usize = 48;
 const IN_FLIGHT: usize = 2;
 
 /// Gives every place of the plan's steps a stretch of a buffer.
-pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>) {
+pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>, net: Option<&Net>) {
     let flat = 4 * plan.layout.floats() as u64;
     let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
     let parameters = plan.add("parameters", Role::Parameters, flat, usage::STORAGE);
@@ -106,13 +107,18 @@ pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>)
     if let Some(training) = training {
         place_training(plan, graph, training, all, flat);
     }
-    share_rows(plan, graph);
+    match net {
+        Some(net) => place_arena(plan, net, record),
+        None => share_rows(plan, graph),
+    }
 
     let output = row_bytes(plan, graph, Place::Value(plan.output));
     plan.places.output = plan.add("output staging", Role::Control, output, usage::READBACK);
-    let steps: usize = plan.lists().iter().map(|(_, steps)| steps.len()).sum();
-    plan.places.dims = plan.add("dims", Role::Control, u64::from(SLOT) * steps.max(1) as u64, usage::UNIFORM);
-    plan.places.clock = plan.add("clocks", Role::Control, u64::from(SLOT) * CLOCKS as u64, usage::UNIFORM);
+    // What takes its rows from the data on the GPU is bound a second time.
+    let twice = plan.micro_step.iter().chain(&plan.windows).map(slots).sum::<u64>();
+    let slots = plan.lists().iter().flat_map(|(_, steps)| steps.iter()).map(slots).sum::<u64>() + twice;
+    plan.places.dims = plan.add("dims", Role::Control, u64::from(SLOT) * slots.max(1), usage::UNIFORM);
+    plan.places.clock = plan.add("clocks", Role::Control, u64::from(SLOT) * (CLOCKS + ITEMS) as u64, usage::UNIFORM);
 }
 
 fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span, flat: u64) {
@@ -150,6 +156,25 @@ fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span
     let samples = 4 * SAMPLES.max(plan.micro_batch) as u64;
     let samples = plan.add("samples", Role::Control, samples, usage::STORAGE);
     plan.put(Place::Sample, samples);
+}
+
+/// Slots that the sizes of a step take.
+pub(super) fn slots(step: &Step) -> u64 {
+    u64::from(!step.dims.is_empty()) + if step.layers.is_empty() { 0 } else { LAYERS_SLOTS }
+}
+
+/// Slots of `layers` in `shaders/fused/net.wgsl`.
+pub(super) const LAYERS_SLOTS: u64 = 3;
+
+/// One buffer for all that has rows. Until data is attached, the records stand in for it.
+fn place_arena(plan: &mut Plan, net: &Net, record: usize) {
+    let arena = plan.add("all rows", Role::Activations, 16 * net.len, usage::STORAGE);
+    plan.put(Place::Arena, arena);
+    plan.put(Place::Data, record);
+    for (tensor, at, columns4) in net.values() {
+        let size = 16 * columns4 * plan.micro_batch as u64;
+        plan.places.at.insert(Place::Value(tensor), Stretch { buffer: arena, offset: 16 * at, size });
+    }
 }
 
 /// Walks the steps in order and gives each tensor a buffer that no tensor alive at the same time has.

@@ -2,6 +2,8 @@
 //! bytes. A plan is data; [`Program`] makes it real on a device.
 
 mod choose;
+mod fused;
+mod kernels;
 mod limits;
 mod memory;
 mod parameters;
@@ -9,7 +11,10 @@ mod program;
 
 use std::fmt;
 
+use fused::Net;
+
 pub use choose::{Budget, Chosen, choose, opens_blocks};
+pub use kernels::{Kernels, Passes};
 pub use limits::size;
 pub use memory::{Buffer, Role};
 pub use parameters::{Array, Layout};
@@ -31,6 +36,9 @@ pub const RESULTS: usize = 64;
 /// Micro-batches and updates of one submission need so many slots for their clocks at most.
 pub const CLOCKS: usize = 512;
 
+/// Slots that one dispatch of whole windows takes at most: the length of `items` in `shaders/fused/windows.wgsl`.
+pub const ITEMS: usize = 64;
+
 /// Samples of one submission, unless one micro-batch has more.
 pub const SAMPLES: usize = 1 << 16;
 
@@ -40,6 +48,7 @@ static WINDOW: Shader = Shader {
     parts: &[
         include_str!("../../shaders/lib/clock.wgsl"),
         include_str!("../../shaders/lib/stats.wgsl"),
+        include_str!("../../shaders/lib/sum.wgsl"),
         include_str!("../../shaders/window.wgsl"),
     ],
 };
@@ -63,6 +72,8 @@ pub struct Training<'a> {
     pub clip: Clip,
     /// Whether micro-batches may end inside a block of rows, which is then kept open in memory of its own.
     pub open_blocks: bool,
+    /// Which kernels may be taken.
+    pub kernels: Kernels,
 }
 
 /// Lists of steps, and the memory that they need.
@@ -83,6 +94,10 @@ pub struct Plan {
     pub loss: Vec<Step>,
     /// From the loss to every parameter's gradient.
     pub gradient: Vec<Step>,
+    /// A whole micro-batch, by kernels that do all ops at once; the three lists above but `forward` are empty then.
+    pub micro_step: Vec<Step>,
+    /// Whole windows out of the data on the GPU, where the network is small enough for that.
+    pub windows: Vec<Step>,
     /// Closes an open block before an update that was not foreseen.
     pub close: Vec<Step>,
     /// From the gradients to new parameters.
@@ -109,28 +124,40 @@ impl Plan {
             forward: Vec::new(),
             loss: Vec::new(),
             gradient: Vec::new(),
+            micro_step: Vec::new(),
+            windows: Vec::new(),
             close: Vec::new(),
             update: Vec::new(),
             buffers: Vec::new(),
             places: memory::Places::default(),
         };
-        let loss = training.as_ref().map(|training| training.loss);
-        for node in graph.nodes() {
-            let site = Site { graph, node, wants: vec![None; node.inputs.len()] };
-            let list = if Some(node.output) == loss { &mut plan.loss } else { &mut plan.forward };
-            list.push(node.op.forward(&site));
+        let net = training.as_ref().and_then(|training| Net::of(graph, &plan, training));
+        match (&net, &training) {
+            (Some(net), Some(training)) => net.add_to(&mut plan, training),
+            _ => plan.op_by_op(graph, training.as_ref()),
         }
         if let Some(training) = &training {
-            plan.gather.push(gather(&record));
-            plan.loss.push(sum(&record, training.loss));
-            plan.gradient = backward(graph, training.loss);
             let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
             plan.close.push(close(all));
             plan.update = training.clip.steps(all);
             plan.update.push(training.clip.apply(training.optimizer.step(all)));
         }
-        memory::place(&mut plan, graph, training.as_ref());
+        memory::place(&mut plan, graph, training.as_ref(), net.as_ref());
         Ok(plan)
+    }
+
+    fn op_by_op(&mut self, graph: &Graph, training: Option<&Training>) {
+        let loss = training.map(|training| training.loss);
+        for node in graph.nodes() {
+            let site = Site { graph, node, wants: vec![None; node.inputs.len()] };
+            let list = if Some(node.output) == loss { &mut self.loss } else { &mut self.forward };
+            list.push(node.op.forward(&site));
+        }
+        if let Some(loss) = loss {
+            self.gather.push(gather(&self.record));
+            self.loss.push(sum(&self.record, loss));
+            self.gradient = backward(graph, loss);
+        }
     }
 
     /// Bytes of all buffers together.
@@ -140,15 +167,20 @@ impl Plan {
 
     /// Dispatches of one micro-batch.
     pub fn dispatches_per_micro_batch(&self) -> usize {
+        if !self.micro_step.is_empty() {
+            return self.micro_step.len();
+        }
         self.gather.len() + self.forward.len() + self.loss.len() + self.gradient.len()
     }
 
-    fn lists(&self) -> [(&'static str, &[Step]); 6] {
+    fn lists(&self) -> [(&'static str, &[Step]); 8] {
         [
             ("gather", &self.gather),
             ("forward", &self.forward),
             ("loss", &self.loss),
             ("gradient", &self.gradient),
+            ("micro", &self.micro_step),
+            ("windows", &self.windows),
             ("close", &self.close),
             ("update", &self.update),
         ]

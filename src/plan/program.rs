@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{CLOCKS, Plan, Role, memory};
+use super::{CLOCKS, ITEMS, Plan, Role, memory};
 use crate::gpu::{Bound, Dispatch, Gpu, SLOT};
 use crate::ops::{Place, Step};
 use crate::{Error, Result};
@@ -19,6 +19,12 @@ pub struct Program {
     pub loss: Vec<Dispatch>,
     /// From the loss to the gradients.
     pub gradient: Vec<Dispatch>,
+    /// A whole micro-batch out of the records, where kernels do all ops at once.
+    pub micro_step: Vec<Dispatch>,
+    /// The same out of the data on the GPU; empty until [`Program::attach`].
+    pub attached: Vec<Dispatch>,
+    /// Whole windows out of the data on the GPU; empty until [`Program::attach`].
+    pub windows: Vec<Dispatch>,
     /// Closes an open block.
     pub close: Vec<Dispatch>,
     /// From the gradients to new parameters.
@@ -26,6 +32,8 @@ pub struct Program {
     gpu: Gpu,
     buffers: Vec<wgpu::Buffer>,
     clock: AtomicU32,
+    /// Bytes of the sizes of all steps but those that take their rows from the data.
+    fixed_dims: usize,
 }
 
 impl Program {
@@ -58,33 +66,52 @@ impl Program {
             forward: Vec::new(),
             loss: Vec::new(),
             gradient: Vec::new(),
+            micro_step: Vec::new(),
+            attached: Vec::new(),
+            windows: Vec::new(),
             close: Vec::new(),
             update: Vec::new(),
             gpu: gpu.clone(),
             buffers,
             clock: AtomicU32::new(0),
+            fixed_dims: 0,
         };
         let mut dims = Vec::new();
         program.forward = program.compile(&program.plan.forward, &mut dims, None)?;
         program.loss = program.compile(&program.plan.loss, &mut dims, None)?;
         program.gradient = program.compile(&program.plan.gradient, &mut dims, None)?;
+        program.micro_step = program.compile(&program.plan.micro_step, &mut dims, None)?;
         program.close = program.compile(&program.plan.close, &mut dims, None)?;
         program.update = program.compile(&program.plan.update, &mut dims, None)?;
         gpu.upload(&program.buffers[program.plan.places.dims], &dims)?;
+        program.fixed_dims = dims.len();
         Ok(program)
+    }
+
+    /// What a micro-batch goes through: out of the data on the GPU with `gather`, else out of the records.
+    pub fn micro_step_lists(&self, gather: bool) -> Vec<&[Dispatch]> {
+        match (self.plan.micro_step.is_empty(), gather) {
+            (true, true) => vec![&self.gather, &self.forward, &self.loss, &self.gradient],
+            (true, false) => vec![&self.forward, &self.loss, &self.gradient],
+            (false, true) => vec![&self.attached],
+            (false, false) => vec![&self.micro_step],
+        }
     }
 
     /// Lets go of the data that [`Program::attach`] was given.
     pub fn detach(&mut self) {
         self.gather.clear();
+        self.attached.clear();
+        self.windows.clear();
     }
 
     /// Takes the rows of micro-batches from `data`, records that stay on the GPU.
     pub fn attach(&mut self, data: &wgpu::Buffer) -> Result<()> {
-        let before: usize = self.plan.lists()[1..].iter().map(|(_, steps)| steps.len()).sum();
-        let mut dims = vec![0; before * SLOT as usize];
+        let at = self.fixed_dims;
+        let mut dims = vec![0; at];
         self.gather = self.compile(&self.plan.gather, &mut dims, Some(data))?;
-        let at = before * SLOT as usize;
+        self.attached = self.compile(&self.plan.micro_step, &mut dims, Some(data))?;
+        self.windows = self.compile(&self.plan.windows, &mut dims, Some(data))?;
         self.gpu.queue().write_buffer(&self.buffers[self.plan.places.dims], at as u64, &dims[at..]);
         Ok(())
     }
@@ -101,19 +128,29 @@ impl Program {
         }
         let reflection = self.gpu.reflection(step.shader)?;
         let clock = &self.buffers[self.plan.places.clock];
+        bound.push(("items", Bound { buffer: clock.clone(), offset: 0, size: u64::from(SLOT) * ITEMS as u64 }));
         bound.push(("clock", Bound { buffer: clock.clone(), offset: 0, size: u64::from(SLOT) }));
         bound.push(("scalars", Bound { buffer: clock.clone(), offset: 0, size: u64::from(SLOT) }));
+        let pack = |name, fields: &[_]| {
+            let packed = reflection.pack(name, fields);
+            packed.map_err(|message| Error::Internal(format!("shader {}: {message}", step.shader.name)))
+        };
         if !step.dims.is_empty() {
-            let packed = reflection.pack("dims", &step.dims);
-            let packed =
-                packed.map_err(|message| Error::Internal(format!("shader {}: {message}", step.shader.name)))?;
-            let offset = dims.len();
-            let buffer = self.buffers[self.plan.places.dims].clone();
-            bound.push(("dims", Bound { buffer, offset: offset as u64, size: u64::from(SLOT) }));
-            dims.extend(packed);
-            dims.resize(offset + SLOT as usize, 0);
+            bound.push(("dims", self.sizes(pack("dims", &step.dims)?, 1, dims)));
+        }
+        if !step.layers.is_empty() {
+            let layers = step.layers.iter().map(|layer| pack("layers", layer)).collect::<Result<Vec<_>>>()?;
+            bound.push(("layers", self.sizes(layers.concat(), memory::LAYERS_SLOTS, dims)));
         }
         self.gpu.dispatch(kernel, &bound, step.grid, self.plan.micro_batch as u32)
+    }
+
+    /// The next slots of the sizes, filled with these.
+    fn sizes(&self, packed: Vec<u8>, slots: u64, dims: &mut Vec<u8>) -> Bound {
+        let (offset, size) = (dims.len() as u64, slots * u64::from(SLOT));
+        dims.extend(packed);
+        dims.resize((offset + size) as usize, 0);
+        Bound { buffer: self.buffers[self.plan.places.dims].clone(), offset, size }
     }
 
     fn bound(&self, step: &Step, place: Place, data: Option<&wgpu::Buffer>) -> Result<Bound> {
@@ -147,10 +184,6 @@ impl Program {
 
     /// The buffer of clocks and scalars: [`CLOCKS`] slots of [`SLOT`] bytes.
     pub fn clocks(&self) -> &wgpu::Buffer {
-        debug_assert!(
-            self.buffers[self.plan.places.clock].size() == u64::from(SLOT) * CLOCKS as u64,
-            "clocks are planned"
-        );
         &self.buffers[self.plan.places.clock]
     }
 

@@ -8,7 +8,7 @@ use super::trainer::Trainer;
 use crate::data::Batch;
 use crate::gpu::Gpu;
 use crate::nn::{Model, Network};
-use crate::plan::{BLOCK, Budget, Chosen, Plan, Training, choose, opens_blocks};
+use crate::plan::{BLOCK, Budget, Chosen, Kernels, Plan, Training, choose, opens_blocks};
 use crate::{Error, Result};
 
 /// The most rows at once that fit a budget, for windows of at most `batch` rows, which with a carried tail may be more than
@@ -27,7 +27,7 @@ pub fn choose_micro_batch(
     let network = model.network(true)?;
     let data = data_bytes(&network, samples);
     choose(batch, data, budget, gpu.limits(), |rows, open_blocks| {
-        let plan = plan(&network, settings, rows, open_blocks)?;
+        let plan = plan(gpu, &network, settings, rows, open_blocks)?;
         plan.check(gpu).map(|()| plan)
     })
 }
@@ -47,7 +47,7 @@ pub fn fixed_micro_batch(
 ) -> Result<Chosen> {
     let network = model.network(true)?;
     let data = data_bytes(&network, samples);
-    let plan = plan(&network, settings, micro_batch, open_blocks)?;
+    let plan = plan(gpu, &network, settings, micro_batch, open_blocks)?;
     let limits = gpu.limits();
     plan.check(gpu)?;
     let allowed = budget.map_or(u64::MAX, |budget| budget.bytes);
@@ -65,9 +65,10 @@ pub fn fixed_micro_batch(
     Ok(Chosen { micro_batch, open_blocks, resident, data, bytes, why: "as configured".to_owned() })
 }
 
-fn plan(network: &Network, settings: &Settings, rows: usize, open_blocks: bool) -> Result<Plan> {
+fn plan(gpu: &Gpu, network: &Network, settings: &Settings, rows: usize, open_blocks: bool) -> Result<Plan> {
     let loss = network.loss.ok_or_else(|| Error::Internal("a network for training has a loss".to_owned()))?;
-    let training = Training { loss, optimizer: &*settings.optimizer, clip: settings.clip, open_blocks };
+    let (optimizer, kernels) = (&*settings.optimizer, Kernels::of(gpu, settings.kernels));
+    let training = Training { loss, optimizer, clip: settings.clip, open_blocks, kernels };
     Plan::new(&network.graph, network.output, rows, Some(training))
 }
 
@@ -76,8 +77,8 @@ fn data_bytes(network: &Network, samples: usize) -> u64 {
 }
 
 /// The plan of a training with a chosen micro-batch: its steps and its memory, as data.
-pub fn plan_training(model: &Model, settings: &Settings, chosen: &Chosen) -> Result<Plan> {
-    plan(&model.network(true)?, settings, chosen.micro_batch, chosen.open_blocks)
+pub fn plan_training(gpu: &Gpu, model: &Model, settings: &Settings, chosen: &Chosen) -> Result<Plan> {
+    plan(gpu, &model.network(true)?, settings, chosen.micro_batch, chosen.open_blocks)
 }
 
 /// Makes a trainer for the chosen micro-batch, and for half of it whenever the driver refuses the memory.

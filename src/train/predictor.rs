@@ -138,7 +138,7 @@ pub(super) fn forward(program: &Program, features: &[f32], columns: usize, outpu
     }
     let gpu = program.gpu();
     let (input, _) = program.at(Place::Record)?;
-    let (output, _) = program.at(Place::Value(program.plan.output))?;
+    let (output, range) = program.at(Place::Value(program.plan.output))?;
     let mut all = Vec::with_capacity(features.len() / columns * outputs);
     for rows in features.chunks(columns * program.plan.micro_batch) {
         let count = rows.len() / columns;
@@ -147,7 +147,7 @@ pub(super) fn forward(program: &Program, features: &[f32], columns: usize, outpu
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
         encode_forward(program, &mut encoder, count)?;
         let bytes = 4 * (count * pad4(outputs)) as u64;
-        encoder.copy_buffer_to_buffer(output, 0, program.output_staging(), 0, bytes);
+        encoder.copy_buffer_to_buffer(output, range.start, program.output_staging(), 0, bytes);
         let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&gpu.land(encoder, program.output_staging())?);
         all.extend(landed.chunks(pad4(outputs)).take(count).flat_map(|row| &row[..outputs]));
     }

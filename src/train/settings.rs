@@ -2,6 +2,7 @@
 
 use crate::nn::Arrays;
 use crate::optim::{Clip, Optimizer, Schedule, Sgd};
+use crate::plan::Passes;
 
 /// How a model is trained.
 pub struct Settings {
@@ -25,6 +26,9 @@ pub struct Settings {
     /// Whether [`Trainer::fit`](super::Trainer::fit) streams its data from the host's memory, micro-batch by micro-batch, instead
     /// of keeping it on the GPU. Data that the adapter cannot hold is always streamed.
     pub stream: bool,
+    /// Which kernels to take, where the network and the adapter allow it. It decides the speed, never the result; without
+    /// it the choice follows from both.
+    pub kernels: Option<Passes>,
 }
 
 impl Default for Settings {
@@ -39,6 +43,7 @@ impl Default for Settings {
             seed: 0,
             any_cut: true,
             stream: false,
+            kernels: None,
         }
     }
 }

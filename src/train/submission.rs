@@ -5,7 +5,7 @@ use super::trainer::{Trainer, not_submitted};
 use super::work::Item;
 use crate::gpu::encode;
 use crate::ops::Place;
-use crate::plan::Program;
+use crate::plan::{ITEMS, Program};
 use crate::{Error, Result};
 
 /// Submissions of single micro-batches that may be on their way before [`Trainer::micro_step`] waits for the oldest.
@@ -90,7 +90,10 @@ impl Trainer {
         }
     }
 
-    fn encode_pending(&self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+    fn encode_pending(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        // One kernel does it all, where the network is small enough and the rows are on the GPU.
+        let whole = !self.program.windows.is_empty() && self.pending.is_attached();
+        let runs = if whole { self.pending.runs(ITEMS) } else { Vec::new() };
         let gpu = self.gpu();
         gpu.queue().write_buffer(self.program.clocks(), 0, &self.pending.clocks);
         if !self.pending.samples.is_empty() {
@@ -100,13 +103,13 @@ impl Trainer {
         let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue"), timestamp_writes: None };
         let mut pass = encoder.begin_compute_pass(&descriptor);
         let program = &self.program;
-        for &(item, clock) in &self.pending.items {
+        for clock in runs {
+            encode(gpu, &mut pass, &program.windows, 0, clock);
+        }
+        for &(item, clock) in self.pending.items.iter().filter(|_| !whole) {
             match item {
                 Item::MicroStep { rows, gather } => {
-                    if gather {
-                        encode(gpu, &mut pass, &program.gather, rows, clock);
-                    }
-                    for list in [&program.forward, &program.loss, &program.gradient] {
+                    for list in program.micro_step_lists(gather) {
                         encode(gpu, &mut pass, list, rows, clock);
                     }
                 }

@@ -10,7 +10,7 @@ use crate::gpu::{Gpu, Ring};
 use crate::nn::{Arrays, Model, initial};
 use crate::ops::{Place, Span};
 use crate::optim::{Optimizer, Schedule};
-use crate::plan::{BLOCK, Plan, Program, Role, SAMPLES, Training};
+use crate::plan::{BLOCK, Kernels, Plan, Program, Role, SAMPLES, Training};
 use crate::{Error, Result};
 
 /// Trains a model. It holds one micro-batch on the GPU at a time, while each update sees the whole window.
@@ -65,7 +65,8 @@ impl Trainer {
         settings.optimizer.check()?;
         check_lr(settings.lr)?;
         let (optimizer, clip) = (&*settings.optimizer, settings.clip);
-        let training = Training { loss, optimizer, clip, open_blocks: settings.any_cut };
+        let kernels = Kernels::of(gpu, settings.kernels);
+        let training = Training { loss, optimizer, clip, open_blocks: settings.any_cut, kernels };
         let plan = Plan::new(&network.graph, network.output, settings.micro_batch, Some(training))?;
         let format = Format::of(model);
         let program = Program::new(gpu, plan)?;
@@ -313,6 +314,7 @@ impl Trainer {
             first: u32::from(self.rows == 0),
             last: u32::from(last),
             index0: self.pending.samples.len() as u32,
+            gather: u32::from(gather),
             ..self.clock()
         };
         self.pending.push(Item::MicroStep { rows, gather }, clock, None);

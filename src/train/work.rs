@@ -1,5 +1,7 @@
 //! What the next submission will do: micro-batches and updates, each with the clock that its kernels read.
 
+use std::mem::offset_of;
+
 use bytemuck::{Pod, Zeroable};
 
 use crate::gpu::SLOT;
@@ -25,6 +27,14 @@ pub struct Clock {
     pub slot: u32,
     /// 1: after a window that was not finite no update is made.
     pub hold: u32,
+    /// 1: its rows are taken from the data by `index0`; 0: they are the records.
+    pub gather: u32,
+    /// What is to be done: [`Item::kind`].
+    pub kind: u32,
+    /// Slots of the list that this one begins.
+    pub slots: u32,
+    /// Makes the size a multiple of 16 bytes, as in WGSL.
+    pub padding: u32,
 }
 
 /// One thing to do.
@@ -56,6 +66,22 @@ pub struct Work {
     pub updates: usize,
 }
 
+impl Item {
+    /// `kind` of the clock.
+    fn kind(self) -> u32 {
+        match self {
+            Item::MicroStep { .. } => 1,
+            Item::Close => 2,
+            Item::Update => 3,
+        }
+    }
+
+    /// Slots that it takes: an update's scalars lie in one of their own.
+    fn slots(self) -> u32 {
+        if self == Item::Update { 2 } else { 1 }
+    }
+}
+
 impl Work {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
@@ -76,12 +102,35 @@ impl Work {
     /// Appends an item with its clock, and an update's scalars one slot after it.
     pub fn push(&mut self, item: Item, clock: Clock, scalars: Option<&[u8]>) {
         self.items.push((item, self.clocks.len() as u32));
+        let clock = Clock { kind: item.kind(), ..clock };
         for bytes in [Some(bytemuck::bytes_of(&clock)), scalars].into_iter().flatten() {
             let at = self.clocks.len();
             self.clocks.extend(bytes);
             self.clocks.resize(at + SLOT as usize, 0);
         }
         self.updates += usize::from(item == Item::Update);
+    }
+
+    /// Whether all rows come from the data on the GPU.
+    pub fn is_attached(&self) -> bool {
+        self.items.iter().all(|(item, _)| !matches!(item, Item::MicroStep { gather: false, .. }))
+    }
+
+    /// Cuts the list into runs of at most so many slots, tells the first clock of each how many it begins, and returns the
+    /// bytes at which the runs begin.
+    pub fn runs(&mut self, most: usize) -> Vec<u32> {
+        let mut starts: Vec<(u32, u32)> = Vec::new();
+        for &(item, at) in &self.items {
+            match starts.last_mut() {
+                Some((_, slots)) if *slots + item.slots() <= most as u32 => *slots += item.slots(),
+                _ => starts.push((at, item.slots())),
+            }
+        }
+        for &(at, slots) in &starts {
+            let field = at as usize + offset_of!(Clock, slots);
+            self.clocks[field..field + 4].copy_from_slice(&slots.to_le_bytes());
+        }
+        starts.into_iter().map(|(at, _)| at).collect()
     }
 
     /// Forgets everything.
@@ -103,7 +152,8 @@ mod tests {
     #[test]
     fn the_clock_is_the_same_struct_in_rust_and_in_wgsl() {
         // A new field is a compile error here until it is listed.
-        let Clock { rows: _, row0: _, first: _, last: _, index0: _, update: _, slot: _, hold: _ } = Clock::default();
+        let Clock { rows: _, row0: _, first: _, last: _, index0: _, update: _, slot: _, hold: _, gather: _, .. } =
+            Clock::default();
         let ours = [
             ("rows", offset_of!(Clock, rows)),
             ("row0", offset_of!(Clock, row0)),
@@ -113,6 +163,10 @@ mod tests {
             ("update", offset_of!(Clock, update)),
             ("slot", offset_of!(Clock, slot)),
             ("hold", offset_of!(Clock, hold)),
+            ("gather", offset_of!(Clock, gather)),
+            ("kind", offset_of!(Clock, kind)),
+            ("slots", offset_of!(Clock, slots)),
+            ("padding", offset_of!(Clock, padding)),
         ];
         for shader in SHADERS {
             let module = shader.reflect().unwrap().module;

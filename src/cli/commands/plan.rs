@@ -101,7 +101,7 @@ struct Swept {
 
 impl Outline {
     fn new(session: &Session, gpu: &Gpu, chosen: &Chosen, sweep: bool) -> Result<Outline> {
-        let plan = plan_training(&session.prepared.saved.model, &session.settings()?, chosen)?;
+        let plan = plan_training(gpu, &session.prepared.saved.model, &session.settings()?, chosen)?;
         let budget = session.budget(gpu)?;
         let mut buffers: Vec<Buffer> = plan
             .buffers
@@ -242,7 +242,7 @@ fn swept(session: &Session, gpu: &Gpu, budget: &Budget) -> Result<Vec<Swept>> {
     let sweep = |rows: usize| {
         let open_blocks = opens_blocks(batch, rows);
         let trial = Chosen { micro_batch: rows, open_blocks, resident: true, data: 0, bytes: 0, why: String::new() };
-        let plan = plan_training(&session.prepared.saved.model, &settings, &trial)?;
+        let plan = plan_training(gpu, &session.prepared.saved.model, &settings, &trial)?;
         let verdict = match plan.fits(gpu.limits(), budget.bytes) {
             Ok(()) => String::new(),
             Err(error) => error.to_string(),

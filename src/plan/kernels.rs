@@ -1,0 +1,83 @@
+//! Which of several kernels for the same thing a plan takes. All of them give the same bits.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::gpu::Gpu;
+
+/// How a micro-batch goes through a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passes {
+    /// Op by op, each by kernels of its own.
+    Ops,
+    /// All ops with rows in one kernel, all gradients of parameters in another.
+    Fused,
+    /// Whole windows in one kernel, by a single workgroup.
+    Windows,
+}
+
+impl Passes {
+    /// All of them.
+    pub const ALL: [Passes; 3] = [Passes::Ops, Passes::Fused, Passes::Windows];
+
+    /// Its name in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Passes::Ops => "ops",
+            Passes::Fused => "fused",
+            Passes::Windows => "windows",
+        }
+    }
+}
+
+impl fmt::Display for Passes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Passes {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Passes, String> {
+        let found = Passes::ALL.into_iter().find(|passes| passes.name() == name);
+        found.ok_or_else(|| format!("{name:?} is none of ops, fused and windows"))
+    }
+}
+
+/// What the choice of kernels follows from, beside the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernels {
+    /// What is asked for; where a network or an adapter does not allow it, what comes before it is taken.
+    pub passes: Option<Passes>,
+    /// Whether the adapter computes on the CPU.
+    pub cpu: bool,
+    /// Whether invocations come in subgroups of [`SUBGROUP`] that can hand values round.
+    pub subgroups: bool,
+    /// Storage buffers that a kernel may have.
+    pub storage_buffers: u32,
+    /// Bytes of one binding.
+    pub binding: u64,
+}
+
+/// Invocations of a subgroup on the software driver.
+pub(super) const SUBGROUP: u32 = 8;
+
+impl Kernels {
+    /// The op-by-op kernels, which every adapter and network can take.
+    pub const OPS: Kernels =
+        Kernels { passes: Some(Passes::Ops), cpu: false, subgroups: false, storage_buffers: 4, binding: 0 };
+
+    /// The choice for an adapter. `asked` wins over the environment variable `ACCRUE_KERNELS`, and that over our own.
+    pub fn of(gpu: &Gpu, asked: Option<Passes>) -> Kernels {
+        let info = gpu.info();
+        let eight = info.subgroup_min_size == SUBGROUP && info.subgroup_max_size == SUBGROUP;
+        Kernels {
+            passes: asked.or_else(|| std::env::var("ACCRUE_KERNELS").ok()?.parse().ok()),
+            cpu: info.device_type == wgpu::DeviceType::Cpu,
+            subgroups: eight && gpu.device().features().contains(wgpu::Features::SUBGROUP),
+            storage_buffers: gpu.limits().max_storage_buffers_per_shader_stage,
+            binding: gpu.limits().max_storage_buffer_binding_size,
+        }
+    }
+}
