@@ -5,7 +5,7 @@ mod common;
 use accrue::gpu::{Choice, Gpu};
 use accrue::nn::{Model, Network};
 use accrue::optim::{Adam, Sgd};
-use accrue::plan::{self, BLOCK, Budget, Chosen, Plan, Training, choose, opens_blocks};
+use accrue::plan::{self, BLOCK, Budget, Chosen, Kernels, Plan, Training, choose, opens_blocks};
 use accrue::train::{Trainer, build, choose_micro_batch, fixed_micro_batch};
 use accrue::wgpu::Limits;
 use accrue::window::Tail;

@@ -9,7 +9,7 @@ use accrue::gpu::{Access, Shader};
 use accrue::nn::{Layer, Model};
 use accrue::ops::{self, Step};
 use accrue::optim::{self, Adam, Clip, Optimizer, Sgd};
-use accrue::plan::{self, Plan, Training};
+use accrue::plan::{self, Kernels, Plan, Training};
 use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ShaderStage, TypeInner};
@@ -174,7 +174,8 @@ fn steps() -> Vec<Step> {
             layers.extend(ops::activations().into_iter().map(Layer::from));
             layers.push(3.into());
             let network = Model::new(4, &layers, loss).unwrap().network(true).unwrap();
-            let training = Training { loss: network.loss.unwrap(), optimizer, clip, open_blocks: true, kernels: Kernels::OPS };
+            let training =
+                Training { loss: network.loss.unwrap(), optimizer, clip, open_blocks: true, kernels: Kernels::OPS };
             let plan = Plan::new(&network.graph, network.output, 8, Some(training)).unwrap();
             let lists = [plan.gather, plan.forward, plan.loss, plan.gradient, plan.close, plan.update];
             steps.extend(lists.into_iter().flatten());

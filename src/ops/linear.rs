@@ -69,6 +69,7 @@ impl Op for Linear {
     fn forward(&self, site: &Site) -> Step {
         let columns = site.columns(site.output()).div_ceil(4);
         self.step(site, "forward", Grid::Tiles { columns, rows_each: 4 })
+            .loops(u64::from(site.columns(site.input(0)).div_ceil(4)), 0)
             .bind("x", Place::Value(site.input(0)))
             .bind("parameters", Place::Value(site.input(1)))
             .bind("y", Place::Value(site.output()))
@@ -81,6 +82,7 @@ impl Op for Linear {
         if let Some(write) = site.wants[0] {
             let input = self
                 .step(site, "backward_input", Grid::Tiles { columns: inputs4, rows_each: 4 })
+                .loops(u64::from(site.columns(y).div_ceil(4)), 0)
                 .bind("dy", Place::Gradient(y))
                 .bind("parameters", Place::Value(parameters))
                 .bind("dx", Place::Gradient(x))
@@ -91,6 +93,8 @@ impl Op for Linear {
         let grid = Grid::Fixed { columns: inputs4 + 1, rows: site.columns(y).div_ceil(4) };
         let weight = self
             .step(site, "backward_weight", grid)
+            // Where an invocation does a bias, it passes the loops of a weight once.
+            .loops(8, 34)
             .bind("x", Place::Value(x))
             .bind("dy", Place::Gradient(y))
             .bind("dparameters", Place::Gradient(parameters))

@@ -43,7 +43,9 @@ pub(super) fn step(site: &Site, entry: &'static str, grid: Grid) -> Step {
         ("target_at", record.target_at as u32),
         ("weight_at", record.weight_at as u32),
     ];
-    site.step(entry, grid).dims(&dims).bind("y", Place::Value(y)).bind("record", Place::Record)
+    // The largest of them, their sum and their gradients.
+    let turns = 4 * u64::from(site.stride(y));
+    site.step(entry, grid).dims(&dims).loops(turns, 0).bind("y", Place::Value(y)).bind("record", Place::Record)
 }
 
 impl Op for Mean {

@@ -177,13 +177,41 @@ pub struct Step {
     pub bindings: Vec<(&'static str, Place)>,
     /// Its invocations.
     pub grid: Grid,
+    /// Turns that the loops of one invocation take together, at most.
+    pub loops: Loops,
+}
+
+/// Turns of loops, which for a micro-batch of more rows may be more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loops {
+    /// However many rows there are.
+    pub fixed: u64,
+    /// For each block of 32 rows.
+    pub block: u64,
+}
+
+impl Loops {
+    /// For so many rows, which may begin and end inside a block.
+    pub fn of(self, rows: usize) -> u64 {
+        self.fixed + self.block * (rows as u64 / 32 + 2)
+    }
 }
 
 impl Step {
     /// A step without dims, bindings and constants so far.
     pub fn new(label: &str, shader: &'static Shader, entry: &'static str, grid: Grid) -> Step {
         let (constants, dims, layers, bindings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Step { label: label.to_owned(), shader, entry, constants, dims, layers, bindings, grid }
+        Step {
+            label: label.to_owned(),
+            shader,
+            entry,
+            constants,
+            dims,
+            layers,
+            bindings,
+            grid,
+            loops: Loops::default(),
+        }
     }
 
     /// Sets the fields of `dims`.
@@ -195,6 +223,12 @@ impl Step {
     /// Binds a variable.
     pub fn bind(mut self, name: &'static str, place: Place) -> Step {
         self.bindings.push((name, place));
+        self
+    }
+
+    /// Says how many turns its loops take.
+    pub fn loops(mut self, fixed: u64, block: u64) -> Step {
+        self.loops = Loops { fixed, block };
         self
     }
 

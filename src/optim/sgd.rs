@@ -8,10 +8,8 @@ use crate::{Error, Result};
 pub(super) static SHADER: Shader =
     Shader { name: "sgd", parts: &[CLOCK, STATS, UPDATE, UPDATES, include_str!("../../shaders/sgd.wgsl")] };
 
-pub(super) static MOMENTUM: Shader = Shader {
-    name: "momentum",
-    parts: &[CLOCK, STATS, UPDATE, UPDATES, include_str!("../../shaders/momentum.wgsl")],
-};
+pub(super) static MOMENTUM: Shader =
+    Shader { name: "momentum", parts: &[CLOCK, STATS, UPDATE, UPDATES, include_str!("../../shaders/momentum.wgsl")] };
 
 /// Stochastic gradient descent. Every setting has the meaning that it has in
 /// [`torch.optim.SGD`](https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html), and 0 turns it off:

@@ -2,10 +2,11 @@
 //! arena that holds all that has rows.
 
 use super::kernels::{Kernels, Passes, SUBGROUP};
-use super::{Plan, Training};
+use super::limits::TURNS;
+use super::{BLOCK, Plan, Training};
 use crate::gpu::{Grid, Scalar, Shader};
 use crate::graph::{Graph, Kind, Tensor, pad4};
-use crate::ops::{self, Piece, Place, Saved, Span, Step};
+use crate::ops::{self, Loops, Piece, Place, Saved, Span, Step};
 
 /// Layers at most: the length of `layers` in `shaders/fused/net.wgsl`.
 const LAYERS: usize = 16;
@@ -115,7 +116,7 @@ impl Net {
             name: format!("{}.{}", activation.name(), chain.loss.name()),
             len: 0,
             rows_at: 0,
-            tile: if plan.micro_batch < 48 { 8 } else { 16 },
+            tile: std::env::var("TILE").map_or(if plan.micro_batch < 48 { 8 } else { 16 }, |t| t.parse().unwrap()),
             lanes,
             shared: kernels.subgroups && lanes == SUBGROUP,
             windows: false,
@@ -147,7 +148,43 @@ impl Net {
 
     fn fits(&self, plan: &Plan, kernels: &Kernels) -> bool {
         let parameters = 4 * plan.layout.floats() as u64;
-        self.len < u64::from(u32::MAX) && (16 * self.len).max(parameters) <= kernels.binding
+        let turns = self.loops_of_tile().max(self.loops_of_gradient().of(plan.micro_batch));
+        let bytes = (16 * self.len).max(parameters);
+        turns <= TURNS && self.len < u64::from(u32::MAX) && bytes <= kernels.binding
+    }
+
+    /// Turns of the loops that a tile of rows takes.
+    fn loops_of_tile(&self) -> u64 {
+        let wide = |columns: usize| columns.div_ceil(4 * self.lanes as usize) as u64;
+        let rows = u64::from(self.tile.div_ceil(self.lanes));
+        let mut turns = 0;
+        for layer in &self.layers {
+            let (inputs4, outputs4) = (layer.inputs.div_ceil(4) as u64, layer.outputs.div_ceil(4) as u64);
+            turns += 4 + wide(layer.outputs) * (1 + inputs4) + wide(layer.inputs) * (1 + outputs4);
+        }
+        let (first, last) = (self.layers.first(), self.layers.last());
+        let features4 = first.map_or(0, |layer| layer.inputs.div_ceil(4) as u64);
+        let outputs = last.map_or(0, |layer| layer.outputs as u64);
+        turns + rows * (2 + features4 + 5 * (outputs + 4))
+    }
+
+    /// Those of a tile of a gradient, which may be that of a bias or the window's loss.
+    fn loops_of_gradient(&self) -> Loops {
+        Loops { fixed: LAYERS as u64 + 16, block: 40 }
+    }
+
+    /// Those of everything that one slot of whole windows can be: a micro-batch, or the parameters once.
+    fn loops_of_windows(&self, plan: &Plan) -> Loops {
+        let (mut weights, mut biases) = (0, 0);
+        for (weight, bias) in self.layers.iter().map(|layer| self.layer_tiles(layer)) {
+            (weights, biases) = (weights + u64::from(weight), biases + u64::from(bias));
+        }
+        let update = (plan.layout.floats() / 4) as u64 / u64::from(self.lanes);
+        let tiles = (BLOCK as u64).div_ceil(u64::from(self.tile));
+        Loops {
+            fixed: (weights + biases) * (LAYERS as u64 + 8) + update + 16,
+            block: tiles * (1 + self.loops_of_tile()) + weights * 14 + biases * 36 + 40,
+        }
     }
 
     fn is_wanted(&self, kernels: &Kernels) -> bool {
@@ -160,7 +197,8 @@ impl Net {
         let products: usize = self.layers.iter().map(|layer| layer.inputs * layer.outputs).sum();
         let few = 3 * (products * plan.micro_batch) as u64 <= FEW;
         let asked = kernels.passes.map_or(few, |passes| passes == Passes::Windows);
-        asked && kernels.storage_buffers >= 8 && training.clip.norm.is_none()
+        let turns = self.loops_of_windows(plan).of(plan.micro_batch);
+        asked && turns <= TURNS && kernels.storage_buffers >= 8 && training.clip.norm.is_none()
     }
 
     /// Adds the steps to a plan.
@@ -170,6 +208,7 @@ impl Net {
         let by_rows = Grid::Tiles { columns: self.lanes, rows_each: self.tile };
         let rows = |entry| {
             self.step(plan, "all layers", shader, entry, by_rows)
+                .loops(self.loops_of_tile(), 0)
                 .bind("sample", Place::Sample)
                 .bind("data", Place::Data)
                 .bind("parameters", Place::Parameters(all))
@@ -177,6 +216,7 @@ impl Net {
         let (forward, rows) = (rows("forward"), rows("rows"));
         let weights = self
             .step(plan, "all gradients", shader, "weights", Grid::Line((self.tiles() + 1) * self.lanes))
+            .loops(self.loops_of_gradient().fixed, self.loops_of_gradient().block)
             .bind("gradients", Place::Gradients(all))
             .bind("open_gradients", Place::OpenGradients(all))
             .bind("stats", Place::Stats);
@@ -197,13 +237,15 @@ impl Net {
             .bind("sample", Place::Sample)
             .bind("data", Place::Data)
             .bind("open_gradients", Place::OpenGradients(all));
+        step.loops = self.loops_of_windows(plan);
         step.bindings.extend(update.bindings);
         step.constants.extend(update.constants);
         step
     }
 
     fn shader(&self, name: &str, last: &[&'static str]) -> &'static Shader {
-        let (lanes, kind) = if self.lanes == SUBGROUP { ("const LANES: u32 = 8u;\n", 8) } else { ("const LANES: u32 = 32u;\n", 32) };
+        let (lanes, kind) =
+            if self.lanes == SUBGROUP { ("const LANES: u32 = 8u;\n", 8) } else { ("const LANES: u32 = 32u;\n", 32) };
         let rows = if self.shared {
             include_str!("../../shaders/fused/shared.wgsl")
         } else {

@@ -5,6 +5,9 @@ use crate::gpu::{Gpu, Grid};
 use crate::ops::Step;
 use crate::{Error, Result};
 
+/// Turns that the loops of one invocation may take together. Mesa's llvmpipe ends them all after 65535.
+pub const TURNS: u64 = 60_000;
+
 /// Something that a device does not allow, and the rows of a micro-batch for which it would: none where rows do not matter.
 struct Excess {
     what: String,
@@ -21,6 +24,9 @@ impl Plan {
         let mut excess = self.excess_of_sizes(gpu.limits());
         for step in self.lists().into_iter().flat_map(|(_, steps)| steps) {
             excess.extend(self.excess_of_groups(gpu, step)?);
+            if gpu.info().device_type == wgpu::DeviceType::Cpu {
+                excess.extend(self.excess_of_loops(step));
+            }
         }
         refuse(excess)
     }
@@ -74,6 +80,20 @@ impl Plan {
         let excess = x.max(y) > most;
         let what = format!("{} takes {x} × {y} workgroups, but this adapter allows {most} a dimension", step.label);
         Ok(excess.then_some(Excess { what, rows: rows.map(|rows| rows as usize) }))
+    }
+}
+
+impl Plan {
+    /// The software driver leaves every loop of an invocation after so many turns, and says nothing.
+    fn excess_of_loops(&self, step: &Step) -> Option<Excess> {
+        let turns = step.loops.of(self.micro_batch);
+        if turns <= TURNS || step.entry == "windows" {
+            return None;
+        }
+        let what = format!("{} takes loops of {turns} turns, but this driver makes {TURNS} at most", step.label);
+        let left = TURNS.checked_sub(step.loops.fixed).unwrap_or(0);
+        let rows = (left / step.loops.block.max(1)).saturating_sub(2) as usize * BLOCK;
+        Some(Excess { what, rows: (step.loops.block > 0).then_some(rows) })
     }
 }
 

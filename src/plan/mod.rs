@@ -15,7 +15,7 @@ use fused::Net;
 
 pub use choose::{Budget, Chosen, choose, opens_blocks};
 pub use kernels::{Kernels, Passes};
-pub use limits::size;
+pub use limits::{TURNS, size};
 pub use memory::{Buffer, Role};
 pub use parameters::{Array, Layout};
 pub use program::Program;
@@ -212,6 +212,7 @@ fn gather(record: &Record) -> Step {
 
 fn sum(record: &Record, loss: Tensor) -> Step {
     Step::new("window loss", &WINDOW, "sum", Grid::Group)
+        .loops(64, 2)
         .dims(&[("record_stride", record.stride as u32), ("weight_at", record.weight_at as u32)])
         .bind("row_loss", Place::Value(loss))
         .bind("record", Place::Record)

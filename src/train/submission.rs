@@ -5,7 +5,7 @@ use super::trainer::{Trainer, not_submitted};
 use super::work::Item;
 use crate::gpu::encode;
 use crate::ops::Place;
-use crate::plan::{ITEMS, Program};
+use crate::plan::Program;
 use crate::{Error, Result};
 
 /// Submissions of single micro-batches that may be on their way before [`Trainer::micro_step`] waits for the oldest.
@@ -93,7 +93,8 @@ impl Trainer {
     fn encode_pending(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
         // One kernel does it all, where the network is small enough and the rows are on the GPU.
         let whole = !self.program.windows.is_empty() && self.pending.is_attached();
-        let runs = if whole { self.pending.runs(ITEMS) } else { Vec::new() };
+        let loops = self.plan().windows.first().map(|step| step.loops).filter(|_| whole);
+        let runs = loops.map_or_else(Vec::new, |loops| self.pending.runs(loops));
         let gpu = self.gpu();
         gpu.queue().write_buffer(self.program.clocks(), 0, &self.pending.clocks);
         if !self.pending.samples.is_empty() {

@@ -5,7 +5,8 @@ use std::mem::offset_of;
 use bytemuck::{Pod, Zeroable};
 
 use crate::gpu::SLOT;
-use crate::plan::{CLOCKS, RESULTS};
+use crate::ops::Loops;
+use crate::plan::{CLOCKS, ITEMS, RESULTS, TURNS};
 
 /// `Clock` in `shaders/lib/clock.wgsl`.
 #[repr(C)]
@@ -116,21 +117,23 @@ impl Work {
         self.items.iter().all(|(item, _)| !matches!(item, Item::MicroStep { gather: false, .. }))
     }
 
-    /// Cuts the list into runs of at most so many slots, tells the first clock of each how many it begins, and returns the
-    /// bytes at which the runs begin.
-    pub fn runs(&mut self, most: usize) -> Vec<u32> {
-        let mut starts: Vec<(u32, u32)> = Vec::new();
+    /// Cuts the list into runs for one dispatch each, of at most [`ITEMS`] slots and [`TURNS`] turns of their `loops`; tells
+    /// the first clock of each how many it begins, and returns the bytes at which the runs begin.
+    pub fn runs(&mut self, loops: Loops) -> Vec<u32> {
+        let mut runs: Vec<u32> = Vec::new();
+        let (mut slots, mut turns) = (0, 0);
         for &(item, at) in &self.items {
-            match starts.last_mut() {
-                Some((_, slots)) if *slots + item.slots() <= most as u32 => *slots += item.slots(),
-                _ => starts.push((at, item.slots())),
+            let rows = if let Item::MicroStep { rows, .. } = item { rows } else { 0 };
+            slots += item.slots();
+            turns += loops.of(rows as usize);
+            if runs.is_empty() || slots > ITEMS as u32 || turns > TURNS {
+                runs.push(at);
+                (slots, turns) = (item.slots(), loops.of(rows as usize));
             }
+            let first = *runs.last().unwrap_or(&0) as usize + offset_of!(Clock, slots);
+            self.clocks[first..first + 4].copy_from_slice(&slots.to_le_bytes());
         }
-        for &(at, slots) in &starts {
-            let field = at as usize + offset_of!(Clock, slots);
-            self.clocks[field..field + 4].copy_from_slice(&slots.to_le_bytes());
-        }
-        starts.into_iter().map(|(at, _)| at).collect()
+        runs
     }
 
     /// Forgets everything.
