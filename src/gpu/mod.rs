@@ -2,6 +2,7 @@
 
 pub mod adapter;
 mod buffer;
+mod cost;
 mod dispatch;
 mod shader;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub use adapter::Choice;
 pub use buffer::{Ring, usage};
+pub use cost::{Cost, Label};
 pub use dispatch::{Bound, Dispatch, Grid, Kernel, SLOT, encode};
 pub use shader::{Access, Binding, Entry, Reflection, Scalar, Shader};
 

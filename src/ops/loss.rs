@@ -46,6 +46,17 @@ pub(super) fn step(site: &Site, entry: &'static str, grid: Grid) -> Step {
     site.step(entry, grid).dims(&dims).bind("y", Place::Value(y)).bind("record", Place::Record)
 }
 
+/// Floats of a row that a loss reads: y and the target.
+pub(super) fn read(site: &Site) -> u32 {
+    site.columns(site.input(0)) + site.graph.record().targets as u32
+}
+
+/// The step that computes the gradient of y, for which it reads the row's weight, too.
+pub(super) fn backward(site: &Site, grid: Grid) -> Step {
+    let y = site.input(0);
+    step(site, "backward", grid).bind("dy", Place::Gradient(y)).moves(read(site) + 1 + site.columns(y), 0)
+}
+
 impl Op for Mean {
     fn name(&self) -> &'static str {
         self.shader.name
@@ -71,7 +82,7 @@ impl Op for Mean {
     }
 
     fn forward(&self, site: &Site) -> Step {
-        step(site, "forward", Grid::Rows).bind("row_loss", Place::Value(site.output()))
+        step(site, "forward", Grid::Rows).bind("row_loss", Place::Value(site.output())).moves(read(site) + 1, 0)
     }
 
     fn backward(&self, site: &Site) -> Vec<Step> {
@@ -79,7 +90,7 @@ impl Op for Mean {
             return Vec::new();
         }
         let grid = Grid::Tiles { columns: site.stride(site.input(0)), rows_each: 1 };
-        vec![step(site, "backward", grid).bind("dy", Place::Gradient(site.input(0)))]
+        vec![backward(site, grid)]
     }
 
     fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {

@@ -51,7 +51,8 @@ impl Op for Map {
     }
 
     fn forward(&self, site: &Site) -> Step {
-        self.step(site, "forward").bind("y", Place::Value(site.output()))
+        let columns = site.columns(site.output());
+        self.step(site, "forward").bind("y", Place::Value(site.output())).moves(2 * columns, 0)
     }
 
     fn backward(&self, site: &Site) -> Vec<Step> {
@@ -61,7 +62,8 @@ impl Op for Map {
             .bind("y_saved", Place::Value(site.output()))
             .bind("dy", Place::Gradient(site.output()))
             .bind("dx", Place::Gradient(site.input(0)))
-            .write(write);
+            .write(write)
+            .moves(4 * site.columns(site.output()), 0);
         vec![step]
     }
 

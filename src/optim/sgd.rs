@@ -56,6 +56,7 @@ impl Optimizer for Sgd {
             .bind("gradients", Place::Gradients(span))
             .bind("parameters", Place::Parameters(span))
             .bind_if(self.moments() > 0, "moments", Place::Moments(span))
+            .moves(0, (3 + 2 * self.moments() as u64) * span.floats())
             .constant("MOMENTUM", self.momentum)
             .constant("DAMPENING", self.dampening)
             .constant("WEIGHT_DECAY", self.weight_decay)

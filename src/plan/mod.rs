@@ -176,6 +176,7 @@ fn gather(record: &Record) -> Step {
         .bind("sample", Place::Sample)
         .bind("data", Place::Data)
         .bind("record", Place::Record)
+        .moves(2 * record.stride as u32 + 1, 0)
 }
 
 fn sum(record: &Record, loss: Tensor) -> Step {
@@ -184,6 +185,7 @@ fn sum(record: &Record, loss: Tensor) -> Step {
         .bind("row_loss", Place::Value(loss))
         .bind("record", Place::Record)
         .bind("stats", Place::Stats)
+        .moves(2, 0)
 }
 
 fn close(all: Span) -> Step {
@@ -191,6 +193,7 @@ fn close(all: Span) -> Step {
         .bind("stats", Place::Stats)
         .bind("gradients", Place::Gradients(all))
         .bind("open_gradients", Place::OpenGradients(all))
+        .moves(0, 3 * all.floats())
 }
 
 /// Whether a tensor's value lies in the records rather than in memory of its own.
