@@ -113,7 +113,8 @@ impl Program {
             dims.extend(packed);
             dims.resize(offset + SLOT as usize, 0);
         }
-        self.gpu.dispatch(kernel, &bound, step.grid, self.plan.micro_batch as u32)
+        let dispatch = self.gpu.dispatch(kernel, &bound, step.grid, self.plan.micro_batch as u32)?;
+        Ok(dispatch.labelled(step.to_label()))
     }
 
     fn bound(&self, step: &Step, place: Place, data: Option<&wgpu::Buffer>) -> Result<Bound> {

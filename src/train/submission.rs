@@ -29,7 +29,7 @@ impl Trainer {
             {
                 self.gpu().wait(Some(&oldest))?;
             }
-            let submission = self.gpu().submit(encoder.finish())?;
+            let submission = self.hand_in(encoder)?;
             self.running.push_back(submission);
             self.gpu().poll();
         } else {
@@ -38,7 +38,7 @@ impl Trainer {
             }
             let (stats, _) = self.program.at(Place::Stats)?;
             self.ring.copy(&mut encoder, stats);
-            let submission = self.gpu().submit(encoder.finish())?;
+            let submission = self.hand_in(encoder)?;
             self.ring.sent(Some(submission), self.pending.updates as u64);
             self.running.clear();
         }
@@ -85,13 +85,20 @@ impl Trainer {
     /// The host has submitted the encoder that [`Trainer::encode`] wrote to.
     pub fn submitted(&mut self) {
         if std::mem::take(&mut self.encoded) {
+            if let Some(profiler) = &mut self.profiler {
+                profiler.sent(None);
+            }
             self.ring.sent(None, self.pending.updates as u64);
             self.pending.clear();
         }
     }
 
-    fn encode_pending(&self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
-        let gpu = self.gpu();
+    fn encode_pending(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        let gpu = self.program.gpu();
+        let mut profiler = self.profiler.as_mut();
+        if let Some(profiler) = &mut profiler {
+            profiler.begin(gpu)?;
+        }
         gpu.queue().write_buffer(self.program.clocks(), 0, &self.pending.clocks);
         if !self.pending.samples.is_empty() {
             let (samples, _) = self.program.at(Place::Sample)?;
@@ -104,15 +111,19 @@ impl Trainer {
             match item {
                 Item::MicroStep { rows, gather } => {
                     if gather {
-                        encode(gpu, &mut pass, &program.gather, rows, clock);
+                        encode(gpu, &mut pass, &program.gather, rows, clock, profiler.as_deref_mut());
                     }
                     for list in [&program.forward, &program.loss, &program.gradient] {
-                        encode(gpu, &mut pass, list, rows, clock);
+                        encode(gpu, &mut pass, list, rows, clock, profiler.as_deref_mut());
                     }
                 }
-                Item::Close => encode(gpu, &mut pass, &program.close, 0, clock),
-                Item::Update => encode(gpu, &mut pass, &program.update, 0, clock),
+                Item::Close => encode(gpu, &mut pass, &program.close, 0, clock, profiler.as_deref_mut()),
+                Item::Update => encode(gpu, &mut pass, &program.update, 0, clock, profiler.as_deref_mut()),
             }
+        }
+        drop(pass);
+        if let Some(profiler) = profiler {
+            profiler.end(encoder);
         }
         Ok(())
     }
