@@ -94,17 +94,22 @@ fn whole(profile: &Profile) -> Vec<String> {
     let line = |name: &str, seconds: f64, what: String| {
         format!("{name:<9} {:>10.2} ms {:>6.1} %   {what}", 1e3 * seconds, 100.0 * share(seconds, profile.wall))
     };
-    let mut between = format!("between {} submissions", profile.submissions);
+    let mut wall = "training".to_owned();
     if profile.predicting > 0.0 {
-        between += &format!("; validation took {:.2} ms", 1e3 * profile.predicting);
+        let ms = 1e3 * profile.predicting;
+        wall += &format!(", and {ms:.2} ms of validation between submissions and at the end");
     }
     let mut lines = vec![
         line("kernels", profile.kernel_seconds(), format!("{} dispatches", profile.calls())),
         line("gaps", profile.gaps, "between the dispatches of a submission".to_owned()),
-        line("", profile.between, between),
+        line("", profile.between, format!("between {} submissions", profile.submissions)),
         line("rest", rest(profile), "before the first kernel and after the last".to_owned()),
-        line("wall", profile.wall, "training and validation".to_owned()),
+        line("wall", profile.wall, wall),
     ];
+    lines.push(format!(
+        "two timestamps take {:.2} µs themselves: calls near that are shorter than they look",
+        1e6 * profile.clock
+    ));
     if profile.left_out > 0 {
         lines.push(format!("{} more dispatches could not be timed; what they took is in the gaps", profile.left_out));
     }
@@ -117,6 +122,7 @@ fn json(profile: &Profile, adapter: &str) -> Value {
         "schema_version": SCHEMA_VERSION,
         "version": env!("CARGO_PKG_VERSION"),
         "adapter": adapter,
+        "clock_us": 1e6 * profile.clock,
         "wall_ms": 1e3 * profile.wall,
         "kernels_ms": 1e3 * profile.kernel_seconds(),
         "gaps_ms": { "dispatches": 1e3 * profile.gaps, "submissions": 1e3 * profile.between },

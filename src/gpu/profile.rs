@@ -9,6 +9,8 @@ use super::Label;
 pub struct Profile {
     /// Each kernel, in the order in which they first ran.
     pub kernels: Vec<KernelTime>,
+    /// What two timestamps take by themselves: so much of each dispatch's time, and of each gap, may be the clock's.
+    pub clock: f64,
     /// Submissions in which something was timed.
     pub submissions: u64,
     /// Dispatches that have no time, because their submission had more of them than one query set holds or because the GPU's

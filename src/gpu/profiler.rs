@@ -69,7 +69,7 @@ impl Profiler {
         let resolve = wgpu::BufferUsages::QUERY_RESOLVE.union(wgpu::BufferUsages::COPY_SRC);
         let resolved = gpu.buffer("accrue.timestamps", BYTES, resolve)?;
         let staging = (0..IN_FLIGHT).map(|_| gpu.buffer("accrue.timestamps staging", BYTES, usage::READBACK));
-        Ok(Profiler {
+        let mut profiler = Profiler {
             queries,
             resolved,
             ring: Ring::new(staging.collect::<Result<_>>()?, BYTES),
@@ -78,7 +78,26 @@ impl Profiler {
             encoding: Submission::default(),
             flights: VecDeque::new(),
             arrived: Arrived { events, ..Arrived::default() },
-        })
+        };
+        profiler.arrived.profile.clock = profiler.of_nothing(gpu)?;
+        profiler.start = Instant::now();
+        Ok(profiler)
+    }
+
+    /// The median time between two timestamps that have nothing between them.
+    fn of_nothing(&self, gpu: &Gpu) -> Result<f64> {
+        const PAIRS: usize = 33;
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        (0..2 * PAIRS as u32).for_each(|query| pass.write_timestamp(&self.queries, query));
+        drop(pass);
+        encoder.resolve_query_set(&self.queries, 0..2 * PAIRS as u32, &self.resolved, 0);
+        gpu.submit(encoder.finish())?;
+        let bytes = gpu.read(&self.resolved, u64::from(wgpu::QUERY_SIZE) * 2 * PAIRS as u64)?;
+        let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
+        let mut took: Vec<u64> = ticks.chunks_exact(2).map(|ends| ends[1].saturating_sub(ends[0])).collect();
+        took.sort_unstable();
+        Ok(took[PAIRS / 2] as f64 * self.tick)
     }
 
     /// Before the pass of a submission. Takes in what has arrived, and waits only when too many submissions are on their way.
