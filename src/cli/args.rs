@@ -88,9 +88,25 @@ pub struct Train {
     /// Replace the run in DIR even if its configuration differs.
     #[arg(long)]
     pub force: bool,
+    /// Time every kernel on the GPU, and print after the training where the time went.
+    #[arg(long)]
+    pub profile: bool,
+    /// Write where the time went to FILE as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub profile_json: Option<PathBuf>,
+    /// Write the first 20000 kernels and submissions to FILE as a trace, which Perfetto opens.
+    #[arg(long, value_name = "FILE")]
+    pub profile_trace: Option<PathBuf>,
     /// What every command that computes takes.
     #[command(flatten)]
     pub common: Common,
+}
+
+impl Train {
+    /// Whether kernels are to be timed.
+    pub fn is_timed(&self) -> bool {
+        self.profile || self.profile_json.is_some() || self.profile_trace.is_some()
+    }
 }
 
 /// `accrue plan CONFIG`

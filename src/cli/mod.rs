@@ -11,6 +11,7 @@ mod load;
 mod metrics_file;
 pub mod overrides;
 mod prepare;
+mod profile;
 mod progress;
 #[cfg(test)]
 mod readme;

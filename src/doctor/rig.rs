@@ -102,7 +102,7 @@ impl<'a> Rig<'a> {
         let gpu = self.program.gpu();
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
-        encode(gpu, &mut pass, dispatches, rows as u32, 0);
+        encode(gpu, &mut pass, dispatches, rows as u32, 0, None);
         drop(pass);
         gpu.submit(encoder.finish()).map(drop)
     }

@@ -71,7 +71,7 @@ fn time(gpu: &Gpu, dispatches: &[Dispatch], rows: usize, times: usize) -> Result
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
     let mut pass = encoder.begin_compute_pass(&Default::default());
     for _ in 0..times {
-        encode(gpu, &mut pass, dispatches, rows as u32, 0);
+        encode(gpu, &mut pass, dispatches, rows as u32, 0, None);
     }
     drop(pass);
     let commands = encoder.finish();

@@ -9,6 +9,8 @@ use crate::{Error, Result};
 pub struct Choice {
     /// A part of the adapter's name, in any case. Without it `WGPU_ADAPTER_NAME` is honoured.
     pub name: Option<String>,
+    /// Whether the device is to be made for a [`Profiler`](super::Profiler), too.
+    pub timestamps: bool,
 }
 
 /// An adapter that was found.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Access, Entry, Gpu, Reflection, Shader};
+use super::{Access, Entry, Gpu, Label, Profiler, Reflection, Shader};
 use crate::{Error, Result};
 
 /// Uniforms that change from dispatch to dispatch lie this far apart in their buffer: every adapter's alignment fits.
@@ -84,6 +84,14 @@ pub struct Dispatch {
     group: wgpu::BindGroup,
     grid: Grid,
     scalars: bool,
+    label: Arc<Label>,
+}
+
+impl Dispatch {
+    /// Says what it is, for a profile.
+    pub fn labelled(self, label: Label) -> Dispatch {
+        Dispatch { label: Arc::new(label), ..self }
+    }
 }
 
 impl Gpu {
@@ -195,7 +203,7 @@ impl Gpu {
         let group = self.checked(&kernel.label, || self.inner.device.create_bind_group(&descriptor))?;
         self.inner.counters.bind_groups.fetch_add(1, Ordering::Relaxed);
         let scalars = kernel.entry.bindings.iter().any(|binding| binding.name == "scalars");
-        Ok(Dispatch { kernel, group, grid, scalars })
+        Ok(Dispatch { kernel, group, grid, scalars, label: Arc::default() })
     }
 }
 
@@ -219,8 +227,15 @@ fn layout_entry(index: u32, name: &str, access: Access) -> wgpu::BindGroupLayout
 }
 
 /// Encodes dispatches for a micro-batch of `rows` rows. `clock` is the byte at which this moment's [`SLOT`] lies; the
-/// scalars of an update lie one slot further.
-pub fn encode(gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, dispatches: &[Dispatch], rows: u32, clock: u32) {
+/// scalars of an update lie one slot further. A profiler times each of them.
+pub fn encode(
+    gpu: &Gpu,
+    pass: &mut wgpu::ComputePass<'_>,
+    dispatches: &[Dispatch],
+    rows: u32,
+    clock: u32,
+    mut profiler: Option<&mut Profiler>,
+) {
     let most = gpu.inner.limits.max_compute_workgroups_per_dimension;
     for dispatch in dispatches {
         let bindings = &dispatch.kernel.entry.bindings;
@@ -235,7 +250,11 @@ pub fn encode(gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, dispatches: &[Dispatc
         let [x, y] = dispatch.grid.groups(dispatch.kernel.entry.workgroup, rows, most);
         pass.set_pipeline(&dispatch.kernel.pipeline);
         pass.set_bind_group(0, &dispatch.group, offsets);
+        let timed = profiler.as_deref_mut().and_then(|p| p.before(pass, &dispatch.label, rows).then_some(p));
         pass.dispatch_workgroups(x, y, 1);
+        if let Some(profiler) = timed {
+            profiler.after(pass);
+        }
     }
     gpu.inner.counters.dispatches.fetch_add(dispatches.len() as u64, Ordering::Relaxed);
 }

@@ -1,8 +1,12 @@
-//! Everything that knows `wgpu`: adapter, device, shaders, buffers, the one submit and read-back. It knows no mathematics.
+//! Everything that knows `wgpu`: adapter, device, shaders, buffers, the one submit, read-back and
+//! timestamps. It knows no mathematics.
 
 pub mod adapter;
 mod buffer;
+mod cost;
 mod dispatch;
+pub mod profile;
+mod profiler;
 mod shader;
 
 use std::collections::HashMap;
@@ -12,7 +16,9 @@ use std::time::Duration;
 
 pub use adapter::Choice;
 pub use buffer::{Ring, usage};
+pub use cost::{Cost, Label};
 pub use dispatch::{Bound, Dispatch, Grid, Kernel, SLOT, encode};
+pub use profiler::{Profiler, TIMED, TIMESTAMPS};
 pub use shader::{Access, Binding, Entry, Reflection, Scalar, Shader};
 
 use crate::{Error, Result};
@@ -82,7 +88,8 @@ impl Gpu {
     /// Opens a device of our own, on the adapter that was asked for or else on the best one.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`], with a list of what there is, when nothing fits.
+    /// [`Error::NoAdapter`], with a list of what there is, when nothing fits, or when timestamps were asked for and the adapter
+    /// has none.
     pub fn new(choice: &Choice) -> Result<Gpu> {
         pollster::block_on(Self::open(choice, None))
     }
@@ -97,9 +104,17 @@ impl Gpu {
         // Whoever asks for certain limits asks for nothing else.
         let features = if limits.is_some() { wgpu::Features::empty() } else { FEATURES & found.adapter.features() };
         let limits = limits.unwrap_or_else(|| found.adapter.limits());
+        let offers = found.adapter.features();
+        if choice.timestamps && !offers.contains(TIMESTAMPS) {
+            return Err(Error::NoAdapter(format!(
+                "{} cannot time kernels: it has no timestamps inside of passes; train without a profile, or take another \
+                 adapter (`accrue devices` lists them)",
+                found.describe()
+            )));
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("accrue"),
-            required_features: features,
+            required_features: if choice.timestamps { features | TIMESTAMPS } else { features },
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
@@ -111,7 +126,6 @@ impl Gpu {
             .map_err(|e| Error::NoAdapter(format!("{} gives no device: {e}", found.describe())))?;
         // Our own device: what no error scope of ours catches is said, and ends nothing.
         device.on_uncaptured_error(Arc::new(|error: wgpu::Error| log::error!("wgpu: {error}")));
-        let offers = found.adapter.features();
         Ok(Self::assemble(device, queue, found.info, why, offers))
     }
 

@@ -1,6 +1,6 @@
 //! Softmax cross-entropy against a class: loss_r = log Σ_c exp(y_c) - y_class
 
-use super::loss::{ROW_LOSS, Reads, step};
+use super::loss::{ROW_LOSS, Reads, backward, read, step};
 use super::map::CLOCK;
 use super::{Op, Piece, Place, Role, Site, Step, rows};
 use crate::gpu::{Grid, Shader};
@@ -51,14 +51,14 @@ impl Op for CrossEntropy {
     }
 
     fn forward(&self, site: &Site) -> Step {
-        step(site, "forward", Grid::Rows).bind("row_loss", Place::Value(site.output()))
+        step(site, "forward", Grid::Rows).bind("row_loss", Place::Value(site.output())).moves(read(site) + 1, 0)
     }
 
     fn backward(&self, site: &Site) -> Vec<Step> {
         if site.wants[0].is_none() {
             return Vec::new();
         }
-        vec![step(site, "backward", Grid::Rows).bind("dy", Place::Gradient(site.input(0)))]
+        vec![backward(site, Grid::Rows)]
     }
 
     fn piece(&self) -> Option<Piece> {

@@ -33,13 +33,18 @@ impl Linear {
     fn step(&self, site: &Site, entry: &'static str, grid: Grid) -> Step {
         let (x, y) = (site.input(0), site.output());
         let (inputs, outputs) = (site.columns(x), site.columns(y));
-        site.step(entry, grid).dims(&[
-            ("inputs", inputs),
-            ("outputs", outputs),
-            ("inputs4", inputs.div_ceil(4)),
-            ("outputs4", outputs.div_ceil(4)),
-            ("x_stride4", site.stride(x) / 4),
-        ])
+        // Each of the three kernels passes over x or its gradient, y's, and the parameters or theirs.
+        let weights = u64::from(inputs) * u64::from(outputs);
+        site.step(entry, grid)
+            .dims(&[
+                ("inputs", inputs),
+                ("outputs", outputs),
+                ("inputs4", inputs.div_ceil(4)),
+                ("outputs4", outputs.div_ceil(4)),
+                ("x_stride4", site.stride(x) / 4),
+            ])
+            .computes(2 * weights)
+            .moves(inputs + outputs, weights + u64::from(outputs))
     }
 }
 

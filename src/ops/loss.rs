@@ -48,6 +48,17 @@ pub(super) fn step(site: &Site, entry: &'static str, grid: Grid) -> Step {
     site.step(entry, grid).dims(&dims).loops(turns, 0).bind("y", Place::Value(y)).bind("record", Place::Record)
 }
 
+/// Floats of a row that a loss reads: y and the target.
+pub(super) fn read(site: &Site) -> u32 {
+    site.columns(site.input(0)) + site.graph.record().targets as u32
+}
+
+/// The step that computes the gradient of y, for which it reads the row's weight, too.
+pub(super) fn backward(site: &Site, grid: Grid) -> Step {
+    let y = site.input(0);
+    step(site, "backward", grid).bind("dy", Place::Gradient(y)).moves(read(site) + 1 + site.columns(y), 0)
+}
+
 impl Op for Mean {
     fn name(&self) -> &'static str {
         self.shader.name
@@ -73,14 +84,14 @@ impl Op for Mean {
     }
 
     fn forward(&self, site: &Site) -> Step {
-        step(site, "forward", Grid::Rows).bind("row_loss", Place::Value(site.output()))
+        step(site, "forward", Grid::Rows).bind("row_loss", Place::Value(site.output())).moves(read(site) + 1, 0)
     }
 
     fn backward(&self, site: &Site) -> Vec<Step> {
         if site.wants[0].is_none() {
             return Vec::new();
         }
-        vec![step(site, "backward", Grid::Rows).bind("dy", Place::Gradient(site.input(0)))]
+        vec![backward(site, Grid::Rows)]
     }
 
     fn piece(&self) -> Option<Piece> {

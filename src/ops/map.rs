@@ -74,7 +74,8 @@ impl Op for Map {
     }
 
     fn forward(&self, site: &Site) -> Step {
-        self.step(site, "forward").bind("x", Place::Value(site.input(0))).bind("y", Place::Value(site.output()))
+        let (x, y) = (Place::Value(site.input(0)), Place::Value(site.output()));
+        self.step(site, "forward").bind("x", x).bind("y", y).moves(2 * site.columns(site.output()), 0)
     }
 
     fn backward(&self, site: &Site) -> Vec<Step> {
@@ -84,7 +85,8 @@ impl Op for Map {
             .bind("saved", Place::Value(self.saved(site)))
             .bind("dy", Place::Gradient(site.output()))
             .bind("dx", Place::Gradient(site.input(0)))
-            .write(write);
+            .write(write)
+            .moves(4 * site.columns(site.output()), 0);
         vec![step]
     }
 

@@ -15,7 +15,7 @@ mod sigmoid;
 mod silu;
 mod tanh;
 
-use crate::gpu::{Grid, Scalar, Shader};
+use crate::gpu::{Cost, Grid, Label, Scalar, Shader};
 use crate::graph::{Graph, Node, Shape, Tensor, pad4};
 use crate::twin::Matrix;
 
@@ -177,6 +177,8 @@ pub struct Step {
     pub bindings: Vec<(&'static str, Place)>,
     /// Its invocations.
     pub grid: Grid,
+    /// What it computes and moves; nothing where nobody has counted it.
+    pub cost: Cost,
     /// Turns that the loops of one invocation take together, at most.
     pub loops: Loops,
 }
@@ -211,6 +213,7 @@ impl Step {
             bindings,
             grid,
             loops: Loops::default(),
+            cost: Cost::default(),
         }
     }
 
@@ -236,6 +239,23 @@ impl Step {
     pub fn constant(mut self, name: &'static str, value: f64) -> Step {
         self.constants.push((name, value));
         self
+    }
+
+    /// Says how many floats it moves for each row, and how many whatever the rows.
+    pub fn moves(mut self, per_row: u32, once: u64) -> Step {
+        (self.cost.bytes_per_row, self.cost.bytes) = (4 * u64::from(per_row), 4 * once);
+        self
+    }
+
+    /// Says how many operations on floats it does for each row.
+    pub fn computes(mut self, per_row: u64) -> Step {
+        self.cost.flops_per_row = per_row;
+        self
+    }
+
+    /// What it is and costs, for a profile.
+    pub fn to_label(&self) -> Label {
+        Label { step: self.label.clone(), kernel: format!("{}.{}", self.shader.name, self.entry), cost: self.cost }
     }
 
     /// Sets the `override` constant `ACCUMULATE`.
@@ -282,6 +302,13 @@ pub struct Span {
     pub start: u32,
     /// How long it is.
     pub len: u32,
+}
+
+impl Span {
+    /// Its length in floats.
+    pub fn floats(self) -> u64 {
+        4 * u64::from(self.len)
+    }
 }
 
 /// Rows of `columns`, or what is wrong.

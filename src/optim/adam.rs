@@ -70,6 +70,7 @@ impl Optimizer for Adam {
             .bind("gradients", Place::Gradients(span))
             .bind("parameters", Place::Parameters(span))
             .bind("moments", Place::Moments(span))
+            .moves(0, 7 * span.floats())
             .constant("KEEP1", 1.0 - self.betas.0)
             .constant("KEEP2", 1.0 - self.betas.1)
             .constant("EPSILON", self.epsilon)

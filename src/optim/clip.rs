@@ -42,10 +42,12 @@ impl Clip {
         let squares = Step::new("gradient norm", &SHADER, "squares", Grid::Line(partial))
             .bind("gradients", Place::Gradients(all))
             .bind("norms", Place::Norms)
-            .bind("stats", Place::Stats);
+            .bind("stats", Place::Stats)
+            .moves(0, all.floats() + u64::from(partial));
         let factor = Step::new("gradient norm", &SHADER, "factor", Grid::Group)
             .bind("norms", Place::Norms)
             .bind("stats", Place::Stats)
+            .moves(0, u64::from(partial))
             .constant("MAX_NORM", norm);
         vec![squares, factor]
     }

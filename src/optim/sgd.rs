@@ -58,6 +58,7 @@ impl Optimizer for Sgd {
             .bind("stats", Place::Stats)
             .bind("gradients", Place::Gradients(span))
             .bind("parameters", Place::Parameters(span))
+            .moves(0, (3 + 2 * self.moments() as u64) * span.floats())
             .constant("WEIGHT_DECAY", self.weight_decay);
         if self.moments() == 0 {
             return step;

@@ -153,6 +153,17 @@ impl Net {
         turns <= TURNS && self.len < u64::from(u32::MAX) && bytes <= kernels.binding
     }
 
+    /// Products of a row forward, and on the way back, which ends above the first layer.
+    fn products(&self, forward: bool) -> u64 {
+        let layers = self.layers.iter().skip(usize::from(!forward));
+        layers.map(|layer| (layer.inputs * layer.outputs) as u64).sum()
+    }
+
+    /// Floats of a row that pass through the arena once.
+    fn floats(&self) -> u32 {
+        self.layers.iter().map(|layer| (layer.inputs + layer.outputs) as u32).sum()
+    }
+
     /// Turns of the loops that a tile of rows takes.
     fn loops_of_tile(&self) -> u64 {
         let wide = |columns: usize| columns.div_ceil(4 * self.lanes as usize) as u64;
@@ -214,12 +225,17 @@ impl Net {
                 .bind("parameters", Place::Parameters(all))
         };
         let (forward, rows) = (rows("forward"), rows("rows"));
+        let forward = forward.computes(2 * self.products(true)).moves(self.floats(), self.products(true));
+        let rows = rows
+            .computes(2 * (self.products(true) + self.products(false)))
+            .moves(2 * self.floats(), 2 * self.products(true));
         let weights = self
             .step(plan, "all gradients", shader, "weights", Grid::Line((self.tiles() + 1) * self.lanes))
             .loops(self.loops_of_gradient().fixed, self.loops_of_gradient().block)
             .bind("gradients", Place::Gradients(all))
             .bind("open_gradients", Place::OpenGradients(all))
             .bind("stats", Place::Stats);
+        let weights = weights.computes(2 * self.products(true)).moves(2 * self.floats(), self.products(true));
         plan.forward = vec![forward];
         plan.micro_step = vec![rows, weights];
         if self.windows {
@@ -237,6 +253,7 @@ impl Net {
             .bind("sample", Place::Sample)
             .bind("data", Place::Data)
             .bind("open_gradients", Place::OpenGradients(all));
+        step = step.computes(2 * (2 * self.products(true) + self.products(false))).moves(4 * self.floats(), 0);
         step.loops = self.loops_of_windows(plan);
         step.bindings.extend(update.bindings);
         step.constants.extend(update.constants);

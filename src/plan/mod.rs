@@ -208,6 +208,7 @@ fn gather(record: &Record) -> Step {
         .bind("sample", Place::Sample)
         .bind("data", Place::Data)
         .bind("record", Place::Record)
+        .moves(2 * record.stride as u32 + 1, 0)
 }
 
 fn sum(record: &Record, loss: Tensor) -> Step {
@@ -217,6 +218,7 @@ fn sum(record: &Record, loss: Tensor) -> Step {
         .bind("row_loss", Place::Value(loss))
         .bind("record", Place::Record)
         .bind("stats", Place::Stats)
+        .moves(2, 0)
 }
 
 fn close(all: Span) -> Step {
@@ -224,6 +226,7 @@ fn close(all: Span) -> Step {
         .bind("stats", Place::Stats)
         .bind("gradients", Place::Gradients(all))
         .bind("open_gradients", Place::OpenGradients(all))
+        .moves(0, 3 * all.floats())
 }
 
 /// Whether a tensor's value lies in the records rather than in memory of its own.

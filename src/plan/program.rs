@@ -142,7 +142,8 @@ impl Program {
             let layers = step.layers.iter().map(|layer| pack("layers", layer)).collect::<Result<Vec<_>>>()?;
             bound.push(("layers", self.sizes(layers.concat(), memory::LAYERS_SLOTS, dims)));
         }
-        self.gpu.dispatch(kernel, &bound, step.grid, self.plan.micro_batch as u32)
+        let dispatch = self.gpu.dispatch(kernel, &bound, step.grid, self.plan.micro_batch as u32)?;
+        Ok(dispatch.labelled(step.to_label()))
     }
 
     /// The next slots of the sizes, filled with these.

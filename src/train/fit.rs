@@ -182,7 +182,8 @@ impl Trainer {
             let stop = end.min(at + self.plan().micro_batch as u64);
             samples.clear();
             order.extend(at..stop, &mut samples);
-            if !resident || !self.has_room(samples.len()) || pace.enough(self.pending.len()) {
+            let full = !self.has_room(samples.len()) || self.profile_is_full();
+            if !resident || full || pace.enough(self.pending.len()) {
                 self.submit()?;
                 pace.learn();
                 let updates = self.finished()?;
@@ -213,7 +214,12 @@ impl Trainer {
     /// Outputs (rows, outputs) of the model as it is now, for features (rows, features). The open window is not touched.
     pub fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>> {
         self.submit()?;
-        forward(&self.program, features, self.model.inputs, self.model.outputs())
+        let begin = Instant::now();
+        let outputs = forward(&self.program, features, self.model.inputs, self.model.outputs())?;
+        if let Some(profiler) = &mut self.profiler {
+            profiler.predicted(begin);
+        }
+        Ok(outputs)
     }
 
     /// Loss and metrics of the model as it is now. The open window is not touched.

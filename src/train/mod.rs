@@ -4,6 +4,7 @@ mod auto;
 mod fit;
 pub mod metrics;
 mod predictor;
+mod profile;
 mod settings;
 mod submission;
 mod trainer;

@@ -117,7 +117,7 @@ fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: u
     program.gpu().queue().write_buffer(program.clocks(), u64::from(at), bytemuck::bytes_of(&clock));
     let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue.forward"), timestamp_writes: None };
     let mut pass = encoder.begin_compute_pass(&descriptor);
-    encode(program.gpu(), &mut pass, &program.forward, rows as u32, at);
+    encode(program.gpu(), &mut pass, &program.forward, rows as u32, at, None);
     Ok(())
 }
 

@@ -29,7 +29,7 @@ impl Trainer {
             {
                 self.gpu().wait(Some(&oldest))?;
             }
-            let submission = self.gpu().submit(encoder.finish())?;
+            let submission = self.hand_in(encoder)?;
             self.running.push_back(submission);
             self.gpu().poll();
         } else {
@@ -38,7 +38,7 @@ impl Trainer {
             }
             let (stats, _) = self.program.at(Place::Stats)?;
             self.ring.copy(&mut encoder, stats);
-            let submission = self.gpu().submit(encoder.finish())?;
+            let submission = self.hand_in(encoder)?;
             self.ring.sent(Some(submission), self.pending.updates as u64);
             self.running.clear();
         }
@@ -85,6 +85,9 @@ impl Trainer {
     /// The host has submitted the encoder that [`Trainer::encode`] wrote to.
     pub fn submitted(&mut self) {
         if std::mem::take(&mut self.encoded) {
+            if let Some(profiler) = &mut self.profiler {
+                profiler.sent(None);
+            }
             self.ring.sent(None, self.pending.updates as u64);
             self.pending.clear();
         }
@@ -95,7 +98,11 @@ impl Trainer {
         let whole = !self.program.windows.is_empty() && self.pending.is_attached();
         let loops = self.plan().windows.first().map(|step| step.loops).filter(|_| whole);
         let runs = loops.map_or_else(Vec::new, |loops| self.pending.runs(loops));
-        let gpu = self.gpu();
+        let gpu = self.program.gpu();
+        let mut profiler = self.profiler.as_mut();
+        if let Some(profiler) = &mut profiler {
+            profiler.begin(gpu)?;
+        }
         gpu.queue().write_buffer(self.program.clocks(), 0, &self.pending.clocks);
         if !self.pending.samples.is_empty() {
             let (samples, _) = self.program.at(Place::Sample)?;
@@ -104,19 +111,23 @@ impl Trainer {
         let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue"), timestamp_writes: None };
         let mut pass = encoder.begin_compute_pass(&descriptor);
         let program = &self.program;
-        for clock in runs {
-            encode(gpu, &mut pass, &program.windows, 0, clock);
+        for (clock, rows) in runs {
+            encode(gpu, &mut pass, &program.windows, rows, clock, profiler.as_deref_mut());
         }
         for &(item, clock) in self.pending.items.iter().filter(|_| !whole) {
             match item {
                 Item::MicroStep { rows, gather } => {
                     for list in program.micro_step_lists(gather) {
-                        encode(gpu, &mut pass, list, rows, clock);
+                        encode(gpu, &mut pass, list, rows, clock, profiler.as_deref_mut());
                     }
                 }
-                Item::Close => encode(gpu, &mut pass, &program.close, 0, clock),
-                Item::Update => encode(gpu, &mut pass, &program.update, 0, clock),
+                Item::Close => encode(gpu, &mut pass, &program.close, 0, clock, profiler.as_deref_mut()),
+                Item::Update => encode(gpu, &mut pass, &program.update, 0, clock, profiler.as_deref_mut()),
             }
+        }
+        drop(pass);
+        if let Some(profiler) = profiler {
+            profiler.end(encoder);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::settings::{Settings, Update};
 use super::work::{Clock, Item, Work};
 use crate::data::Batch;
 use crate::data::records::Format;
-use crate::gpu::{Gpu, Ring};
+use crate::gpu::{Gpu, Profiler, Ring};
 use crate::nn::{Arrays, Model, initial};
 use crate::ops::{Place, Span};
 use crate::optim::{Optimizer, Schedule};
@@ -51,6 +51,7 @@ pub struct Trainer {
     records: Vec<f32>,
     data_rows: u32,
     pub(super) encoded: bool,
+    pub(super) profiler: Option<Profiler>,
 }
 
 impl Trainer {
@@ -95,6 +96,7 @@ impl Trainer {
             records: Vec::new(),
             data_rows: 0,
             encoded: false,
+            profiler: None,
         };
         trainer.set_parameters(&start)?;
         Ok(trainer)

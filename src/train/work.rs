@@ -118,20 +118,24 @@ impl Work {
     }
 
     /// Cuts the list into runs for one dispatch each, of at most [`ITEMS`] slots and [`TURNS`] turns of their `loops`; tells
-    /// the first clock of each how many it begins, and returns the bytes at which the runs begin.
-    pub fn runs(&mut self, loops: Loops) -> Vec<u32> {
-        let mut runs: Vec<u32> = Vec::new();
+    /// the first clock of each how many it begins, and returns the
+    /// byte at which each begins, and its rows.
+    pub fn runs(&mut self, loops: Loops) -> Vec<(u32, u32)> {
+        let mut runs: Vec<(u32, u32)> = Vec::new();
         let (mut slots, mut turns) = (0, 0);
         for &(item, at) in &self.items {
             let rows = if let Item::MicroStep { rows, .. } = item { rows } else { 0 };
             slots += item.slots();
             turns += loops.of(rows as usize);
             if runs.is_empty() || slots > ITEMS as u32 || turns > TURNS {
-                runs.push(at);
+                runs.push((at, 0));
                 (slots, turns) = (item.slots(), loops.of(rows as usize));
             }
-            let first = *runs.last().unwrap_or(&0) as usize + offset_of!(Clock, slots);
-            self.clocks[first..first + 4].copy_from_slice(&slots.to_le_bytes());
+            if let Some((first, all)) = runs.last_mut() {
+                *all += rows;
+                let first = *first as usize + offset_of!(Clock, slots);
+                self.clocks[first..first + 4].copy_from_slice(&slots.to_le_bytes());
+            }
         }
         runs
     }

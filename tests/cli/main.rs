@@ -6,6 +6,7 @@ mod help;
 mod memory;
 mod place;
 mod plan;
+mod profile;
 mod repeat;
 mod runs;
 #[cfg(unix)]

@@ -25,7 +25,7 @@ use crate::train::Predictor;
 use crate::{Error, Result};
 
 fn open(common: &Common) -> Result<Gpu> {
-    Gpu::new(&Choice { name: common.adapter.clone() })
+    Gpu::new(&Choice { name: common.adapter.clone(), ..Choice::default() })
 }
 
 /// Rows that are predicted at once, if they fit.

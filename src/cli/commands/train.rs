@@ -4,17 +4,20 @@ use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::open;
+use crate::Result;
 use crate::cli::args::Train;
 use crate::cli::config::Config;
 use crate::cli::exit::Stop;
 use crate::cli::metrics_file::MetricsFile;
-use crate::cli::progress::{Progress, rate};
+use crate::cli::profile;
+use crate::cli::progress::{Progress, print, rate};
 use crate::cli::report::render;
 use crate::cli::run_folder::{RunFolder, write};
 use crate::cli::session::Session;
 use crate::cli::summary::{About, History, opening};
-use crate::train::{Event, Outcome};
+use crate::gpu::profile::Profile;
+use crate::gpu::{Choice, Gpu, adapter};
+use crate::train::{Event, Outcome, Trainer};
 
 /// Trains as a configuration says, and leaves model, metrics and report in the run's folder.
 pub fn train(arguments: &Train) -> Result<(), Stop> {
@@ -25,7 +28,8 @@ pub fn train(arguments: &Train) -> Result<(), Stop> {
     session.check_length()?;
     let updates = session.windows.updates();
     clock.lap("reading the data");
-    let gpu = open(&arguments.common)?;
+    let timestamps = arguments.is_timed();
+    let gpu = Gpu::new(&Choice { name: arguments.common.adapter.clone(), timestamps })?;
     clock.lap("opening the adapter");
     let (mut trainer, chosen) = session.trainer(&gpu)?;
     clock.lap("building kernels and memory");
@@ -39,6 +43,7 @@ pub fn train(arguments: &Train) -> Result<(), Stop> {
     let pressed = progress.interrupts()?;
     let mut history = History::default();
     let mut wrote = Ok(());
+    begin_profile(arguments, &mut trainer)?;
     let outcome = trainer.fit(&session.fit(), |event: Event| {
         history.event(&event);
         progress.event(&event);
@@ -51,6 +56,7 @@ pub fn train(arguments: &Train) -> Result<(), Stop> {
             ControlFlow::Continue(())
         }
     });
+    let profile = trainer.finish_profile();
     progress.finish();
     metrics.finish()?;
     wrote?;
@@ -80,10 +86,37 @@ pub fn train(arguments: &Train) -> Result<(), Stop> {
     }
     progress.say(&format!("saved     {}", folder.model().display()));
     progress.say(&format!("report    {}", folder.report().display()));
+    if let Some(profile) = profile? {
+        show_profile(arguments, &profile, &gpu, &progress)?;
+    }
     match outcome {
         Outcome::Done => Ok(()),
         Outcome::Stopped => Err(Stop::Interrupted(format!("{stopped}; the model of that moment is saved"))),
     }
+}
+
+fn begin_profile(arguments: &Train, trainer: &mut Trainer) -> Result<()> {
+    if !arguments.is_timed() {
+        return Ok(());
+    }
+    trainer.start_profile(if arguments.profile_trace.is_some() { profile::EVENTS } else { 0 })
+}
+
+/// Prints and writes where the time went, as far as it was asked for.
+fn show_profile(arguments: &Train, profile: &Profile, gpu: &Gpu, progress: &Progress) -> Result<()> {
+    let adapter = adapter::describe(gpu.info());
+    if arguments.profile {
+        print(&format!("\n{}\n", profile::table(profile).join("\n")))?;
+    }
+    if let Some(path) = &arguments.profile_json {
+        profile::write_json(path, profile, &adapter)?;
+        progress.say(&format!("profile   {}", path.display()));
+    }
+    if let Some(path) = &arguments.profile_trace {
+        let said = profile::write_trace(path, profile, &adapter)?;
+        progress.say(&format!("trace     {}: {said}", path.display()));
+    }
+    Ok(())
 }
 
 /// What took how long.
