@@ -85,7 +85,7 @@ impl Program {
         let mut dims = vec![0; before * SLOT as usize];
         self.gather = self.compile(&self.plan.gather, &mut dims, Some(data))?;
         let at = before * SLOT as usize;
-        self.gpu.queue().write_buffer(&self.buffers[self.plan.places.dims], at as u64, &dims[at..]);
+        self.gpu.write(&self.buffers[self.plan.places.dims], at as u64, &dims[at..]);
         Ok(())
     }
 

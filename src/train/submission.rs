@@ -92,10 +92,10 @@ impl Trainer {
 
     fn encode_pending(&self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
         let gpu = self.gpu();
-        gpu.queue().write_buffer(self.program.clocks(), 0, &self.pending.clocks);
+        gpu.write(self.program.clocks(), 0, &self.pending.clocks);
         if !self.pending.samples.is_empty() {
             let (samples, _) = self.program.at(Place::Sample)?;
-            gpu.queue().write_buffer(samples, 0, bytemuck::cast_slice(&self.pending.samples));
+            gpu.write(samples, 0, bytemuck::cast_slice(&self.pending.samples));
         }
         let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue"), timestamp_writes: None };
         let mut pass = encoder.begin_compute_pass(&descriptor);
