@@ -109,8 +109,11 @@ fn overhead(gpu: &Gpu) -> Result<(f64, f64, f64)> {
     Ok((1e6 * encoded / (MANY + 1) as f64, 1e6 * (many - one).max(0.0) / MANY as f64, 1e6 * one))
 }
 
-/// GFLOP/s of the three kernels of a linear layer.
-fn matrices(gpu: &Gpu) -> Result<[f64; 3]> {
+/// GFLOP/s of the three kernels of a linear layer of [`SIZE`]³: forward, input gradient, weight gradient.
+///
+/// # Errors
+/// What the driver has against it.
+pub fn matrices(gpu: &Gpu) -> Result<[f64; 3]> {
     let mut graph = Graph::new();
     let x = graph.input(SIZE);
     let before = linear(&mut graph, "before", x, SIZE)?;
