@@ -26,7 +26,7 @@ fn a_network_of_ones_own_is_measured_alone_and_its_numbers_agree() {
     assert!((samples * us / 1e6 - 16.0).abs() < 1e-6, "16 samples an update: {samples} {us}");
     assert!((number(&own["gflops"]) * 1e9 / samples - 88.0).abs() < 1e-6);
     let (each, whole) = (number(&own["dispatches_per_micro_batch"]), number(&own["dispatches_per_update"]));
-    assert!(each > 3.0 && whole > 2.0 * each, "{each} {whole}");
+    assert!(whole > 0.0 && whole == 2.0 * each, "{each} {whole}");
     assert!(number(&own["bytes_to_gpu_per_update"]) >= 4.0 * 16.0);
     let cold = number(&own["cold_start_s"]["median"]);
     assert!(cold > 1e-6 * us && cold < 600.0, "{cold}");

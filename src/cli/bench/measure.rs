@@ -16,6 +16,9 @@ use crate::{Error, Result};
 /// What a round trains before the clock starts, as a share of the round.
 const WARM: f64 = 0.25;
 
+/// Samples over which dispatches and bytes are counted, in whole windows.
+const COUNTED: usize = 2048;
+
 /// A training that can be measured round by round.
 pub struct Subject {
     /// What is trained.
@@ -26,14 +29,12 @@ pub struct Subject {
     trainer: Trainer,
 }
 
-/// What was counted while one update was made.
+/// What a window and its update take, counted over some that were submitted together.
 pub struct Counted {
-    /// Dispatches of a micro-batch.
-    pub dispatches_per_micro_batch: usize,
-    /// Dispatches of the whole window and its update.
-    pub dispatches: u64,
-    /// Bytes that the host wrote for it.
-    pub bytes: u64,
+    /// Dispatches.
+    pub dispatches: f64,
+    /// Bytes that the host writes.
+    pub bytes: f64,
 }
 
 /// What happened in a round, after its warm-up.
@@ -70,19 +71,22 @@ impl Subject {
         Ok(Subject { workload, gpu_bytes: chosen.bytes, data, trainer })
     }
 
-    /// Makes one update and counts what it takes.
+    /// Makes some updates and counts what one takes.
     pub fn count(&mut self) -> Result<Counted> {
         self.trainer.attach(&self.data.batch())?;
         self.trainer.finish()?;
         let before = self.trainer.gpu().counts();
         let window: Vec<u32> = (0..self.workload.batch() as u32).collect();
-        self.trainer.schedule_window(&window)?;
+        let windows = (COUNTED / window.len()).clamp(1, 16);
+        for _ in 0..windows {
+            self.trainer.schedule_window(&window)?;
+        }
         self.trainer.finish()?;
         let after = self.trainer.gpu().counts();
+        let each = |all: u64| all as f64 / windows as f64;
         Ok(Counted {
-            dispatches_per_micro_batch: self.trainer.plan().dispatches_per_micro_batch(),
-            dispatches: after.dispatches - before.dispatches,
-            bytes: after.written - before.written,
+            dispatches: each(after.dispatches - before.dispatches),
+            bytes: each(after.written - before.written),
         })
     }
 

@@ -89,12 +89,12 @@ pub struct Training {
     pub flop_per_sample: u64,
     /// 10⁹ of them in a second.
     pub gflops: f64,
-    /// Dispatches of a micro-batch.
-    pub dispatches_per_micro_batch: usize,
-    /// Dispatches of a window with its update.
-    pub dispatches_per_update: u64,
-    /// Bytes that the host writes to the GPU for a window.
-    pub bytes_to_gpu_per_update: u64,
+    /// Dispatches of a window with its update, counted.
+    pub dispatches_per_update: f64,
+    /// Its share for each of its micro-batches.
+    pub dispatches_per_micro_batch: f64,
+    /// Bytes that the host writes to the GPU for a window with its update, counted.
+    pub bytes_to_gpu_per_update: f64,
     /// Bytes planned on the GPU, the data's too.
     pub gpu_bytes: u64,
     /// Seconds from starting a process to its first update.
@@ -223,8 +223,8 @@ impl Measured {
             flop_per_sample: subject.workload.flop_per_sample(),
             gflops: 1e-9 * subject.workload.flop_per_sample() as f64 * samples_per_s.median,
             samples_per_s,
-            dispatches_per_micro_batch: counted.dispatches_per_micro_batch,
             dispatches_per_update: counted.dispatches,
+            dispatches_per_micro_batch: counted.dispatches / subject.workload.accumulation_steps as f64,
             bytes_to_gpu_per_update: counted.bytes,
             gpu_bytes: subject.gpu_bytes,
             cold_start_s: Spread::of(colds.iter().map(|cold| cold.seconds)),

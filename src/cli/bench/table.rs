@@ -61,13 +61,13 @@ fn speeds(training: &[Training]) -> Vec<Vec<String>> {
 }
 
 fn costs(training: &[Training]) -> Vec<Vec<String>> {
-    let head = ["", "dispatches", "written", "on the GPU", "cold start", "process"];
+    let head = ["an update takes", "dispatches (a micro-batch)", "writes", "on the GPU", "cold start", "process"];
     let mut table = vec![row(&head)];
     for one in training {
         table.push(vec![
             one.workload.name.clone(),
-            format!("{} a micro-batch, {} an update", one.dispatches_per_micro_batch, one.dispatches_per_update),
-            format!("{} an update", size(one.bytes_to_gpu_per_update)),
+            format!("{} ({})", three(one.dispatches_per_update), three(one.dispatches_per_micro_batch)),
+            format!("{} bytes", three(one.bytes_to_gpu_per_update)),
             size(one.gpu_bytes),
             format!("{} s", spread(&one.cold_start_s, three)),
             one.peak_resident_bytes.map_or("not known".to_owned(), size),
