@@ -37,6 +37,7 @@ demo: driver ## train on the digits data and write a report
 
 bench: driver ## measure how fast this machine trains, and the parts of it; leave it alone meanwhile
 	"$(ACCRUE)" bench
+	$(CARGO) bench --bench parts $(CARGO_FLAGS)
 
 # The same as a plain `cargo test`, whose profile is optimised and keeps the debug assertions; here with a driver.
 test: ## run every test
