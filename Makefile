@@ -19,7 +19,7 @@ export WGPU_ADAPTER_NAME := $(ADAPTER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build driver demo test soak lint pytorch goldens check-pytorch clean
+.PHONY: help build driver demo bench test soak lint pytorch goldens check-pytorch clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,10 @@ driver: build ## make sure that there is an adapter; installs Mesa's software dr
 demo: driver ## train on the digits data and write a report
 	"$(ACCRUE)" train examples/digits.toml --out runs/digits --force
 	@echo "report: $(CURDIR)/runs/digits/report.html"
+
+bench: driver ## measure how fast this machine trains, and the parts of it; leave it alone meanwhile
+	"$(ACCRUE)" bench
+	$(CARGO) bench --bench parts $(CARGO_FLAGS)
 
 # The same as a plain `cargo test`, whose profile is optimised and keeps the debug assertions; here with a driver.
 test: ## run every test

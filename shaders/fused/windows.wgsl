@@ -8,7 +8,8 @@
 
 struct Slot { @size(256) clock: Clock }
 
-@group(0) @binding(12) var<uniform> items: array<Slot, 64>;
+@group(0) @binding(1) var<uniform> items: array<Slot, 64>;
+@group(0) @binding(10) var<storage, read_write> moments: array<vec4<f32>>;    // what the optimizer remembers of each
 
 fn close_at(at: u32) { gradients[at] += open_gradients[at]; }
 

@@ -1,9 +1,13 @@
 //! The arguments of the command, and its `--help`.
 
+mod bench;
+
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
+
+pub use bench::{Bench, What};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -70,6 +74,12 @@ pub enum Command {
     /// Run it once on a new GPU and after a change of driver, and before you report a result that looks wrong. It takes
     /// some seconds.
     Doctor(Doctor),
+    /// Measure how fast your GPU trains.
+    ///
+    /// Trains networks on random numbers and says how many samples it takes in a second, what that costs, and how long the
+    /// first update takes to come; then what accumulation costs, and how fast matrix products are. It takes about two
+    /// minutes; the machine should have nothing else to do.
+    Bench(Bench),
     /// Write a commented configuration to start from.
     Init(Init),
 }

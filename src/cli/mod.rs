@@ -1,6 +1,7 @@
 //! The command `accrue`: a thin shell over the library, and the only place that prints.
 
 pub mod args;
+pub mod bench;
 mod check;
 mod commands;
 pub mod config;
@@ -48,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Predict(arguments) => commands::predict(arguments),
         Command::Devices => commands::devices(),
         Command::Doctor(arguments) => commands::doctor(arguments),
+        Command::Bench(arguments) => commands::bench(arguments),
         Command::Init(arguments) => commands::init(arguments),
     };
     match done {

@@ -137,6 +137,15 @@ pub fn rate(value: f64) -> String {
     }
 }
 
+/// Three digits.
+pub fn three(value: f64) -> String {
+    match value {
+        v if v >= 100.0 => format!("{v:.0}"),
+        v if v >= 10.0 => format!("{v:.1}"),
+        v => format!("{v:.2}"),
+    }
+}
+
 /// A metric as people read it: shares in percent.
 pub fn metric(name: &str, value: f64) -> String {
     if name == "accuracy" { format!("{:.2} %", 100.0 * value) } else { format!("{value:.4}") }

@@ -66,7 +66,10 @@ pub fn measure(gpu: &Gpu) -> Result<Speed> {
 }
 
 /// How long encoding, and executing, these dispatches took: so many times all of them, in one pass.
-fn time(gpu: &Gpu, dispatches: &[Dispatch], rows: usize, times: usize) -> Result<(Duration, Duration)> {
+///
+/// # Errors
+/// What the driver has against it.
+pub fn time(gpu: &Gpu, dispatches: &[Dispatch], rows: usize, times: usize) -> Result<(Duration, Duration)> {
     let start = Instant::now();
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
     let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -109,29 +112,18 @@ fn overhead(gpu: &Gpu) -> Result<(f64, f64, f64)> {
     Ok((1e6 * encoded / (MANY + 1) as f64, 1e6 * (many - one).max(0.0) / MANY as f64, 1e6 * one))
 }
 
-/// GFLOP/s of the three kernels of a linear layer.
-fn matrices(gpu: &Gpu) -> Result<[f64; 3]> {
-    let mut graph = Graph::new();
-    let x = graph.input(SIZE);
-    let before = linear(&mut graph, "before", x, SIZE)?;
-    let after = linear(&mut graph, "after", before, SIZE)?;
-    let case = Case::ending(graph, after, super::case::mse(), SIZE, 1)?;
+/// GFLOP/s of the three kernels of a linear layer of [`SIZE`]³: forward, input gradient, weight gradient.
+///
+/// # Errors
+/// What the driver has against it.
+pub fn matrices(gpu: &Gpu) -> Result<[f64; 3]> {
+    let case = layer(SIZE, SIZE, SIZE)?;
     let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
-    rig.clock(&[("rows", SIZE as u32), ("first", 1), ("last", 1)], &[])?;
-    for list in [&rig.program.forward, &rig.program.loss, &rig.program.gradient] {
-        rig.run(list)?;
-    }
-    let dispatch = |entry: &str| -> Result<&[Dispatch]> {
-        let lists = [(&rig.plan().forward, &rig.program.forward), (&rig.plan().gradient, &rig.program.gradient)];
-        let mut steps = lists.into_iter().flat_map(|(steps, dispatches)| steps.iter().zip(dispatches));
-        let found = steps.find(|(step, _)| step.shader.name == "linear" && step.entry == entry);
-        let (_, dispatch) = found.ok_or_else(|| Error::Internal(format!("a layer has a kernel {entry}")))?;
-        Ok(std::slice::from_ref(dispatch))
-    };
+    rig.micro_step()?;
     let flops = 2.0 * (SIZE * SIZE * SIZE) as f64;
     let mut all = [0.0; 3];
     for (gflops, entry) in all.iter_mut().zip(["forward", "backward_input", "backward_weight"]) {
-        let dispatch = dispatch(entry)?;
+        let dispatch = kernel(&rig, entry)?;
         // So often that a submission takes 10 ms: what the submission itself takes is then small beside it.
         time(gpu, dispatch, SIZE, 1)?;
         let (_, once) = time(gpu, dispatch, SIZE, 1)?;
@@ -140,6 +132,30 @@ fn matrices(gpu: &Gpu) -> Result<[f64; 3]> {
         *gflops = 1e-9 * flops * times as f64 / seconds;
     }
     Ok(all)
+}
+
+/// A linear layer of so many rows, inputs and outputs, behind another one, so that the gradient of its inputs is wanted.
+///
+/// # Errors
+/// None, unless a linear layer no longer takes what it took.
+pub fn layer(rows: usize, inputs: usize, outputs: usize) -> Result<Case> {
+    let mut graph = Graph::new();
+    let x = graph.input(inputs);
+    let before = linear(&mut graph, "before", x, inputs)?;
+    let after = linear(&mut graph, "after", before, outputs)?;
+    Case::ending(graph, after, super::case::mse(), rows, 1)
+}
+
+/// One of the three kernels of the layer of [`layer`]: `forward`, `backward_input` or `backward_weight`.
+///
+/// # Errors
+/// [`Error::Internal`] when it has no such kernel.
+pub fn kernel<'a>(rig: &'a Rig, entry: &str) -> Result<&'a [Dispatch]> {
+    let lists = [(&rig.plan().forward, &rig.program.forward), (&rig.plan().gradient, &rig.program.gradient)];
+    let mut steps = lists.into_iter().flat_map(|(steps, dispatches)| steps.iter().zip(dispatches));
+    let found = steps.find(|(step, _)| step.label.starts_with("after") && step.entry == entry);
+    let (_, dispatch) = found.ok_or_else(|| Error::Internal(format!("a layer has a kernel {entry}")))?;
+    Ok(std::slice::from_ref(dispatch))
 }
 
 /// GB/s of a copy between two buffers.

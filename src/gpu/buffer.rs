@@ -49,7 +49,7 @@ impl Gpu {
     /// Copies `bytes` to the beginning of a buffer, at most 4 MiB at a time, so that staging memory stays bounded.
     pub fn upload(&self, buffer: &wgpu::Buffer, bytes: &[u8]) -> Result<()> {
         for (at, piece) in bytes.chunks(PIECE).enumerate() {
-            self.inner.queue.write_buffer(buffer, (at * PIECE) as u64, piece);
+            self.write(buffer, (at * PIECE) as u64, piece);
             if bytes.len() > PIECE {
                 let nothing = self.inner.device.create_command_encoder(&Default::default()).finish();
                 let done = self.submit(nothing)?;
@@ -57,6 +57,12 @@ impl Gpu {
             }
         }
         Ok(())
+    }
+
+    /// Writes `bytes` to a buffer, before anything that is submitted after this call.
+    pub(crate) fn write(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) {
+        self.inner.counters.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.inner.queue.write_buffer(buffer, offset, bytes);
     }
 
     /// Waits for all earlier work and returns the first `bytes` bytes of a buffer, brought over piece by piece, so that it

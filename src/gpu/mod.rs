@@ -63,6 +63,7 @@ struct Counters {
     submits: AtomicU64,
     dispatches: AtomicU64,
     waits: AtomicU64,
+    written: AtomicU64,
 }
 
 /// How much was made and done on a [`Gpu`] since it was created.
@@ -82,6 +83,8 @@ pub struct Counts {
     pub dispatches: u64,
     /// Times that the host waited for the device.
     pub waits: u64,
+    /// Bytes that the host wrote to buffers.
+    pub written: u64,
 }
 
 impl Gpu {
@@ -200,6 +203,7 @@ impl Gpu {
             submits: get(&c.submits),
             dispatches: get(&c.dispatches),
             waits: get(&c.waits),
+            written: get(&c.written),
         }
     }
 

@@ -114,7 +114,7 @@ fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: u
     let clock = Clock { rows: rows as u32, ..Clock::default() };
     // A slot of its own for each of many calls that a host may encode before it submits.
     let at = program.next_clock();
-    program.gpu().queue().write_buffer(program.clocks(), u64::from(at), bytemuck::bytes_of(&clock));
+    program.gpu().write(program.clocks(), u64::from(at), bytemuck::bytes_of(&clock));
     let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue.forward"), timestamp_writes: None };
     let mut pass = encoder.begin_compute_pass(&descriptor);
     encode(program.gpu(), &mut pass, &program.forward, rows as u32, at, None);
@@ -143,7 +143,7 @@ pub(super) fn forward(program: &Program, features: &[f32], columns: usize, outpu
     for rows in features.chunks(columns * program.plan.micro_batch) {
         let count = rows.len() / columns;
         let records = records(rows, columns, program.plan.record.stride);
-        gpu.queue().write_buffer(input, 0, bytemuck::cast_slice(&records));
+        gpu.write(input, 0, bytemuck::cast_slice(&records));
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
         encode_forward(program, &mut encoder, count)?;
         let bytes = 4 * (count * pad4(outputs)) as u64;

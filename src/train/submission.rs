@@ -103,10 +103,10 @@ impl Trainer {
         if let Some(profiler) = &mut profiler {
             profiler.begin(gpu)?;
         }
-        gpu.queue().write_buffer(self.program.clocks(), 0, &self.pending.clocks);
+        gpu.write(self.program.clocks(), 0, &self.pending.clocks);
         if !self.pending.samples.is_empty() {
             let (samples, _) = self.program.at(Place::Sample)?;
-            gpu.queue().write_buffer(samples, 0, bytemuck::cast_slice(&self.pending.samples));
+            gpu.write(samples, 0, bytemuck::cast_slice(&self.pending.samples));
         }
         let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue"), timestamp_writes: None };
         let mut pass = encoder.begin_compute_pass(&descriptor);

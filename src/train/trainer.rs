@@ -227,7 +227,7 @@ impl Trainer {
         self.records.clear();
         self.format.write(batch, rows, &mut self.records);
         let (buffer, _) = self.program.at(Place::Record)?;
-        self.gpu().queue().write_buffer(buffer, 0, bytemuck::cast_slice(&self.records));
+        self.gpu().write(buffer, 0, bytemuck::cast_slice(&self.records));
         self.push_micro_step(count as u32, last, false);
         self.submit()
     }

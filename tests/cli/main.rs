@@ -1,5 +1,6 @@
 //! The command, from the outside: what it prints, what it writes and how it ends.
 
+mod bench;
 mod errors;
 mod files;
 mod help;

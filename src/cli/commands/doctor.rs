@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::open;
 use crate::cli::args::Doctor;
 use crate::cli::exit::Stop;
-use crate::cli::progress::say;
+use crate::cli::progress::{say, three};
 use crate::doctor::speed::SIZE;
 use crate::doctor::{self, Device, Finding, Part, RUNS, Report, Speed};
 use crate::plan::size;
@@ -116,15 +116,6 @@ fn speed(speed: &Speed) -> Vec<String> {
         ),
         format!("copy        {copy}"),
     ]
-}
-
-/// Three digits.
-fn three(value: f64) -> String {
-    match value {
-        v if v >= 100.0 => format!("{v:.0}"),
-        v if v >= 10.0 => format!("{v:.1}"),
-        v => format!("{v:.2}"),
-    }
 }
 
 #[derive(Serialize)]

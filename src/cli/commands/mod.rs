@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod bench;
 mod devices;
 mod doctor;
 mod eval;
@@ -9,6 +10,7 @@ mod predict;
 mod train;
 mod verify;
 
+pub use bench::bench;
 pub use devices::devices;
 pub use doctor::doctor;
 pub use eval::eval;
