@@ -2,3 +2,4 @@
 // subgroup loads one row, and they hand them round.
 fn mine(at: u32, stride: u32) -> vec4<f32> { return arena[at + lane * stride]; }
 fn row(loaded: vec4<f32>, m: u32, at: u32, stride: u32) -> vec4<f32> { return subgroupShuffle(loaded, m); }
+fn settle() { subgroupBarrier(); }

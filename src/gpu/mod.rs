@@ -30,7 +30,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_WITH_A_CPU: Duration = Duration::from_secs(900);
 
 /// What is used where it is offered.
-const FEATURES: wgpu::Features = wgpu::Features::SUBGROUP;
+const FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::SUBGROUP_BARRIER);
 
 /// A device, its queue and the pipelines made for it. Cloning is cheap and shares all of it.
 ///
