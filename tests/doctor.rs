@@ -183,7 +183,7 @@ fn a_mistake_in_an_optimizer_is_found() {
     check_optimizers(gpu(), &[(&slack, Clip::default())], |finding| findings.push(finding)).unwrap();
     let wrong = wrong(&findings);
     assert_eq!(wrong.len(), 1, "{wrong:?}");
-    assert!(wrong[0].0 == "sgd.update_momentum" && wrong[0].1.contains("after update 2"), "{wrong:?}");
+    assert!(wrong[0].0 == "momentum.update" && wrong[0].1.contains("after update 2"), "{wrong:?}");
 }
 
 #[test]
