@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use crate::graph::{Graph, Kind, Tensor};
-use crate::ops::{Site, Step, Write};
+use crate::graph::{Graph, Kind, Node, Tensor};
+use crate::ops::{Step, Write};
 
-/// The steps that compute the gradient of Σ_r weight_r · loss_r by every parameter.
-pub fn backward(graph: &Graph, loss: Tensor) -> Vec<Step> {
+/// The steps that compute the gradient of Σ_r weight_r · loss_r by every parameter. `steps_of` gives those of a node, which
+/// is told for each input whether its gradient is wanted and how it is written.
+pub fn backward(graph: &Graph, loss: Tensor, steps_of: impl Fn(&Node, Vec<Option<Write>>) -> Vec<Step>) -> Vec<Step> {
     let needed = depends_on_parameters(graph);
     let mut written: HashSet<Tensor> = HashSet::from([loss]);
     let mut steps = Vec::new();
@@ -25,7 +26,7 @@ pub fn backward(graph: &Graph, loss: Tensor) -> Vec<Step> {
             };
             wants.push(write);
         }
-        steps.extend(node.op.backward(&Site { graph, node, wants }));
+        steps.extend(steps_of(node, wants));
     }
     steps
 }

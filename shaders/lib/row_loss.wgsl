@@ -1,7 +1,7 @@
-// The kernels of a loss that stands alone. Its own files give prepare, loss_of and dloss_of.
+// The kernel of a loss that stands alone. Its own files give prepare, loss_of and dloss_of.
 //
-//   forward    row_loss[r] = loss_of(r)
-//   backward   dy[r,c]     = weight[r] · dloss_of(r, c)
+//   both    row_loss[r] = loss_of(r)
+//           dy[r,c]     = weight[r] · dloss_of(r, c)
 //
 // A row of weight 0 has no gradient, whatever its values are.
 
@@ -24,21 +24,13 @@ fn y_value(r: u32, c: u32) -> f32 { return y[r * size.y_stride + c]; }
 fn target_value(r: u32, c: u32) -> f32 { return record[r * size.record_stride + size.target_at + c]; }
 
 @compute @workgroup_size(64)
-fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
-    now = clock[id.z];
-    size = dims[id.z];
-    let r = id.x;
-    if r >= now.rows { return; }
-    row_loss[r] = loss_of(r, prepare(r));
-}
-
-@compute @workgroup_size(64)
-fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
+fn both(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
     let r = id.x;
     if r >= now.rows { return; }
     let p = prepare(r);
+    row_loss[r] = loss_of(r, p);
     let weight = record[r * size.record_stride + size.weight_at];
     for (var c = 0u; c < size.y_stride; c++) {
         var d = 0.0;

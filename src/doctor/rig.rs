@@ -33,7 +33,15 @@ impl<'a> Rig<'a> {
     /// # Errors
     /// What the driver has against it.
     pub fn new(gpu: &Gpu, case: &'a Case, optimizer: &dyn Optimizer, clip: Clip) -> Result<Rig<'a>> {
-        let training = Training { loss: case.loss, optimizer, clip, open_blocks: true, kernels: Kernels::OPS };
+        Rig::with(gpu, case, optimizer, clip, Kernels::OPS)
+    }
+
+    /// The same with other kernels. Where they do several ops at once, some tensors are never in memory.
+    ///
+    /// # Errors
+    /// What the driver has against it.
+    pub fn with(gpu: &Gpu, case: &'a Case, optimizer: &dyn Optimizer, clip: Clip, kernels: Kernels) -> Result<Rig<'a>> {
+        let training = Training { loss: case.loss, optimizer, clip, open_blocks: true, kernels };
         let plan = Plan::new(&case.graph, case.output, case.rows(), Some(training))?;
         let rig = Rig { case, program: Program::new(gpu, plan)? };
         for step in rig.plan().forward.iter().chain(&rig.plan().loss).chain(&rig.plan().gradient) {

@@ -1,9 +1,9 @@
 //! Softmax cross-entropy against a class: loss_r = log Σ_c exp(y_c) - y_class
 
-use super::loss::{ROW_LOSS, Reads, backward, read, step};
+use super::loss::{ROW_LOSS, Reads, both};
 use super::map::CLOCK;
-use super::{Op, Piece, Place, Role, Site, Step, rows};
-use crate::gpu::{Grid, Shader};
+use super::{Op, Piece, Role, Site, Step, rows};
+use crate::gpu::Shader;
 use crate::graph::Shape;
 use crate::twin::Matrix;
 
@@ -51,14 +51,11 @@ impl Op for CrossEntropy {
     }
 
     fn forward(&self, site: &Site) -> Step {
-        step(site, "forward", Grid::Rows).bind("row_loss", Place::Value(site.output())).moves(read(site) + 1, 0)
+        both(site)
     }
 
-    fn backward(&self, site: &Site) -> Vec<Step> {
-        if site.wants[0].is_none() {
-            return Vec::new();
-        }
-        vec![backward(site, Grid::Rows)]
+    fn backward(&self, _: &Site) -> Vec<Step> {
+        Vec::new()
     }
 
     fn piece(&self) -> Option<Piece> {

@@ -1,23 +1,22 @@
 //! A linear layer: `y[r,o] = bias[o] + Σ_i x[r,i] · weight[o,i]`
 
-use super::map::{CLOCK, PADDING};
-use super::{Op, Piece, Place, Role, Site, Step, rows};
+use super::map::{CLOCK, PADDING, SPECIAL};
+use super::{Activation, Op, Piece, Place, Role, Saved, Site, Step, rows};
 use crate::gpu::{Grid, Shader};
 use crate::graph::{Part, Shape};
 use crate::twin::Matrix;
 
 /// A linear layer: `y[r,o] = bias[o] + Σ_i x[r,i] · weight[o,i]`
-pub static LINEAR: Linear = Linear {
-    shader: Shader {
-        name: "linear",
-        parts: &[
-            CLOCK,
-            PADDING,
-            include_str!("../../shaders/lib/chain.wgsl"),
-            include_str!("../../shaders/linear.wgsl"),
-        ],
-    },
-};
+pub static LINEAR: Linear =
+    Linear { shader: Shader { name: "linear", parts: &[CLOCK, PADDING, CHAIN, SIZES, IDENTITY, SMALL] } };
+
+const CHAIN: &str = include_str!("../../shaders/lib/chain.wgsl");
+const SIZES: &str = include_str!("../../shaders/linear/sizes.wgsl");
+const IDENTITY: &str = include_str!("../../shaders/linear/identity.wgsl");
+const THROUGH: &str = include_str!("../../shaders/linear/through.wgsl");
+const KEEPS_X: &str = include_str!("../../shaders/linear/keeps_x.wgsl");
+const KEEPS_Y: &str = include_str!("../../shaders/linear/keeps_y.wgsl");
+const SMALL: &str = include_str!("../../shaders/linear/small.wgsl");
 
 /// The op [`LINEAR`].
 pub struct Linear {
@@ -29,13 +28,25 @@ pub fn parts(inputs: usize, outputs: usize) -> Vec<Part> {
     vec![Part { name: "weight", shape: vec![outputs, inputs] }, Part { name: "bias", shape: vec![outputs] }]
 }
 
+/// The kernels of a layer with an activation.
+fn joined(activation: &Activation) -> &'static Shader {
+    let (keeps, how) = match activation.saved {
+        Some(Saved::Input) => (KEEPS_X, "keeping"),
+        _ => (KEEPS_Y, "along"),
+    };
+    let mut parts = vec![CLOCK, PADDING, CHAIN, SIZES, SPECIAL, THROUGH, keeps, SMALL];
+    parts.extend(activation.wgsl);
+    Shader::joined(format!("linear.{}.{how}", activation.name), parts)
+}
+
 impl Linear {
-    fn step(&self, site: &Site, entry: &'static str, grid: Grid) -> Step {
+    fn step(&self, site: &Site, entry: &'static str, grid: Grid, activation: Option<&Activation>) -> Step {
         let (x, y) = (site.input(0), site.output());
         let (inputs, outputs) = (site.columns(x), site.columns(y));
         // Each of the three kernels passes over x or its gradient, y's, and the parameters or theirs.
         let weights = u64::from(inputs) * u64::from(outputs);
-        site.step(entry, grid)
+        let mut step = site
+            .step(entry, grid)
             .dims(&[
                 ("inputs", inputs),
                 ("outputs", outputs),
@@ -44,7 +55,11 @@ impl Linear {
                 ("x_stride4", site.stride(x) / 4),
             ])
             .computes(2 * weights)
-            .moves(inputs + outputs, weights + u64::from(outputs))
+            .moves(inputs + outputs, weights + u64::from(outputs));
+        if let Some(activation) = activation {
+            step.shader = joined(activation);
+        }
+        step
     }
 }
 
@@ -73,11 +88,19 @@ impl Op for Linear {
 
     fn forward(&self, site: &Site) -> Step {
         let columns = site.columns(site.output()).div_ceil(4);
-        self.step(site, "forward", Grid::Tiles { columns, rows_each: 4 })
+        let above = site.along.above.as_ref();
+        let step = self
+            .step(site, "forward", Grid::Tiles { columns, rows_each: 4 }, above)
             .loops(u64::from(site.columns(site.input(0)).div_ceil(4)), 0)
-            .bind("x", Place::Value(site.input(0)))
+            .bind("left", Place::Value(site.input(0)))
             .bind("parameters", Place::Value(site.input(1)))
-            .bind("y", Place::Value(site.output()))
+            .bind("y", Place::Value(above.map_or(site.output(), |activation| activation.y)));
+        match above {
+            Some(activation) if activation.saved == Some(Saved::Input) => {
+                step.bind("before", Place::Value(activation.x))
+            }
+            _ => step,
+        }
     }
 
     fn backward(&self, site: &Site) -> Vec<Step> {
@@ -85,23 +108,27 @@ impl Op for Linear {
         let inputs4 = site.columns(x).div_ceil(4);
         let mut steps = Vec::new();
         if let Some(write) = site.wants[0] {
+            let below = site.along.below.as_ref();
             let input = self
-                .step(site, "backward_input", Grid::Tiles { columns: inputs4, rows_each: 4 })
+                .step(site, "backward_input", Grid::Tiles { columns: inputs4, rows_each: 4 }, below)
                 .loops(u64::from(site.columns(y).div_ceil(4)), 0)
-                .bind("dy", Place::Gradient(y))
+                .bind("left", Place::Gradient(y))
                 .bind("parameters", Place::Value(parameters))
-                .bind("dx", Place::Gradient(x))
+                .bind("dx", Place::Gradient(below.map_or(x, |activation| activation.x)))
                 .write(write);
-            steps.push(input);
+            steps.push(match below.and_then(Activation::saved) {
+                Some(saved) => input.bind("saved", Place::Value(saved)),
+                None => input,
+            });
         }
         // One column more than the weight has: the bias.
         let grid = Grid::Fixed { columns: inputs4 + 1, rows: site.columns(y).div_ceil(4) };
         let weight = self
-            .step(site, "backward_weight", grid)
+            .step(site, "backward_weight", grid, None)
             // Where an invocation does a bias, it passes the loops of a weight once.
             .loops(8, 34)
             .bind("x", Place::Value(x))
-            .bind("dy", Place::Gradient(y))
+            .bind("left", Place::Gradient(y))
             .bind("dparameters", Place::Gradient(parameters))
             .bind("open_parameters", Place::Open(parameters));
         steps.push(weight);

@@ -32,8 +32,8 @@ pub struct Mean {
     pub dloss: fn(f64, f64) -> f64,
 }
 
-/// A step of a loss: y, the records and their sizes are the same forward and backward.
-pub(super) fn step(site: &Site, entry: &'static str, grid: Grid) -> Step {
+/// The step of a loss, which computes the gradient of y, too: both need the same row, and nothing but the row.
+pub(super) fn both(site: &Site) -> Step {
     let y = site.input(0);
     let record = site.graph.record();
     let dims = [
@@ -45,18 +45,15 @@ pub(super) fn step(site: &Site, entry: &'static str, grid: Grid) -> Step {
     ];
     // The largest of them, their sum and their gradients.
     let turns = 4 * u64::from(site.stride(y));
-    site.step(entry, grid).dims(&dims).loops(turns, 0).bind("y", Place::Value(y)).bind("record", Place::Record)
-}
-
-/// Floats of a row that a loss reads: y and the target.
-pub(super) fn read(site: &Site) -> u32 {
-    site.columns(site.input(0)) + site.graph.record().targets as u32
-}
-
-/// The step that computes the gradient of y, for which it reads the row's weight, too.
-pub(super) fn backward(site: &Site, grid: Grid) -> Step {
-    let y = site.input(0);
-    step(site, "backward", grid).bind("dy", Place::Gradient(y)).moves(read(site) + 1 + site.columns(y), 0)
+    site.step("both", Grid::Rows)
+        .dims(&dims)
+        .loops(turns, 0)
+        .bind("y", Place::Value(y))
+        .bind("record", Place::Record)
+        .bind("row_loss", Place::Value(site.output()))
+        .bind("dy", Place::Gradient(y))
+        // y and its gradient, the target, the weight and the loss.
+        .moves(2 * site.columns(y) + record.targets as u32 + 2, 0)
 }
 
 impl Op for Mean {
@@ -84,14 +81,11 @@ impl Op for Mean {
     }
 
     fn forward(&self, site: &Site) -> Step {
-        step(site, "forward", Grid::Rows).bind("row_loss", Place::Value(site.output())).moves(read(site) + 1, 0)
+        both(site)
     }
 
-    fn backward(&self, site: &Site) -> Vec<Step> {
-        if site.wants[0].is_none() {
-            return Vec::new();
-        }
-        vec![backward(site, Grid::Rows)]
+    fn backward(&self, _: &Site) -> Vec<Step> {
+        Vec::new()
     }
 
     fn piece(&self) -> Option<Piece> {

@@ -53,13 +53,13 @@ pub trait Op: Sync {
     /// The shape that it makes of these, or what is wrong with them.
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String>;
 
-    /// The kernel that computes `site.output`.
+    /// The kernel that computes `site.output`; that of a loss computes the gradient of its first input, too.
     fn forward(&self, site: &Site) -> Step;
 
-    /// The kernels that compute the gradients of the inputs that [`Site::wants`] names.
+    /// The kernels that compute the gradients of the inputs that [`Site::wants`] names. A loss has none left.
     fn backward(&self, site: &Site) -> Vec<Step>;
 
-    /// What it is in a kernel that does a whole network at once; an op that is no part of such kernels says nothing.
+    /// What it is in a kernel that does several ops at once; an op that is no part of such kernels says nothing.
     fn piece(&self) -> Option<Piece> {
         None
     }
@@ -82,7 +82,7 @@ pub enum Role {
     Loss(Reads),
 }
 
-/// What an op brings to kernels that do a whole network at once: `shaders/fused/`.
+/// What an op brings to kernels that do several ops at once: `shaders/fused/`, and layers with an activation.
 #[derive(Clone, Copy, Debug)]
 pub enum Piece {
     /// The matrix products, which these kernels do by themselves.
@@ -125,6 +125,42 @@ pub struct Site<'a> {
     pub node: &'a Node,
     /// For each input, whether its gradient is wanted and how it is written.
     pub wants: Vec<Option<Write>>,
+    /// What the op's kernels do along the way; only a [`Piece::Linear`] is asked to do anything.
+    pub along: Along,
+}
+
+/// The activations around a layer that have no kernels of their own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Along {
+    /// The one that made its first input, where its gradient goes on to the activation's own input at once.
+    pub below: Option<Activation>,
+    /// The one that takes its output, as the only one that does.
+    pub above: Option<Activation>,
+}
+
+/// An activation as the kernels of a layer see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Activation {
+    /// Its name.
+    pub name: &'static str,
+    /// The WGSL of f and df.
+    pub wgsl: &'static [&'static str],
+    /// What it takes.
+    pub x: Tensor,
+    /// What it makes.
+    pub y: Tensor,
+    /// What is kept for the way back; nothing where there is none.
+    pub saved: Option<Saved>,
+}
+
+impl Activation {
+    /// The tensor that is kept for the way back.
+    pub fn saved(&self) -> Option<Tensor> {
+        self.saved.map(|saved| match saved {
+            Saved::Input => self.x,
+            Saved::Output => self.y,
+        })
+    }
 }
 
 impl Site<'_> {

@@ -50,6 +50,8 @@ impl FromStr for Passes {
 pub struct Kernels {
     /// What is asked for; where a network or an adapter does not allow it, what comes before it is taken.
     pub passes: Option<Passes>,
+    /// Whether layers do the activations around them along the way, where they go op by op.
+    pub fuse: bool,
     /// Whether the adapter computes on the CPU.
     pub cpu: bool,
     /// Whether invocations come in subgroups of [`SUBGROUP`] that can hand values round.
@@ -64,9 +66,18 @@ pub struct Kernels {
 pub(super) const SUBGROUP: u32 = 8;
 
 impl Kernels {
-    /// The op-by-op kernels, which every adapter and network can take.
-    pub const OPS: Kernels =
-        Kernels { passes: Some(Passes::Ops), cpu: false, subgroups: false, storage_buffers: 4, binding: 0 };
+    /// Every op by kernels of its own, which every adapter and network can take: each can be looked at alone.
+    pub const OPS: Kernels = Kernels {
+        passes: Some(Passes::Ops),
+        fuse: false,
+        cpu: false,
+        subgroups: false,
+        storage_buffers: 4,
+        binding: 0,
+    };
+
+    /// Op by op, activations along the way: what every adapter and network can take.
+    pub const FUSED_OPS: Kernels = Kernels { fuse: true, ..Kernels::OPS };
 
     /// The choice for an adapter. `asked` wins over the environment variable `ACCRUE_KERNELS`, and that over our own.
     pub fn of(gpu: &Gpu, asked: Option<Passes>) -> Kernels {
@@ -74,6 +85,7 @@ impl Kernels {
         let eight = info.subgroup_min_size == SUBGROUP && info.subgroup_max_size == SUBGROUP;
         Kernels {
             passes: asked.or_else(|| std::env::var("ACCRUE_KERNELS").ok()?.parse().ok()),
+            fuse: true,
             cpu: info.device_type == wgpu::DeviceType::Cpu,
             subgroups: eight && gpu.device().features().contains(wgpu::Features::SUBGROUP),
             storage_buffers: gpu.limits().max_storage_buffers_per_shader_stage,

@@ -91,7 +91,7 @@ impl Plan {
             return None;
         }
         let what = format!("{} takes loops of {turns} turns, but this driver makes {TURNS} at most", step.label);
-        let left = TURNS.checked_sub(step.loops.fixed).unwrap_or(0);
+        let left = TURNS.saturating_sub(step.loops.fixed);
         let rows = (left / step.loops.block.max(1)).saturating_sub(2) as usize * BLOCK;
         Some(Excess { what, rows: (step.loops.block > 0).then_some(rows) })
     }

@@ -3,6 +3,7 @@
 
 mod choose;
 mod fused;
+mod fusion;
 mod kernels;
 mod limits;
 mod memory;
@@ -12,6 +13,7 @@ mod program;
 use std::fmt;
 
 use fused::Net;
+use fusion::Fusion;
 
 pub use choose::{Budget, Chosen, choose, opens_blocks};
 pub use kernels::{Kernels, Passes};
@@ -23,7 +25,7 @@ pub use program::Program;
 use crate::backward::backward;
 use crate::gpu::{Grid, Shader};
 use crate::graph::{Graph, Kind, Record, Tensor};
-use crate::ops::{Place, Site, Span, Step};
+use crate::ops::{Place, Span, Step};
 use crate::optim::{Clip, Optimizer};
 use crate::{Error, Result};
 
@@ -90,7 +92,7 @@ pub struct Plan {
     pub gather: Vec<Step>,
     /// From the records to the output.
     pub forward: Vec<Step>,
-    /// From the output to the loss of each row and the window's sums.
+    /// From the output to the loss of each row, its gradient, and the window's sums.
     pub loss: Vec<Step>,
     /// From the loss to every parameter's gradient.
     pub gradient: Vec<Step>,
@@ -110,6 +112,22 @@ pub struct Plan {
 impl Plan {
     /// Plans inference, or training where `training` is given, with `micro_batch` rows at once.
     pub fn new(graph: &Graph, output: Tensor, micro_batch: usize, training: Option<Training>) -> Result<Plan> {
+        let kernels = training.as_ref().map_or(Kernels::FUSED_OPS, |training| training.kernels);
+        Plan::with(graph, output, micro_batch, &kernels, training)
+    }
+
+    /// Plans inference with these kernels.
+    pub fn inference(graph: &Graph, output: Tensor, micro_batch: usize, kernels: &Kernels) -> Result<Plan> {
+        Plan::with(graph, output, micro_batch, kernels, None)
+    }
+
+    fn with(
+        graph: &Graph,
+        output: Tensor,
+        micro_batch: usize,
+        kernels: &Kernels,
+        training: Option<Training>,
+    ) -> Result<Plan> {
         if micro_batch == 0 || micro_batch > u32::MAX as usize / 4 {
             return Err(Error::config("train.micro_batch", format!("{micro_batch} rows; give 1 or more")));
         }
@@ -134,7 +152,7 @@ impl Plan {
         let net = training.as_ref().and_then(|training| Net::of(graph, &plan, training));
         match (&net, &training) {
             (Some(net), Some(training)) => net.add_to(&mut plan, training),
-            _ => plan.op_by_op(graph, training.as_ref()),
+            _ => plan.op_by_op(graph, kernels, training.as_ref()),
         }
         if let Some(training) = &training {
             let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
@@ -146,17 +164,17 @@ impl Plan {
         Ok(plan)
     }
 
-    fn op_by_op(&mut self, graph: &Graph, training: Option<&Training>) {
+    fn op_by_op(&mut self, graph: &Graph, kernels: &Kernels, training: Option<&Training>) {
         let loss = training.map(|training| training.loss);
+        let fusion = Fusion::new(graph, self.output, kernels, training.is_some());
         for node in graph.nodes() {
-            let site = Site { graph, node, wants: vec![None; node.inputs.len()] };
             let list = if Some(node.output) == loss { &mut self.loss } else { &mut self.forward };
-            list.push(node.op.forward(&site));
+            list.extend(fusion.forward(node));
         }
         if let Some(loss) = loss {
             self.gather.push(gather(&self.record));
             self.loss.push(sum(&self.record, loss));
-            self.gradient = backward(graph, loss);
+            self.gradient = backward(graph, loss, |node, wants| fusion.backward(node, wants));
         }
     }
 

@@ -6,7 +6,7 @@ use crate::gpu::{Gpu, encode};
 use crate::graph::pad4;
 use crate::nn::{Arrays, Model};
 use crate::ops::{Place, Span};
-use crate::plan::{Plan, Program};
+use crate::plan::{Kernels, Plan, Program};
 use crate::{Error, Result};
 
 /// A model for inference.
@@ -25,7 +25,7 @@ impl Predictor {
     /// # Errors
     /// [`Error::Config`] when the weights do not fit the model, [`Error::Memory`] when the plan does not fit the device.
     pub fn new(gpu: &Gpu, model: &Model, weights: &Arrays, rows: usize) -> Result<Predictor> {
-        let plan = plan(model, rows)?;
+        let plan = plan(gpu, model, rows)?;
         let flat = plan.layout.pack(weights).map_err(|message| Error::config("model", message))?;
         let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
         let program = Program::new(gpu, plan)?;
@@ -95,14 +95,14 @@ impl Trainer {
     /// # Errors
     /// [`Error::Memory`] when the plan does not fit the device.
     pub fn predictor(&self, rows: usize) -> Result<Predictor> {
-        let program = Program::on_parameters_of(&self.program, plan(&self.model, rows)?)?;
+        let program = Program::on_parameters_of(&self.program, plan(self.gpu(), &self.model, rows)?)?;
         Ok(Predictor { program, features: self.model.inputs, outputs: self.model.outputs() })
     }
 }
 
-fn plan(model: &Model, rows: usize) -> Result<Plan> {
+fn plan(gpu: &Gpu, model: &Model, rows: usize) -> Result<Plan> {
     let network = model.network(false)?;
-    Plan::new(&network.graph, network.output, rows, None)
+    Plan::inference(&network.graph, network.output, rows, &Kernels::of(gpu, None))
 }
 
 fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<()> {

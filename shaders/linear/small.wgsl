@@ -1,31 +1,4 @@
-// A linear layer. Rows and columns are padded with +0 to multiples of four, so that every load is a vec4.
-//
-//   forward           y[r,o]         = bias[o] + Σ_i x[r,i] · weight[o,i]     i ascending
-//   backward_input    dx[r,i]      (+)= Σ_o dy[r,o] · weight[o,i]             o ascending
-//   backward_weight   dweight[o,i] (+)= Σ_r dy[r,o] · x[r,i]                  r in blocks, ascending
-//                     dbias[o]     (+)= Σ_r dy[r,o]
-//
 // One invocation makes a tile of 4 × 4 elements and needs no workgroup memory.
-
-struct Dims {
-    @align(16) inputs: u32,
-    outputs: u32,
-    inputs4: u32,    // inputs and outputs in vec4, rounded up
-    outputs4: u32,
-    x_stride4: u32,  // from one row of x to the next, in vec4
-}
-
-override ACCUMULATE: bool = false;
-
-@group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
-var<private> size: Dims;
-@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;                       // (rows, inputs)
-@group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;              // weight (outputs, inputs), bias (outputs)
-@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;                 // (rows, outputs)
-@group(0) @binding(5) var<storage, read> dy: array<vec4<f32>>;                      // (rows, outputs)
-@group(0) @binding(6) var<storage, read_write> dx: array<vec4<f32>>;                // (rows, inputs)
-@group(0) @binding(7) var<storage, read_write> dparameters: array<vec4<f32>>;       // as parameters
-@group(0) @binding(8) var<storage, read_write> open_parameters: array<vec4<f32>>;   // as parameters: the open block
 
 // Rows 4·row4 … 4·row4 + 3 of the weight at one column of vec4.
 fn weight(row4: u32, column4: u32) -> mat4x4<f32> {
@@ -51,21 +24,15 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     let at = r * size.x_stride4;
     for (var i = 0u; i < size.inputs4; i++) {
         let w = transpose(weight(o, i));
-        c0 = chain(w, x[at + i], c0);
-        c1 = chain(w, x[at + size.x_stride4 + i], c1);
-        c2 = chain(w, x[at + 2u * size.x_stride4 + i], c2);
-        c3 = chain(w, x[at + 3u * size.x_stride4 + i], c3);
+        c0 = chain(w, left[at + i], c0);
+        c1 = chain(w, left[at + size.x_stride4 + i], c1);
+        c2 = chain(w, left[at + 2u * size.x_stride4 + i], c2);
+        c3 = chain(w, left[at + 3u * size.x_stride4 + i], c3);
     }
-    let keep = real(o, size.outputs);
-    let out = r * size.outputs4 + o;
-    y[out] = select(vec4(0.0), c0, keep);
-    y[out + size.outputs4] = select(vec4(0.0), c1, keep);
-    y[out + 2u * size.outputs4] = select(vec4(0.0), c2, keep);
-    y[out + 3u * size.outputs4] = select(vec4(0.0), c3, keep);
-}
-
-fn put_dx(at: u32, value: vec4<f32>) {
-    if ACCUMULATE { dx[at] += value; } else { dx[at] = value; }
+    put_y(r, o, c0);
+    put_y(r + 1u, o, c1);
+    put_y(r + 2u, o, c2);
+    put_y(r + 3u, o, c3);
 }
 
 @compute @workgroup_size(8, 8)
@@ -82,17 +49,15 @@ fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
     let at = r * size.outputs4;
     for (var o = 0u; o < size.outputs4; o++) {
         let w = weight(o, i);
-        c0 = chain(w, dy[at + o], c0);
-        c1 = chain(w, dy[at + size.outputs4 + o], c1);
-        c2 = chain(w, dy[at + 2u * size.outputs4 + o], c2);
-        c3 = chain(w, dy[at + 3u * size.outputs4 + o], c3);
+        c0 = chain(w, left[at + o], c0);
+        c1 = chain(w, left[at + size.outputs4 + o], c1);
+        c2 = chain(w, left[at + 2u * size.outputs4 + o], c2);
+        c3 = chain(w, left[at + 3u * size.outputs4 + o], c3);
     }
-    let keep = real(i, size.inputs);
-    let out = r * size.inputs4 + i;
-    put_dx(out, select(vec4(0.0), c0, keep));
-    put_dx(out + size.inputs4, select(vec4(0.0), c1, keep));
-    put_dx(out + 2u * size.inputs4, select(vec4(0.0), c2, keep));
-    put_dx(out + 3u * size.inputs4, select(vec4(0.0), c3, keep));
+    put_dx(r, i, c0);
+    put_dx(r + 1u, i, c1);
+    put_dx(r + 2u, i, c2);
+    put_dx(r + 3u, i, c3);
 }
 
 fn weight_gradient(o: u32, i: u32) {
@@ -113,7 +78,7 @@ fn weight_gradient(o: u32, i: u32) {
     while r < now.rows {
         let stop = block_stop(now, r);
         for (; r < stop; r++) {
-            let d = dy[r * size.outputs4 + o];
+            let d = left[r * size.outputs4 + o];
             let v = x[r * size.x_stride4 + i];
             p0 = fma(vec4(d.x), v, p0);
             p1 = fma(vec4(d.y), v, p1);
@@ -151,7 +116,7 @@ fn bias_gradient(o: u32) {
     var r = 0u;
     while r < now.rows {
         let stop = block_stop(now, r);
-        for (; r < stop; r++) { part += dy[r * size.outputs4 + o]; }
+        for (; r < stop; r++) { part += left[r * size.outputs4 + o]; }
         if closed(now, r) {
             total += part;
             part = vec4(0.0);

@@ -1,0 +1,77 @@
+//! Which activations have no kernels of their own, because those of the layers around them do them along the way.
+
+use super::kernels::Kernels;
+use crate::graph::{Graph, Node, Tensor};
+use crate::ops::{Activation, Along, Piece, Saved, Site, Step, Write};
+
+/// A graph and what its layers do along the way.
+pub(super) struct Fusion<'a> {
+    graph: &'a Graph,
+    output: Tensor,
+    fuse: bool,
+    trains: bool,
+}
+
+impl<'a> Fusion<'a> {
+    /// For a network with this output, for inference or for training.
+    pub(super) fn new(graph: &'a Graph, output: Tensor, kernels: &Kernels, trains: bool) -> Fusion<'a> {
+        Fusion { graph, output, fuse: kernels.fuse, trains }
+    }
+
+    /// The kernel of a node forward, if it has one of its own.
+    pub(super) fn forward(&self, node: &Node) -> Option<Step> {
+        let done = self.activation(node).is_some_and(|activation| self.done_above(activation.x).is_some());
+        (!done).then(|| node.op.forward(&self.site(node, vec![None; node.inputs.len()])))
+    }
+
+    /// The kernels of a node backward.
+    pub(super) fn backward(&self, node: &Node, wants: Vec<Option<Write>>) -> Vec<Step> {
+        let done = self.activation(node).is_some_and(|activation| self.done_below(activation.y).is_some());
+        if done { Vec::new() } else { node.op.backward(&self.site(node, wants)) }
+    }
+
+    fn site<'b>(&'b self, node: &'b Node, wants: Vec<Option<Write>>) -> Site<'b> {
+        let mut along = Along::default();
+        if is_layer(node) {
+            along = Along { below: self.done_below(node.inputs[0]), above: self.done_above(node.output) };
+        }
+        Site { graph: self.graph, node, wants, along }
+    }
+
+    /// The activation of a layer's output, if nobody else reads that.
+    fn done_above(&self, x: Tensor) -> Option<Activation> {
+        let activation = self.activation(self.only_reader(x)?)?;
+        let layer = self.maker(x).is_some_and(is_layer);
+        (self.fuse && layer && x != self.output).then_some(activation)
+    }
+
+    /// The activation that made a layer's input and is done after the layer before it, if nobody else reads that input.
+    fn done_below(&self, y: Tensor) -> Option<Activation> {
+        let activation = self.activation(self.maker(y)?)?;
+        let layer = self.only_reader(y).is_some_and(|node| is_layer(node) && node.inputs[0] == y);
+        (layer && self.done_above(activation.x).is_some()).then_some(activation)
+    }
+
+    fn activation(&self, node: &Node) -> Option<Activation> {
+        let Some(Piece::Activation(wgsl, saved)) = node.op.piece() else { return None };
+        let (name, x, y) = (node.op.name(), node.inputs[0], node.output);
+        let saved: Option<Saved> = self.trains.then_some(saved);
+        Some(Activation { name, wgsl, x, y, saved })
+    }
+
+    fn maker(&self, tensor: Tensor) -> Option<&'a Node> {
+        self.graph.nodes().iter().find(|node| node.output == tensor)
+    }
+
+    /// The node that reads a tensor, if there is one and it does so once.
+    fn only_reader(&self, tensor: Tensor) -> Option<&'a Node> {
+        let mut readers = self.graph.nodes().iter().filter(|node| node.inputs.contains(&tensor));
+        let reader = readers.next()?;
+        let once = reader.inputs.iter().filter(|&&input| input == tensor).count() == 1;
+        (once && readers.next().is_none()).then_some(reader)
+    }
+}
+
+fn is_layer(node: &Node) -> bool {
+    matches!(node.op.piece(), Some(Piece::Linear))
+}
