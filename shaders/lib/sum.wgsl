@@ -1,5 +1,6 @@
 // stats.sum (+)= Σ_r row_term(r): (weight · loss, weight) of a window's rows, r in blocks, ascending. One workgroup does it,
-// its lanes a block each. Whoever joins this file gives row_term(r): (loss, weight) of a row.
+// its lanes a block each. Whoever joins this file gives row_term(r), the (loss, weight) of a row, and settle(), in which the
+// workgroup waits for all its memory.
 
 const PIECES: u32 = 64u;
 var<workgroup> pieces: array<vec2<f32>, PIECES>;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, SUBGROUPS};
 
 /// How a micro-batch goes through a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl Kernels {
             passes: asked.or_else(|| std::env::var("ACCRUE_KERNELS").ok()?.parse().ok()),
             fuse: true,
             cpu: info.device_type == wgpu::DeviceType::Cpu,
-            subgroups: eight && gpu.device().features().contains(wgpu::Features::SUBGROUP),
+            subgroups: eight && gpu.device().features().contains(SUBGROUPS),
             storage_buffers: gpu.limits().max_storage_buffers_per_shader_stage,
             binding: gpu.limits().max_storage_buffer_binding_size,
         }
