@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::gpu::{Gpu, SUBGROUPS};
 
 /// How a micro-batch goes through a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Passes {
     /// Op by op, each by kernels of its own.
     Ops,
@@ -27,6 +30,11 @@ impl Passes {
             Passes::Fused => "fused",
             Passes::Windows => "windows",
         }
+    }
+
+    /// What the environment variable `ACCRUE_KERNELS` asks for.
+    pub fn from_environment() -> Option<Passes> {
+        std::env::var("ACCRUE_KERNELS").ok()?.parse().ok()
     }
 }
 
@@ -84,7 +92,7 @@ impl Kernels {
         let info = gpu.info();
         let eight = info.subgroup_min_size == SUBGROUP && info.subgroup_max_size == SUBGROUP;
         Kernels {
-            passes: asked.or_else(|| std::env::var("ACCRUE_KERNELS").ok()?.parse().ok()),
+            passes: asked.or_else(Passes::from_environment),
             fuse: true,
             cpu: info.device_type == wgpu::DeviceType::Cpu,
             subgroups: eight && gpu.device().features().contains(SUBGROUPS),

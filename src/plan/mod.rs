@@ -183,6 +183,15 @@ impl Plan {
         self.buffers.iter().map(|buffer| buffer.bytes).sum()
     }
 
+    /// How micro-batches go through the network: whole windows only out of data on the GPU, which may not be `resident`.
+    pub fn passes(&self, resident: bool) -> Passes {
+        match (self.windows.is_empty(), self.micro_step.is_empty()) {
+            (false, _) if resident => Passes::Windows,
+            (_, false) => Passes::Fused,
+            (_, true) => Passes::Ops,
+        }
+    }
+
     /// Dispatches of one micro-batch.
     pub fn dispatches_per_micro_batch(&self) -> usize {
         if !self.micro_step.is_empty() {
