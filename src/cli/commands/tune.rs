@@ -11,11 +11,13 @@ use crate::cli::exit::Stop;
 use crate::cli::progress::print;
 use crate::cli::session::Session;
 use crate::cli::summary::chain;
-use crate::cli::tune::{Candidate, ROUNDS, Report, Table, lines, measure};
+use crate::cli::tune::{Candidate, LeftOut, ROUNDS, Report, Table, lines, measure};
 use crate::gpu::{Gpu, adapter};
 use crate::plan::{Chosen, Passes};
 use crate::train::{Settings, Trainer, Trial, plan_training};
 use crate::{Error, Result};
+
+const NOT_TAKEN: &str = "not for this network on this adapter, or for data that is streamed";
 
 /// Measures what kernels there are for a configuration, and keeps what is fastest for `train`, `plan` and `verify`.
 pub fn tune(arguments: &Tune) -> Result<(), Stop> {
@@ -72,8 +74,8 @@ fn measured(session: &Session, gpu: &Gpu, file: &Path, seconds: f64) -> Result<R
         });
         match trial {
             Ok(Some(trial)) => candidates.push(Candidate { passes, trial }),
-            Ok(None) => left_out.push((passes, "network or adapter does not take them".to_owned())),
-            Err(Error::Memory(why)) => left_out.push((passes, why)),
+            Ok(None) => left_out.push(LeftOut { passes, why: NOT_TAKEN.to_owned() }),
+            Err(Error::Memory(why)) => left_out.push(LeftOut { passes, why }),
             Err(error) => return Err(error),
         }
     }

@@ -43,13 +43,22 @@ pub struct Report {
     /// For each of the kernels that can be taken.
     pub kernels: Vec<Measured>,
     /// Those that were left out, and why.
-    pub left_out: Vec<(Passes, String)>,
+    pub left_out: Vec<LeftOut>,
     /// What is kept.
     pub kept: Tuned,
     /// Where.
     pub file: String,
     /// What goes before the table, and so must be taken away for it to be used.
     pub unused: Option<String>,
+}
+
+/// Kernels that were not measured.
+#[derive(Debug, Serialize)]
+pub struct LeftOut {
+    /// How micro-batches would go through the network.
+    pub passes: Passes,
+    /// Why not.
+    pub why: String,
 }
 
 /// How fast some kernels are.
@@ -133,7 +142,7 @@ pub fn lines(report: &Report) -> Vec<String> {
         String::new(),
     ];
     lines.extend(columns(table));
-    lines.extend(report.left_out.iter().map(|(passes, why)| format!("{passes} left out: {why}")));
+    lines.extend(report.left_out.iter().map(|left| format!("{} left out: {}", left.passes, left.why)));
     lines.push(String::new());
     lines.push(format!("kept      {} ({}) in {}", report.kept.passes, report.kept.describe(), report.file));
     lines.extend(report.unused.iter().map(|unused| format!("unused    {unused}")));

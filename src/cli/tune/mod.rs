@@ -6,7 +6,7 @@ mod table;
 
 use serde::{Deserialize, Serialize};
 
-pub use measure::{Candidate, ROUNDS, Report, lines, measure};
+pub use measure::{Candidate, LeftOut, ROUNDS, Report, lines, measure};
 pub use table::Table;
 
 use crate::nn::Model;
