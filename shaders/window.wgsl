@@ -16,6 +16,8 @@ var<private> size: Dims;
 @group(0) @binding(5) var<storage, read_write> gradients: array<vec4<f32>>;    // (parameters)
 @group(0) @binding(6) var<storage, read> open_gradients: array<vec4<f32>>;     // (parameters)
 
+fn settle() { workgroupBarrier(); }
+
 fn row_term(r: u32) -> vec2<f32> {
     return vec2(row_loss[r], record[r * size.record_stride + size.weight_at]);
 }

@@ -89,11 +89,11 @@ fn forward_tile(layer: Layer, r: u32, column: u32) {
 fn forward_rows(net: Dims, moment: Clock, r0: u32) {
     gather(net, moment, r0);
     for (var l = 0u; l < net.layers; l++) {
-        storageBarrier();
+        settle();
         let layer = layers[l];
         for (var o = 0u; o < layer.outputs4; o += LANES) { forward_tile(layer, r0, o + lane); }
     }
-    storageBarrier();
+    settle();
 }
 
 fn y_value(r: u32, c: u32) -> f32 { return arena[size.y_at + r * size.y_stride4 + c / 4u][c % 4u]; }
@@ -166,7 +166,7 @@ fn all_rows(net: Dims, moment: Clock, r0: u32) {
         if r0 + m < moment.rows { loss_row(r0 + m); }
     }
     for (var l = net.layers - 1u; l > 0u; l--) {
-        storageBarrier();
+        settle();
         let layer = layers[l];
         let below = layers[l - 1u];
         for (var i = 0u; i < layer.inputs4; i += LANES) { backward_tile(layer, below, r0, i + lane); }

@@ -4,30 +4,37 @@
 //   dbias[o]      (+)= Σ_r d[r,o]
 //   stats.sum     (+)= Σ_r (weight[r] · row_loss[r], weight[r])
 //
-// A tile is 16 outputs × LANES vec4 of inputs, or LANES vec4 of a bias. After them comes the loss.
+// A tile is OUTPUTS vec4 of outputs × LANES vec4 of inputs, or LANES vec4 of a bias. After them comes the loss. The file
+// that joins this one gives OUTPUTS and weight_tile.
 
-alias Outer = array<mat4x4<f32>, 4>;
 alias Eight = array<vec4<f32>, 8>;
 
+fn eight_rows(at: u32, stride: u32) -> Eight {
+    return Eight(
+        arena[at], arena[at + stride], arena[at + 2u * stride], arena[at + 3u * stride],
+        arena[at + 4u * stride], arena[at + 5u * stride], arena[at + 6u * stride], arena[at + 7u * stride],
+    );
+}
+
 // Adds the outer product of one row with four outputs.
-fn outer(p: ptr<function, Outer>, q: u32, d: vec4<f32>, x: vec4<f32>) {
-    (*p)[q][0] = fma(vec4(d.x), x, (*p)[q][0]);
-    (*p)[q][1] = fma(vec4(d.y), x, (*p)[q][1]);
-    (*p)[q][2] = fma(vec4(d.z), x, (*p)[q][2]);
-    (*p)[q][3] = fma(vec4(d.w), x, (*p)[q][3]);
+fn outer(part: mat4x4<f32>, d: vec4<f32>, x: vec4<f32>) -> mat4x4<f32> {
+    return mat4x4(
+        fma(vec4(d.x), x, part[0]), fma(vec4(d.y), x, part[1]),
+        fma(vec4(d.z), x, part[2]), fma(vec4(d.w), x, part[3]),
+    );
 }
 
 // Those of eight rows, one after the other.
-fn outers(p: ptr<function, Outer>, q: u32, at: u32, stride: u32, x: Eight) {
+fn outers(part: mat4x4<f32>, at: u32, stride: u32, x: Eight) -> mat4x4<f32> {
     let d = mine(at, stride);
-    outer(p, q, row(d, 0u, at, stride), x[0]);
-    outer(p, q, row(d, 1u, at, stride), x[1]);
-    outer(p, q, row(d, 2u, at, stride), x[2]);
-    outer(p, q, row(d, 3u, at, stride), x[3]);
-    outer(p, q, row(d, 4u, at, stride), x[4]);
-    outer(p, q, row(d, 5u, at, stride), x[5]);
-    outer(p, q, row(d, 6u, at, stride), x[6]);
-    outer(p, q, row(d, 7u, at, stride), x[7]);
+    var p = outer(part, row(d, 0u, at, stride), x[0]);
+    p = outer(p, row(d, 1u, at, stride), x[1]);
+    p = outer(p, row(d, 2u, at, stride), x[2]);
+    p = outer(p, row(d, 3u, at, stride), x[3]);
+    p = outer(p, row(d, 4u, at, stride), x[4]);
+    p = outer(p, row(d, 5u, at, stride), x[5]);
+    p = outer(p, row(d, 6u, at, stride), x[6]);
+    return outer(p, row(d, 7u, at, stride), x[7]);
 }
 
 fn total_of(at: u32, stride: u32) -> mat4x4<f32> {
@@ -58,63 +65,6 @@ fn put_gradient(layer: Layer, moment: Clock, o: u32, i: u32, total: mat4x4<f32>,
     open_gradients[at + 3u * layer.inputs4] = part[3];
 }
 
-fn weight_tile(layer: Layer, moment: Clock, o0: u32, column: u32) {
-    let i = min(column, layer.inputs4 - 1u);
-    let o = min(vec4(o0) + vec4(0u, 1u, 2u, 3u), vec4(layer.outputs4 - 1u));
-    let at = vec4(layer.parameters_at + i) + 4u * o * layer.inputs4;
-    var total = Outer();
-    if moment.first == 0u {
-        total = Outer(
-            total_of(at.x, layer.inputs4), total_of(at.y, layer.inputs4),
-            total_of(at.z, layer.inputs4), total_of(at.w, layer.inputs4),
-        );
-    }
-    var part = Outer();
-    if moment.row0 % BLOCK != 0u {
-        part = Outer(
-            open_of(at.x, layer.inputs4), open_of(at.y, layer.inputs4),
-            open_of(at.z, layer.inputs4), open_of(at.w, layer.inputs4),
-        );
-    }
-    var r = 0u;
-    while r < moment.rows {
-        let stop = block_stop(moment, r);
-        for (; r + 8u <= stop; r += 8u) {
-            let x_at = layer.x_at + r * layer.inputs4 + i;
-            let x = Eight(
-                arena[x_at], arena[x_at + layer.inputs4],
-                arena[x_at + 2u * layer.inputs4], arena[x_at + 3u * layer.inputs4],
-                arena[x_at + 4u * layer.inputs4], arena[x_at + 5u * layer.inputs4],
-                arena[x_at + 6u * layer.inputs4], arena[x_at + 7u * layer.inputs4],
-            );
-            let d_at = layer.d_at + r * layer.outputs4;
-            outers(&part, 0u, d_at + o.x, layer.outputs4, x);
-            outers(&part, 1u, d_at + o.y, layer.outputs4, x);
-            outers(&part, 2u, d_at + o.z, layer.outputs4, x);
-            outers(&part, 3u, d_at + o.w, layer.outputs4, x);
-        }
-        for (; r < stop; r++) {
-            let x = arena[layer.x_at + r * layer.inputs4 + i];
-            let d_at = layer.d_at + r * layer.outputs4;
-            outer(&part, 0u, arena[d_at + o.x], x);
-            outer(&part, 1u, arena[d_at + o.y], x);
-            outer(&part, 2u, arena[d_at + o.z], x);
-            outer(&part, 3u, arena[d_at + o.w], x);
-        }
-        if closed(moment, r) {
-            total[0] += part[0];
-            total[1] += part[1];
-            total[2] += part[2];
-            total[3] += part[3];
-            part = Outer();
-        }
-    }
-    put_gradient(layer, moment, o0, column, total[0], part[0]);
-    put_gradient(layer, moment, o0 + 1u, column, total[1], part[1]);
-    put_gradient(layer, moment, o0 + 2u, column, total[2], part[2]);
-    put_gradient(layer, moment, o0 + 3u, column, total[3], part[3]);
-}
-
 fn bias_tile(layer: Layer, moment: Clock, o: u32) {
     if o >= layer.outputs4 { return; }
     let at = layer.parameters_at + 4u * layer.outputs4 * layer.inputs4 + o;
@@ -141,7 +91,7 @@ fn gradient_tile(net: Dims, moment: Clock, tile: u32) {
     let layer = layers[l];
     let t = tile - layer.tile_at;
     let wide = (layer.inputs4 + LANES - 1u) / LANES;
-    if t < layer.tiles { weight_tile(layer, moment, t / wide * 4u, t % wide * LANES + lane); }
+    if t < layer.tiles { weight_tile(layer, moment, t / wide * OUTPUTS, t % wide * LANES + lane); }
     if t >= layer.tiles { bias_tile(layer, moment, (t - layer.tiles) * LANES + lane); }
 }
 

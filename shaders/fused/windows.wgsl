@@ -26,11 +26,11 @@ fn windows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
         // A slot that is not a micro-batch has no rows, so that none of this does anything.
         for (var r0 = 0u; r0 < moment.rows; r0 += TILE) {
             all_rows(net, moment, r0);
-            storageBarrier();
+            settle();
         }
         for (var tile = 0u; tile < net.tiles && moment.rows > 0u; tile++) { gradient_tile(net, moment, tile); }
         if moment.rows > 0u { sum_rows(moment, index, LANES); }
-        storageBarrier();
+        settle();
         for (var at = index; at < all && moment.kind == 2u; at += LANES) { close_at(at); }
         if moment.kind == 2u && index == 0u { stats.sum += stats.open_sum; }
         if moment.kind == 3u {
@@ -41,6 +41,6 @@ fn windows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
             }
             k++;
         }
-        storageBarrier();
+        settle();
     }
 }

@@ -1,5 +1,6 @@
 // stats.sum (+)= Σ_r row_term(r): (weight · loss, weight) of a window's rows, r in blocks, ascending. One workgroup does it,
-// its lanes a block each. Whoever joins this file gives row_term(r): (loss, weight) of a row.
+// its lanes a block each. Whoever joins this file gives row_term(r), the (loss, weight) of a row, and settle(), in which the
+// workgroup waits for all its memory.
 
 const PIECES: u32 = 64u;
 var<workgroup> pieces: array<vec2<f32>, PIECES>;
@@ -36,14 +37,14 @@ fn sum_rows(moment: Clock, index: u32, lanes: u32) {
     }
     for (var base = 0u; base < blocks; base += at_once) {
         if index < at_once && base + index < blocks { pieces[index] = piece(moment, base + index); }
-        workgroupBarrier();
+        settle();
         if index == 0u {
             for (var k = base; k < min(blocks, base + at_once); k++) {
                 let stop = min(moment.row0 / BLOCK * BLOCK + (k + 1u) * BLOCK - moment.row0, moment.rows);
                 if closed(moment, stop) { total += pieces[k - base]; } else { stats.open_sum = pieces[k - base]; }
             }
         }
-        workgroupBarrier();
+        settle();
     }
     if index == 0u { stats.sum = total; }
 }

@@ -46,6 +46,7 @@ pub const KEYS: &[Key] = &[
     key("train.micro_batch", MICRO_BATCH, "40").elsewhere(&["micro_batch_size"]),
     key("train.accumulation_steps", COUNT, "3").elsewhere(&["gradient_accumulation_steps", "accumulate_grad_batches"]),
     key("train.memory", r#"a size such as "256MiB""#, r#""256MiB""#).elsewhere(&["gpu_memory"]),
+    key("train.kernels", r#""auto", "ops", "fused" or "windows""#, r#""fused""#),
     key("train.tail", r#""flush", "drop" or "carry""#, r#""flush""#).elsewhere(&["drop_last"]),
     key("train.shuffle", SWITCH, "true"),
     key("train.seed", "a whole number from 0 to 9223372036854775807", "0").elsewhere(&["random_state"]),

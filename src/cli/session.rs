@@ -40,6 +40,7 @@ impl Session {
             schedule: optimizer.schedule(self.windows.updates()),
             start: self.prepared.start.clone(),
             seed: self.config.train.seed,
+            kernels: self.config.train.kernels.passes(),
             ..Settings::default()
         })
     }

@@ -29,8 +29,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The same for a driver that computes on the CPU. It has no watchdog, may be a thousand times slower and share its cores.
 const PATIENCE_WITH_A_CPU: Duration = Duration::from_secs(900);
 
-/// What is used where it is offered.
-const FEATURES: wgpu::Features = wgpu::Features::SUBGROUP;
+/// What is used where it is offered: subgroups that hand values round and wait for each other.
+pub const SUBGROUPS: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::SUBGROUP_BARRIER);
 
 /// A device, its queue and the pipelines made for it. Cloning is cheap and shares all of it.
 ///
@@ -105,7 +105,7 @@ impl Gpu {
     async fn open(choice: &Choice, limits: Option<wgpu::Limits>) -> Result<Gpu> {
         let (found, why) = adapter::choose(adapter::list().await, choice)?;
         // Whoever asks for certain limits asks for nothing else.
-        let features = if limits.is_some() { wgpu::Features::empty() } else { FEATURES & found.adapter.features() };
+        let features = if limits.is_some() { wgpu::Features::empty() } else { SUBGROUPS & found.adapter.features() };
         let limits = limits.unwrap_or_else(|| found.adapter.limits());
         let offers = found.adapter.features();
         if choice.timestamps && !offers.contains(TIMESTAMPS) {

@@ -83,7 +83,7 @@ impl Shader {
         let source = self.source();
         let broken = |message: String| Error::Internal(format!("shader {}: {message}", self.name));
         let module = naga::front::wgsl::parse_str(&source).map_err(|e| broken(e.emit_to_string(&source)))?;
-        let info = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP)
+        let info = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP | Capabilities::SUBGROUP_BARRIER)
             .subgroup_stages(ShaderStages::COMPUTE)
             .subgroup_operations(SubgroupOperationSet::all())
             .validate(&module)

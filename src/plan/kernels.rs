@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, SUBGROUPS};
 use crate::ops::linear::tiles::SMALL;
 use crate::ops::{Products, Tiles};
 
@@ -94,7 +94,7 @@ impl Kernels {
             fuse: true,
             tiles: std::env::var("ACCRUE_TILES").ok().and_then(|name| name.parse().ok()),
             cpu: info.device_type == wgpu::DeviceType::Cpu,
-            subgroups: eight && gpu.device().features().contains(wgpu::Features::SUBGROUP),
+            subgroups: eight && gpu.device().features().contains(SUBGROUPS),
             storage_buffers: gpu.limits().max_storage_buffers_per_shader_stage,
             binding: gpu.limits().max_storage_buffer_binding_size,
         }

@@ -42,9 +42,12 @@ fn a_plan_lists_all_its_memory_and_writes_nothing() {
     let sweep = planned["sweep"].as_array().unwrap();
     let bytes: Vec<u64> = sweep.iter().map(|swept| swept["bytes"].as_u64().unwrap()).collect();
     assert!(bytes.len() > 3 && bytes.first() < bytes.last(), "{bytes:?}");
-    let text = place.ok("plan c.toml --sweep");
-    for part in ["window    batch 16 in 2 micro-batches of 8", "0 linear forward", "open blocks", "sweep"] {
-        assert!(text.contains(part), "{part:?} in {text}");
+    let ways = [("ops", "0 linear forward"), ("fused", "fused.relu.cross_entropy"), ("windows", "whole windows")];
+    for (kernels, step) in ways {
+        let text = place.ok(&format!("plan c.toml --sweep --set train.kernels={kernels}"));
+        for part in ["window    batch 16 in 2 micro-batches of 8", step, "open blocks", "sweep"] {
+            assert!(text.contains(part), "{part:?} in {text}");
+        }
     }
     assert!(!place.path("metrics.jsonl").exists());
 }

@@ -7,6 +7,7 @@ use accrue::gpu::Gpu;
 use accrue::nn::{Arrays, Model};
 use accrue::ops::Reads;
 use accrue::optim::{Adam, Clip, Optimizer, Scaling, Schedule, Sgd};
+use accrue::plan::Passes;
 use accrue::train::{Event, Fit, Settings, Trainer, Update};
 use accrue::window::{Batches, Order, Tail, Windows};
 
@@ -90,6 +91,8 @@ pub struct Rest {
     /// In the place of the one batch.
     pub batches: Option<Batches>,
     pub scaling: Scaling,
+    /// In the place of our own choice.
+    pub kernels: Option<Passes>,
 }
 
 /// How the windows are cut and by which path they go to the device.
@@ -145,7 +148,8 @@ impl Task {
             None => Box::new(self.sgd),
         };
         let Rest { clip, schedule, .. } = self.rest;
-        Settings { micro_batch, optimizer, lr: self.lr, any_cut, clip, schedule, ..Settings::default() }
+        let kernels = self.rest.kernels;
+        Settings { micro_batch, optimizer, lr: self.lr, any_cut, clip, schedule, kernels, ..Settings::default() }
     }
 
     /// Samples of each update.

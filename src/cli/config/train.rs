@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Passes;
 use crate::window::{Batches, resolve_partition};
 use crate::{Error, Result, window};
 
@@ -25,6 +26,8 @@ pub struct Train {
     /// Memory on the GPU from which `micro_batch = "auto"` follows, as in "256MiB".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
+    /// Which kernels to take, where they fit the network and the adapter.
+    pub kernels: Kernels,
     /// What becomes of the samples that do not fill the last batch of an epoch.
     pub tail: Tail,
     /// Whether every epoch takes the rows in a new order.
@@ -42,6 +45,7 @@ impl Default for Train {
             micro_batch: None,
             accumulation_steps: None,
             memory: None,
+            kernels: Kernels::Auto,
             tail: Tail::Flush,
             shuffle: true,
             seed: 0,
@@ -98,6 +102,33 @@ pub enum Automatic {
     Auto,
     /// The fastest of those that fit, by a short trial.
     Fastest,
+}
+
+/// `train.kernels`: how micro-batches go through the network. It cannot change what is learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kernels {
+    /// As network and adapter suggest.
+    #[default]
+    Auto,
+    /// Op by op.
+    Ops,
+    /// The whole network in two kernels.
+    Fused,
+    /// Whole windows in one kernel.
+    Windows,
+}
+
+impl Kernels {
+    /// What is asked for, if anything is.
+    pub fn passes(self) -> Option<Passes> {
+        match self {
+            Kernels::Auto => None,
+            Kernels::Ops => Some(Passes::Ops),
+            Kernels::Fused => Some(Passes::Fused),
+            Kernels::Windows => Some(Passes::Windows),
+        }
+    }
 }
 
 /// What becomes of the samples that do not fill the last batch of an epoch.

@@ -1,0 +1,63 @@
+//! What the kernels of a network that is done at once cost: turns of loops, operations, floats.
+
+use super::steps::{FOUR, Tile};
+use super::{LAYERS, Layer, Net};
+use crate::ops::Loops;
+use crate::plan::{BLOCK, Plan};
+
+impl Net {
+    /// Products of a row forward, and on the way back, which ends above the first layer.
+    pub(super) fn products(&self, forward: bool) -> u64 {
+        let layers = self.layers.iter().skip(usize::from(!forward));
+        layers.map(|layer| (layer.inputs * layer.outputs) as u64).sum()
+    }
+
+    /// Floats of a row that pass through the arena once.
+    pub(super) fn floats(&self) -> u32 {
+        self.layers.iter().map(|layer| (layer.inputs + layer.outputs) as u32).sum()
+    }
+
+    /// Turns of the loops that a tile of rows takes.
+    pub(super) fn loops_of_tile(&self) -> u64 {
+        let wide = |columns: usize| columns.div_ceil(4 * self.lanes as usize) as u64;
+        let rows = u64::from(self.tile.div_ceil(self.lanes));
+        let mut turns = 0;
+        for layer in &self.layers {
+            let (inputs4, outputs4) = (layer.inputs.div_ceil(4) as u64, layer.outputs.div_ceil(4) as u64);
+            turns += 4 + wide(layer.outputs) * (1 + inputs4) + wide(layer.inputs) * (1 + outputs4);
+        }
+        let (first, last) = (self.layers.first(), self.layers.last());
+        let features4 = first.map_or(0, |layer| layer.inputs.div_ceil(4) as u64);
+        let outputs = last.map_or(0, |layer| layer.outputs as u64);
+        turns + rows * (2 + features4 + 5 * (outputs + 4))
+    }
+
+    /// Those of a tile of a gradient, which may be that of a bias or the window's loss.
+    pub(super) fn loops_of_gradient(&self) -> Loops {
+        Loops { fixed: LAYERS as u64 + 16, block: 40 }
+    }
+
+    /// Those of everything that one slot of whole windows can be: a micro-batch, or the parameters once.
+    pub(super) fn loops_of_windows(&self, plan: &Plan) -> Loops {
+        let (mut weights, mut biases) = (0, 0);
+        for (weight, bias) in self.layers.iter().map(|layer| self.layer_tiles(layer, FOUR)) {
+            (weights, biases) = (weights + u64::from(weight), biases + u64::from(bias));
+        }
+        let update = (plan.layout.floats() / 4) as u64 / u64::from(self.lanes);
+        let tiles = (BLOCK as u64).div_ceil(u64::from(self.tile));
+        Loops {
+            fixed: (weights + biases) * (LAYERS as u64 + 8) + update + 16,
+            block: tiles * (1 + self.loops_of_tile()) + weights * 18 + biases * 40 + 40,
+        }
+    }
+
+    /// Tiles of a layer's gradient: of its weight and of its bias.
+    pub(super) fn layer_tiles(&self, layer: &Layer, tile: Tile) -> (u32, u32) {
+        let (inputs4, outputs4) = (layer.inputs.div_ceil(4) as u32, layer.outputs.div_ceil(4) as u32);
+        (inputs4.div_ceil(self.lanes) * outputs4.div_ceil(tile.outputs), outputs4.div_ceil(self.lanes))
+    }
+
+    pub(super) fn tiles(&self, tile: Tile) -> u32 {
+        self.layers.iter().map(|layer| self.layer_tiles(layer, tile)).map(|(weight, bias)| weight + bias).sum()
+    }
+}

@@ -1,0 +1,173 @@
+//! Networks that are a chain of linear layers with one activation between them: kernels that do all of it at once, over an
+//! arena that holds all that has rows.
+
+mod loops;
+mod steps;
+
+use super::kernels::{Kernels, Passes, SUBGROUP};
+use super::limits::TURNS;
+use super::{Plan, Training};
+use crate::graph::{Graph, Kind, Tensor, pad4};
+use crate::ops::{self, Piece, Saved};
+
+/// Layers at most: the length of `layers` in `shaders/fused/net.wgsl`.
+const LAYERS: usize = 16;
+
+/// Wider layers than this are better off with kernels of their own, on a GPU.
+const NARROW: usize = 128;
+
+/// Multiplications of a micro-batch up to which one workgroup is faster than starting several kernels.
+const FEW: u64 = 300_000;
+
+/// A network as these kernels see it.
+pub(super) struct Net {
+    layers: Vec<Layer>,
+    activation: &'static [&'static str],
+    saved: Saved,
+    loss: &'static [&'static str],
+    name: String,
+    /// vec4 of the arena.
+    pub len: u64,
+    rows_at: u64,
+    tile: u32,
+    lanes: u32,
+    shared: bool,
+    /// Whether whole windows are done at once.
+    pub windows: bool,
+}
+
+struct Layer {
+    inputs: usize,
+    outputs: usize,
+    parameters: Tensor,
+    /// After the activation.
+    y: Tensor,
+    activated: bool,
+    x_at: u64,
+    y_at: u64,
+    d_at: u64,
+}
+
+/// The chain of a graph, if it is one: its layers, its activation and its loss.
+struct Chain {
+    layers: Vec<Layer>,
+    activation: Option<&'static dyn ops::Op>,
+    loss: &'static dyn ops::Op,
+}
+
+fn chain(graph: &Graph, output: Tensor, loss: Tensor) -> Option<Chain> {
+    let (last, nodes) = graph.nodes().split_last()?;
+    if last.output != loss || last.inputs.first() != Some(&output) {
+        return None;
+    }
+    let mut chain = Chain { layers: Vec::new(), activation: None, loss: last.op };
+    let mut at = graph.only(Kind::Input)?;
+    for node in nodes {
+        if node.inputs.first() != Some(&at) {
+            return None;
+        }
+        match (node.op.piece()?, chain.layers.last_mut()) {
+            (Piece::Linear, _) => chain.layers.push(Layer {
+                inputs: graph.columns(at),
+                outputs: graph.columns(node.output),
+                parameters: node.inputs[1],
+                y: node.output,
+                activated: false,
+                x_at: 0,
+                y_at: 0,
+                d_at: 0,
+            }),
+            (Piece::Activation(..), Some(layer)) if !layer.activated => {
+                if chain.activation.is_some_and(|known| known.name() != node.op.name()) {
+                    return None;
+                }
+                chain.activation = Some(node.op);
+                (layer.activated, layer.y) = (true, node.output);
+            }
+            _ => return None,
+        }
+        at = node.output;
+    }
+    // The loss's gradient is that of a sum, not of an activation.
+    let ends_well = at == output && chain.layers.last().is_some_and(|layer| !layer.activated);
+    (ends_well && chain.layers.len() <= LAYERS).then_some(chain)
+}
+
+impl Net {
+    /// The network of a graph as one chain, if it is one and the kernels for it are wanted.
+    pub(super) fn of(graph: &Graph, plan: &Plan, training: &Training) -> Option<Net> {
+        let kernels = &training.kernels;
+        if kernels.passes == Some(Passes::Ops) {
+            return None;
+        }
+        let chain = chain(graph, plan.output, training.loss)?;
+        // Without an activation any will do: no layer asks for it.
+        let activation = chain.activation.or_else(|| ops::find("relu"))?;
+        let (Piece::Activation(wgsl, saved), Piece::Loss(loss)) = (activation.piece()?, chain.loss.piece()?) else {
+            return None;
+        };
+        let lanes = if kernels.cpu { SUBGROUP } else { 4 * SUBGROUP };
+        let mut net = Net {
+            layers: chain.layers,
+            activation: wgsl,
+            saved,
+            loss,
+            name: format!("{}.{}", activation.name(), chain.loss.name()),
+            len: 0,
+            rows_at: 0,
+            tile: if plan.micro_batch < 48 { 8 } else { 16 },
+            lanes,
+            shared: kernels.subgroups && lanes == SUBGROUP,
+            windows: false,
+        };
+        net.place(plan.micro_batch);
+        net.windows = net.takes_windows(plan, training);
+        (net.fits(plan, kernels) && net.is_wanted(kernels)).then_some(net)
+    }
+
+    /// Gives everything that has rows its place in the arena.
+    fn place(&mut self, micro_batch: usize) {
+        let rows = micro_batch.next_multiple_of(16) as u64;
+        let mut at = 0;
+        let mut take = |columns: usize| {
+            let start = at;
+            at += rows * (pad4(columns) / 4) as u64;
+            start
+        };
+        let mut x_at = self.layers.first().map_or(0, |layer| take(layer.inputs));
+        for layer in &mut self.layers {
+            layer.x_at = x_at;
+            layer.y_at = take(layer.outputs);
+            layer.d_at = take(layer.outputs);
+            x_at = layer.y_at;
+        }
+        self.rows_at = take(4);
+        self.len = self.rows_at + rows;
+    }
+
+    fn fits(&self, plan: &Plan, kernels: &Kernels) -> bool {
+        let parameters = 4 * plan.layout.floats() as u64;
+        let turns = self.loops_of_tile().max(self.loops_of_gradient().of(plan.micro_batch));
+        let bytes = (16 * self.len).max(parameters);
+        turns <= TURNS && self.len < u64::from(u32::MAX) && bytes <= kernels.binding
+    }
+
+    fn is_wanted(&self, kernels: &Kernels) -> bool {
+        let narrow = self.layers.iter().all(|layer| layer.inputs.max(layer.outputs) <= NARROW);
+        self.windows || kernels.cpu || narrow || kernels.passes == Some(Passes::Fused)
+    }
+
+    fn takes_windows(&self, plan: &Plan, training: &Training) -> bool {
+        let kernels = &training.kernels;
+        let products: usize = self.layers.iter().map(|layer| layer.inputs * layer.outputs).sum();
+        let few = 3 * (products * plan.micro_batch) as u64 <= FEW;
+        let asked = kernels.passes.map_or(few, |passes| passes == Passes::Windows);
+        let turns = self.loops_of_windows(plan).of(plan.micro_batch);
+        asked && turns <= TURNS && kernels.storage_buffers >= 8 && training.clip.norm.is_none()
+    }
+
+    /// Where the values of tensors lie in the arena: first vec4, and how many of a row.
+    pub(super) fn values(&self) -> impl Iterator<Item = (Tensor, u64, u64)> {
+        self.layers.iter().map(|layer| (layer.y, layer.y_at, layer.outputs.div_ceil(4) as u64))
+    }
+}

@@ -1,0 +1,146 @@
+//! The steps of a network that is done at once: their shaders, sizes and bindings.
+
+use super::{Net, SUBGROUP};
+use crate::gpu::{Grid, Scalar, Shader};
+use crate::ops::{Place, Saved, Span, Step};
+use crate::optim::{CLOCK, STATS, UPDATE};
+use crate::plan::{Plan, Training};
+
+/// How much of a weight's gradient one workgroup does at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Tile {
+    /// Outputs, in vec4.
+    pub outputs: u32,
+    wgsl: &'static str,
+}
+
+/// What is fast.
+pub(super) const SIXTEEN: Tile = Tile { outputs: 4, wgsl: include_str!("../../../shaders/fused/tile16.wgsl") };
+
+/// What is soon compiled, and fast enough where there is little to do.
+pub(super) const FOUR: Tile = Tile { outputs: 1, wgsl: include_str!("../../../shaders/fused/tile4.wgsl") };
+
+impl Net {
+    /// Adds the steps to a plan.
+    pub(in crate::plan) fn add_to(&self, plan: &mut Plan, training: &Training) {
+        let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
+        let shader = self.shader(
+            &format!("fused.{}", self.name),
+            SIXTEEN,
+            &[include_str!("../../../shaders/fused/kernels.wgsl")],
+        );
+        let by_rows = Grid::Tiles { columns: self.lanes, rows_each: self.tile };
+        let rows = |entry| {
+            self.step(plan, SIXTEEN, Step::new("all layers", shader, entry, by_rows))
+                .loops(self.loops_of_tile(), 0)
+                .bind("sample", Place::Sample)
+                .bind("data", Place::Data)
+                .bind("parameters", Place::Parameters(all))
+        };
+        let (forward, rows) = (rows("forward"), rows("rows"));
+        let forward = forward.computes(2 * self.products(true)).moves(self.floats(), self.products(true));
+        let rows = rows
+            .computes(2 * (self.products(true) + self.products(false)))
+            .moves(2 * self.floats(), 2 * self.products(true));
+        // One more than the gradients have: the window's loss.
+        let tiles = Grid::Line((self.tiles(SIXTEEN) + 1) * self.lanes);
+        let weights = self
+            .step(plan, SIXTEEN, Step::new("all gradients", shader, "weights", tiles))
+            .loops(self.loops_of_gradient().fixed, self.loops_of_gradient().block)
+            .bind("gradients", Place::Gradients(all))
+            .bind("open_gradients", Place::OpenGradients(all))
+            .bind("stats", Place::Stats);
+        let weights = weights.computes(2 * self.products(true)).moves(2 * self.floats(), self.products(true));
+        plan.forward = vec![forward];
+        plan.micro_step = vec![rows, weights];
+        if self.windows {
+            plan.windows = vec![self.windows_step(plan, training, all)];
+        }
+    }
+
+    fn windows_step(&self, plan: &Plan, training: &Training, all: Span) -> Step {
+        let update = training.clip.apply(training.optimizer.step(all));
+        let own = update.shader.parts.last().copied().unwrap_or_default();
+        let parts = [UPDATE, own, include_str!("../../../shaders/fused/windows.wgsl")];
+        let shader = self.shader(&format!("windows.{}.{}", self.name, update.shader.name), FOUR, &parts);
+        let mut step = self
+            .step(plan, FOUR, Step::new("whole windows", shader, "windows", Grid::Group))
+            .bind("sample", Place::Sample)
+            .bind("data", Place::Data)
+            .bind("open_gradients", Place::OpenGradients(all));
+        step = step.computes(2 * (2 * self.products(true) + self.products(false))).moves(4 * self.floats(), 0);
+        step.loops = self.loops_of_windows(plan);
+        step.bindings.extend(update.bindings);
+        step.constants.extend(update.constants);
+        step
+    }
+
+    fn shader(&self, name: &str, tile: Tile, last: &[&'static str]) -> &'static Shader {
+        let lanes = if self.lanes == SUBGROUP { "const LANES: u32 = 8u;\n" } else { "const LANES: u32 = 32u;\n" };
+        let rows = if self.shared {
+            include_str!("../../../shaders/fused/shared.wgsl")
+        } else {
+            include_str!("../../../shaders/fused/plain.wgsl")
+        };
+        let mut parts = vec![
+            lanes,
+            CLOCK,
+            STATS,
+            include_str!("../../../shaders/fused/net.wgsl"),
+            include_str!("../../../shaders/lib/padding.wgsl"),
+            include_str!("../../../shaders/lib/chain.wgsl"),
+            include_str!("../../../shaders/lib/special.wgsl"),
+            include_str!("../../../shaders/lib/sum.wgsl"),
+            rows,
+            include_str!("../../../shaders/fused/rows.wgsl"),
+            include_str!("../../../shaders/fused/weights.wgsl"),
+            tile.wgsl,
+        ];
+        parts.extend(self.activation);
+        parts.extend(self.loss);
+        parts.extend(last);
+        Shader::joined(format!("{name}.{}{}", self.lanes, if self.shared { ".shared" } else { "" }), parts)
+    }
+
+    /// A step, with what all of them have: sizes, constants, the arena.
+    fn step(&self, plan: &Plan, tile: Tile, step: Step) -> Step {
+        let output = self.layers.last();
+        let mut step = step
+            .dims(&[
+                ("layers", self.layers.len() as u32),
+                ("tiles", self.tiles(tile)),
+                ("rows_at", self.rows_at as u32),
+                ("columns", output.map_or(0, |layer| layer.outputs) as u32),
+                ("y_at", output.map_or(0, |layer| layer.y_at) as u32),
+                ("y_stride4", output.map_or(0, |layer| layer.outputs.div_ceil(4)) as u32),
+                ("d_at", output.map_or(0, |layer| layer.d_at) as u32),
+                ("features4", plan.record.features.div_ceil(4) as u32),
+                ("record_stride4", (plan.record.stride / 4) as u32),
+                ("target_at", plan.record.target_at as u32),
+                ("weight_at", plan.record.weight_at as u32),
+            ])
+            .constant("TILE", f64::from(self.tile))
+            .constant("KEEPS_INPUT", f64::from(u8::from(self.saved == Saved::Input)))
+            .bind("arena", Place::Arena);
+        let mut tile_at = 0;
+        for layer in &self.layers {
+            let (weight, bias) = self.layer_tiles(layer, tile);
+            let fields = [
+                ("inputs", layer.inputs as u32),
+                ("inputs4", layer.inputs.div_ceil(4) as u32),
+                ("outputs", layer.outputs as u32),
+                ("outputs4", layer.outputs.div_ceil(4) as u32),
+                ("x_at", layer.x_at as u32),
+                ("y_at", layer.y_at as u32),
+                ("d_at", layer.d_at as u32),
+                ("parameters_at", (plan.layout.range(layer.parameters).start / 4) as u32),
+                ("activated", u32::from(layer.activated)),
+                ("tile_at", tile_at),
+                ("tiles", weight),
+            ];
+            step.layers.push(fields.map(|(name, value)| (name, Scalar::U32(value))).to_vec());
+            tile_at += weight + bias;
+        }
+        step
+    }
+}
