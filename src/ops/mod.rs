@@ -23,6 +23,7 @@ pub use linear::{Products, Tiles};
 pub use loss::Reads;
 pub use map::Saved;
 pub(crate) use mse::MSE;
+pub(crate) use relu::RELU;
 
 /// Every op there is.
 pub static ALL: &[&dyn Op] = &[
