@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::gpu::{Gpu, SUBGROUPS};
+use crate::ops::linear::tiles::SMALL;
+use crate::ops::{Products, Tiles};
 
 /// How a micro-batch goes through a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub struct Kernels {
     pub passes: Option<Passes>,
     /// Whether layers do the activations around them along the way, where they go op by op.
     pub fuse: bool,
+    /// Which kernels matrix products are asked to take, op by op; else sizes and adapter say.
+    pub tiles: Option<&'static Tiles>,
     /// Whether the adapter computes on the CPU.
     pub cpu: bool,
     /// Whether invocations come in subgroups of [`SUBGROUP`] that can hand values round.
@@ -70,6 +74,7 @@ impl Kernels {
     pub const OPS: Kernels = Kernels {
         passes: Some(Passes::Ops),
         fuse: false,
+        tiles: Some(&SMALL),
         cpu: false,
         subgroups: false,
         storage_buffers: 4,
@@ -77,19 +82,26 @@ impl Kernels {
     };
 
     /// Op by op, activations along the way: what every adapter and network can take.
-    pub const FUSED_OPS: Kernels = Kernels { fuse: true, ..Kernels::OPS };
+    pub const FUSED_OPS: Kernels = Kernels { fuse: true, tiles: None, ..Kernels::OPS };
 
-    /// The choice for an adapter. `asked` wins over the environment variable `ACCRUE_KERNELS`, and that over our own.
+    /// The choice for an adapter. `asked` wins over the environment variable `ACCRUE_KERNELS`, and that over our own;
+    /// `ACCRUE_TILES` wins over our choice of the kernels of a layer.
     pub fn of(gpu: &Gpu, asked: Option<Passes>) -> Kernels {
         let info = gpu.info();
         let eight = info.subgroup_min_size == SUBGROUP && info.subgroup_max_size == SUBGROUP;
         Kernels {
             passes: asked.or_else(|| std::env::var("ACCRUE_KERNELS").ok()?.parse().ok()),
             fuse: true,
+            tiles: std::env::var("ACCRUE_TILES").ok().and_then(|name| name.parse().ok()),
             cpu: info.device_type == wgpu::DeviceType::Cpu,
             subgroups: eight && gpu.device().features().contains(SUBGROUPS),
             storage_buffers: gpu.limits().max_storage_buffers_per_shader_stage,
             binding: gpu.limits().max_storage_buffer_binding_size,
         }
+    }
+
+    /// What the choice of kernels for matrix products follows from, in micro-batches of so many rows.
+    pub fn products(&self, rows: usize) -> Products {
+        Products { asked: self.tiles, cpu: self.cpu, subgroups: self.subgroups, rows }
     }
 }

@@ -166,7 +166,7 @@ impl Plan {
 
     fn op_by_op(&mut self, graph: &Graph, kernels: &Kernels, training: Option<&Training>) {
         let loss = training.map(|training| training.loss);
-        let fusion = Fusion::new(graph, self.output, kernels, training.is_some());
+        let fusion = Fusion::new(graph, self.output, kernels, self.micro_batch, training.is_some());
         for node in graph.nodes() {
             let list = if Some(node.output) == loss { &mut self.loss } else { &mut self.forward };
             list.extend(fusion.forward(node));
