@@ -6,6 +6,7 @@ use accrue::Result;
 use accrue::doctor::{self, Finding, Part, Report, Speed, check_ops, check_optimizers};
 use accrue::gpu::{Gpu, Scalar, Shader};
 use accrue::graph::Shape;
+use accrue::ops::linear::tiles;
 use accrue::ops::{ALL, Op, Role, Site, Span, Step};
 use accrue::optim::{self, Clip, Optimizer, Sgd};
 use accrue::plan;
@@ -34,9 +35,13 @@ fn an_adapter_that_is_right_is_called_right_and_every_kernel_there_is_was_asked(
             missing.extend(finding.is_none_or(|finding| finding.cases == 0).then_some(name));
         }
     }
+    for tiles in [&tiles::PLAIN, &tiles::TALL, &tiles::GROUP_32, &tiles::GROUP_64, &tiles::GROUP_128] {
+        let name = format!("linear.{tiles}");
+        missing.extend((!report.findings.iter().any(|finding| finding.name == name)).then_some(name));
+    }
     assert!(missing.is_empty(), "not asked: {missing:?}");
     let cuts = report.findings.iter().filter(|finding| finding.part == Part::Bits);
-    assert_eq!(cuts.count(), 4, "partitions");
+    assert_eq!(cuts.count(), 8, "partitions");
     let verdict = report.verdict();
     assert!(verdict.starts_with("all right: ") && !verdict.contains('\n'), "{verdict}");
     let Speed { encode_us, dispatch_us, submit_us, forward_gflops, copy_gbs, .. } = report.speed;
@@ -119,8 +124,8 @@ fn a_mistake_in_one_kernel_is_found_and_no_other_kernel_is_blamed() {
         (
             "forgetful",
             "linear",
-            "if now.row0 % BLOCK != 0u {",
-            "if now.row0 == 77777u {",
+            "if now.row0 % BLOCK == 0u {",
+            "if now.row0 != 77777u {",
             &["forgetful.backward_weight"],
         ),
         // 1e-5 too much; the gradient is made of it.

@@ -4,18 +4,38 @@ mod common;
 
 use accrue::doctor::Case;
 use accrue::doctor::rig::Rig;
-use accrue::graph::{Graph, Tensor};
+use accrue::gpu::Gpu;
+use accrue::graph::{Graph, Shape, Tensor};
+use accrue::ops::linear::tiles;
 use accrue::ops::{ALL, Op, Place, Role};
 use accrue::optim::{Clip, Sgd};
-use accrue::plan::Kernels;
-use common::{bits, gpu, linear, op};
+use accrue::plan::{Kernels, Passes};
+use common::{Numbers, bits, gpu, linear, op, small_gpu};
 
-/// What a window leaves, cut into micro-batches of so many rows: all gradients, and the sums.
-fn left(case: &Case, kernels: Kernels, cut: &[usize]) -> [Vec<u32>; 2] {
-    let rig = Rig::with(gpu(), case, &Sgd::default(), Clip::default(), kernels).unwrap();
+/// What a window leaves.
+#[derive(Debug, PartialEq)]
+struct Left {
+    gradients: Vec<u32>,
+    sums: Vec<u32>,
+    /// Of the last micro-batch: the gradient of the first layer's output, and the output of the network.
+    rows: [Vec<u32>; 2],
+}
+
+/// A window that is cut into micro-batches of so many rows.
+fn left(gpu: &Gpu, case: &Case, kernels: Kernels, cut: &[usize]) -> Left {
+    let rig = Rig::with(gpu, case, &Sgd::default(), Clip::default(), kernels).unwrap();
     rig.micro_steps(cut).unwrap();
-    let stats = rig.read(Place::Stats).unwrap();
-    [bits(&rig.read(Place::Gradients(rig.all())).unwrap()), bits(&stats[..2])]
+    let rows_of = |tensor, place| {
+        let columns = case.graph.columns(tensor).next_multiple_of(4);
+        bits(&rig.read(place).unwrap()[..cut.last().unwrap() * columns])
+    };
+    let gradients = bits(&rig.read(Place::Gradients(rig.all())).unwrap());
+    let sums = bits(&rig.read(Place::Stats).unwrap()[..2]);
+    let first = case.graph.nodes()[0].output;
+    let gradient = rows_of(first, Place::Gradient(first));
+    // Its memory may have been another's since.
+    rig.run(&rig.program.forward).unwrap();
+    Left { gradients, sums, rows: [gradient, rows_of(case.output, Place::Value(case.output))] }
 }
 
 /// A window in one piece, and in pieces that end inside blocks.
@@ -57,8 +77,8 @@ fn activations_done_along_the_way_give_the_same_bits() {
             for ends in [false, true] {
                 let case = chain(activation, width, ends, rows);
                 for cut in cuts(rows) {
-                    let alone = left(&case, Kernels::OPS, &cut);
-                    let along = left(&case, Kernels::FUSED_OPS, &cut);
+                    let alone = left(gpu(), &case, Kernels::OPS, &cut);
+                    let along = left(gpu(), &case, Kernels::FUSED_OPS, &cut);
                     assert!(alone == along, "{}, {rows} × {width}, {cut:?}, at the end: {ends}", activation.name());
                 }
             }
@@ -76,5 +96,80 @@ fn no_activation_between_layers_has_a_kernel_of_its_own() {
     assert_eq!(names(&plan.loss), ["both", "sum"]);
     let backward = ["backward_input", "backward_weight", "backward_input", "backward_weight", "backward_weight"];
     assert_eq!(names(&plan.gradient), backward);
-    assert_eq!(plan.dispatches_per_micro_batch(), 1 + 3 + 2 + 5, "the rows are gathered, too");
+    assert_eq!(plan.micro_batch_steps(true).len(), 1 + 3 + 2 + 5, "the rows are gathered, too");
+}
+
+/// Two layers with an activation between them.
+fn layers(activation: &str, [rows, inputs, width, outputs]: [usize; 4]) -> Case {
+    let mut graph = Graph::new();
+    let x = graph.input(inputs);
+    let first = linear(&mut graph, "first", x, width);
+    let first = apply(&mut graph, op(activation), "activation", first);
+    let output = linear(&mut graph, "second", first, outputs);
+    let name = format!("{rows} rows, {inputs} - {width} - {outputs}, {activation}");
+    Case { name, ..Case::ending(graph, output, op("mse"), rows, 9).unwrap() }
+}
+
+/// With numbers so small, and so signed, that every product is less than any number and every sum of rows is -0: a term more
+/// or less shows, even if it is 0.
+fn vanishing(mut case: Case) -> Case {
+    for (&tensor, matrix) in &mut case.given {
+        let sign = if case.graph.info(tensor).name == "first" { -1.0 } else { 1.0 };
+        matrix.values.iter_mut().for_each(|value| *value = sign * f64::from(value.abs() as f32 * 1e-25));
+        if let Shape::Parameters(parts) = case.graph.shape(tensor) {
+            let weights = parts[0].elements();
+            matrix.values[weights..].fill(-0.0);
+        }
+    }
+    case
+}
+
+/// On both sides of what an invocation, a workgroup and a block hold, and some that fit nothing.
+fn shapes() -> Vec<[usize; 4]> {
+    let mut shapes = vec![
+        [1, 1, 1, 1],
+        // No padding, but no multiple of the steps that a workgroup takes at a time either.
+        [33, 20, 36, 12],
+        [2, 3, 5, 2],
+        [8, 4, 16, 4],
+        [15, 17, 33, 9],
+        [33, 64, 65, 31],
+        [40, 200, 13, 1],
+        [70, 16, 128, 130],
+        [129, 31, 97, 64],
+        [100, 129, 200, 3],
+        [64, 150, 70, 199],
+        [257, 5, 63, 12],
+    ];
+    let mut numbers = Numbers::new(3);
+    shapes.extend((0..13).map(|_| [(); 4].map(|()| 1 + numbers.below(200))));
+    shapes
+}
+
+fn all_variants_agree(gpu: &Gpu, on: &str, shapes: &[[usize; 4]]) {
+    let adapter = Kernels::of(gpu, Some(Passes::Ops));
+    for (at, &shape) in shapes.iter().enumerate() {
+        let case = layers(["relu", "gelu"][at % 2], shape);
+        let case = if at % 4 == 1 { vanishing(case) } else { case };
+        let small = Kernels { tiles: Some(&tiles::SMALL), ..adapter };
+        let whole = left(gpu, &case, small, &[shape[0]]);
+        for cut in cuts(shape[0]) {
+            let wanted = left(gpu, &case, small, &cut);
+            assert!((&wanted.gradients, &wanted.sums) == (&whole.gradients, &whole.sums), "{} in {cut:?}", case.name);
+            for tiles in tiles::ALL {
+                let kernels = Kernels { tiles: Some(tiles), ..adapter };
+                assert!(wanted == left(gpu, &case, kernels, &cut), "{tiles} of {} in {cut:?} on {on}", case.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_kernel_variant_gives_the_same_bits() {
+    all_variants_agree(gpu(), "the adapter as it is", &shapes());
+}
+
+#[test]
+fn every_kernel_variant_gives_them_on_the_smallest_device_too() {
+    all_variants_agree(small_gpu(), "the smallest device", &shapes()[..7]);
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use accrue::gpu::{Access, Shader};
 use accrue::nn::{Layer, Model};
+use accrue::ops::linear::tiles;
 use accrue::ops::{self, Step};
 use accrue::optim::{self, Adam, Clip, Optimizer, Sgd};
 use accrue::plan::{self, Kernels, Plan, Training};
@@ -216,11 +217,19 @@ fn steps_of(layers: &[Layer], loss: &str, optimizer: &dyn Optimizer, kernels: Ke
     lists.into_iter().flatten().chain(plan.update).collect()
 }
 
-/// Every step of networks with each activation and loss, trained by each kind of optimizer, for each choice of kernels.
+/// Every step of networks with each activation and loss, trained by each kind of optimizer, for each choice of kernels; and
+/// every way to make a layer, with each activation.
 fn steps() -> Vec<Step> {
     let momentum = Sgd { momentum: 0.9, nesterov: true, ..Sgd::default() };
     let optimizers: [&dyn Optimizer; 3] = [&Sgd::default(), &momentum, &Adam::decoupled()];
     let mut steps = Vec::new();
+    for (tiles, activation) in
+        tiles::ALL.into_iter().flat_map(|tiles| ops::activations().into_iter().map(move |name| (tiles, name)))
+    {
+        let kernels = Kernels { tiles: Some(tiles), subgroups: true, ..Kernels::FUSED_OPS };
+        let layers = [5.into(), activation.into(), 6.into(), 7.into()];
+        steps.extend(steps_of(&layers, "mse", optimizers[0], kernels, 8));
+    }
     for (loss, optimizer) in ops::losses().into_iter().flat_map(|loss| optimizers.map(|optimizer| (loss, optimizer))) {
         for activation in ops::activations() {
             let layers = [5.into(), activation.into(), 6.into(), activation.into(), 3.into()];

@@ -20,21 +20,26 @@ override ACCUMULATE: bool = false;
 
 @group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
 var<private> size: Dims;
-@group(0) @binding(2) var<storage, read> left: array<vec4<f32>>;                    // forward x, else dy: (rows, outputs)
-@group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;              // weight (outputs, inputs), bias (outputs)
+var<private> lane: u32;
+@group(0) @binding(2) var<storage, read> left: array<vec4<f32>>;                    // x forward, dy backward
+@group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;              // weight (outputs, inputs), bias
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;                 // (rows, outputs)
 @group(0) @binding(5) var<storage, read_write> dx: array<vec4<f32>>;                // (rows, inputs)
 @group(0) @binding(6) var<storage, read> x: array<vec4<f32>>;                       // (rows, inputs)
 @group(0) @binding(7) var<storage, read_write> dparameters: array<vec4<f32>>;       // as parameters
 @group(0) @binding(8) var<storage, read_write> open_parameters: array<vec4<f32>>;   // as parameters: the open block
 
+fn left_at(at: u32) -> vec4<f32> { return left[at]; }
+
 fn put_y(r: u32, o: u32, value: vec4<f32>) {
+    if r >= now.rows || o >= size.outputs4 { return; }
     let keep = real(o, size.outputs);
     let at = r * size.outputs4 + o;
     y[at] = select(vec4(0.0), activated(at, select(vec4(0.0), value, keep)), keep);
 }
 
 fn put_dx(r: u32, i: u32, value: vec4<f32>) {
+    if r >= now.rows || i >= size.inputs4 { return; }
     let at = r * size.inputs4 + i;
     let d = select(vec4(0.0), through(at, value), real(i, size.inputs));
     if ACCUMULATE { dx[at] += d; } else { dx[at] = d; }

@@ -1,22 +1,14 @@
-// One invocation makes a tile of 4 × 4 elements and needs no workgroup memory.
+// One invocation makes a tile of 4 × 4 elements and needs no workgroup memory. Constants in front of this file say how many
+// invocations a workgroup has.
 
-// Rows 4·row4 … 4·row4 + 3 of the weight at one column of vec4.
-fn weight(row4: u32, column4: u32) -> mat4x4<f32> {
-    let at = 4u * row4 * size.inputs4 + column4;
-    return mat4x4(
-        parameters[at], parameters[at + size.inputs4],
-        parameters[at + 2u * size.inputs4], parameters[at + 3u * size.inputs4],
-    );
-}
-
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(WIDE, HIGH)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
     let o = id.x;
     let r = 4u * id.y;
     if o >= size.outputs4 || r >= now.rows { return; }
-    let bias = parameters[4u * size.outputs4 * size.inputs4 + o];
+    let bias = parameters[bias_at(o)];
     var c0 = bias;
     var c1 = bias;
     var c2 = bias;
@@ -35,7 +27,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     put_y(r + 3u, o, c3);
 }
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(WIDE, HIGH)
 fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
@@ -61,15 +53,8 @@ fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 
 fn weight_gradient(o: u32, i: u32) {
-    let at = (vec4(4u * o) + vec4(0u, 1u, 2u, 3u)) * size.inputs4 + i;
-    var total = mat4x4<f32>();
-    if now.first == 0u {
-        total = mat4x4(dparameters[at.x], dparameters[at.y], dparameters[at.z], dparameters[at.w]);
-    }
-    var part = mat4x4<f32>();
-    if now.row0 % BLOCK != 0u {
-        part = mat4x4(open_parameters[at.x], open_parameters[at.y], open_parameters[at.z], open_parameters[at.w]);
-    }
+    var total = total_of(o, i);
+    let part = part_of(o, i);
     var p0 = part[0];
     var p1 = part[1];
     var p2 = part[2];
@@ -93,41 +78,11 @@ fn weight_gradient(o: u32, i: u32) {
             p3 = vec4(0.0);
         }
     }
-    let keep = real(i, size.inputs);
-    let rows = real(o, size.outputs);
-    dparameters[at.x] = select(vec4(0.0), total[0], keep & vec4(rows.x));
-    dparameters[at.y] = select(vec4(0.0), total[1], keep & vec4(rows.y));
-    dparameters[at.z] = select(vec4(0.0), total[2], keep & vec4(rows.z));
-    dparameters[at.w] = select(vec4(0.0), total[3], keep & vec4(rows.w));
-    if !closed(now, now.rows) {
-        open_parameters[at.x] = p0;
-        open_parameters[at.y] = p1;
-        open_parameters[at.z] = p2;
-        open_parameters[at.w] = p3;
-    }
-}
-
-fn bias_gradient(o: u32) {
-    let at = 4u * size.outputs4 * size.inputs4 + o;
-    var total = vec4(0.0);
-    if now.first == 0u { total = dparameters[at]; }
-    var part = vec4(0.0);
-    if now.row0 % BLOCK != 0u { part = open_parameters[at]; }
-    var r = 0u;
-    while r < now.rows {
-        let stop = block_stop(now, r);
-        for (; r < stop; r++) { part += left[r * size.outputs4 + o]; }
-        if closed(now, r) {
-            total += part;
-            part = vec4(0.0);
-        }
-    }
-    dparameters[at] = select(vec4(0.0), total, real(o, size.outputs));
-    if !closed(now, now.rows) { open_parameters[at] = part; }
+    put_gradient(o, i, total, mat4x4(p0, p1, p2, p3));
 }
 
 // One column of invocations more than the weight has: the bias.
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(WIDE, HIGH)
 fn backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];

@@ -26,6 +26,7 @@ pub mod rig;
 pub mod speed;
 mod tolerance;
 pub mod updates;
+mod variants;
 
 use std::fmt;
 use std::time::Instant;
@@ -166,6 +167,7 @@ pub fn check(gpu: &Gpu, mut watch: impl FnMut(&Finding)) -> Result<Report> {
     ];
     check_optimizers(gpu, &optimizers, &mut found)?;
     kernels::check_rest(gpu, &mut found)?;
+    variants::check(gpu, &mut found)?;
     bits::check(gpu, &mut found)?;
     let speed = speed::measure(gpu)?;
     Ok(Report { findings, speed, seconds: start.elapsed().as_secs_f64() })

@@ -10,6 +10,7 @@ use super::rig::Rig;
 use crate::gpu::{Dispatch, Gpu, encode, usage};
 use crate::graph::Graph;
 use crate::optim::{Clip, Sgd};
+use crate::plan::{Kernels, Passes};
 use crate::{Error, Result};
 
 /// Rows, inputs and outputs of the layer that is measured.
@@ -112,13 +113,15 @@ fn overhead(gpu: &Gpu) -> Result<(f64, f64, f64)> {
     Ok((1e6 * encoded / (MANY + 1) as f64, 1e6 * (many - one).max(0.0) / MANY as f64, 1e6 * one))
 }
 
-/// GFLOP/s of the three kernels of a linear layer of [`SIZE`]³: forward, input gradient, weight gradient.
+/// GFLOP/s of the three kernels of a linear layer of [`SIZE`]³, as this adapter takes them: forward, input gradient, weight
+/// gradient.
 ///
 /// # Errors
 /// What the driver has against it.
 pub fn matrices(gpu: &Gpu) -> Result<[f64; 3]> {
     let case = layer(SIZE, SIZE, SIZE)?;
-    let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
+    let kernels = Kernels::of(gpu, Some(Passes::Ops));
+    let rig = Rig::with(gpu, &case, &Sgd::default(), Clip::default(), kernels)?;
     rig.micro_step()?;
     let flops = 2.0 * (SIZE * SIZE * SIZE) as f64;
     let mut all = [0.0; 3];

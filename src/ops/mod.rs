@@ -19,9 +19,11 @@ use crate::gpu::{Cost, Grid, Label, Scalar, Shader};
 use crate::graph::{Graph, Node, Shape, Tensor, pad4};
 use crate::twin::Matrix;
 
+pub use linear::{Products, Tiles};
 pub use loss::Reads;
 pub use map::Saved;
 pub(crate) use mse::MSE;
+pub(crate) use relu::RELU;
 
 /// Every op there is.
 pub static ALL: &[&dyn Op] = &[
@@ -127,6 +129,8 @@ pub struct Site<'a> {
     pub wants: Vec<Option<Write>>,
     /// What the op's kernels do along the way; only a [`Piece::Linear`] is asked to do anything.
     pub along: Along,
+    /// What the choice of kernels for matrix products follows from.
+    pub products: Products,
 }
 
 /// The activations around a layer that have no kernels of their own.

@@ -2,20 +2,27 @@
 
 use super::kernels::Kernels;
 use crate::graph::{Graph, Node, Tensor};
-use crate::ops::{Activation, Along, Piece, Saved, Site, Step, Write};
+use crate::ops::{Activation, Along, Piece, Products, Saved, Site, Step, Write};
 
 /// A graph and what its layers do along the way.
 pub(super) struct Fusion<'a> {
     graph: &'a Graph,
     output: Tensor,
     fuse: bool,
+    products: Products,
     trains: bool,
 }
 
 impl<'a> Fusion<'a> {
     /// For a network with this output, for inference or for training.
-    pub(super) fn new(graph: &'a Graph, output: Tensor, kernels: &Kernels, trains: bool) -> Fusion<'a> {
-        Fusion { graph, output, fuse: kernels.fuse, trains }
+    pub(super) fn new(
+        graph: &'a Graph,
+        output: Tensor,
+        kernels: &Kernels,
+        micro_batch: usize,
+        trains: bool,
+    ) -> Fusion<'a> {
+        Fusion { graph, output, fuse: kernels.fuse, products: kernels.products(micro_batch), trains }
     }
 
     /// The kernel of a node forward, if it has one of its own.
@@ -35,7 +42,7 @@ impl<'a> Fusion<'a> {
         if is_layer(node) {
             along = Along { below: self.done_below(node.inputs[0]), above: self.done_above(node.output) };
         }
-        Site { graph: self.graph, node, wants, along }
+        Site { graph: self.graph, node, wants, along, products: self.products }
     }
 
     /// The activation of a layer's output, if nobody else reads that.

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::gpu::{Gpu, SUBGROUPS};
+use crate::ops::linear::tiles::SMALL;
+use crate::ops::{Products, Tiles};
 
 /// How a micro-batch goes through a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +36,7 @@ impl Passes {
 
     /// What the environment variable `ACCRUE_KERNELS` asks for.
     pub fn from_environment() -> Option<Passes> {
-        std::env::var("ACCRUE_KERNELS").ok()?.parse().ok()
+        wish("ACCRUE_KERNELS")
     }
 }
 
@@ -60,6 +62,8 @@ pub struct Kernels {
     pub passes: Option<Passes>,
     /// Whether layers do the activations around them along the way, where they go op by op.
     pub fuse: bool,
+    /// Which kernels matrix products are asked to take, op by op; else sizes and adapter say.
+    pub tiles: Option<&'static Tiles>,
     /// Whether the adapter computes on the CPU.
     pub cpu: bool,
     /// Whether invocations come in subgroups of [`SUBGROUP`] that can hand values round.
@@ -78,6 +82,7 @@ impl Kernels {
     pub const OPS: Kernels = Kernels {
         passes: Some(Passes::Ops),
         fuse: false,
+        tiles: Some(&SMALL),
         cpu: false,
         subgroups: false,
         storage_buffers: 4,
@@ -85,19 +90,32 @@ impl Kernels {
     };
 
     /// Op by op, activations along the way: what every adapter and network can take.
-    pub const FUSED_OPS: Kernels = Kernels { fuse: true, ..Kernels::OPS };
+    pub const FUSED_OPS: Kernels = Kernels { fuse: true, tiles: None, ..Kernels::OPS };
 
-    /// The choice for an adapter. `asked` wins over the environment variable `ACCRUE_KERNELS`, and that over our own.
+    /// The choice for an adapter. `asked` wins over the environment variable `ACCRUE_KERNELS`, and that over our own;
+    /// `ACCRUE_TILES` wins over our choice of the kernels of a layer.
     pub fn of(gpu: &Gpu, asked: Option<Passes>) -> Kernels {
         let info = gpu.info();
         let eight = info.subgroup_min_size == SUBGROUP && info.subgroup_max_size == SUBGROUP;
         Kernels {
             passes: asked.or_else(Passes::from_environment),
             fuse: true,
+            tiles: wish("ACCRUE_TILES"),
             cpu: info.device_type == wgpu::DeviceType::Cpu,
             subgroups: eight && gpu.device().features().contains(SUBGROUPS),
             storage_buffers: gpu.limits().max_storage_buffers_per_shader_stage,
             binding: gpu.limits().max_storage_buffer_binding_size,
         }
     }
+
+    /// What the choice of kernels for matrix products follows from, in micro-batches of so many rows.
+    pub fn products(&self, rows: usize) -> Products {
+        Products { asked: self.tiles, cpu: self.cpu, subgroups: self.subgroups, rows }
+    }
+}
+
+/// What an environment variable asks for. One that cannot be understood changes nothing but is told.
+fn wish<T: FromStr<Err = String>>(variable: &str) -> Option<T> {
+    let text = std::env::var(variable).ok()?;
+    text.parse().inspect_err(|message| log::warn!("{variable}: {message}; it is ignored")).ok()
 }

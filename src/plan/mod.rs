@@ -166,7 +166,7 @@ impl Plan {
 
     fn op_by_op(&mut self, graph: &Graph, kernels: &Kernels, training: Option<&Training>) {
         let loss = training.map(|training| training.loss);
-        let fusion = Fusion::new(graph, self.output, kernels, training.is_some());
+        let fusion = Fusion::new(graph, self.output, kernels, self.micro_batch, training.is_some());
         for node in graph.nodes() {
             let list = if Some(node.output) == loss { &mut self.loss } else { &mut self.forward };
             list.extend(fusion.forward(node));
@@ -192,12 +192,13 @@ impl Plan {
         }
     }
 
-    /// Dispatches of one micro-batch.
-    pub fn dispatches_per_micro_batch(&self) -> usize {
+    /// The steps of one micro-batch, which comes out of the data on the GPU if that is `resident`.
+    pub fn micro_batch_steps(&self, resident: bool) -> Vec<&Step> {
         if !self.micro_step.is_empty() {
-            return self.micro_step.len();
+            return self.micro_step.iter().collect();
         }
-        self.gather.len() + self.forward.len() + self.loss.len() + self.gradient.len()
+        let gather = if resident { &self.gather[..] } else { &[] };
+        [gather, &self.forward, &self.loss, &self.gradient].into_iter().flatten().collect()
     }
 
     fn lists(&self) -> [(&'static str, &[Step]); 8] {

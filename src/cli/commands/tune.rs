@@ -22,10 +22,7 @@ const NOT_TAKEN: &str = "not for this network on this adapter, or for data that 
 /// Measures what kernels there are for a configuration, and keeps what is fastest for `train`, `plan` and `verify`.
 pub fn tune(arguments: &Tune) -> Result<(), Stop> {
     let Some(config) = &arguments.config else { return Ok(forget(arguments)?) };
-    if let Some(passes) = Passes::from_environment() {
-        let message = format!("{passes} goes before what is measured; unset it to tune");
-        return Err(Error::config("ACCRUE_KERNELS", message).into());
-    }
+    check_environment()?;
     let mut config = Config::load(config, &arguments.sets)?;
     let asked = std::mem::replace(&mut config.train.kernels, Kernels::Auto).passes();
     let unused = asked.map(|asked| format!("as long as the configuration says train.kernels = \"{asked}\""));
@@ -40,6 +37,16 @@ pub fn tune(arguments: &Tune) -> Result<(), Stop> {
         lines(&report).join("\n")
     };
     print(&(text + "\n"))?;
+    Ok(())
+}
+
+/// What is asked for there would be measured in place of what training takes without it.
+fn check_environment() -> Result<()> {
+    for name in ["ACCRUE_KERNELS", "ACCRUE_TILES"] {
+        if let Ok(asked) = std::env::var(name) {
+            return Err(Error::config(name, format!("{asked:?} goes before what is measured; unset it to tune")));
+        }
+    }
     Ok(())
 }
 

@@ -1,22 +1,29 @@
 //! A linear layer: `y[r,o] = bias[o] + Σ_i x[r,i] · weight[o,i]`
 
+pub mod tiles;
+
 use super::map::{CLOCK, PADDING, SPECIAL};
 use super::{Activation, Op, Piece, Place, Role, Saved, Site, Step, rows};
-use crate::gpu::{Grid, Shader};
+use crate::gpu::Shader;
 use crate::graph::{Part, Shape};
 use crate::twin::Matrix;
+pub use tiles::{Products, Tiles};
 
 /// A linear layer: `y[r,o] = bias[o] + Σ_i x[r,i] · weight[o,i]`
-pub static LINEAR: Linear =
-    Linear { shader: Shader { name: "linear", parts: &[CLOCK, PADDING, CHAIN, SIZES, IDENTITY, SMALL] } };
+pub static LINEAR: Linear = Linear {
+    shader: Shader {
+        name: "linear",
+        parts: &[CLOCK, PADDING, CHAIN, SIZES, GRADIENT, tiles::SMALL.parts[0], tiles::SMALL.parts[1], IDENTITY],
+    },
+};
 
-const CHAIN: &str = include_str!("../../shaders/lib/chain.wgsl");
-const SIZES: &str = include_str!("../../shaders/linear/sizes.wgsl");
-const IDENTITY: &str = include_str!("../../shaders/linear/identity.wgsl");
-const THROUGH: &str = include_str!("../../shaders/linear/through.wgsl");
-const KEEPS_X: &str = include_str!("../../shaders/linear/keeps_x.wgsl");
-const KEEPS_Y: &str = include_str!("../../shaders/linear/keeps_y.wgsl");
-const SMALL: &str = include_str!("../../shaders/linear/small.wgsl");
+const CHAIN: &str = include_str!("../../../shaders/lib/chain.wgsl");
+const SIZES: &str = include_str!("../../../shaders/linear/sizes.wgsl");
+const IDENTITY: &str = include_str!("../../../shaders/linear/identity.wgsl");
+const THROUGH: &str = include_str!("../../../shaders/linear/through.wgsl");
+const KEEPS_X: &str = include_str!("../../../shaders/linear/keeps_x.wgsl");
+const KEEPS_Y: &str = include_str!("../../../shaders/linear/keeps_y.wgsl");
+const GRADIENT: &str = include_str!("../../../shaders/linear/gradient.wgsl");
 
 /// The op [`LINEAR`].
 pub struct Linear {
@@ -28,21 +35,33 @@ pub fn parts(inputs: usize, outputs: usize) -> Vec<Part> {
     vec![Part { name: "weight", shape: vec![outputs, inputs] }, Part { name: "bias", shape: vec![outputs] }]
 }
 
-/// The kernels of a layer with an activation.
-fn joined(activation: &Activation) -> &'static Shader {
+/// The kernels of a layer, made this way, with an activation or none.
+fn joined(tiles: &Tiles, activation: Option<&Activation>) -> &'static Shader {
+    let mut parts = vec![CLOCK, PADDING, CHAIN, SIZES, GRADIENT];
+    parts.extend(tiles.parts);
+    let Some(activation) = activation else {
+        parts.push(IDENTITY);
+        return Shader::joined(format!("linear.{tiles}"), parts);
+    };
     let (keeps, how) = match activation.saved {
         Some(Saved::Input) => (KEEPS_X, "keeping"),
         _ => (KEEPS_Y, "along"),
     };
-    let mut parts = vec![CLOCK, PADDING, CHAIN, SIZES, SPECIAL, THROUGH, keeps, SMALL];
+    parts.extend([SPECIAL, THROUGH, keeps]);
     parts.extend(activation.wgsl);
-    Shader::joined(format!("linear.{}.{how}", activation.name), parts)
+    Shader::joined(format!("linear.{tiles}.{}.{how}", activation.name), parts)
 }
 
 impl Linear {
-    fn step(&self, site: &Site, entry: &'static str, grid: Grid, activation: Option<&Activation>) -> Step {
+    fn step(&self, site: &Site, entry: &'static str, tiles: &Tiles, activation: Option<&Activation>) -> Step {
         let (x, y) = (site.input(0), site.output());
         let (inputs, outputs) = (site.columns(x), site.columns(y));
+        let (inputs4, outputs4) = (inputs.div_ceil(4), outputs.div_ceil(4));
+        let (grid, loops) = match entry {
+            "forward" => (tiles.rows(outputs4), tiles.loops_of_rows(inputs4)),
+            "backward_input" => (tiles.rows(inputs4), tiles.loops_of_rows(outputs4)),
+            _ => (tiles.gradient(outputs4, inputs4), tiles.loops_of_gradient()),
+        };
         // Each of the three kernels passes over x or its gradient, y's, and the parameters or theirs.
         let weights = u64::from(inputs) * u64::from(outputs);
         let mut step = site
@@ -50,14 +69,16 @@ impl Linear {
             .dims(&[
                 ("inputs", inputs),
                 ("outputs", outputs),
-                ("inputs4", inputs.div_ceil(4)),
-                ("outputs4", outputs.div_ceil(4)),
+                ("inputs4", inputs4),
+                ("outputs4", outputs4),
                 ("x_stride4", site.stride(x) / 4),
             ])
             .computes(2 * weights)
             .moves(inputs + outputs, weights + u64::from(outputs));
-        if let Some(activation) = activation {
-            step.shader = joined(activation);
+        step.loops = loops;
+        step.constants.extend(tiles.constants.iter().map(|&(name, value)| (name, f64::from(value))));
+        if *tiles != tiles::SMALL || activation.is_some() {
+            step.shader = joined(tiles, activation);
         }
         step
     }
@@ -87,11 +108,10 @@ impl Op for Linear {
     }
 
     fn forward(&self, site: &Site) -> Step {
-        let columns = site.columns(site.output()).div_ceil(4);
         let above = site.along.above.as_ref();
+        let tiles = site.products.tiles(site.products.rows, site.columns(site.output()) as usize);
         let step = self
-            .step(site, "forward", Grid::Tiles { columns, rows_each: 4 }, above)
-            .loops(u64::from(site.columns(site.input(0)).div_ceil(4)), 0)
+            .step(site, "forward", tiles, above)
             .bind("left", Place::Value(site.input(0)))
             .bind("parameters", Place::Value(site.input(1)))
             .bind("y", Place::Value(above.map_or(site.output(), |activation| activation.y)));
@@ -105,13 +125,12 @@ impl Op for Linear {
 
     fn backward(&self, site: &Site) -> Vec<Step> {
         let (x, parameters, y) = (site.input(0), site.input(1), site.output());
-        let inputs4 = site.columns(x).div_ceil(4);
+        let (inputs, outputs) = (site.columns(x) as usize, site.columns(y) as usize);
         let mut steps = Vec::new();
         if let Some(write) = site.wants[0] {
             let below = site.along.below.as_ref();
             let input = self
-                .step(site, "backward_input", Grid::Tiles { columns: inputs4, rows_each: 4 }, below)
-                .loops(u64::from(site.columns(y).div_ceil(4)), 0)
+                .step(site, "backward_input", site.products.tiles(site.products.rows, inputs), below)
                 .bind("left", Place::Gradient(y))
                 .bind("parameters", Place::Value(parameters))
                 .bind("dx", Place::Gradient(below.map_or(x, |activation| activation.x)))
@@ -121,12 +140,8 @@ impl Op for Linear {
                 None => input,
             });
         }
-        // One column more than the weight has: the bias.
-        let grid = Grid::Fixed { columns: inputs4 + 1, rows: site.columns(y).div_ceil(4) };
         let weight = self
-            .step(site, "backward_weight", grid, None)
-            // Where an invocation does a bias, it passes the loops of a weight once.
-            .loops(8, 34)
+            .step(site, "backward_weight", site.products.tiles(outputs, inputs), None)
             .bind("x", Place::Value(x))
             .bind("left", Place::Gradient(y))
             .bind("dparameters", Place::Gradient(parameters))

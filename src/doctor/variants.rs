@@ -1,0 +1,89 @@
+//! The other kernels of layers beside those that are held against their twins: all must give the same bits.
+
+use super::case::{self, linear};
+use super::rig::Rig;
+use super::{Case, Finding, Part};
+use crate::gpu::Gpu;
+use crate::graph::Graph;
+use crate::ops::linear::tiles::{self, SMALL};
+use crate::ops::{self, Op, Place, Role};
+use crate::optim::{Clip, Sgd};
+use crate::plan::Kernels;
+use crate::{Error, Result};
+
+/// Rows, the features, and the outputs of the layers: neither fits what a workgroup makes.
+const ROWS: usize = 75;
+const FEATURES: usize = 21;
+const WIDTHS: [usize; 3] = [44, 70, 5];
+
+/// Layers with each activation along the way, and layers made in each way that this device can.
+///
+/// # Errors
+/// When nothing can be said: the device is lost or has no memory left.
+pub(super) fn check(gpu: &Gpu, mut watch: impl FnMut(Finding)) -> Result<()> {
+    for activation in ops::ALL.iter().copied().filter(|op| op.role() == Role::Activation) {
+        let case = network(activation)?;
+        let along = Kernels { fuse: true, ..Kernels::OPS };
+        watch(finding(gpu, &case, format!("linear + {}", activation.name()), [Kernels::OPS, along])?);
+    }
+    let case = network(&ops::RELU)?;
+    for tiles in tiles::ALL.into_iter().filter(|&tiles| *tiles != SMALL) {
+        let small = Kernels { tiles: Some(&SMALL), ..Kernels::of(gpu, None) };
+        let other = Kernels { tiles: Some(tiles), ..small };
+        if other.products(ROWS).tiles(ROWS, FEATURES) == tiles {
+            watch(finding(gpu, &case, format!("linear.{tiles}"), [small, other])?);
+        }
+    }
+    Ok(())
+}
+
+fn network(activation: &'static dyn Op) -> Result<Case> {
+    let mut graph = Graph::new();
+    let mut at = graph.input(FEATURES);
+    for (name, width) in ["first", "second", "last"].into_iter().zip(WIDTHS) {
+        at = linear(&mut graph, name, at, width)?;
+        if name != "last" {
+            at = graph.apply(activation, "activation", &[at])?;
+        }
+    }
+    Case::ending(graph, at, case::mse(), ROWS, 13)
+}
+
+/// What one choice of kernels leaves beside what another does, of a window at once and of one that is cut inside blocks.
+fn finding(gpu: &Gpu, case: &Case, name: String, [known, other]: [Kernels; 2]) -> Result<Finding> {
+    let cuts: [&[usize]; 2] = [&[ROWS], &[5, 40, ROWS - 45]];
+    let mut wrong = None;
+    for cut in cuts {
+        wrong = wrong.or(match (left(gpu, case, known, cut), left(gpu, case, other, cut)) {
+            (Ok(known), Ok(other)) => apart(&known, &other).map(|place| format!("{place}, in {cut:?} rows")),
+            (Err(Error::Internal(message)), _) | (_, Err(Error::Internal(message))) => Some(message),
+            (Err(error), _) | (_, Err(error)) => return Err(error),
+        });
+    }
+    Ok(Finding { part: Part::Kernel, name, cases: cuts.len(), rounding: None, wrong })
+}
+
+/// The gradients of all parameters after a window.
+fn left(gpu: &Gpu, case: &Case, kernels: Kernels, cut: &[usize]) -> Result<Vec<f32>> {
+    let kernels = Kernels { passes: Kernels::OPS.passes, ..kernels };
+    let rig = Rig::with(gpu, case, &Sgd::default(), Clip::default(), kernels)?;
+    rig.micro_steps(cut)?;
+    rig.read(Place::Gradients(rig.all()))
+}
+
+fn apart(known: &[f32], other: &[f32]) -> Option<String> {
+    let at = (0..known.len()).find(|&at| known[at].to_bits() != other[at].to_bits())?;
+    Some(format!("gradient[{at}] is {:e}, but {:e} by the kernels of other sizes", other[at], known[at]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::apart;
+
+    #[test]
+    fn zeros_of_different_signs_are_apart() {
+        assert_eq!(apart(&[1.0, 0.0], &[1.0, 0.0]), None);
+        let text = apart(&[1.0, 0.0], &[1.0, -0.0]).unwrap();
+        assert_eq!(text, "gradient[1] is -0e0, but 0e0 by the kernels of other sizes");
+    }
+}

@@ -1,0 +1,207 @@
+//! Which of several kernels makes a matrix product. All give the same bits: what they differ in is who makes which elements,
+//! and by which way both factors come to it; the sum behind an element has the same terms in the same order in all of them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::super::Loops;
+use crate::gpu::Grid;
+
+const SMALL_WGSL: &str = include_str!("../../../shaders/linear/small.wgsl");
+const OUTER: &str = include_str!("../../../shaders/lib/outer.wgsl");
+const EACH: &str = include_str!("../../../shaders/lib/plain.wgsl");
+const HANDED: &str = include_str!("../../../shaders/lib/shared.wgsl");
+const ROWS: &str = include_str!("../../../shaders/lib/rows.wgsl");
+const ROWS_WGSL: &str = include_str!("../../../shaders/linear/rows.wgsl");
+const GROUP: &str = include_str!("../../../shaders/linear/group.wgsl");
+const GROUP_WEIGHT: &str = include_str!("../../../shaders/linear/group_weight.wgsl");
+
+/// The three kernels of a layer, made one way.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Tiles {
+    /// Its name in the environment.
+    pub name: &'static str,
+    /// Its WGSL, beside what all have.
+    pub(super) parts: &'static [&'static str],
+    /// Values of its `override` constants.
+    pub(super) constants: &'static [(&'static str, u32)],
+    /// Rows, and columns in vec4, that an invocation makes of rows.
+    made: [u32; 2],
+    /// Outputs and inputs, in vec4, that it makes of a weight's gradient.
+    gradient: [u32; 2],
+    /// Invocations that make the bias's gradient, beside those of the weight.
+    bias: u32,
+    /// Turns of its loops for each vec4 that a sum has, and for each block of rows.
+    turns: [u64; 2],
+    /// Whether invocations hand values round.
+    subgroups: bool,
+}
+
+/// 4 × 4 elements an invocation, in workgroups of 8 × 8.
+pub static SMALL: Tiles = Tiles {
+    name: "small",
+    parts: &["const WIDE: u32 = 8u;\nconst HIGH: u32 = 8u;\n", SMALL_WGSL],
+    constants: &[],
+    made: [4, 1],
+    gradient: [1, 1],
+    bias: 1,
+    turns: [1, 34],
+    subgroups: false,
+};
+
+/// The same where there are few columns.
+pub static TALL: Tiles =
+    Tiles { name: "tall", parts: &["const WIDE: u32 = 2u;\nconst HIGH: u32 = 32u;\n", SMALL_WGSL], ..SMALL };
+
+/// The same where there are few rows.
+pub static FLAT: Tiles =
+    Tiles { name: "flat", parts: &["const WIDE: u32 = 32u;\nconst HIGH: u32 = 2u;\n", SMALL_WGSL], ..SMALL };
+
+/// For the CPU: all that fits into its registers, and nothing goes through workgroup memory.
+pub static PLAIN: Tiles = Tiles {
+    name: "plain",
+    parts: &[OUTER, EACH, ROWS, ROWS_WGSL],
+    constants: &[("TILE", 16), ("PAIR", 1)],
+    made: [16, 2],
+    gradient: [4, 1],
+    bias: 8,
+    turns: [1, 48],
+    subgroups: false,
+};
+
+/// For the CPU, whose subgroups are the lanes of a register: what neighbours need too, each loads a part of.
+pub static SHARED: Tiles = Tiles { name: "shared", parts: &[OUTER, HANDED, ROWS, ROWS_WGSL], subgroups: true, ..PLAIN };
+
+/// The same where there are so few columns that one vec4 for each lane is enough.
+pub static SHARED_NARROW: Tiles =
+    Tiles { name: "shared_narrow", constants: &[("TILE", 16), ("PAIR", 0)], made: [16, 1], ..SHARED };
+
+/// The same where there are few rows.
+pub static SHARED_FLAT: Tiles =
+    Tiles { name: "shared_flat", constants: &[("TILE", 8), ("PAIR", 1)], made: [8, 2], ..SHARED };
+
+/// For a GPU: a workgroup's tile is 32 × 32 elements.
+pub static GROUP_32: Tiles = Tiles {
+    name: "wg32",
+    parts: &["const WIDE: u32 = 8u;\nconst QUADS: u32 = 1u;\nconst DEEP: u32 = 16u;\n", OUTER, GROUP, GROUP_WEIGHT],
+    constants: &[],
+    made: [4, 1],
+    gradient: [1, 1],
+    bias: 0,
+    turns: [3, 100],
+    subgroups: false,
+};
+
+/// 64 × 64 elements.
+pub static GROUP_64: Tiles = Tiles {
+    name: "wg64",
+    parts: &["const WIDE: u32 = 8u;\nconst QUADS: u32 = 2u;\nconst DEEP: u32 = 16u;\n", OUTER, GROUP, GROUP_WEIGHT],
+    made: [8, 2],
+    gradient: [2, 2],
+    ..GROUP_32
+};
+
+/// 128 × 128 elements.
+pub static GROUP_128: Tiles = Tiles {
+    name: "wg128",
+    parts: &["const WIDE: u32 = 16u;\nconst QUADS: u32 = 2u;\nconst DEEP: u32 = 8u;\n", OUTER, GROUP, GROUP_WEIGHT],
+    ..GROUP_64
+};
+
+/// All of them.
+pub static ALL: [&Tiles; 10] =
+    [&SMALL, &TALL, &FLAT, &PLAIN, &SHARED, &SHARED_NARROW, &SHARED_FLAT, &GROUP_32, &GROUP_64, &GROUP_128];
+
+impl Tiles {
+    /// The invocations that make rows of so many vec4.
+    pub(super) fn rows(&self, columns4: u32) -> Grid {
+        let [rows_each, columns_each] = self.made;
+        Grid::Tiles { columns: columns4.div_ceil(columns_each), rows_each }
+    }
+
+    /// Those that make the gradients of a weight and its bias.
+    pub(super) fn gradient(&self, outputs4: u32, inputs4: u32) -> Grid {
+        let [outputs_each, inputs_each] = self.gradient;
+        let columns = inputs4.div_ceil(inputs_each).next_multiple_of(self.bias.max(1)) + self.bias;
+        Grid::Fixed { columns, rows: outputs4.div_ceil(outputs_each) }
+    }
+
+    /// Turns of the loops behind rows, for sums of so many vec4.
+    pub(super) fn loops_of_rows(&self, sum4: u32) -> Loops {
+        Loops { fixed: 16 + self.turns[0] * u64::from(sum4), block: 0 }
+    }
+
+    /// Those behind gradients.
+    pub(super) fn loops_of_gradient(&self) -> Loops {
+        Loops { fixed: 16, block: self.turns[1] }
+    }
+}
+
+impl fmt::Display for Tiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl FromStr for &'static Tiles {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<&'static Tiles, String> {
+        let names: Vec<&str> = ALL.iter().map(|tiles| tiles.name).collect();
+        let found = ALL.into_iter().find(|tiles| tiles.name == name);
+        found.ok_or_else(|| format!("{name:?} is none of {}", names.join(", ")))
+    }
+}
+
+/// What the choice follows from, beside the sizes of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Products {
+    /// What is asked for.
+    pub asked: Option<&'static Tiles>,
+    /// Whether the adapter computes on the CPU.
+    pub cpu: bool,
+    /// Whether its invocations can hand values round.
+    pub subgroups: bool,
+    /// Rows of a micro-batch.
+    pub rows: usize,
+}
+
+/// Workgroups that keep a large GPU busy; a smaller one has enough to do with them, too.
+const MANY: usize = 128;
+
+/// Rows or columns that a tile of a workgroup would be mostly empty with.
+const FEW: usize = 16;
+
+impl Products {
+    /// For a product of so many rows and columns.
+    pub fn tiles(&self, rows: usize, columns: usize) -> &'static Tiles {
+        match self.asked {
+            Some(asked) if asked.subgroups && !self.subgroups => &PLAIN,
+            Some(asked) => asked,
+            None if self.cpu => self.on_cpu(rows, columns),
+            None => on_gpu(rows, columns),
+        }
+    }
+
+    fn on_cpu(&self, rows: usize, columns: usize) -> &'static Tiles {
+        match (rows, columns) {
+            (0..8, _) | (_, 0..=16) if !self.subgroups => &SMALL,
+            _ if !self.subgroups => &PLAIN,
+            (_, 0..=32) => &SHARED_NARROW,
+            (0..=8, _) => &SHARED_FLAT,
+            _ => &SHARED,
+        }
+    }
+}
+
+fn on_gpu(rows: usize, columns: usize) -> &'static Tiles {
+    let groups = |side| rows.div_ceil(side) * columns.div_ceil(side);
+    match (rows, columns) {
+        (0..=FEW, _) => &FLAT,
+        (_, 0..=FEW) => &TALL,
+        _ if groups(128) >= MANY => &GROUP_128,
+        // Of these a processor takes several at once.
+        _ if groups(64) >= 2 * MANY => &GROUP_64,
+        _ => &GROUP_32,
+    }
+}
