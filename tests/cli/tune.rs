@@ -63,7 +63,7 @@ fn what_was_asked_for_goes_before_the_table() {
         assert!(out.contains(part), "{part:?} in {out}");
     }
     write_fastest(&place, "fused");
-    assert_eq!(kernels(&place, ""), ("fused".to_owned(), "tuned: 2.0 times as fast as windows".to_owned()));
+    assert_eq!(kernels(&place, ""), ("fused".to_owned(), "tuned: 2.04 times as fast as windows".to_owned()));
     assert_eq!(kernels(&place, "--set train.kernels=ops"), ("ops".to_owned(), "as configured".to_owned()));
     let mut command = place.command("plan c.toml");
     command.env("ACCRUE_KERNELS", "ops");

@@ -161,7 +161,7 @@ mod tests {
     fn the_fastest_is_kept_unless_it_may_be_noise() {
         let ops = |beside| fastest(&[measured(Passes::Ops, beside), measured(Passes::Fused, 1.0)], Passes::Fused);
         assert_eq!(ops(0.5), Tuned { passes: Passes::Ops, default: Passes::Fused, times_as_fast: 2.0 });
-        assert_eq!(ops(0.5).describe(), "2.0 times as fast as fused");
+        assert_eq!(ops(0.5).describe(), "2.00 times as fast as fused");
         for beside in [0.99, 1.0, 1.2, f64::NAN] {
             assert_eq!(ops(beside).passes, Passes::Fused, "{beside}");
         }

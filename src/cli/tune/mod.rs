@@ -44,6 +44,6 @@ impl Tuned {
         if self.passes == self.default {
             return "no other is faster".to_owned();
         }
-        format!("{:.1} times as fast as {}", self.times_as_fast, self.default)
+        format!("{:.2} times as fast as {}", self.times_as_fast, self.default)
     }
 }
