@@ -1,6 +1,7 @@
 //! The arguments of the command, and its `--help`.
 
 mod bench;
+mod tune;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
 pub use bench::{Bench, What};
+pub use tune::Tune;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -25,6 +27,8 @@ const AFTER_HELP: &str = "\
 \x1b[1;32mEnvironment:\x1b[0m
   \x1b[1;36mWGPU_BACKEND\x1b[0m       Only vulkan, metal or dx12
   \x1b[1;36mWGPU_ADAPTER_NAME\x1b[0m  As --adapter, which goes first
+  \x1b[1;36mACCRUE_KERNELS\x1b[0m     Take ops, fused or windows where train.kernels is auto
+  \x1b[1;36mACCRUE_CACHE\x1b[0m       The folder of the tables of accrue tune
   \x1b[1;36mNO_COLOR\x1b[0m           Print no colours
   \x1b[1;36mRUST_LOG\x1b[0m           Log error, warn, info, debug or trace
 
@@ -59,6 +63,13 @@ pub enum Command {
     Plan(Plan),
     /// Check that the bits of your own training are the same however its batches are cut.
     Verify(Verify),
+    /// Measure which kernels are fastest for your network here, and keep the answer.
+    ///
+    /// Trains on the configuration's data by each of the kernels that network and adapter can take, in rounds that take
+    /// turns, on weights that are thrown away. The fastest is kept in a table of this adapter and driver, in your cache
+    /// folder or in ACCRUE_CACHE: `train`, `plan` and `verify` look there unless the configuration names kernels. It is never
+    /// needed, and changes how long a training takes, never a bit of its result.
+    Tune(Tune),
     /// Measure a saved model on a CSV file.
     Eval(Eval),
     /// Write a saved model's predictions for the rows of a CSV file.

@@ -21,6 +21,7 @@ mod run_folder;
 mod session;
 pub mod settings;
 mod summary;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,7 @@ pub fn main() -> ExitCode {
         Command::Train(arguments) => commands::train(arguments),
         Command::Plan(arguments) => commands::plan(arguments),
         Command::Verify(arguments) => commands::verify(arguments),
+        Command::Tune(arguments) => commands::tune(arguments),
         Command::Eval(arguments) => commands::eval(arguments),
         Command::Predict(arguments) => commands::predict(arguments),
         Command::Devices => commands::devices(),

@@ -2,9 +2,10 @@
 
 use super::config::{Automatic, Config, Cut, MicroBatch};
 use super::prepare::Prepared;
+use super::tune::{Key, Table, Tuned};
 use crate::gpu::Gpu;
-use crate::plan::{Budget, Chosen, opens_blocks};
-use crate::train::{Fit, Settings, Trainer, build, choose_micro_batch, fastest, fixed_micro_batch};
+use crate::plan::{Budget, Chosen, Passes, Plan, opens_blocks};
+use crate::train::{Fit, Settings, Trainer, build, choose_micro_batch, fastest, fixed_micro_batch, plan_training};
 use crate::window::Windows;
 use crate::{Error, Result};
 
@@ -18,6 +19,8 @@ pub struct Session {
     pub cut: Cut,
     /// All windows of the run.
     pub windows: Windows,
+    /// What `accrue tune` found about the kernels, where it counts; known once there is a plan.
+    pub tuned: Option<Tuned>,
 }
 
 impl Session {
@@ -27,7 +30,7 @@ impl Session {
         let cut = config.train.cut()?;
         let tail = config.train.tail.into();
         let windows = Windows::new(prepared.train.rows(), config.train.epochs, cut.batches.clone(), tail)?;
-        Ok(Session { config, prepared, cut, windows })
+        Ok(Session { config, prepared, cut, windows, tuned: None })
     }
 
     /// The library's settings, but for the micro-batch.
@@ -40,7 +43,7 @@ impl Session {
             schedule: optimizer.schedule(self.windows.updates()),
             start: self.prepared.start.clone(),
             seed: self.config.train.seed,
-            kernels: self.config.train.kernels.passes(),
+            kernels: self.config.train.kernels.passes().or(self.tuned.as_ref().map(|tuned| tuned.passes)),
             ..Settings::default()
         })
     }
@@ -62,33 +65,91 @@ impl Session {
         Ok(given.map_or_else(|| Budget::of(gpu.info(), gpu.limits()), Budget::given))
     }
 
-    /// The micro-batch by arithmetic alone: the configured one, or the most rows that fit.
-    pub fn plan(&self, gpu: &Gpu) -> Result<Chosen> {
+    /// The plan by arithmetic alone: the configured micro-batch, or the most rows that fit, and the kernels of the table.
+    pub fn plan(&mut self, gpu: &Gpu) -> Result<Chosen> {
+        let chosen = self.untuned(gpu)?;
+        self.look_up(gpu, chosen)
+    }
+
+    fn untuned(&self, gpu: &Gpu) -> Result<Chosen> {
         let (batch, samples, model) = (self.batch(), self.prepared.train.rows(), &self.prepared.saved.model);
-        let (settings, budget) = (self.settings()?, self.budget(gpu)?);
+        let settings = self.settings()?;
         match self.cut.micro_batch {
-            MicroBatch::Automatic(_) => choose_micro_batch(gpu, model, &settings, batch, samples, &budget),
+            MicroBatch::Automatic(_) => choose_micro_batch(gpu, model, &settings, batch, samples, &self.budget(gpu)?),
             MicroBatch::Rows(rows) => {
-                // Without a budget of the user's, what was asked for is tried.
-                let budget = self.config.train.memory.is_some().then_some(&budget);
+                let budget = self.given_budget(gpu)?;
                 let rows = (rows as usize).min(batch);
                 let opens = self.cut.batches.sizes().any(|size| opens_blocks(size as usize, rows));
-                fixed_micro_batch(gpu, model, &settings, (rows, opens), samples, budget)
+                fixed_micro_batch(gpu, model, &settings, (rows, opens), samples, budget.as_ref())
             }
         }
     }
 
-    /// The trainer, with everything that it needs on the GPU.
-    pub fn trainer(&self, gpu: &Gpu) -> Result<(Trainer, Chosen)> {
-        let (batch, model) = (self.batch(), &self.prepared.saved.model);
-        let chosen = self.plan(gpu)?;
+    /// The budget that a plan is held to: without one of the user's, a micro-batch that was asked for is tried.
+    fn given_budget(&self, gpu: &Gpu) -> Result<Option<Budget>> {
+        let free = matches!(self.cut.micro_batch, MicroBatch::Rows(_)) && self.config.train.memory.is_none();
+        if free { Ok(None) } else { self.budget(gpu).map(Some) }
+    }
+
+    /// Whether a plan fits the adapter, and beside the data the memory.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] naming what is too large.
+    pub fn fits(&self, gpu: &Gpu, plan: &Plan, chosen: &Chosen) -> Result<()> {
+        plan.check(gpu)?;
+        let bytes = self.given_budget(gpu)?.map_or(u64::MAX, |budget| budget.bytes);
+        plan.fits(gpu.limits(), bytes.saturating_sub(chosen.data))
+    }
+
+    /// As [`Session::plan`], without a table and with the trial of micro-batches that the configuration may ask for.
+    pub fn settled(&self, gpu: &Gpu) -> Result<Chosen> {
+        let (chosen, model) = (self.untuned(gpu)?, &self.prepared.saved.model);
         match self.cut.micro_batch {
             MicroBatch::Automatic(Automatic::Fastest) => {
                 let data = self.prepared.train.batch();
-                let chosen = fastest(gpu, model, batch, &chosen, &data, || self.settings())?;
-                build(gpu, model, batch, chosen, || self.settings())
+                fastest(gpu, model, self.batch(), &chosen, &data, || self.settings())
             }
-            MicroBatch::Automatic(Automatic::Auto) => build(gpu, model, batch, chosen, || self.settings()),
+            _ => Ok(chosen),
+        }
+    }
+
+    /// What a table of kernels calls this training.
+    pub fn key(&self, chosen: &Chosen) -> Result<Key> {
+        let settings = self.settings()?;
+        Ok(Key {
+            network: self.prepared.saved.model.clone(),
+            optimizer: settings.optimizer.name().to_owned(),
+            clip_norm: settings.clip.norm.is_some(),
+            micro_batch: chosen.micro_batch,
+            data_on_gpu: chosen.resident,
+        })
+    }
+
+    /// Takes the kernels that a table says are fastest, unless kernels were asked for or those do not fit. The micro-batch
+    /// stays: it is what they were measured with.
+    fn look_up(&mut self, gpu: &Gpu, chosen: Chosen) -> Result<Chosen> {
+        let asked = self.config.train.kernels.passes().or_else(Passes::from_environment);
+        let table = Table::of(gpu.info()).filter(|_| asked.is_none());
+        let key = self.key(&chosen)?;
+        self.tuned = table.and_then(|table| table.find(&key));
+        if self.tuned.is_none() {
+            return Ok(chosen);
+        }
+        let plan = plan_training(gpu, &self.prepared.saved.model, &self.settings()?, &chosen)?;
+        if self.fits(gpu, &plan, &chosen).is_err() {
+            self.tuned = None;
+            return Ok(chosen);
+        }
+        Ok(Chosen { bytes: plan.bytes() + chosen.data, ..chosen })
+    }
+
+    /// The trainer, with everything that it needs on the GPU.
+    pub fn trainer(&mut self, gpu: &Gpu) -> Result<(Trainer, Chosen)> {
+        let chosen = self.settled(gpu)?;
+        let chosen = self.look_up(gpu, chosen)?;
+        let (batch, model) = (self.batch(), &self.prepared.saved.model);
+        match self.cut.micro_batch {
+            MicroBatch::Automatic(_) => build(gpu, model, batch, chosen, || self.settings()),
             MicroBatch::Rows(_) => {
                 let (micro_batch, any_cut) = (chosen.micro_batch, chosen.open_blocks);
                 let settings = Settings { micro_batch, any_cut, stream: !chosen.resident, ..self.settings()? };

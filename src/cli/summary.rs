@@ -7,7 +7,7 @@ use super::session::Session;
 use crate::data::Targets;
 use crate::gpu::{Gpu, adapter};
 use crate::nn::{Layer, Model};
-use crate::plan::{Chosen, Plan, size};
+use crate::plan::{Chosen, Passes, Plan, size};
 use crate::train::Event;
 
 /// The lines that are printed before training begins.
@@ -36,7 +36,7 @@ pub fn opening(session: &Session, gpu: &Gpu, plan: &Plan, chosen: &Chosen) -> Ve
 }
 
 /// The layers in a row: 64-64-relu-10.
-fn chain(model: &Model) -> String {
+pub fn chain(model: &Model) -> String {
     let layers = model.layers.iter().map(|layer| match layer {
         Layer::Linear(width) => width.to_string(),
         Layer::Activation(name) => name.clone(),
@@ -58,6 +58,21 @@ pub fn cut(session: &Session, chosen: &Chosen) -> String {
         MicroBatch::Automatic(_) => format!(" ({})", chosen.why),
     };
     format!("batch {batch} {how}{why}; tail {}", format!("{:?}", session.config.train.tail).to_lowercase())
+}
+
+/// How micro-batches go through the network, and why so.
+pub fn kernels(session: &Session, plan: &Plan, chosen: &Chosen) -> (Passes, String) {
+    let taken = plan.passes(chosen.resident);
+    let refused = |asked: Passes| {
+        if asked == taken { String::new() } else { format!(", but network or adapter does not take {asked}") }
+    };
+    let why = match (session.config.train.kernels.passes(), Passes::from_environment(), &session.tuned) {
+        (Some(asked), ..) => format!("as configured{}", refused(asked)),
+        (None, Some(asked), _) => format!("by ACCRUE_KERNELS{}", refused(asked)),
+        (None, None, Some(tuned)) => format!("tuned: {}", tuned.describe()),
+        (None, None, None) => "by shape and adapter".to_owned(),
+    };
+    (taken, why)
 }
 
 /// `1 update`, `2 updates`

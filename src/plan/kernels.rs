@@ -3,12 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::gpu::{Gpu, SUBGROUPS};
 use crate::ops::linear::tiles::SMALL;
 use crate::ops::{Products, Tiles};
 
 /// How a micro-batch goes through a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Passes {
     /// Op by op, each by kernels of its own.
     Ops,
@@ -29,6 +32,11 @@ impl Passes {
             Passes::Fused => "fused",
             Passes::Windows => "windows",
         }
+    }
+
+    /// What the environment variable `ACCRUE_KERNELS` asks for.
+    pub fn from_environment() -> Option<Passes> {
+        wish("ACCRUE_KERNELS")
     }
 }
 
@@ -90,7 +98,7 @@ impl Kernels {
         let info = gpu.info();
         let eight = info.subgroup_min_size == SUBGROUP && info.subgroup_max_size == SUBGROUP;
         Kernels {
-            passes: asked.or_else(|| wish("ACCRUE_KERNELS")),
+            passes: asked.or_else(Passes::from_environment),
             fuse: true,
             tiles: wish("ACCRUE_TILES"),
             cpu: info.device_type == wgpu::DeviceType::Cpu,

@@ -183,6 +183,15 @@ impl Plan {
         self.buffers.iter().map(|buffer| buffer.bytes).sum()
     }
 
+    /// How micro-batches go through the network: whole windows only out of data on the GPU, which may not be `resident`.
+    pub fn passes(&self, resident: bool) -> Passes {
+        match (self.windows.is_empty(), self.micro_step.is_empty()) {
+            (false, _) if resident => Passes::Windows,
+            (_, false) => Passes::Fused,
+            (_, true) => Passes::Ops,
+        }
+    }
+
     /// The steps of one micro-batch, which comes out of the data on the GPU if that is `resident`.
     pub fn micro_batch_steps(&self, resident: bool) -> Vec<&Step> {
         if !self.micro_step.is_empty() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::settings::Settings;
 use super::trainer::Trainer;
+use super::trial::Trial;
 use crate::data::Batch;
 use crate::gpu::Gpu;
 use crate::nn::{Model, Network};
@@ -132,8 +133,8 @@ pub fn fastest(
     loop {
         let candidate =
             Chosen { micro_batch: rows, open_blocks: opens_blocks(batch, rows), why: String::new(), ..most.clone() };
-        let (mut trainer, candidate) = build(gpu, model, batch, candidate, &settings)?;
-        let seconds = seconds_per_row(&mut trainer, batch, data)?;
+        let (trainer, candidate) = build(gpu, model, batch, candidate, &settings)?;
+        let seconds = seconds_per_row(trainer, batch, data)?;
         log::info!("micro-batch {rows}: {:.1} µs a row", 1e6 * seconds);
         if best.as_ref().is_none_or(|(least, _)| seconds < *least) {
             best = Some((seconds, candidate));
@@ -148,20 +149,13 @@ pub fn fastest(
 }
 
 /// Time of a row in the middle of three trials of a window, after one that is not counted.
-fn seconds_per_row(trainer: &mut Trainer, batch: usize, data: &Batch) -> Result<f64> {
+fn seconds_per_row(trainer: Trainer, batch: usize, data: &Batch) -> Result<f64> {
     const LONG_ENOUGH: Duration = Duration::from_millis(50);
-    let samples = trainer.format.check(data)? as u32;
-    let window: Vec<u32> = (0..batch as u32).map(|row| row % samples).collect();
-    let resident = trainer.keep(data)?;
+    let mut trial = Trial::new(trainer, batch, data)?;
     let mut once = || -> Result<f64> {
         let (start, mut rows) = (Instant::now(), 0);
         while rows == 0 || start.elapsed() < LONG_ENOUGH {
-            if resident {
-                trainer.schedule_window(&window)?;
-            } else {
-                trainer.stream_window(data, &window)?;
-            }
-            trainer.finish()?;
+            trial.run(1)?;
             rows += batch;
         }
         Ok(start.elapsed().as_secs_f64() / rows as f64)

@@ -8,6 +8,7 @@ mod profile;
 mod settings;
 mod submission;
 mod trainer;
+mod trial;
 pub mod verify;
 mod work;
 
@@ -16,3 +17,4 @@ pub use fit::{Event, Fit, Outcome};
 pub use predictor::Predictor;
 pub use settings::{Settings, Update};
 pub use trainer::Trainer;
+pub use trial::Trial;

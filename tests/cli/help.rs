@@ -8,7 +8,7 @@ use crate::place::Place;
 fn the_help_is_what_is_written_down() {
     let place = Place::new("help");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help");
-    for command in ["", "train", "plan", "verify", "doctor", "bench", "eval", "predict", "devices", "init"] {
+    for command in ["", "train", "plan", "verify", "tune", "doctor", "bench", "eval", "predict", "devices", "init"] {
         // Neither standard stream is a terminal, and `Place` says COLUMNS=100: no terminal's width matters.
         let help = place.ok(&format!("{command} --help"));
         let file = folder.join(format!("{}.txt", if command.is_empty() { "accrue" } else { command }));

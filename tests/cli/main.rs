@@ -12,4 +12,5 @@ mod repeat;
 mod runs;
 #[cfg(unix)]
 mod signals;
+mod tune;
 mod weights;

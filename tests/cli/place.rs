@@ -78,11 +78,13 @@ impl Place {
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect()
     }
 
-    /// The command with its words, to be run in this folder: no terminal, no logging, colours as by default.
+    /// The command with its words, to be run in this folder: no terminal, no logging, colours as by default, and no table of
+    /// kernels but the test's own.
     pub fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_accrue"));
         command.args(words.split_whitespace()).current_dir(&self.0);
         command.env_remove("RUST_LOG").env_remove("NO_COLOR").env("COLUMNS", "100").stdin(Stdio::null());
+        command.env("ACCRUE_CACHE", self.path("cache"));
         command
     }
 

@@ -73,7 +73,8 @@ fn count(text: &str) -> Result<usize, String> {
     count.ok_or_else(|| "give a number from 1 to 16777216".to_owned())
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+/// A time that can be waited for.
+pub fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse().ok().filter(|&seconds| seconds > 0.0 && seconds <= 3600.0);
     seconds.ok_or_else(|| "give a number above 0, up to 3600".to_owned())
 }

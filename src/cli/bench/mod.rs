@@ -10,14 +10,15 @@ use std::rc::Rc;
 use serde::Serialize;
 
 pub use cold::first_update;
-pub use table::lines;
+pub use measure::Spread;
+pub use table::{columns, lines};
 pub use workloads::{Shape, Workload};
 
 use crate::Result;
 use crate::doctor::{Device, speed};
 use crate::gpu::Gpu;
 use cold::Cold;
-use measure::{Counted, Round, Spread, Subject};
+use measure::{Counted, Round, Subject};
 use workloads::Data;
 
 /// Accumulation steps of which a sample's time is compared.

@@ -1,6 +1,6 @@
 //! What was measured, as tables for people.
 
-use super::{Accumulation, Matmul, Report, STEPS, Training, measure::Spread};
+use super::{Accumulation, Matmul, Report, STEPS, Spread, Training};
 use crate::cli::progress::{rate, three};
 use crate::plan::size;
 
@@ -124,7 +124,7 @@ fn spread(spread: &Spread, show: fn(f64) -> String) -> String {
 }
 
 /// Cells below each other: the first of a line to the left, the others to the right.
-fn columns(table: Vec<Vec<String>>) -> Vec<String> {
+pub fn columns(table: Vec<Vec<String>>) -> Vec<String> {
     let count = table.iter().map(Vec::len).max().unwrap_or(0);
     let wide = |at: usize| table.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..count).map(|at| wide(at).unwrap_or(0)).collect();

@@ -8,6 +8,7 @@ mod init;
 mod plan;
 mod predict;
 mod train;
+mod tune;
 mod verify;
 
 pub use bench::bench;
@@ -18,6 +19,7 @@ pub use init::init;
 pub use plan::plan;
 pub use predict::predict;
 pub use train::train;
+pub use tune::tune;
 pub use verify::verify;
 
 use super::args::Common;

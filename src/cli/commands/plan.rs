@@ -9,14 +9,14 @@ use crate::cli::config::Config;
 use crate::cli::exit::Stop;
 use crate::cli::progress::print;
 use crate::cli::session::Session;
-use crate::cli::summary::{cut, plural};
+use crate::cli::summary::{cut, kernels, plural};
 use crate::gpu::{Gpu, adapter};
-use crate::plan::{Budget, Chosen, opens_blocks, size};
+use crate::plan::{Budget, Chosen, Passes, opens_blocks, size};
 use crate::train::plan_training;
 
 /// Prints the plan of a configuration. Nothing is allocated for it.
 pub fn plan(arguments: &args::Plan) -> Result<(), Stop> {
-    let session = Session::new(Config::load(&arguments.config, &arguments.sets)?)?;
+    let mut session = Session::new(Config::load(&arguments.config, &arguments.sets)?)?;
     session.check_length()?;
     let gpu = open(&arguments.common)?;
     let chosen = session.plan(&gpu)?;
@@ -36,6 +36,7 @@ struct Outline {
     micro_batch: MicroBatch,
     learning_rates: Vec<Rate>,
     memory: Memory,
+    kernels: Kernels,
     steps: Steps,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     sweep: Vec<Swept>,
@@ -85,6 +86,12 @@ struct Buffer {
 }
 
 #[derive(Serialize)]
+struct Kernels {
+    taken: Passes,
+    why: String,
+}
+
+#[derive(Serialize)]
 struct Steps {
     dispatches_per_micro_batch: usize,
     dispatches_per_update: usize,
@@ -113,6 +120,7 @@ impl Outline {
         if chosen.resident {
             buffers.push(Buffer { role: "data", name: "training data".to_owned(), bytes: chosen.data });
         }
+        let (taken, why) = kernels(session, &plan, chosen);
         let (micro_batch, whole) =
             (plan.micro_batch_steps(chosen.resident), chosen.resident && !plan.windows.is_empty());
         let kernel = |step: &crate::ops::Step| format!("{:<24} {}.{}", step.label, step.shader.name, step.entry);
@@ -127,6 +135,7 @@ impl Outline {
                 data_on_gpu: chosen.resident,
             },
             learning_rates: rates(session)?,
+            kernels: Kernels { taken, why },
             steps: Steps {
                 dispatches_per_micro_batch: micro_batch.len(),
                 dispatches_per_update: plan.update.len(),
@@ -137,7 +146,7 @@ impl Outline {
                     micro_batch.into_iter().chain(&plan.update).map(kernel).collect()
                 },
             },
-            sweep: if sweep { swept(session, gpu, &budget)? } else { Vec::new() },
+            sweep: if sweep { swept(session, gpu, chosen, &budget)? } else { Vec::new() },
             memory: Memory { bytes: chosen.bytes, budget_bytes: budget.bytes, budget_from: budget.why, buffers },
             cut: cut(session, chosen),
         })
@@ -166,6 +175,7 @@ impl Outline {
         for buffer in &m.buffers {
             lines.push(format!("  {:>12}  {:<16} {}", size(buffer.bytes), buffer.role, shorten(&buffer.name)));
         }
+        lines.push(format!("kernels   {} ({})", self.kernels.taken, self.kernels.why));
         let (s, steps) = (&self.steps, self.micro_batch.accumulation_steps);
         let whole = steps * s.dispatches_per_micro_batch + s.dispatches_per_update;
         let (each, last) = (s.dispatches_per_micro_batch, s.dispatches_per_update);
@@ -235,7 +245,7 @@ fn rates(session: &Session) -> Result<Vec<Rate>> {
     Ok(rates)
 }
 
-fn swept(session: &Session, gpu: &Gpu, budget: &Budget) -> Result<Vec<Swept>> {
+fn swept(session: &Session, gpu: &Gpu, chosen: &Chosen, budget: &Budget) -> Result<Vec<Swept>> {
     let batch = session.batch();
     let settings = session.settings()?;
     let mut rows = Vec::new();
@@ -245,7 +255,7 @@ fn swept(session: &Session, gpu: &Gpu, budget: &Budget) -> Result<Vec<Swept>> {
         next *= 2;
     }
     rows.push(batch);
-    rows.push(session.plan(gpu)?.micro_batch);
+    rows.push(chosen.micro_batch);
     rows.sort_unstable();
     rows.dedup();
     let sweep = |rows: usize| {

@@ -17,11 +17,11 @@ use crate::train::{Settings, Trainer, fixed_micro_batch};
 /// Trains the first updates of a configuration under several partitions, and says whether their bits agree. With `--quiet`
 /// only what does not agree is printed.
 pub fn verify(arguments: &Verify) -> Result<(), Stop> {
-    let session = Session::new(Config::load(&arguments.config, &arguments.sets)?)?;
-    let config = &session.config;
+    let mut session = Session::new(Config::load(&arguments.config, &arguments.sets)?)?;
     let updates = arguments.updates.min(session.windows.updates());
     let gpu = open(&arguments.common)?;
     let (configured, budget) = (session.plan(&gpu)?.micro_batch, session.budget(&gpu)?);
+    let config = &session.config;
     let windows = session.windows.clone().take(updates as usize);
     let batch = windows.map(|window| window.rows).max().unwrap_or(1) as usize;
     let trials = trials(batch, configured, updates, config.train.seed);

@@ -1,0 +1,170 @@
+//! The same training by different kernels, in rounds that take turns, so that what else the machine does hits all alike.
+
+use serde::Serialize;
+
+use super::Tuned;
+use crate::cli::bench::{Spread, columns};
+use crate::cli::progress::three;
+use crate::plan::Passes;
+use crate::train::Trial;
+use crate::{Error, Result};
+
+/// Rounds that are counted.
+pub const ROUNDS: usize = 7;
+
+/// What is less than this much faster than the default is not taken for faster.
+const NOISE: f64 = 1.03;
+
+/// Kernels that can be taken.
+pub struct Candidate<'a> {
+    /// How micro-batches go through the network.
+    pub passes: Passes,
+    /// What is timed.
+    pub trial: Trial<'a>,
+}
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Accrue's.
+    pub version: &'static str,
+    /// Name, backend and driver.
+    pub adapter: String,
+    /// The network.
+    pub network: String,
+    /// What makes the updates.
+    pub optimizer: String,
+    /// Rows at once.
+    pub micro_batch: usize,
+    /// Rows of a window.
+    pub batch: usize,
+    /// Rounds.
+    pub rounds: usize,
+    /// For each of the kernels that can be taken.
+    pub kernels: Vec<Measured>,
+    /// Those that were left out, and why.
+    pub left_out: Vec<LeftOut>,
+    /// What is kept.
+    pub kept: Tuned,
+    /// Where.
+    pub file: String,
+    /// What goes before the table, and so must be taken away for it to be used.
+    pub unused: Option<String>,
+}
+
+/// Kernels that were not measured.
+#[derive(Debug, Serialize)]
+pub struct LeftOut {
+    /// How micro-batches would go through the network.
+    pub passes: Passes,
+    /// Why not.
+    pub why: String,
+}
+
+/// How fast some kernels are.
+#[derive(Debug, Serialize)]
+pub struct Measured {
+    /// How micro-batches go through the network.
+    pub passes: Passes,
+    /// Microseconds of a sample.
+    pub us_per_sample: Spread,
+    /// Their share of what the default takes, round by round.
+    pub beside_default: Spread,
+}
+
+/// Measures all candidates, and says which one to keep. `seconds` is what it should take; with windows that are longer than
+/// that allows for, each is still measured in every round.
+pub fn measure(candidates: Vec<Candidate>, default: Passes, seconds: f64) -> Result<(Vec<Measured>, Tuned)> {
+    let slice = seconds / (candidates.len() * (ROUNDS + 1)) as f64;
+    let mut counted: Vec<(Candidate, usize, Vec<f64>)> = Vec::new();
+    for mut candidate in candidates {
+        let windows = windows(&mut candidate.trial, slice)?;
+        counted.push((candidate, windows, Vec::new()));
+    }
+    for _ in 0..ROUNDS {
+        for (candidate, windows, us) in &mut counted {
+            let rows = *windows * candidate.trial.batch();
+            us.push(1e6 * candidate.trial.run(*windows)? / rows as f64);
+        }
+    }
+    let own = counted.iter().find(|(candidate, ..)| candidate.passes == default).map(|(.., us)| us.clone());
+    let own = own.ok_or_else(|| Error::Internal("the default kernels can be taken".to_owned()))?;
+    let measured = counted.into_iter().map(|(candidate, _, us)| Measured {
+        passes: candidate.passes,
+        beside_default: Spread::of(us.iter().zip(&own).map(|(us, own)| us / own)),
+        us_per_sample: Spread::of(us),
+    });
+    let measured: Vec<Measured> = measured.collect();
+    let kept = fastest(&measured, default);
+    Ok((measured, kept))
+}
+
+/// As many windows as take about so many seconds. The first one, in which drivers compile and allocate, does not count.
+fn windows(trial: &mut Trial, seconds: f64) -> Result<usize> {
+    trial.run(1)?;
+    let mut windows = 1;
+    loop {
+        let took = trial.run(windows)?;
+        if took >= seconds / 2.0 {
+            return Ok(((windows as f64 * seconds / took) as usize).max(1));
+        }
+        windows *= 2;
+    }
+}
+
+/// The fastest, but the default unless another is faster by more than noise.
+fn fastest(measured: &[Measured], default: Passes) -> Tuned {
+    let best = measured.iter().min_by(|a, b| a.beside_default.median.total_cmp(&b.beside_default.median));
+    match best.map(|best| (best.passes, 1.0 / best.beside_default.median)) {
+        Some((passes, times_as_fast)) if times_as_fast > NOISE => Tuned { passes, default, times_as_fast },
+        _ => Tuned { passes: default, default, times_as_fast: 1.0 },
+    }
+}
+
+/// All of it, for people.
+pub fn lines(report: &Report) -> Vec<String> {
+    let mut table = vec![["kernels", "µs a sample", "beside the default"].map(str::to_owned).to_vec()];
+    for one in &report.kernels {
+        let beside = if one.passes == report.kept.default {
+            "the default".to_owned()
+        } else {
+            format!("× {:.2}", one.beside_default.median)
+        };
+        table.push(vec![one.passes.to_string(), three(one.us_per_sample.median), beside]);
+    }
+    let mut lines = vec![
+        format!("adapter   {}", report.adapter),
+        format!("network   {}, by {}", report.network, report.optimizer),
+        format!(
+            "measured  batch {} in micro-batches of {}; {} rounds that take turns, medians",
+            report.batch, report.micro_batch, report.rounds
+        ),
+        String::new(),
+    ];
+    lines.extend(columns(table));
+    lines.extend(report.left_out.iter().map(|left| format!("{} left out: {}", left.passes, left.why)));
+    lines.push(String::new());
+    lines.push(format!("kept      {} ({}) in {}", report.kept.passes, report.kept.describe(), report.file));
+    lines.extend(report.unused.iter().map(|unused| format!("unused    {unused}")));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(passes: Passes, beside: f64) -> Measured {
+        Measured { passes, us_per_sample: Spread::of([10.0 * beside]), beside_default: Spread::of([beside]) }
+    }
+
+    #[test]
+    fn the_fastest_is_kept_unless_it_may_be_noise() {
+        let ops = |beside| fastest(&[measured(Passes::Ops, beside), measured(Passes::Fused, 1.0)], Passes::Fused);
+        assert_eq!(ops(0.5), Tuned { passes: Passes::Ops, default: Passes::Fused, times_as_fast: 2.0 });
+        assert_eq!(ops(0.5).describe(), "2.00 times as fast as fused");
+        for beside in [0.99, 1.0, 1.2, f64::NAN] {
+            assert_eq!(ops(beside).passes, Passes::Fused, "{beside}");
+        }
+        assert_eq!(ops(1.2).describe(), "no other is faster");
+    }
+}

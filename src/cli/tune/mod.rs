@@ -1,0 +1,49 @@
+//! Which kernels are fastest here, measured once and kept in a table for each adapter and driver. No bit depends on it.
+
+mod folder;
+mod measure;
+mod table;
+
+use serde::{Deserialize, Serialize};
+
+pub use measure::{Candidate, LeftOut, ROUNDS, Report, lines, measure};
+pub use table::Table;
+
+use crate::nn::Model;
+use crate::plan::Passes;
+
+/// For what kernels were chosen: a table has one entry for each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Key {
+    /// Inputs, layers and loss.
+    pub network: Model,
+    /// The optimizer's name.
+    pub optimizer: String,
+    /// Whether the gradient's norm is clipped, which takes kernels of its own.
+    pub clip_norm: bool,
+    /// Rows at once.
+    pub micro_batch: usize,
+    /// Whether the data stays on the GPU.
+    pub data_on_gpu: bool,
+}
+
+/// What was found to be fastest. A table that knows more than this version is still read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tuned {
+    /// How micro-batches go through the network.
+    pub passes: Passes,
+    /// How they would without a table.
+    pub default: Passes,
+    /// How many times as fast.
+    pub times_as_fast: f64,
+}
+
+impl Tuned {
+    /// What was found, in words.
+    pub fn describe(&self) -> String {
+        if self.passes == self.default {
+            return "no other is faster".to_owned();
+        }
+        format!("{:.2} times as fast as {}", self.times_as_fast, self.default)
+    }
+}

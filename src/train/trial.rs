@@ -1,0 +1,44 @@
+//! Trials of speed.
+
+use std::time::Instant;
+
+use super::trainer::Trainer;
+use crate::Result;
+use crate::data::Batch;
+
+/// A trainer whose windows are timed; what it learns is thrown away.
+pub struct Trial<'a> {
+    trainer: Trainer,
+    data: &'a Batch<'a>,
+    window: Vec<u32>,
+    resident: bool,
+}
+
+impl<'a> Trial<'a> {
+    /// With windows of `batch` rows of the data, which stays on the GPU where the trainer can keep it there.
+    pub fn new(mut trainer: Trainer, batch: usize, data: &'a Batch<'a>) -> Result<Trial<'a>> {
+        let samples = trainer.format.check(data)? as u32;
+        let window = (0..batch as u32).map(|row| row % samples).collect();
+        let resident = trainer.keep(data)?;
+        Ok(Trial { trainer, data, window, resident })
+    }
+
+    /// Rows of a window.
+    pub fn batch(&self) -> usize {
+        self.window.len()
+    }
+
+    /// Seconds that so many windows take, from the first to the results of the last; nothing waits between them.
+    pub fn run(&mut self, windows: usize) -> Result<f64> {
+        let start = Instant::now();
+        for _ in 0..windows {
+            if self.resident {
+                self.trainer.schedule_window(&self.window)?;
+            } else {
+                self.trainer.stream_window(self.data, &self.window)?;
+            }
+        }
+        self.trainer.finish()?;
+        Ok(start.elapsed().as_secs_f64())
+    }
+}
