@@ -19,7 +19,7 @@ export WGPU_ADAPTER_NAME := $(ADAPTER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build driver demo bench test soak lint pytorch goldens check-pytorch clean
+.PHONY: help build driver demo bench test soak variants lint pytorch goldens check-pytorch clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,17 @@ test: ## run every test
 soak: ## run the tests that take minutes or gigabytes, and thousands of random cases
 	ACCRUE_CASES=$${ACCRUE_CASES:-5000} $(CARGO) test $(CARGO_FLAGS) --test partitions
 	$(CARGO) test $(CARGO_FLAGS) --test planner -- --ignored --nocapture
+
+# Tests in which the kernels are chosen by shape and adapter; the property test draws its own.
+BITS := --test laws --test golden --test clocks --test sequence --test verify --test units --test host
+
+variants: ## run the tests of bits and laws with every kind of kernel in turn
+	for kernels in ops fused windows; do \
+		ACCRUE_KERNELS=$$kernels $(CARGO) test $(CARGO_FLAGS) $(BITS) || exit 1; \
+	done
+	for tiles in small tall flat plain shared shared_narrow shared_flat wg32 wg64 wg128; do \
+		ACCRUE_KERNELS=ops ACCRUE_TILES=$$tiles $(CARGO) test $(CARGO_FLAGS) --test laws --test golden || exit 1; \
+	done
 
 lint: ## format, clippy and docs, warnings as errors
 	$(CARGO) fmt --all -- --check

@@ -41,7 +41,7 @@ fn an_adapter_that_is_right_is_called_right_and_every_kernel_there_is_was_asked(
     }
     assert!(missing.is_empty(), "not asked: {missing:?}");
     let cuts = report.findings.iter().filter(|finding| finding.part == Part::Bits);
-    assert_eq!(cuts.count(), 4, "partitions");
+    assert_eq!(cuts.count(), 8, "partitions");
     let verdict = report.verdict();
     assert!(verdict.starts_with("all right: ") && !verdict.contains('\n'), "{verdict}");
     let Speed { encode_us, dispatch_us, submit_us, forward_gflops, copy_gbs, .. } = report.speed;

@@ -96,7 +96,7 @@ fn no_activation_between_layers_has_a_kernel_of_its_own() {
     assert_eq!(names(&plan.loss), ["both", "sum"]);
     let backward = ["backward_input", "backward_weight", "backward_input", "backward_weight", "backward_weight"];
     assert_eq!(names(&plan.gradient), backward);
-    assert_eq!(plan.dispatches_per_micro_batch(), 1 + 3 + 2 + 5, "the rows are gathered, too");
+    assert_eq!(plan.micro_batch_steps(true).len(), 1 + 3 + 2 + 5, "the rows are gathered, too");
 }
 
 /// Two layers with an activation between them.

@@ -5,7 +5,7 @@ mod common;
 use accrue::gpu::{Choice, Gpu};
 use accrue::nn::{Model, Network};
 use accrue::optim::{Adam, Sgd};
-use accrue::plan::{self, BLOCK, Budget, Chosen, Kernels, Plan, Training, choose, opens_blocks};
+use accrue::plan::{self, BLOCK, Budget, Chosen, Kernels, Passes, Plan, Training, choose, opens_blocks};
 use accrue::train::{Trainer, build, choose_micro_batch, fixed_micro_batch};
 use accrue::wgpu::Limits;
 use accrue::window::Tail;
@@ -236,4 +236,27 @@ fn a_network_that_needs_32_mib_at_its_full_batch_trains_in_2_mib_with_the_same_b
 #[ignore = "takes more than 1 GiB; make soak runs it"]
 fn a_4096_wide_network_that_needs_1_gib_at_its_full_batch_trains_in_200_mib_with_the_same_bits() {
     much_within_little(4096, 10240, 1 << 30, 200 << 20);
+}
+
+/// Mesa's software driver ends all loops of an invocation after 65535 turns, without a word.
+#[test]
+fn more_rows_than_the_drivers_loops_take_are_refused_and_auto_stays_below() {
+    let rows = 120_000;
+    for kernels in Passes::ALL {
+        let mut task = task(Model::new(2, &[1.into()], "mse").unwrap(), rows, rows as u32);
+        task.rest.kernels = Some(kernels);
+        let fixed = |micro_batch| {
+            fixed_micro_batch(gpu(), &task.model, &task.settings(1, true), (micro_batch, false), rows, None)
+        };
+        if gpu().info().device_type == accrue::wgpu::DeviceType::Cpu {
+            let refused = fixed(rows).unwrap_err().to_string();
+            assert!(refused.contains("turns, but this driver makes 60000 at most"), "{kernels}: {refused}");
+            let fits = refused.split("train.micro_batch = ").nth(1).unwrap().split(' ').next().unwrap();
+            fixed(fits.parse().unwrap()).unwrap();
+        }
+        let most = chosen(gpu(), &task, 1 << 30).unwrap();
+        assert!(most.micro_batch > 30_000, "{kernels}: {most:?}");
+        let few = Chosen { micro_batch: 1024, open_blocks: false, ..most.clone() };
+        assert_eq!(trained(gpu(), &task, most).0, trained(gpu(), &task, few).0, "{kernels}");
+    }
 }

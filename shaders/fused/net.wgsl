@@ -31,7 +31,6 @@ struct Dims {
     weight_at: u32,
 }
 
-override TILE: u32 = 16;               // rows that a workgroup does at a time: 8 or 16
 override KEEPS_INPUT: bool = false;    // whether df is a function of x, not of y
 
 @group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
@@ -46,3 +45,5 @@ var<private> size: Dims;
 @group(0) @binding(9) var<storage, read_write> stats: Stats;
 
 var<private> lane: u32;
+
+fn left_at(at: u32) -> vec4<f32> { return arena[at]; }

@@ -5,32 +5,6 @@
 //   d      = weight[r] · dloss(y)
 //   d      = df(saved, Σ_o d[r,o] · weight[o,i])            layer after layer, back to the first; o ascending
 
-alias Rows = array<vec4<f32>, 16>;
-
-// Adds four steps to the chains of TILE rows.
-fn chains(c: ptr<function, Rows>, w: mat4x4<f32>, at: u32, stride: u32) {
-    let a = mine(at, stride);
-    (*c)[0] = chain(w, row(a, 0u, at, stride), (*c)[0]);
-    (*c)[1] = chain(w, row(a, 1u, at, stride), (*c)[1]);
-    (*c)[2] = chain(w, row(a, 2u, at, stride), (*c)[2]);
-    (*c)[3] = chain(w, row(a, 3u, at, stride), (*c)[3]);
-    (*c)[4] = chain(w, row(a, 4u, at, stride), (*c)[4]);
-    (*c)[5] = chain(w, row(a, 5u, at, stride), (*c)[5]);
-    (*c)[6] = chain(w, row(a, 6u, at, stride), (*c)[6]);
-    (*c)[7] = chain(w, row(a, 7u, at, stride), (*c)[7]);
-    if TILE == 8u { return; }
-    let at8 = at + 8u * stride;
-    let b = mine(at8, stride);
-    (*c)[8] = chain(w, row(b, 0u, at8, stride), (*c)[8]);
-    (*c)[9] = chain(w, row(b, 1u, at8, stride), (*c)[9]);
-    (*c)[10] = chain(w, row(b, 2u, at8, stride), (*c)[10]);
-    (*c)[11] = chain(w, row(b, 3u, at8, stride), (*c)[11]);
-    (*c)[12] = chain(w, row(b, 4u, at8, stride), (*c)[12]);
-    (*c)[13] = chain(w, row(b, 5u, at8, stride), (*c)[13]);
-    (*c)[14] = chain(w, row(b, 6u, at8, stride), (*c)[14]);
-    (*c)[15] = chain(w, row(b, 7u, at8, stride), (*c)[15]);
-}
-
 // A sample's record, in vec4. Rows of a tile that are past the micro-batch's end repeat its last one.
 fn record_at(net: Dims, moment: Clock, r: u32) -> u32 {
     let inside = min(r, moment.rows - 1u);

@@ -1,7 +1,2 @@
-// How an invocation comes by the same vec4 of TILE rows, stride apart, that its neighbours need too: each of the 8 of a
-// subgroup loads one row, and they hand them round. A workgroup is one subgroup.
-fn mine(at: u32, stride: u32) -> vec4<f32> { return arena[at + lane * stride]; }
-fn row(loaded: vec4<f32>, m: u32, at: u32, stride: u32) -> vec4<f32> { return subgroupShuffle(loaded, m); }
-
-// Waits until all have written what others will read.
+// Waits until all have written what others will read; a workgroup is one subgroup.
 fn settle() { subgroupBarrier(); }

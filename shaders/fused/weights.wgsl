@@ -7,34 +7,11 @@
 // A tile is OUTPUTS vec4 of outputs × LANES vec4 of inputs, or LANES vec4 of a bias. After them comes the loss. The file
 // that joins this one gives OUTPUTS and weight_tile.
 
-alias Eight = array<vec4<f32>, 8>;
-
 fn eight_rows(at: u32, stride: u32) -> Eight {
     return Eight(
         arena[at], arena[at + stride], arena[at + 2u * stride], arena[at + 3u * stride],
         arena[at + 4u * stride], arena[at + 5u * stride], arena[at + 6u * stride], arena[at + 7u * stride],
     );
-}
-
-// Adds the outer product of one row with four outputs.
-fn outer(part: mat4x4<f32>, d: vec4<f32>, x: vec4<f32>) -> mat4x4<f32> {
-    return mat4x4(
-        fma(vec4(d.x), x, part[0]), fma(vec4(d.y), x, part[1]),
-        fma(vec4(d.z), x, part[2]), fma(vec4(d.w), x, part[3]),
-    );
-}
-
-// Those of eight rows, one after the other.
-fn outers(part: mat4x4<f32>, at: u32, stride: u32, x: Eight) -> mat4x4<f32> {
-    let d = mine(at, stride);
-    var p = outer(part, row(d, 0u, at, stride), x[0]);
-    p = outer(p, row(d, 1u, at, stride), x[1]);
-    p = outer(p, row(d, 2u, at, stride), x[2]);
-    p = outer(p, row(d, 3u, at, stride), x[3]);
-    p = outer(p, row(d, 4u, at, stride), x[4]);
-    p = outer(p, row(d, 5u, at, stride), x[5]);
-    p = outer(p, row(d, 6u, at, stride), x[6]);
-    return outer(p, row(d, 7u, at, stride), x[7]);
 }
 
 fn total_of(at: u32, stride: u32) -> mat4x4<f32> {

@@ -21,12 +21,16 @@ pub fn opening(session: &Session, gpu: &Gpu, plan: &Plan, chosen: &Chosen) -> Ve
     };
     let model = &prepared.saved.model;
     let data = if chosen.resident { "data included" } else { "data streamed" };
-    let dispatches = plan.dispatches_per_micro_batch();
+    let dispatches = if chosen.resident && !plan.windows.is_empty() {
+        "whole windows in one dispatch".to_owned()
+    } else {
+        format!("{} dispatches a micro-batch", plan.micro_batch_steps(chosen.resident).len())
+    };
     vec![
         format!("data      {rows} rows to train on, {held} to validate; {} features, {what}", model.inputs),
         format!("model     {}; {}, {} parameters", chain(model), model.loss, plan.layout.count()),
         format!("window    {}; {} in all", cut(session, chosen), plural(session.windows.updates(), "update")),
-        format!("memory    {} on the GPU, {data}; {dispatches} dispatches a micro-batch", size(chosen.bytes)),
+        format!("memory    {} on the GPU, {data}; {dispatches}", size(chosen.bytes)),
         format!("adapter   {}", adapter::describe(gpu.info())),
     ]
 }

@@ -1,4 +1,5 @@
-//! The law of partitions on a small run: however a window is cut into micro-batches, no bit of the result changes.
+//! The law of partitions on a small run: however a window is cut into micro-batches and whichever kernels it takes, no bit of
+//! the result changes.
 
 use super::{Finding, Numbers, Part};
 use crate::Result;
@@ -6,6 +7,7 @@ use crate::data::{Batch, Target};
 use crate::gpu::Gpu;
 use crate::nn::{Arrays, Model};
 use crate::optim::{Adam, Clip, Optimizer, Sgd};
+use crate::plan::Passes;
 use crate::train::{Settings, Trainer, Update};
 
 /// Rows of a window.
@@ -16,18 +18,26 @@ const FEATURES: usize = 13;
 const OUTPUTS: usize = 3;
 
 /// What is trained, in words.
-pub(super) const WHAT: &str = "3 updates of 64 rows by AdamW and by SGD";
+pub(super) const WHAT: &str = "3 updates of 64 rows by AdamW, Adam and SGD";
 
-/// A run for each optimizer and for each cut, and whether it left the bits that whole windows leave.
+/// A run for each optimizer, for each cut and for all kernels, and whether it left the bits that whole windows leave.
 ///
 /// # Errors
 /// What the driver has against it.
 pub(super) fn check(gpu: &Gpu, mut watch: impl FnMut(Finding)) -> Result<()> {
-    let whole = runs(gpu, &[BATCH])?;
-    let cuts: [(&str, &[usize]); 4] =
-        [("64 at once, again", &[BATCH]), ("5 + 17 + 42", &[5, 17, 42]), ("8 × 8", &[8; 8]), ("64 × 1", &[1; BATCH])];
-    for (name, cut) in cuts {
-        let cut = runs(gpu, cut)?;
+    let whole = runs(gpu, &[BATCH], Passes::Ops)?;
+    let cuts: [(&str, &[usize], Passes); 8] = [
+        ("64 at once, again", &[BATCH], Passes::Ops),
+        ("5 + 17 + 42", &[5, 17, 42], Passes::Ops),
+        ("8 × 8", &[8; 8], Passes::Ops),
+        ("64 × 1", &[1; BATCH], Passes::Ops),
+        ("64 at once, all layers in one kernel", &[BATCH], Passes::Fused),
+        ("5 + 17 + 42, all layers in one kernel", &[5, 17, 42], Passes::Fused),
+        ("64 at once, all updates in one kernel", &[BATCH], Passes::Windows),
+        ("5 + 17 + 42, all updates in one kernel", &[5, 17, 42], Passes::Windows),
+    ];
+    for (name, cut, kernels) in cuts {
+        let cut = runs(gpu, cut, kernels)?;
         let wrong = whole.iter().zip(&cut).find_map(|(whole, cut)| apart(whole, cut));
         watch(Finding { part: Part::Bits, name: name.to_owned(), cases: whole.len(), rounding: None, wrong });
     }
@@ -37,34 +47,49 @@ pub(super) fn check(gpu: &Gpu, mut watch: impl FnMut(Finding)) -> Result<()> {
 /// What a run leaves after each update.
 type Left = Vec<(Update, Arrays)>;
 
-fn runs(gpu: &Gpu, cut: &[usize]) -> Result<Vec<Left>> {
+fn runs(gpu: &Gpu, cut: &[usize], kernels: Passes) -> Result<Vec<Left>> {
     let sgd = Sgd { momentum: 0.9, weight_decay: 0.01, ..Sgd::default() };
     let clip = Clip { norm: Some(0.5), value: None };
-    let adamw = run(gpu, "cross_entropy", Box::new(Adam::decoupled()), clip, cut)?;
-    Ok(vec![adamw, run(gpu, "mse", Box::new(sgd), Clip::default(), cut)?])
+    let settings = |optimizer: Box<dyn Optimizer>, clip| {
+        let micro_batch = cut.iter().copied().max().unwrap_or(BATCH);
+        Settings { micro_batch, optimizer, clip, lr: 0.05, seed: 1, kernels: Some(kernels), ..Settings::default() }
+    };
+    let adamw = run(gpu, "gelu", "cross_entropy", settings(Box::new(Adam::decoupled()), clip), cut)?;
+    let adam = run(gpu, "gelu", "huber", settings(Box::new(Adam::default()), Clip::default()), cut)?;
+    let sgd = run(gpu, "tanh", "mse", settings(Box::new(sgd), Clip::default()), cut)?;
+    Ok(vec![adamw, adam, sgd])
 }
 
-fn run(gpu: &Gpu, loss: &str, optimizer: Box<dyn Optimizer>, clip: Clip, cut: &[usize]) -> Result<Left> {
-    let layers = [19.into(), "tanh".into(), 7.into(), "gelu".into(), OUTPUTS.into()];
+fn run(gpu: &Gpu, activation: &str, loss: &str, settings: Settings, cut: &[usize]) -> Result<Left> {
+    let layers = [19.into(), activation.into(), 7.into(), activation.into(), OUTPUTS.into()];
     let model = Model::new(FEATURES, &layers, loss)?;
-    let micro_batch = cut.iter().copied().max().unwrap_or(BATCH);
-    let settings = Settings { micro_batch, optimizer, clip, lr: 0.05, seed: 1, ..Settings::default() };
+    let whole_windows = settings.kernels == Some(Passes::Windows);
     let mut trainer = Trainer::new(gpu, &model, settings)?;
     let mut numbers = Numbers::new(1);
+    let rows = UPDATES * BATCH;
+    let (features, values) = (numbers.floats(rows * FEATURES), numbers.floats(rows * OUTPUTS));
+    let classes: Vec<u32> = (0..rows).map(|_| numbers.below(OUTPUTS) as u32).collect();
+    // Some rows count nothing.
+    let weights: Vec<f32> = (0..rows).map(|_| (numbers.below(4) as f32) * 0.7).collect();
+    let stretch = |row: usize, rows: usize| Batch {
+        features: &features[row * FEATURES..][..rows * FEATURES],
+        targets: match loss {
+            "cross_entropy" => Target::Classes(&classes[row..][..rows]),
+            _ => Target::Values(&values[row * OUTPUTS..][..rows * OUTPUTS]),
+        },
+        weights: Some(&weights[row..][..rows]),
+    };
+    if whole_windows {
+        trainer.attach(&stretch(0, rows))?;
+    }
+    let mut row = 0;
     let mut left = Left::new();
     for _ in 0..UPDATES {
-        let (features, values) = (numbers.floats(BATCH * FEATURES), numbers.floats(BATCH * OUTPUTS));
-        let classes: Vec<u32> = (0..BATCH).map(|_| numbers.below(OUTPUTS) as u32).collect();
-        // Some rows count nothing.
-        let weights: Vec<f32> = (0..BATCH).map(|_| (numbers.below(4) as f32) * 0.7).collect();
-        let mut row = 0;
         for &rows in cut {
-            let targets = match loss {
-                "mse" => Target::Values(&values[row * OUTPUTS..][..rows * OUTPUTS]),
-                _ => Target::Classes(&classes[row..][..rows]),
-            };
-            let features = &features[row * FEATURES..][..rows * FEATURES];
-            trainer.micro_step(&Batch { features, targets, weights: Some(&weights[row..][..rows]) })?;
+            match whole_windows {
+                true => trainer.schedule(&(row..row + rows).map(|row| row as u32).collect::<Vec<_>>(), false)?,
+                false => trainer.micro_step(&stretch(row, rows))?,
+            }
             row += rows;
         }
         trainer.update()?;

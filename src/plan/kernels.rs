@@ -90,9 +90,9 @@ impl Kernels {
         let info = gpu.info();
         let eight = info.subgroup_min_size == SUBGROUP && info.subgroup_max_size == SUBGROUP;
         Kernels {
-            passes: asked.or_else(|| std::env::var("ACCRUE_KERNELS").ok()?.parse().ok()),
+            passes: asked.or_else(|| wish("ACCRUE_KERNELS")),
             fuse: true,
-            tiles: std::env::var("ACCRUE_TILES").ok().and_then(|name| name.parse().ok()),
+            tiles: wish("ACCRUE_TILES"),
             cpu: info.device_type == wgpu::DeviceType::Cpu,
             subgroups: eight && gpu.device().features().contains(SUBGROUPS),
             storage_buffers: gpu.limits().max_storage_buffers_per_shader_stage,
@@ -104,4 +104,10 @@ impl Kernels {
     pub fn products(&self, rows: usize) -> Products {
         Products { asked: self.tiles, cpu: self.cpu, subgroups: self.subgroups, rows }
     }
+}
+
+/// What an environment variable asks for. One that cannot be understood changes nothing but is told.
+fn wish<T: FromStr<Err = String>>(variable: &str) -> Option<T> {
+    let text = std::env::var(variable).ok()?;
+    text.parse().inspect_err(|message| log::warn!("{variable}: {message}; it is ignored")).ok()
 }

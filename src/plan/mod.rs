@@ -183,12 +183,13 @@ impl Plan {
         self.buffers.iter().map(|buffer| buffer.bytes).sum()
     }
 
-    /// Dispatches of one micro-batch.
-    pub fn dispatches_per_micro_batch(&self) -> usize {
+    /// The steps of one micro-batch, which comes out of the data on the GPU if that is `resident`.
+    pub fn micro_batch_steps(&self, resident: bool) -> Vec<&Step> {
         if !self.micro_step.is_empty() {
-            return self.micro_step.len();
+            return self.micro_step.iter().collect();
         }
-        self.gather.len() + self.forward.len() + self.loss.len() + self.gradient.len()
+        let gather = if resident { &self.gather[..] } else { &[] };
+        [gather, &self.forward, &self.loss, &self.gradient].into_iter().flatten().collect()
     }
 
     fn lists(&self) -> [(&'static str, &[Step]); 8] {

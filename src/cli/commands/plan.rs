@@ -88,6 +88,8 @@ struct Buffer {
 struct Steps {
     dispatches_per_micro_batch: usize,
     dispatches_per_update: usize,
+    /// One dispatch does whole windows, and as many as it may: the two numbers above are of no account.
+    whole_windows: bool,
     kernels: Vec<String>,
 }
 
@@ -111,8 +113,8 @@ impl Outline {
         if chosen.resident {
             buffers.push(Buffer { role: "data", name: "training data".to_owned(), bytes: chosen.data });
         }
-        let per_micro_batch = [&plan.gather[..], &plan.forward, &plan.loss, &plan.gradient];
-        let skipped = usize::from(!chosen.resident) * plan.gather.len();
+        let (micro_batch, whole) =
+            (plan.micro_batch_steps(chosen.resident), chosen.resident && !plan.windows.is_empty());
         let kernel = |step: &crate::ops::Step| format!("{:<24} {}.{}", step.label, step.shader.name, step.entry);
         Ok(Outline {
             adapter: adapter::describe(gpu.info()),
@@ -126,9 +128,14 @@ impl Outline {
             },
             learning_rates: rates(session)?,
             steps: Steps {
-                dispatches_per_micro_batch: plan.dispatches_per_micro_batch() - skipped,
+                dispatches_per_micro_batch: micro_batch.len(),
                 dispatches_per_update: plan.update.len(),
-                kernels: per_micro_batch.into_iter().flatten().skip(skipped).chain(&plan.update).map(kernel).collect(),
+                whole_windows: whole,
+                kernels: if whole {
+                    plan.windows.iter().map(kernel).collect()
+                } else {
+                    micro_batch.into_iter().chain(&plan.update).map(kernel).collect()
+                },
             },
             sweep: if sweep { swept(session, gpu, &budget)? } else { Vec::new() },
             memory: Memory { bytes: chosen.bytes, budget_bytes: budget.bytes, budget_from: budget.why, buffers },
@@ -162,9 +169,11 @@ impl Outline {
         let (s, steps) = (&self.steps, self.micro_batch.accumulation_steps);
         let whole = steps * s.dispatches_per_micro_batch + s.dispatches_per_update;
         let (each, last) = (s.dispatches_per_micro_batch, s.dispatches_per_update);
-        lines.push(format!(
-            "steps     {each} dispatches a micro-batch and {last} an update: {whole} a window of {steps}"
-        ));
+        lines.push(if s.whole_windows {
+            "steps     whole windows in one dispatch, and several of them".to_owned()
+        } else {
+            format!("steps     {each} dispatches a micro-batch and {last} an update: {whole} a window of {steps}")
+        });
         lines.extend(s.kernels.iter().map(|kernel| format!("  {kernel}")));
         if !self.sweep.is_empty() {
             lines.push("sweep     micro-batch   steps        memory".to_owned());

@@ -17,7 +17,7 @@ const LAYERS: usize = 16;
 const NARROW: usize = 128;
 
 /// Multiplications of a micro-batch up to which one workgroup is faster than starting several kernels.
-const FEW: u64 = 300_000;
+const FEW: u64 = 500_000;
 
 /// A network as these kernels see it.
 pub(super) struct Net {

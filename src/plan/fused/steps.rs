@@ -77,10 +77,10 @@ impl Net {
 
     fn shader(&self, name: &str, tile: Tile, last: &[&'static str]) -> &'static Shader {
         let lanes = if self.lanes == SUBGROUP { "const LANES: u32 = 8u;\n" } else { "const LANES: u32 = 32u;\n" };
-        let rows = if self.shared {
-            include_str!("../../../shaders/fused/shared.wgsl")
+        let (loads, settles) = if self.shared {
+            (include_str!("../../../shaders/lib/shared.wgsl"), include_str!("../../../shaders/fused/shared.wgsl"))
         } else {
-            include_str!("../../../shaders/fused/plain.wgsl")
+            (include_str!("../../../shaders/lib/plain.wgsl"), include_str!("../../../shaders/fused/plain.wgsl"))
         };
         let mut parts = vec![
             lanes,
@@ -91,7 +91,10 @@ impl Net {
             include_str!("../../../shaders/lib/chain.wgsl"),
             include_str!("../../../shaders/lib/special.wgsl"),
             include_str!("../../../shaders/lib/sum.wgsl"),
-            rows,
+            include_str!("../../../shaders/lib/outer.wgsl"),
+            include_str!("../../../shaders/lib/rows.wgsl"),
+            loads,
+            settles,
             include_str!("../../../shaders/fused/rows.wgsl"),
             include_str!("../../../shaders/fused/weights.wgsl"),
             tile.wgsl,
