@@ -31,10 +31,10 @@ pub(super) fn check(gpu: &Gpu, mut watch: impl FnMut(Finding)) -> Result<()> {
         ("5 + 17 + 42", &[5, 17, 42], Passes::Ops),
         ("8 × 8", &[8; 8], Passes::Ops),
         ("64 × 1", &[1; BATCH], Passes::Ops),
-        ("64 at once, all layers in one kernel", &[BATCH], Passes::Fused),
-        ("5 + 17 + 42, all layers in one kernel", &[5, 17, 42], Passes::Fused),
-        ("64 at once, all updates in one kernel", &[BATCH], Passes::Windows),
-        ("5 + 17 + 42, all updates in one kernel", &[5, 17, 42], Passes::Windows),
+        ("64 at once, fused", &[BATCH], Passes::Fused),
+        ("5 + 17 + 42, fused", &[5, 17, 42], Passes::Fused),
+        ("64 at once, windows", &[BATCH], Passes::Windows),
+        ("5 + 17 + 42, windows", &[5, 17, 42], Passes::Windows),
     ];
     for (name, cut, kernels) in cuts {
         let cut = runs(gpu, cut, kernels)?;
