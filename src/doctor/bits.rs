@@ -55,7 +55,7 @@ fn runs(gpu: &Gpu, cut: &[usize], kernels: Passes) -> Result<Vec<Left>> {
         Settings { micro_batch, optimizer, clip, lr: 0.05, seed: 1, kernels: Some(kernels), ..Settings::default() }
     };
     let adamw = run(gpu, "gelu", "cross_entropy", settings(Box::new(Adam::decoupled()), clip), cut)?;
-    let adam = run(gpu, "gelu", "huber", settings(Box::new(Adam::default()), Clip::default()), cut)?;
+    let adam = run(gpu, "gelu", "huber", settings(Box::<Adam>::default(), Clip::default()), cut)?;
     let sgd = run(gpu, "tanh", "mse", settings(Box::new(sgd), Clip::default()), cut)?;
     Ok(vec![adamw, adam, sgd])
 }

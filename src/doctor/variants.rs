@@ -30,7 +30,7 @@ pub(super) fn check(gpu: &Gpu, mut watch: impl FnMut(Finding)) -> Result<()> {
     for tiles in tiles::ALL.into_iter().filter(|&tiles| *tiles != SMALL) {
         let small = Kernels { tiles: Some(&SMALL), ..Kernels::of(gpu, None) };
         let other = Kernels { tiles: Some(tiles), ..small };
-        if other.products(ROWS).tiles(ROWS, FEATURES) == tiles {
+        if other.products(ROWS).of_rows(FEATURES) == tiles {
             watch(finding(gpu, &case, format!("linear.{tiles}"), [small, other])?);
         }
     }

@@ -66,7 +66,7 @@ pub struct Kernels {
     pub tiles: Option<&'static Tiles>,
     /// Whether the adapter computes on the CPU.
     pub cpu: bool,
-    /// Whether invocations come in subgroups of [`SUBGROUP`] that can hand values round.
+    /// Whether invocations come in subgroups of eight that can hand values round.
     pub subgroups: bool,
     /// Storage buffers that a kernel may have.
     pub storage_buffers: u32,

@@ -109,7 +109,7 @@ impl Op for Linear {
 
     fn forward(&self, site: &Site) -> Step {
         let above = site.along.above.as_ref();
-        let tiles = site.products.tiles(site.products.rows, site.columns(site.output()) as usize);
+        let tiles = site.products.of_rows(site.columns(site.output()) as usize);
         let step = self
             .step(site, "forward", tiles, above)
             .bind("left", Place::Value(site.input(0)))
@@ -130,7 +130,7 @@ impl Op for Linear {
         if let Some(write) = site.wants[0] {
             let below = site.along.below.as_ref();
             let input = self
-                .step(site, "backward_input", site.products.tiles(site.products.rows, inputs), below)
+                .step(site, "backward_input", site.products.of_rows(inputs), below)
                 .bind("left", Place::Gradient(y))
                 .bind("parameters", Place::Value(parameters))
                 .bind("dx", Place::Gradient(below.map_or(x, |activation| activation.x)))
@@ -141,7 +141,7 @@ impl Op for Linear {
             });
         }
         let weight = self
-            .step(site, "backward_weight", site.products.tiles(outputs, inputs), None)
+            .step(site, "backward_weight", site.products.of_gradient(outputs, inputs), None)
             .bind("x", Place::Value(x))
             .bind("left", Place::Gradient(y))
             .bind("dparameters", Place::Gradient(parameters))

@@ -173,14 +173,31 @@ const MANY: usize = 128;
 const FEW: usize = 16;
 
 impl Products {
-    /// For a product of so many rows and columns.
-    pub fn tiles(&self, rows: usize, columns: usize) -> &'static Tiles {
-        match self.asked {
-            Some(asked) if asked.subgroups && !self.subgroups => &PLAIN,
-            Some(asked) => asked,
-            None if self.cpu => self.on_cpu(rows, columns),
-            None => on_gpu(rows, columns),
+    /// For so many columns of the micro-batch's rows.
+    pub fn of_rows(&self, columns: usize) -> &'static Tiles {
+        match (self.asked(), self.rows, columns) {
+            (Some(asked), ..) => asked,
+            (None, rows, _) if self.cpu => self.on_cpu(rows, columns),
+            (None, 0..=FEW, _) => &FLAT,
+            (None, _, 0..=FEW) => &TALL,
+            (None, rows, _) => in_groups(rows, columns),
         }
+    }
+
+    /// For the gradient of a weight. Few outputs and inputs leave a GPU idle whatever the tiles are; those of workgroups at
+    /// least load all that they need of sixteen rows at once.
+    pub fn of_gradient(&self, outputs: usize, inputs: usize) -> &'static Tiles {
+        match self.asked() {
+            Some(asked) => asked,
+            None if self.cpu => self.on_cpu(outputs, inputs),
+            None => in_groups(outputs, inputs),
+        }
+    }
+
+    /// What is asked for, where the adapter can do it.
+    fn asked(&self) -> Option<&'static Tiles> {
+        let cannot = |asked: &Tiles| asked.subgroups && !self.subgroups;
+        self.asked.map(|asked| if cannot(asked) { &PLAIN } else { asked })
     }
 
     fn on_cpu(&self, rows: usize, columns: usize) -> &'static Tiles {
@@ -194,14 +211,41 @@ impl Products {
     }
 }
 
-fn on_gpu(rows: usize, columns: usize) -> &'static Tiles {
+/// The largest tiles of which there are enough to keep a GPU busy.
+fn in_groups(rows: usize, columns: usize) -> &'static Tiles {
     let groups = |side| rows.div_ceil(side) * columns.div_ceil(side);
-    match (rows, columns) {
-        (0..=FEW, _) => &FLAT,
-        (_, 0..=FEW) => &TALL,
-        _ if groups(128) >= MANY => &GROUP_128,
-        // Of these a processor takes several at once.
-        _ if groups(64) >= 2 * MANY => &GROUP_64,
-        _ => &GROUP_32,
+    // Of the smaller workgroups a processor takes several at once.
+    let large: [(&'static Tiles, usize, usize); 2] = [(&GROUP_128, 128, MANY), (&GROUP_64, 64, 2 * MANY)];
+    let enough = large.into_iter().find(|&(_, side, many)| groups(side) >= many);
+    enough.map_or(&GROUP_32, |(tiles, ..)| tiles)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn products(rows: usize) -> Products {
+        Products { asked: None, cpu: false, subgroups: false, rows }
+    }
+
+    #[test]
+    fn tiles_are_as_large_as_leaves_a_gpu_busy_and_hold_no_more_than_there_is() {
+        let names = [(8, 512), (512, 8), (64, 512), (1024, 1024), (2048, 1024), (4096, 2048)]
+            .map(|(rows, columns)| products(rows).of_rows(columns).name);
+        assert_eq!(names, ["flat", "tall", "wg32", "wg64", "wg128", "wg128"]);
+        let names = [(3, 512), (512, 512), (1024, 1024), (2048, 2048)]
+            .map(|(outputs, inputs)| products(64).of_gradient(outputs, inputs).name);
+        assert_eq!(names, ["wg32", "wg32", "wg64", "wg128"]);
+    }
+
+    #[test]
+    fn a_cpu_takes_no_workgroup_memory_and_subgroups_where_it_has_them() {
+        let on = |rows, subgroups| Products { cpu: true, subgroups, ..products(rows) };
+        let names = [(4, 512), (64, 8), (64, 512)].map(|(rows, columns)| on(rows, false).of_rows(columns).name);
+        assert_eq!(names, ["small", "small", "plain"]);
+        let names = [(4, 512), (64, 8), (64, 512)].map(|(rows, columns)| on(rows, true).of_rows(columns).name);
+        assert_eq!(names, ["shared_flat", "shared_narrow", "shared"]);
+        let asked = Products { asked: Some(&SHARED), ..on(64, false) };
+        assert_eq!(asked.of_rows(512).name, "plain", "what comes nearest to what it cannot do");
     }
 }
