@@ -14,7 +14,8 @@ struct Layer {
     parameters_at: u32,  // its weight (outputs, inputs), then its bias
     activated: u32,      // 1: an activation follows
     tile_at: u32,        // the first of the tiles of its gradient
-    tiles: u32,          // those of the weight; the bias's follow
+    tiles: u32,          // those of the weight; the bias's follow, where it has its own
+    across: u32,         // lanes that lie side by side over its inputs, where the others go on with its outputs
 }
 
 struct Dims {

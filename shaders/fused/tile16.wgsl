@@ -1,5 +1,4 @@
-// dweight[o,i] (+)= Σ_r d[r,o] · x[r,i] for 16 outputs at a time: each x that is loaded serves all of them.
-const OUTPUTS: u32 = 4u;
+// A tile of gradients: 16 outputs × LANES vec4 of inputs, each x that is loaded serving all of them; or LANES vec4 of a bias.
 
 alias Sixteen = array<mat4x4<f32>, 4>;
 
@@ -53,4 +52,32 @@ fn weight_tile(layer: Layer, moment: Clock, o0: u32, column: u32) {
     put_gradient(layer, moment, o0 + 1u, column, total[1], part[1]);
     put_gradient(layer, moment, o0 + 2u, column, total[2], part[2]);
     put_gradient(layer, moment, o0 + 3u, column, total[3], part[3]);
+}
+
+fn bias_tile(layer: Layer, moment: Clock, o: u32) {
+    if o >= layer.outputs4 { return; }
+    let at = layer.parameters_at + 4u * layer.outputs4 * layer.inputs4 + o;
+    var total = vec4(0.0);
+    if moment.first == 0u { total = gradients[at]; }
+    var part = vec4(0.0);
+    if moment.row0 % BLOCK != 0u { part = open_gradients[at]; }
+    var r = 0u;
+    while r < moment.rows {
+        let stop = block_stop(moment, r);
+        for (; r < stop; r++) { part += arena[layer.d_at + r * layer.outputs4 + o]; }
+        if closed(moment, r) {
+            total += part;
+            part = vec4(0.0);
+        }
+    }
+    gradients[at] = select(vec4(0.0), total, real(o, layer.outputs));
+    if !closed(moment, moment.rows) { open_gradients[at] = part; }
+}
+
+fn gradient_tile(net: Dims, moment: Clock, tile: u32) {
+    let layer = layer_of(net, tile);
+    let t = tile - layer.tile_at;
+    let wide = (layer.inputs4 + LANES - 1u) / LANES;
+    if t < layer.tiles { weight_tile(layer, moment, 4u * (t / wide), t % wide * LANES + lane); }
+    if t >= layer.tiles { bias_tile(layer, moment, (t - layer.tiles) * LANES + lane); }
 }

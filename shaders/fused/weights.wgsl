@@ -4,8 +4,7 @@
 //   dbias[o]      (+)= Σ_r d[r,o]
 //   stats.sum     (+)= Σ_r (weight[r] · row_loss[r], weight[r])
 //
-// A tile is OUTPUTS vec4 of outputs × LANES vec4 of inputs, or LANES vec4 of a bias. After them comes the loss. The file
-// that joins this one gives OUTPUTS and weight_tile.
+// The file that joins this one gives gradient_tile, which does a tile of a layer's gradient.
 
 fn eight_rows(at: u32, stride: u32) -> Eight {
     return Eight(
@@ -42,34 +41,11 @@ fn put_gradient(layer: Layer, moment: Clock, o: u32, i: u32, total: mat4x4<f32>,
     open_gradients[at + 3u * layer.inputs4] = part[3];
 }
 
-fn bias_tile(layer: Layer, moment: Clock, o: u32) {
-    if o >= layer.outputs4 { return; }
-    let at = layer.parameters_at + 4u * layer.outputs4 * layer.inputs4 + o;
-    var total = vec4(0.0);
-    if moment.first == 0u { total = gradients[at]; }
-    var part = vec4(0.0);
-    if moment.row0 % BLOCK != 0u { part = open_gradients[at]; }
-    var r = 0u;
-    while r < moment.rows {
-        let stop = block_stop(moment, r);
-        for (; r < stop; r++) { part += arena[layer.d_at + r * layer.outputs4 + o]; }
-        if closed(moment, r) {
-            total += part;
-            part = vec4(0.0);
-        }
-    }
-    gradients[at] = select(vec4(0.0), total, real(o, layer.outputs));
-    if !closed(moment, moment.rows) { open_gradients[at] = part; }
-}
-
-fn gradient_tile(net: Dims, moment: Clock, tile: u32) {
+// The layer that a tile belongs to.
+fn layer_of(net: Dims, tile: u32) -> Layer {
     var l = 0u;
     while l + 1u < net.layers && layers[l + 1u].tile_at <= tile { l++; }
-    let layer = layers[l];
-    let t = tile - layer.tile_at;
-    let wide = (layer.inputs4 + LANES - 1u) / LANES;
-    if t < layer.tiles { weight_tile(layer, moment, t / wide * OUTPUTS, t % wide * LANES + lane); }
-    if t >= layer.tiles { bias_tile(layer, moment, (t - layer.tiles) * LANES + lane); }
+    return layers[l];
 }
 
 fn row_term(r: u32) -> vec2<f32> { return arena[size.rows_at + r].xy; }

@@ -1,6 +1,6 @@
 //! What the kernels of a network that is done at once cost: turns of loops, operations, floats.
 
-use super::steps::{FOUR, Tile};
+use super::steps::Tile;
 use super::{LAYERS, Layer, Net};
 use crate::ops::Loops;
 use crate::plan::{BLOCK, Plan};
@@ -40,7 +40,7 @@ impl Net {
     /// Those of everything that one slot of whole windows can be: a micro-batch, or the parameters once.
     pub(super) fn loops_of_windows(&self, plan: &Plan) -> Loops {
         let (mut weights, mut biases) = (0, 0);
-        for (weight, bias) in self.layers.iter().map(|layer| self.layer_tiles(layer, FOUR)) {
+        for (weight, bias) in self.layers.iter().map(|layer| self.layer_tiles(layer, Tile::Narrow)) {
             (weights, biases) = (weights + u64::from(weight), biases + u64::from(bias));
         }
         let update = (plan.layout.floats() / 4) as u64 / u64::from(self.lanes);
@@ -54,7 +54,18 @@ impl Net {
     /// Tiles of a layer's gradient: of its weight and of its bias.
     pub(super) fn layer_tiles(&self, layer: &Layer, tile: Tile) -> (u32, u32) {
         let (inputs4, outputs4) = (layer.inputs.div_ceil(4) as u32, layer.outputs.div_ceil(4) as u32);
-        (inputs4.div_ceil(self.lanes) * outputs4.div_ceil(tile.outputs), outputs4.div_ceil(self.lanes))
+        match tile {
+            Tile::Wide => (inputs4.div_ceil(self.lanes) * outputs4.div_ceil(4), outputs4.div_ceil(self.lanes)),
+            Tile::Narrow => {
+                let across = self.across(layer);
+                (inputs4.div_ceil(across) * outputs4.div_ceil(self.lanes / across), 0)
+            }
+        }
+    }
+
+    /// Lanes that lie side by side over a layer's inputs: a power of two.
+    pub(super) fn across(&self, layer: &Layer) -> u32 {
+        (layer.inputs.div_ceil(4) as u32).next_power_of_two().min(self.lanes)
     }
 
     pub(super) fn tiles(&self, tile: Tile) -> u32 {

@@ -6,19 +6,23 @@ use crate::ops::{Place, Saved, Span, Step};
 use crate::optim::{CLOCK, STATS, UPDATE};
 use crate::plan::{Plan, Training};
 
-/// How much of a weight's gradient one workgroup does at a time.
-#[derive(Clone, Copy)]
-pub(super) struct Tile {
-    /// Outputs, in vec4.
-    pub outputs: u32,
-    wgsl: &'static str,
+/// How a workgroup goes through the gradients.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Tile {
+    /// 16 outputs at a time.
+    Wide,
+    /// Outputs side by side with inputs, for layers that are narrow; soon compiled.
+    Narrow,
 }
 
-/// What is fast.
-pub(super) const SIXTEEN: Tile = Tile { outputs: 4, wgsl: include_str!("../../../shaders/fused/tile16.wgsl") };
-
-/// What is soon compiled, and fast enough where there is little to do.
-pub(super) const FOUR: Tile = Tile { outputs: 1, wgsl: include_str!("../../../shaders/fused/tile4.wgsl") };
+impl Tile {
+    fn wgsl(self) -> &'static str {
+        match self {
+            Tile::Wide => include_str!("../../../shaders/fused/tile16.wgsl"),
+            Tile::Narrow => include_str!("../../../shaders/fused/tile4.wgsl"),
+        }
+    }
+}
 
 impl Net {
     /// Adds the steps to a plan.
@@ -26,12 +30,12 @@ impl Net {
         let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
         let shader = self.shader(
             &format!("fused.{}", self.name),
-            SIXTEEN,
+            Tile::Wide,
             &[include_str!("../../../shaders/fused/kernels.wgsl")],
         );
         let by_rows = Grid::Tiles { columns: self.lanes, rows_each: self.tile };
         let rows = |entry| {
-            self.step(plan, SIXTEEN, Step::new("all layers", shader, entry, by_rows))
+            self.step(plan, Tile::Wide, Step::new("all layers", shader, entry, by_rows))
                 .loops(self.loops_of_tile(), 0)
                 .bind("sample", Place::Sample)
                 .bind("data", Place::Data)
@@ -43,9 +47,9 @@ impl Net {
             .computes(2 * (self.products(true) + self.products(false)))
             .moves(2 * self.floats(), 2 * self.products(true));
         // One more than the gradients have: the window's loss.
-        let tiles = Grid::Line((self.tiles(SIXTEEN) + 1) * self.lanes);
+        let tiles = Grid::Line((self.tiles(Tile::Wide) + 1) * self.lanes);
         let weights = self
-            .step(plan, SIXTEEN, Step::new("all gradients", shader, "weights", tiles))
+            .step(plan, Tile::Wide, Step::new("all gradients", shader, "weights", tiles))
             .loops(self.loops_of_gradient().fixed, self.loops_of_gradient().block)
             .bind("gradients", Place::Gradients(all))
             .bind("open_gradients", Place::OpenGradients(all))
@@ -62,9 +66,9 @@ impl Net {
         let update = training.clip.apply(training.optimizer.step(all));
         let own = update.shader.parts.last().copied().unwrap_or_default();
         let parts = [UPDATE, own, include_str!("../../../shaders/fused/windows.wgsl")];
-        let shader = self.shader(&format!("windows.{}.{}", self.name, update.shader.name), FOUR, &parts);
+        let shader = self.shader(&format!("windows.{}.{}", self.name, update.shader.name), Tile::Narrow, &parts);
         let mut step = self
-            .step(plan, FOUR, Step::new("whole windows", shader, "windows", Grid::Group))
+            .step(plan, Tile::Narrow, Step::new("whole windows", shader, "windows", Grid::Group))
             .bind("sample", Place::Sample)
             .bind("data", Place::Data)
             .bind("open_gradients", Place::OpenGradients(all));
@@ -97,7 +101,7 @@ impl Net {
             settles,
             include_str!("../../../shaders/fused/rows.wgsl"),
             include_str!("../../../shaders/fused/weights.wgsl"),
-            tile.wgsl,
+            tile.wgsl(),
         ];
         parts.extend(self.activation);
         parts.extend(self.loss);
@@ -140,6 +144,7 @@ impl Net {
                 ("activated", u32::from(layer.activated)),
                 ("tile_at", tile_at),
                 ("tiles", weight),
+                ("across", self.across(layer)),
             ];
             step.layers.push(fields.map(|(name, value)| (name, Scalar::U32(value))).to_vec());
             tile_at += weight + bias;
