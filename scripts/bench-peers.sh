@@ -40,7 +40,8 @@ print(workload, who, rate if rate else "failed")' "$1" "$2" "$3" >>"$lines"
 for ((round = 1; round <= rounds; round++)); do
     for workload in "${workloads[@]}"; do
         echo "round $round of $rounds: $workload accrue" >&2
-        note accrue "$workload" "$("$accrue" bench "$workload" --json --rounds 1 --seconds "$seconds" ${ADAPTER:+--adapter "$ADAPTER"})"
+        json=$("$accrue" bench "$workload" --json --rounds 1 --seconds "$seconds" ${ADAPTER:+--adapter "$ADAPTER"})
+        note accrue "$workload" "$json"
         for name in "${names[@]}"; do
             echo "round $round of $rounds: $workload $name" >&2
             if ! json=$("$peers/run.sh" "$name" "$workload" </dev/null | tail -n 1) || [ -z "$json" ]; then
