@@ -56,6 +56,9 @@ variants: ## run the tests of bits and laws with every kind of kernel in turn
 	for kernels in ops fused windows; do \
 		ACCRUE_KERNELS=$$kernels $(CARGO) test $(CARGO_FLAGS) $(BITS) || exit 1; \
 	done
+	for kernels in fused windows; do \
+		ACCRUE_LANES=32 ACCRUE_KERNELS=$$kernels $(CARGO) test $(CARGO_FLAGS) $(BITS) || exit 1; \
+	done
 	for tiles in small tall flat plain shared shared_narrow shared_flat wg32 wg64 wg128; do \
 		ACCRUE_KERNELS=ops ACCRUE_TILES=$$tiles $(CARGO) test $(CARGO_FLAGS) --test laws --test golden || exit 1; \
 	done

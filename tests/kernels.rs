@@ -2,14 +2,17 @@
 
 mod common;
 
+use accrue::data::Batch;
 use accrue::doctor::Case;
 use accrue::doctor::rig::Rig;
 use accrue::gpu::Gpu;
 use accrue::graph::{Graph, Shape, Tensor};
+use accrue::nn::Model;
 use accrue::ops::linear::tiles;
 use accrue::ops::{ALL, Op, Place, Role};
 use accrue::optim::{Clip, Sgd};
 use accrue::plan::{Kernels, Passes};
+use accrue::train::{Settings, Trainer};
 use common::{Numbers, bits, gpu, linear, op, small_gpu};
 
 /// What a window leaves.
@@ -172,4 +175,35 @@ fn every_kernel_variant_gives_the_same_bits() {
 #[test]
 fn every_kernel_variant_gives_them_on_the_smallest_device_too() {
     all_variants_agree(small_gpu(), "the smallest device", &shapes()[..7]);
+}
+
+/// The software driver ends all loops of an invocation after 65535 turns: up to the widest network that goes through the
+/// kernels for whole networks, they must end by themselves.
+#[test]
+fn the_widest_network_that_is_done_at_once_has_the_bits_of_its_ops() {
+    let model = |width: usize| {
+        let wide = || [width.into(), "tanh".into(), 4.into(), "tanh".into()];
+        let layers = [&[4.into(), "tanh".into()], &wide()[..], &wide(), &[4.into()]].concat();
+        Model::new(4, &layers, "mse").unwrap()
+    };
+    let trainer = |width: usize, kernels: Passes| {
+        let settings = Settings { micro_batch: 1, kernels: Some(kernels), lr: 0.01, ..Settings::default() };
+        Trainer::new(gpu(), &model(width), settings).unwrap()
+    };
+    let at_once = |width: usize| !trainer(width, Passes::Fused).plan().micro_step.is_empty();
+    let (mut fits, mut too_wide) = (32, 1 << 17);
+    assert!(at_once(fits) && !at_once(too_wide), "the limit is between them");
+    while too_wide - fits > 32 {
+        let middle = (fits + too_wide) / 64 * 32;
+        if at_once(middle) { fits = middle } else { too_wide = middle }
+    }
+    let trained = |kernels: Passes| {
+        let mut trainer = trainer(fits, kernels);
+        for _ in 0..2 {
+            trainer.micro_step(&Batch::values(&[0.3, -1.0, 0.7, 2.0], &[1.0, 0.0, -1.0, 0.5])).unwrap();
+            trainer.update().unwrap();
+        }
+        trainer.parameters().unwrap().into_values().flat_map(|array| bits(&array.values)).collect::<Vec<u32>>()
+    };
+    assert!(trained(Passes::Ops) == trained(Passes::Fused), "{fits} wide");
 }

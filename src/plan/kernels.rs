@@ -68,6 +68,8 @@ pub struct Kernels {
     pub cpu: bool,
     /// Whether invocations come in subgroups of eight that can hand values round.
     pub subgroups: bool,
+    /// Invocations of a workgroup of the kernels that do a whole network: [`SUBGROUP`], or four times as many.
+    pub lanes: u32,
     /// Storage buffers that a kernel may have.
     pub storage_buffers: u32,
     /// Bytes of one binding.
@@ -85,6 +87,7 @@ impl Kernels {
         tiles: Some(&SMALL),
         cpu: false,
         subgroups: false,
+        lanes: SUBGROUP,
         storage_buffers: 4,
         binding: 0,
     };
@@ -96,13 +99,19 @@ impl Kernels {
     /// `ACCRUE_TILES` wins over our choice of the kernels of a layer.
     pub fn of(gpu: &Gpu, asked: Option<Passes>) -> Kernels {
         let info = gpu.info();
+        let cpu = info.device_type == wgpu::DeviceType::Cpu;
         let eight = info.subgroup_min_size == SUBGROUP && info.subgroup_max_size == SUBGROUP;
         Kernels {
             passes: asked.or_else(Passes::from_environment),
             fuse: true,
             tiles: wish("ACCRUE_TILES"),
-            cpu: info.device_type == wgpu::DeviceType::Cpu,
-            subgroups: eight && gpu.device().features().contains(SUBGROUPS),
+            cpu,
+            lanes: match wish::<Lanes>("ACCRUE_LANES") {
+                Some(Lanes(lanes)) => lanes,
+                None if cpu => SUBGROUP,
+                None => 4 * SUBGROUP,
+            },
+            subgroups: cpu && eight && gpu.device().features().contains(SUBGROUPS),
             storage_buffers: gpu.limits().max_storage_buffers_per_shader_stage,
             binding: gpu.limits().max_storage_buffer_binding_size,
         }
@@ -111,6 +120,18 @@ impl Kernels {
     /// What the choice of kernels for matrix products follows from, in micro-batches of so many rows.
     pub fn products(&self, rows: usize) -> Products {
         Products { asked: self.tiles, cpu: self.cpu, subgroups: self.subgroups, rows }
+    }
+}
+
+/// Invocations of a workgroup, for tests of what other adapters would take.
+struct Lanes(u32);
+
+impl FromStr for Lanes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Lanes, String> {
+        let found = [SUBGROUP, 4 * SUBGROUP].into_iter().find(|lanes| lanes.to_string() == text);
+        found.map(Lanes).ok_or_else(|| format!("{text:?} is neither 8 nor 32"))
     }
 }
 

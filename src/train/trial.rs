@@ -16,11 +16,19 @@ pub struct Trial<'a> {
 
 impl<'a> Trial<'a> {
     /// With windows of `batch` rows of the data, which stays on the GPU where the trainer can keep it there.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) when the data is not the model's.
     pub fn new(mut trainer: Trainer, batch: usize, data: &'a Batch<'a>) -> Result<Trial<'a>> {
         let samples = trainer.format.check(data)? as u32;
         let window = (0..batch as u32).map(|row| row % samples).collect();
         let resident = trainer.keep(data)?;
         Ok(Trial { trainer, data, window, resident })
+    }
+
+    /// Whether the data stays on the GPU.
+    pub fn resident(&self) -> bool {
+        self.resident
     }
 
     /// Rows of a window.

@@ -118,8 +118,7 @@ impl Work {
     }
 
     /// Cuts the list into runs for one dispatch each, of at most [`ITEMS`] slots and [`TURNS`] turns of their `loops`; tells
-    /// the first clock of each how many it begins, and returns the
-    /// byte at which each begins, and its rows.
+    /// the first clock of each how many it begins, and returns the byte at which each begins, and its rows.
     pub fn runs(&mut self, loops: Loops) -> Vec<(u32, u32)> {
         let mut runs: Vec<(u32, u32)> = Vec::new();
         let (mut slots, mut turns) = (0, 0);

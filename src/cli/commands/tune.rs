@@ -80,6 +80,11 @@ fn measured(session: &Session, gpu: &Gpu, file: &Path, seconds: f64) -> Result<R
             None => Ok(None),
         });
         match trial {
+            // A second copy of the data may be one too many; streamed, the trial would be of something else.
+            Ok(Some(trial)) if trial.resident() != chosen.resident => {
+                let why = "the data does not fit on the GPU once more".to_owned();
+                left_out.push(LeftOut { passes, why });
+            }
             Ok(Some(trial)) => candidates.push(Candidate { passes, trial }),
             Ok(None) => left_out.push(LeftOut { passes, why: NOT_TAKEN.to_owned() }),
             Err(Error::Memory(why)) => left_out.push(LeftOut { passes, why }),

@@ -24,7 +24,8 @@ impl Net {
         let mut turns = 0;
         for layer in &self.layers {
             let (inputs4, outputs4) = (layer.inputs.div_ceil(4) as u64, layer.outputs.div_ceil(4) as u64);
-            turns += 4 + wide(layer.outputs) * (1 + inputs4) + wide(layer.inputs) * (1 + outputs4);
+            // A loop takes one turn more than it has steps: that in which it finds its end.
+            turns += 4 + wide(layer.outputs) * (2 + inputs4) + wide(layer.inputs) * (2 + outputs4);
         }
         let (first, last) = (self.layers.first(), self.layers.last());
         let features4 = first.map_or(0, |layer| layer.inputs.div_ceil(4) as u64);

@@ -106,7 +106,7 @@ impl Net {
         let (Piece::Activation(wgsl, saved), Piece::Loss(loss)) = (activation.piece()?, chain.loss.piece()?) else {
             return None;
         };
-        let lanes = if kernels.cpu { SUBGROUP } else { 4 * SUBGROUP };
+        let lanes = kernels.lanes;
         let mut net = Net {
             layers: chain.layers,
             activation: wgsl,
@@ -149,12 +149,14 @@ impl Net {
         let parameters = 4 * plan.layout.floats() as u64;
         let turns = self.loops_of_tile().max(self.loops_of_gradient().of(plan.micro_batch));
         let bytes = (16 * self.len).max(parameters);
-        turns <= TURNS && self.len < u64::from(u32::MAX) && bytes <= kernels.binding
+        let in_time = turns <= TURNS || !kernels.cpu;
+        in_time && self.len < u64::from(u32::MAX) && bytes <= kernels.binding
     }
 
     fn is_wanted(&self, kernels: &Kernels) -> bool {
         let narrow = self.layers.iter().all(|layer| layer.inputs.max(layer.outputs) <= NARROW);
-        self.windows || kernels.cpu || narrow || kernels.passes == Some(Passes::Fused)
+        let asked = matches!(kernels.passes, Some(Passes::Fused | Passes::Windows));
+        self.windows || kernels.cpu || narrow || asked
     }
 
     fn takes_windows(&self, plan: &Plan, training: &Training) -> bool {
@@ -163,7 +165,9 @@ impl Net {
         let few = 3 * (products * plan.micro_batch) as u64 <= FEW;
         let asked = kernels.passes.map_or(few, |passes| passes == Passes::Windows);
         let turns = self.loops_of_windows(plan).of(plan.micro_batch);
-        asked && turns <= TURNS && kernels.storage_buffers >= 8 && training.clip.norm.is_none()
+        // The list has room for the learning rate and for nothing else that changes.
+        let only_lr = training.optimizer.scalars(1, 1.0).len() == 1;
+        asked && turns <= TURNS && kernels.storage_buffers >= 8 && training.clip.norm.is_none() && only_lr
     }
 
     /// Where the values of tensors lie in the arena: first vec4, and how many of a row.
