@@ -68,7 +68,7 @@ pub struct Kernels {
     pub cpu: bool,
     /// Whether invocations come in subgroups of eight that can hand values round.
     pub subgroups: bool,
-    /// Invocations of a workgroup of the kernels that do a whole network: [`SUBGROUP`], or four times as many.
+    /// Invocations of a workgroup of the kernels that do a whole network: 8 or 32.
     pub lanes: u32,
     /// Storage buffers that a kernel may have.
     pub storage_buffers: u32,
