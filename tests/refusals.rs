@@ -5,8 +5,11 @@ mod common;
 use std::ops::ControlFlow;
 
 use accrue::data::{Batch, Target};
+use accrue::graph::Graph;
 use accrue::nn::Model;
+use accrue::ops::find;
 use accrue::optim::Sgd;
+use accrue::plan::{Kernels, Plan, Training};
 use accrue::train::{Event, Outcome, Trainer};
 use accrue::window::Tail;
 use accrue::{Error, Result};
@@ -261,4 +264,19 @@ fn a_training_that_is_stopped_leaves_no_open_window_behind() {
         assert_eq!(trainer.open_rows(), 0, "micro-batches of {micro_batch}");
         assert_eq!(trainer.fit(&task.fit(), |_| ControlFlow::Continue(())).unwrap(), Outcome::Done);
     }
+}
+
+#[test]
+fn a_loss_of_the_features_themselves_is_refused_because_nothing_would_be_learned() {
+    let mut graph = Graph::new();
+    let (x, target) = (graph.input(3), graph.target(3));
+    let loss = graph.apply(find("mse").unwrap(), "loss", &[x, target]).unwrap();
+    let training = Training {
+        loss,
+        optimizer: &Sgd::default(),
+        clip: Default::default(),
+        open_blocks: false,
+        kernels: Kernels::OPS,
+    };
+    says(&refusal(Plan::new(&graph, x, 4, Some(training)).map(drop)), &["mse", "put a layer before it"]);
 }

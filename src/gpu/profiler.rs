@@ -101,6 +101,9 @@ impl Profiler {
     }
 
     /// Before the pass of a submission. Takes in what has arrived, and waits only when too many submissions are on their way.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`](crate::Error::DeviceLost) when what was submitted does not come back.
     pub fn begin(&mut self, gpu: &Gpu) -> Result<()> {
         while self.receive(gpu, self.ring.full())? {}
         self.encoding = Submission { begin: Some(Instant::now()), ..Submission::default() };

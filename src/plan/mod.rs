@@ -111,12 +111,19 @@ pub struct Plan {
 
 impl Plan {
     /// Plans inference, or training where `training` is given, with `micro_batch` rows at once.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a micro-batch of no rows, [`Error::Memory`] for parameters that are more than can be numbered,
+    /// [`Error::Shape`] for a loss of something that nothing is learned for.
     pub fn new(graph: &Graph, output: Tensor, micro_batch: usize, training: Option<Training>) -> Result<Plan> {
         let kernels = training.as_ref().map_or(Kernels::FUSED_OPS, |training| training.kernels);
         Plan::with(graph, output, micro_batch, &kernels, training)
     }
 
     /// Plans inference with these kernels.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
     pub fn inference(graph: &Graph, output: Tensor, micro_batch: usize, kernels: &Kernels) -> Result<Plan> {
         Plan::with(graph, output, micro_batch, kernels, None)
     }
@@ -130,6 +137,14 @@ impl Plan {
     ) -> Result<Plan> {
         if micro_batch == 0 || micro_batch > u32::MAX as usize / 4 {
             return Err(Error::config("train.micro_batch", format!("{micro_batch} rows; give 1 or more")));
+        }
+        if let Some(training) = &training
+            && let Some(loss) = graph.nodes().iter().find(|node| node.output == training.loss)
+            && in_records(graph, loss.inputs[0])
+        {
+            let message =
+                "compares the features themselves, for which nothing is learned; put a layer before it".to_owned();
+            return Err(Error::Shape { op: loss.op.name(), message });
         }
         let record = graph.record();
         let layout = Layout::new(graph)?;

@@ -46,6 +46,9 @@ impl Program {
     }
 
     /// As [`Program::new`], on the parameters of another program of the same network, which made them and counts them.
+    ///
+    /// # Errors
+    /// As [`Program::new`].
     pub fn on_parameters_of(other: &Program, mut plan: Plan) -> Result<Program> {
         for buffer in plan.buffers.iter_mut().filter(|buffer| buffer.role == Role::Parameters) {
             (buffer.name, buffer.bytes) = ("parameters of another plan".to_owned(), 0);
@@ -105,7 +108,10 @@ impl Program {
         self.windows.clear();
     }
 
-    /// Takes the rows of micro-batches from `data`, records that stay on the GPU.
+    /// Takes the rows of micro-batches from `data`, records that stay on the GPU. What only such rows need is made here.
+    ///
+    /// # Errors
+    /// What the driver has against it.
     pub fn attach(&mut self, data: &wgpu::Buffer) -> Result<()> {
         let at = self.fixed_dims;
         let mut dims = vec![0; at];

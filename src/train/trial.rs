@@ -37,6 +37,9 @@ impl<'a> Trial<'a> {
     }
 
     /// Seconds that so many windows take, from the first to the results of the last; nothing waits between them.
+    ///
+    /// # Errors
+    /// What [`Trainer::schedule_window`] and its fellows give.
     pub fn run(&mut self, windows: usize) -> Result<f64> {
         let start = Instant::now();
         for _ in 0..windows {
