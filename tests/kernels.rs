@@ -7,7 +7,7 @@ use accrue::doctor::Case;
 use accrue::doctor::rig::Rig;
 use accrue::gpu::Gpu;
 use accrue::graph::{Graph, Shape, Tensor};
-use accrue::nn::Model;
+use accrue::nn::{Layer, Model};
 use accrue::ops::linear::tiles;
 use accrue::ops::{ALL, Op, Place, Role};
 use accrue::optim::{Clip, Sgd};
@@ -206,4 +206,48 @@ fn the_widest_network_that_is_done_at_once_has_the_bits_of_its_ops() {
         trainer.parameters().unwrap().into_values().flat_map(|array| bits(&array.values)).collect::<Vec<u32>>()
     };
     assert!(trained(Passes::Ops) == trained(Passes::Fused), "{fits} wide");
+}
+
+/// As many rows at once, and as many micro-batches in one list, as the kernel for whole windows takes: none of its loops ends
+/// before its time.
+#[test]
+fn the_longest_windows_that_are_done_at_once_have_the_bits_of_their_ops() {
+    let chain = |layers: usize, width: usize| {
+        let hidden: Vec<Layer> = (1..layers).flat_map(|_| [width.into(), "tanh".into()]).collect();
+        Model::new(1, &[&hidden[..], &[1.into()]].concat(), "mse").unwrap()
+    };
+    for model in [chain(1, 1), chain(2, 1), chain(16, 1), chain(3, 40)] {
+        let trainer = |rows: usize, kernels: Passes| {
+            let settings = Settings { micro_batch: rows, kernels: Some(kernels), lr: 0.01, ..Settings::default() };
+            Trainer::new(gpu(), &model, settings).unwrap()
+        };
+        let (mut fits, mut too_many) = (1, 50_000);
+        while too_many - fits > 1 {
+            let middle = (fits + too_many) / 2;
+            let whole = !trainer(middle, Passes::Windows).plan().windows.is_empty();
+            if whole { fits = middle } else { too_many = middle }
+        }
+        let mut numbers = Numbers::new(7);
+        let (x, y) = (numbers.floats(fits), numbers.floats(fits));
+        // All at once, and in many micro-batches that share their dispatches.
+        for rows in [fits, (fits / 16).max(1), 1] {
+            let windows = (0..fits as u32).collect::<Vec<u32>>();
+            let window = &windows[..fits.min(400 * rows)];
+            let trained = |kernels: Passes| {
+                let mut trainer = trainer(rows, kernels);
+                trainer.attach(&Batch::values(&x, &y)).unwrap();
+                for _ in 0..2 {
+                    trainer.schedule_window(window).unwrap();
+                }
+                trainer.submit().unwrap();
+                assert!(trainer.finish().unwrap().iter().all(|update| update.made), "{rows} rows, {kernels}");
+                trainer.parameters().unwrap().into_values().flat_map(|array| bits(&array.values)).collect::<Vec<u32>>()
+            };
+            assert!(
+                trained(Passes::Ops) == trained(Passes::Windows),
+                "{fits} rows, {rows} at once, {:?}",
+                model.layers
+            );
+        }
+    }
 }

@@ -24,8 +24,8 @@ impl Net {
         let mut turns = 0;
         for layer in &self.layers {
             let (inputs4, outputs4) = (layer.inputs.div_ceil(4) as u64, layer.outputs.div_ceil(4) as u64);
-            // A loop takes one turn more than it has steps: that in which it finds its end.
-            turns += 4 + wide(layer.outputs) * (2 + inputs4) + wide(layer.inputs) * (2 + outputs4);
+            // A loop takes one turn more than it has steps, that in which it finds its end; the loops inside it take one, too.
+            turns += 8 + wide(layer.outputs) * (2 + inputs4) + wide(layer.inputs) * (2 + outputs4);
         }
         let (first, last) = (self.layers.first(), self.layers.last());
         let features4 = first.map_or(0, |layer| layer.inputs.div_ceil(4) as u64);
@@ -40,15 +40,12 @@ impl Net {
 
     /// Those of everything that one slot of whole windows can be: a micro-batch, or the parameters once.
     pub(super) fn loops_of_windows(&self, plan: &Plan) -> Loops {
-        let (mut weights, mut biases) = (0, 0);
-        for (weight, bias) in self.layers.iter().map(|layer| self.layer_tiles(layer, Tile::Narrow)) {
-            (weights, biases) = (weights + u64::from(weight), biases + u64::from(bias));
-        }
+        let gradients = u64::from(self.tiles(Tile::Narrow));
         let update = (plan.layout.floats() / 4) as u64 / u64::from(self.lanes);
         let tiles = (BLOCK as u64).div_ceil(u64::from(self.tile));
         Loops {
-            fixed: (weights + biases) * (LAYERS as u64 + 8) + update + 16,
-            block: tiles * (1 + self.loops_of_tile()) + weights * 18 + biases * 40 + 40,
+            fixed: gradients * (LAYERS as u64 + 8) + update + 64,
+            block: tiles * (1 + self.loops_of_tile()) + gradients * 18 + 40,
         }
     }
 
@@ -69,6 +66,7 @@ impl Net {
         (layer.inputs.div_ceil(4) as u32).next_power_of_two().min(self.lanes)
     }
 
+    /// Tiles of all gradients.
     pub(super) fn tiles(&self, tile: Tile) -> u32 {
         self.layers.iter().map(|layer| self.layer_tiles(layer, tile)).map(|(weight, bias)| weight + bias).sum()
     }
