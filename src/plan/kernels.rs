@@ -1,7 +1,9 @@
 //! Which of several kernels for the same thing a plan takes. All of them give the same bits.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
@@ -135,8 +137,13 @@ impl FromStr for Lanes {
     }
 }
 
-/// What an environment variable asks for. One that cannot be understood changes nothing but is told.
+/// What an environment variable asks for. One that cannot be understood changes nothing but is told, once.
 fn wish<T: FromStr<Err = String>>(variable: &str) -> Option<T> {
-    let text = std::env::var(variable).ok()?;
-    text.parse().inspect_err(|message| log::warn!("{variable}: {message}; it is ignored")).ok()
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let tell = |message: &String| {
+        if TOLD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(variable.to_owned()) {
+            log::warn!("{variable}: {message}; it is ignored");
+        }
+    };
+    std::env::var(variable).ok()?.parse().inspect_err(tell).ok()
 }
