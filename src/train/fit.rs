@@ -1,17 +1,16 @@
 //! Whole epochs: windows of the data, in order or shuffled, with progress as events.
 
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::predictor::forward;
+use super::run::Run;
 use super::settings::Update;
 use super::trainer::Trainer;
 use crate::data::Batch;
 use crate::optim::Scaling;
-use crate::plan::CLOCKS;
 use crate::train::metrics::{Evaluation, evaluate};
-use crate::window::{Batches, Order, Tail, Window, Windows};
+use crate::window::{Batches, Tail};
 use crate::{Error, Result};
 
 /// What [`Trainer::fit`] trains on and for how long.
@@ -84,9 +83,6 @@ pub enum Outcome {
     Stopped,
 }
 
-/// How long one submission should take: long enough to be worth its overhead, short enough for any watchdog.
-const SLICE: Duration = Duration::from_millis(100);
-
 impl Trainer {
     /// Trains for whole epochs. Every event goes to `on_event`, which may end the training: updates that are on their way by
     /// then are still made and told, so that the last update told is the one that the parameters are of.
@@ -95,13 +91,10 @@ impl Trainer {
     /// [`Error::Diverged`] at the first window whose loss is not finite: its update was not made.
     /// [`Error::Config`] when no update would ever be made. Else what [`Trainer::schedule`] and its fellows give.
     pub fn fit(&mut self, fit: &Fit, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
-        if self.open_rows() > 0 {
-            let message = "a window is open; end it with update() first".to_owned();
-            return Err(Error::Shape { op: "fit", message });
-        }
+        let mut run = Run::new(self, fit)?;
         // Updates that were asked for before are no events of this training; they stay for `finished`.
         let earlier = self.finish()?;
-        let outcome = self.fit_alone(fit, on_event);
+        let outcome = run.to_the_end(self, fit, on_event);
         self.hold = false;
         self.lr_factor = 1.0;
         // A training that ended early may have left a part of a window behind.
@@ -110,37 +103,8 @@ impl Trainer {
         outcome
     }
 
-    fn fit_alone(&mut self, fit: &Fit, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
-        let samples = self.format.check(&fit.train)?;
-        self.check_validation(fit)?;
-        let windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
-        let mut order = Order::new(samples as u32, fit.shuffle);
-        let mut run =
-            Run { fit, on_event, expected: VecDeque::new(), ended: None, sum: 0.0, weight: 0.0, stopped: false };
-        let mut pace = Pace::default();
-        let resident = self.keep(&fit.train)?;
-        for window in windows {
-            // Windows that are on their way when one turns out not to be finite change nothing any more.
-            self.hold = window.update > 1;
-            if self.run_window(&window, resident, &mut order, &mut pace, &mut run)?.is_break() {
-                return self.stop(&mut run);
-            }
-            if let (true, Some(validation)) = (window.ends_epoch, &fit.validation) {
-                let updates = self.finish()?;
-                if run.report(updates)?.is_break() || run.validate(self, validation)?.is_break() {
-                    return self.stop(&mut run);
-                }
-            }
-        }
-        let updates = self.finish()?;
-        match run.report(updates)? {
-            ControlFlow::Continue(()) => Ok(Outcome::Done),
-            ControlFlow::Break(()) => Ok(Outcome::Stopped),
-        }
-    }
-
     /// Finds out now what would be found after the first epoch.
-    fn check_validation(&self, fit: &Fit) -> Result<()> {
+    pub(super) fn check_validation(&self, fit: &Fit) -> Result<()> {
         let Some(validation) = &fit.validation else { return Ok(()) };
         self.format.check(validation)?;
         match fit.unit {
@@ -167,50 +131,6 @@ impl Trainer {
         }
     }
 
-    fn run_window<F: FnMut(Event) -> ControlFlow<()>>(
-        &mut self,
-        window: &Window,
-        resident: bool,
-        order: &mut Order,
-        pace: &mut Pace,
-        run: &mut Run<F>,
-    ) -> Result<ControlFlow<()>> {
-        let end = window.start + u64::from(window.rows);
-        let mut at = window.start;
-        let mut samples = Vec::with_capacity(self.plan().micro_batch);
-        while at < end {
-            let stop = end.min(at + self.plan().micro_batch as u64);
-            samples.clear();
-            order.extend(at..stop, &mut samples);
-            let full = !self.has_room(samples.len()) || self.profile_is_full();
-            if !resident || full || pace.enough(self.pending.len()) {
-                self.submit()?;
-                pace.learn();
-                let updates = self.finished()?;
-                if run.report(updates)?.is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            if resident {
-                self.schedule(&samples, stop == end)?;
-            } else {
-                let rows = samples.iter().map(|&sample| sample as usize);
-                self.step_from_host(&run.fit.train, rows, stop == end)?;
-            }
-            at = stop;
-        }
-        self.lr_factor = run.fit.lr_scaling.factor(window.batch);
-        self.schedule_update()?;
-        run.expected.push_back((window.epoch, window.ends_epoch));
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn stop<F: FnMut(Event) -> ControlFlow<()>>(&mut self, run: &mut Run<F>) -> Result<Outcome> {
-        let updates = self.finish()?;
-        let _ = run.report(updates)?;
-        Ok(Outcome::Stopped)
-    }
-
     /// Outputs (rows, outputs) of the model as it is now, for features (rows, features). The open window is not touched.
     pub fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>> {
         self.submit()?;
@@ -226,92 +146,5 @@ impl Trainer {
     pub fn evaluate(&mut self, batch: &Batch, unit: Option<&[f64]>) -> Result<Evaluation> {
         let outputs = self.predict(batch.features)?;
         evaluate(&self.model, &outputs, batch, unit)
-    }
-}
-
-/// How many micro-batches and updates one submission takes: doubled while submissions are short, halved when one is long.
-struct Pace {
-    items: usize,
-    last: Instant,
-}
-
-impl Default for Pace {
-    fn default() -> Pace {
-        // How long a micro-batch takes is not known yet, and a driver may end work that takes long.
-        Pace { items: 1, last: Instant::now() }
-    }
-}
-
-impl Pace {
-    fn enough(&self, items: usize) -> bool {
-        items >= self.items
-    }
-
-    /// Two submissions are on their way at once, so the time between two is what one takes.
-    fn learn(&mut self) {
-        let took = self.last.elapsed();
-        self.last = Instant::now();
-        if took > SLICE {
-            self.items = (self.items / 2).max(1);
-        } else if took < SLICE / 2 {
-            self.items = (self.items * 2).min(CLOCKS);
-        }
-    }
-}
-
-/// The events of one [`Trainer::fit`].
-struct Run<'a, F> {
-    fit: &'a Fit<'a>,
-    on_event: F,
-    /// For each update on its way its epoch, and whether it is the epoch's last.
-    expected: VecDeque<(u32, bool)>,
-    /// An epoch whose last update was made.
-    ended: Option<(u32, u64)>,
-    sum: f64,
-    weight: f64,
-    /// An event was answered with [`ControlFlow::Break`].
-    stopped: bool,
-}
-
-impl<F: FnMut(Event) -> ControlFlow<()>> Run<'_, F> {
-    fn report(&mut self, updates: Vec<Update>) -> Result<ControlFlow<()>> {
-        for update in updates {
-            if !update.made && update.weight != 0.0 {
-                return Err(Error::Diverged { update: update.update });
-            }
-            let Some((epoch, ends)) = self.expected.pop_front() else { break };
-            if update.made {
-                self.sum += update.loss * update.weight;
-                self.weight += update.weight;
-            }
-            self.tell(Event::Update { update, epoch });
-            if ends {
-                self.ended = Some((epoch, update.update));
-            }
-            if self.fit.validation.is_none() {
-                self.end_epoch(None);
-            }
-        }
-        Ok(self.flow())
-    }
-
-    fn tell(&mut self, event: Event) {
-        self.stopped |= (self.on_event)(event).is_break();
-    }
-
-    fn flow(&self) -> ControlFlow<()> {
-        if self.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-
-    fn end_epoch(&mut self, validation: Option<Evaluation>) {
-        let Some((epoch, update)) = self.ended.take() else { return };
-        let train_loss = std::mem::take(&mut self.sum) / std::mem::take(&mut self.weight);
-        self.tell(Event::Epoch { epoch, update, train_loss, validation });
-    }
-
-    fn validate(&mut self, trainer: &mut Trainer, validation: &Batch) -> Result<ControlFlow<()>> {
-        let evaluation = trainer.evaluate(validation, self.fit.unit)?;
-        self.end_epoch(Some(evaluation));
-        Ok(self.flow())
     }
 }

@@ -3,8 +3,10 @@
 mod auto;
 mod fit;
 pub mod metrics;
+mod pace;
 mod predictor;
 mod profile;
+mod run;
 mod settings;
 mod submission;
 mod trainer;
@@ -15,6 +17,7 @@ mod work;
 pub use auto::{build, choose_micro_batch, fastest, fixed_micro_batch, plan_training};
 pub use fit::{Event, Fit, Outcome};
 pub use predictor::Predictor;
+pub use run::{Position, Run};
 pub use settings::{Settings, Update};
 pub use trainer::Trainer;
 pub use trial::Trial;

@@ -89,6 +89,20 @@ impl Windows {
         }
     }
 
+    /// Updates of the windows that were taken, and where the next window begins in the stream of all epochs.
+    pub fn place(&self) -> (u64, u64) {
+        (self.update, self.at)
+    }
+
+    /// Goes to a [`place`](Windows::place) of the same windows, and says whether it can be one.
+    pub fn go_to(&mut self, updates: u64, at: u64) -> bool {
+        let reachable = updates <= at && at <= self.samples * u64::from(self.epochs);
+        if reachable {
+            (self.update, self.at) = (updates, at);
+        }
+        reachable
+    }
+
     /// Samples of each update.
     pub fn batches(&self) -> &Batches {
         &self.batches

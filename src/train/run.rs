@@ -1,0 +1,269 @@
+//! A run of whole epochs that goes on piece by piece: it can be left, saved and taken up again, also in the middle of a window.
+
+use std::collections::VecDeque;
+use std::ops::{ControlFlow, Range};
+
+use serde::{Deserialize, Serialize};
+
+use super::fit::{Event, Fit, Outcome};
+use super::metrics::Evaluation;
+use super::pace::Pace;
+use super::settings::Update;
+use super::trainer::Trainer;
+use crate::window::{Order, Window, Windows};
+use crate::{Error, Result};
+
+/// Training for whole epochs, one submission at a time. [`Trainer::fit`] is a loop around it.
+///
+/// It borrows nothing, so that an app can keep it beside its trainer and its data; each call is given the same trainer and
+/// the same [`Fit`].
+///
+/// ```no_run
+/// # use accrue::{data::Batch, train::{Fit, Run, Trainer}};
+/// # fn frames(trainer: &mut Trainer, fit: &Fit) -> accrue::Result<()> {
+/// let mut run = Run::new(trainer, fit)?;
+/// while run.advance(trainer, fit, |_event| std::ops::ControlFlow::Continue(()))?.is_none() {
+///     // … something else …
+/// }
+/// # Ok(()) }
+/// ```
+pub struct Run {
+    windows: Windows,
+    /// The window that is open, and the place of its next sample in the stream.
+    open: Option<(Window, u64)>,
+    order: Order,
+    pace: Pace,
+    resident: bool,
+    /// The windows whose updates are on their way.
+    expected: VecDeque<Window>,
+    /// An epoch whose last update was made, but which has not been told yet.
+    ended: Option<(u32, u64)>,
+    epoch: Sums,
+    stopped: bool,
+    samples: Vec<u32>,
+}
+
+/// What a run has summed over the epoch that is going on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Sums {
+    /// Σ of the updates' loss · weight.
+    pub loss: f64,
+    /// Σ of their weights.
+    pub weight: f64,
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    /// Windows whose update was asked for.
+    pub updates: u64,
+    /// Where the next window begins, or the open one began, in the stream of all epochs' samples.
+    pub window_at: u64,
+    /// Samples of the open window that are in it already.
+    pub rows: u32,
+    pub(super) epoch: Sums,
+}
+
+impl Run {
+    /// Begins a run.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when no update would ever be made; [`Error::Shape`] when a window of the trainer is open, or the data
+    /// does not fit the model.
+    pub fn new(trainer: &mut Trainer, fit: &Fit) -> Result<Run> {
+        if trainer.open_rows() > 0 {
+            let message = "a window is open; end it with update() first".to_owned();
+            return Err(Error::Shape { op: "fit", message });
+        }
+        Run::at(trainer, fit, &Position::default())
+    }
+
+    /// Goes on with a run where another one was, with a trainer in that one's [`State`](super::State). The micro-batch may be
+    /// another.
+    ///
+    /// # Errors
+    /// As [`Run::new`]; [`Error::Shape`] when the position is none of this run, or the trainer is not there.
+    pub fn at(trainer: &mut Trainer, fit: &Fit, position: &Position) -> Result<Run> {
+        let samples = trainer.format.check(&fit.train)?;
+        trainer.check_validation(fit)?;
+        let mut windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
+        let wrong = |message: String| Err(Error::Shape { op: "run", message });
+        if !windows.go_to(position.updates, position.window_at) {
+            return wrong(format!("no window after {} updates begins at {}", position.updates, position.window_at));
+        }
+        if trainer.open_rows() != position.rows {
+            let (rows, wanted) = (trainer.open_rows(), position.rows);
+            return wrong(format!("the trainer's window has {rows} rows; {wanted} are wanted at this position"));
+        }
+        let open = match position.rows {
+            0 => None,
+            rows => windows.next().map(|window| (window, window.start + u64::from(rows))),
+        };
+        if open.is_some_and(|(window, at)| at >= window.start + u64::from(window.rows)) {
+            return wrong(format!("{} rows are more than the window has left open", position.rows));
+        }
+        let resident = trainer.keep(&fit.train)?;
+        Ok(Run {
+            windows,
+            open,
+            order: Order::new(samples as u32, fit.shuffle),
+            pace: Pace::default(),
+            resident,
+            expected: VecDeque::new(),
+            ended: None,
+            epoch: position.epoch,
+            stopped: false,
+            samples: Vec::new(),
+        })
+    }
+
+    /// Goes on for about one submission, waiting for the GPU where it is behind, and gives every event to `on_event`. `None`:
+    /// there is more to do.
+    ///
+    /// When an event is answered with [`ControlFlow::Break`], updates that are on their way are still made and told, so that
+    /// the last update told is the one that the parameters are of. A window may be left open then; [`Run::position`] and
+    /// [`Trainer::state`] keep it.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] at the first window that is not finite: its update was not made. Else what [`Trainer::schedule`] and
+    /// its fellows give.
+    pub fn advance(
+        &mut self,
+        trainer: &mut Trainer,
+        fit: &Fit,
+        mut on_event: impl FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<Option<Outcome>> {
+        self.stopped = false;
+        let more = self.fill(trainer, fit)?;
+        trainer.submit()?;
+        self.pace.learn();
+        let updates = trainer.finished()?;
+        self.report(updates, fit, &mut on_event)?;
+        let ends_epoch = self.ended.is_some() || self.expected.back().is_some_and(|window| window.ends_epoch);
+        let validates = ends_epoch && fit.validation.is_some();
+        if self.stopped || !more || validates {
+            self.settle(trainer, fit, &mut on_event)?;
+        }
+        Ok(match (self.stopped, more) {
+            (true, _) => Some(Outcome::Stopped),
+            (false, true) => None,
+            (false, false) => Some(Outcome::Done),
+        })
+    }
+
+    pub(super) fn to_the_end(
+        &mut self,
+        trainer: &mut Trainer,
+        fit: &Fit,
+        mut on_event: impl FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<Outcome> {
+        loop {
+            if let Some(outcome) = self.advance(trainer, fit, &mut on_event)? {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Waits for all updates that are on their way and tells them: after this, [`Run::position`] and [`Trainer::state`] belong
+    /// together.
+    ///
+    /// # Errors
+    /// As [`Run::advance`].
+    pub fn settle(
+        &mut self,
+        trainer: &mut Trainer,
+        fit: &Fit,
+        mut on_event: impl FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let updates = trainer.finish()?;
+        self.report(updates, fit, &mut on_event)?;
+        if let (Some(_), Some(validation)) = (self.ended, &fit.validation) {
+            let evaluation = trainer.evaluate(validation, fit.unit)?;
+            self.end_epoch(Some(evaluation), &mut on_event);
+        }
+        Ok(())
+    }
+
+    /// How far the run has come, everything asked for included.
+    pub fn position(&self) -> Position {
+        let (updates, at) = self.windows.place();
+        let (updates, window_at, rows) = match self.open {
+            Some((window, at)) => (updates - 1, window.start, (at - window.start) as u32),
+            None => (updates, at, 0),
+        };
+        Position { updates, window_at, rows, epoch: self.epoch }
+    }
+
+    /// Schedules what one submission takes; false when nothing is left.
+    fn fill(&mut self, trainer: &mut Trainer, fit: &Fit) -> Result<bool> {
+        loop {
+            let Some((window, at)) = self.open.take().or_else(|| self.windows.next().map(|w| (w, w.start))) else {
+                return Ok(false);
+            };
+            self.open = Some((window, at));
+            let end = window.start + u64::from(window.rows);
+            let stop = end.min(at + trainer.plan().micro_batch as u64);
+            let full = !trainer.has_room((stop - at) as usize) || trainer.profile_is_full();
+            if full || self.pace.enough(trainer.pending.len()) {
+                return Ok(true);
+            }
+            // Windows that are on their way when one turns out not to be finite change nothing any more.
+            trainer.hold = window.update > 1;
+            self.micro_step(trainer, fit, at..stop, stop == end)?;
+            self.open = (stop < end).then_some((window, stop));
+            if stop == end {
+                trainer.lr_factor = fit.lr_scaling.factor(window.batch);
+                trainer.schedule_update()?;
+                self.expected.push_back(window);
+            }
+            let validates = stop == end && window.ends_epoch && fit.validation.is_some();
+            if !self.resident || validates {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// One micro-batch of a stretch of the stream.
+    fn micro_step(&mut self, trainer: &mut Trainer, fit: &Fit, stretch: Range<u64>, last: bool) -> Result<()> {
+        self.samples.clear();
+        self.order.extend(stretch, &mut self.samples);
+        if self.resident {
+            return trainer.schedule(&self.samples, last);
+        }
+        trainer.step_from_host(&fit.train, self.samples.iter().map(|&sample| sample as usize), last)
+    }
+
+    /// Tells updates that were made.
+    fn report(
+        &mut self,
+        updates: Vec<Update>,
+        fit: &Fit,
+        on_event: &mut impl FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<()> {
+        for update in updates {
+            if !update.made && update.weight != 0.0 {
+                return Err(Error::Diverged { update: update.update });
+            }
+            let Some(window) = self.expected.pop_front() else { break };
+            if update.made {
+                self.epoch.loss += update.loss * update.weight;
+                self.epoch.weight += update.weight;
+            }
+            self.stopped |= on_event(Event::Update { update, epoch: window.epoch }).is_break();
+            if window.ends_epoch {
+                self.ended = Some((window.epoch, update.update));
+            }
+            if fit.validation.is_none() {
+                self.end_epoch(None, on_event);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_epoch(&mut self, validation: Option<Evaluation>, on_event: &mut impl FnMut(Event) -> ControlFlow<()>) {
+        let Some((epoch, update)) = self.ended.take() else { return };
+        let Sums { loss, weight } = std::mem::take(&mut self.epoch);
+        let event = Event::Epoch { epoch, update, train_loss: loss / weight, validation };
+        self.stopped |= on_event(event).is_break();
+    }
+}
