@@ -214,6 +214,11 @@ impl Program {
         memory::STATS as u64
     }
 
+    /// Bytes of the stats before the results.
+    pub fn stats_header(&self) -> u64 {
+        memory::STATS_HEADER as u64
+    }
+
     /// The results among the bytes of the stats, 16 bytes each.
     pub fn results_of(stats: &[u8]) -> impl Iterator<Item = &[u8]> {
         stats[memory::STATS_HEADER..].chunks_exact(memory::RESULT)

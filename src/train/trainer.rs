@@ -32,17 +32,17 @@ pub struct Trainer {
     pub(super) program: Program,
     pub(super) model: Model,
     pub(super) format: Format,
-    optimizer: Box<dyn Optimizer>,
-    lr: f64,
+    pub(super) optimizer: Box<dyn Optimizer>,
+    pub(super) lr: f64,
     schedule: Schedule,
-    any_cut: bool,
+    pub(super) any_cut: bool,
     pub(super) stream: bool,
     pub(super) lr_factor: f64,
-    rows: u32,
-    closed: bool,
-    ended: bool,
+    pub(super) rows: u32,
+    pub(super) closed: bool,
+    pub(super) ended: bool,
     pub(super) hold: bool,
-    updates: u64,
+    pub(super) updates: u64,
     pub(super) pending: Work,
     pub(super) ring: Ring,
     pub(super) promised: VecDeque<Update>,
@@ -181,7 +181,7 @@ impl Trainer {
         Ok(self.plan().layout.unpack(&flat))
     }
 
-    fn all(&self) -> Span {
+    pub(super) fn all(&self) -> Span {
         Span { start: 0, len: (self.plan().layout.floats() / 4) as u32 }
     }
 

@@ -1,0 +1,155 @@
+//! A trainer's state on the host: enough for another trainer, on another device, to go on with the same bits.
+
+use std::collections::BTreeMap;
+
+use super::trainer::Trainer;
+use crate::nn::Arrays;
+use crate::ops::Place;
+use crate::plan::BLOCK;
+use crate::{Error, Result};
+
+/// Everything that training has changed, an open window included.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// The parameters, under PyTorch's names.
+    pub parameters: Arrays,
+    /// What the optimizer remembers: its moments one after the other, each under the parameters' names.
+    pub moments: Vec<Arrays>,
+    /// The gradient sums of the open window; nothing where no window is open.
+    pub gradients: Arrays,
+    /// The gradient sums of its open block; nothing where none is open.
+    pub open_block: Arrays,
+    /// Counters that travel beside the arrays.
+    pub counts: Counts,
+}
+
+/// What a trainer counts, and the sums that its kernels keep beside the gradients.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Counts {
+    /// The optimizer.
+    pub optimizer: String,
+    /// Updates that were asked for.
+    pub updates: u64,
+    /// Samples in the open window.
+    pub rows: u32,
+    /// Whether the open window had its last micro-batch, so that only its update is missing.
+    pub ended: bool,
+    /// The learning rate at full size.
+    pub lr: f64,
+    /// The open window's sums, what stands between two updates' corrections and the guards, as the GPU keeps them.
+    pub stats: Vec<u32>,
+}
+
+impl Trainer {
+    /// Waits for everything that was asked for, and copies the state to the host.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] when not all of it was done; [`Error::Shape`] between encode and submitted.
+    pub fn state(&mut self) -> Result<State> {
+        self.arrive()?;
+        let (stats, _) = self.program.at(Place::Stats)?;
+        let stats = bytemuck::pod_collect_to_vec(&self.gpu().read(stats, self.program.stats_header())?);
+        let counts = Counts {
+            optimizer: self.optimizer.name().to_owned(),
+            updates: self.updates(),
+            rows: self.open_rows(),
+            ended: self.ended,
+            lr: self.lr,
+            stats,
+        };
+        let open = counts.rows > 0;
+        Ok(State {
+            parameters: self.parameters()?,
+            moments: self.moments()?,
+            gradients: if open { self.gradient_sums()? } else { Arrays::new() },
+            open_block: if open && !self.closed { self.open_block()? } else { Arrays::new() },
+            counts,
+        })
+    }
+
+    /// Goes on from a state, whatever was there before. The micro-batch may be another than that of the trainer which the
+    /// state is of; model and optimizer may not.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming what does not fit this trainer, which is left as it was.
+    pub fn set_state(&mut self, state: &State) -> Result<()> {
+        self.arrive()?;
+        let Packed { parameters, moments, gradients, open_block } = self.pack(state)?;
+        let all = self.all();
+        self.put(Place::Parameters(all), &parameters)?;
+        if !moments.is_empty() {
+            self.put(Place::Moments(all), &moments)?;
+        }
+        if let Some(gradients) = gradients {
+            self.put(Place::Gradients(all), &gradients)?;
+        }
+        if let Some(open_block) = open_block {
+            self.put(Place::OpenGradients(all), &open_block)?;
+        }
+        let (stats, _) = self.program.at(Place::Stats)?;
+        self.gpu().upload(stats, bytemuck::cast_slice(&state.counts.stats))?;
+        let Counts { updates, rows, ended, lr, .. } = state.counts;
+        (self.updates, self.rows, self.ended, self.lr) = (updates, rows, ended, lr);
+        self.closed = ended || (rows as usize).is_multiple_of(BLOCK);
+        Ok(())
+    }
+
+    /// Waits for all that was asked for, and keeps its results for whoever asks for them.
+    fn arrive(&mut self) -> Result<()> {
+        self.submit()?;
+        while self.receive(true)? {}
+        Ok(())
+    }
+
+    fn put(&self, place: Place, floats: &[f32]) -> Result<()> {
+        self.gpu().upload(self.program.at(place)?.0, bytemuck::cast_slice(floats))
+    }
+
+    fn open_block(&self) -> Result<Arrays> {
+        let (buffer, _) = self.program.at(Place::OpenGradients(self.all()))?;
+        Ok(self.plan().layout.unpack(&self.gpu().read_f32(buffer, self.plan().layout.floats())?))
+    }
+
+    /// The arrays as they lie in memory, after checking that all of them fit.
+    fn pack(&self, state: &State) -> Result<Packed> {
+        let Counts { optimizer, rows, ended, lr, stats, .. } = &state.counts;
+        let wrong = |message: String| Err(Error::config("state", message));
+        if optimizer != self.optimizer.name() {
+            return wrong(format!("is of the optimizer {optimizer:?}; this trainer's is {:?}", self.optimizer.name()));
+        }
+        if 4 * stats.len() as u64 != self.program.stats_header() || !(lr.is_finite() && *lr >= 0.0) {
+            return wrong("its counters are none of this version".to_owned());
+        }
+        let count = self.optimizer.moments();
+        if state.moments.len() != count {
+            return wrong(format!("has {} moments; this trainer's optimizer has {count}", state.moments.len()));
+        }
+        let block = !ended && !(*rows as usize).is_multiple_of(BLOCK);
+        if (*rows > 0) == state.gradients.is_empty() || block == state.open_block.is_empty() {
+            return wrong(format!("lacks gradients of its open window of {rows} rows, or has some that it should not"));
+        }
+        if block && !self.any_cut {
+            let message = "its window is open inside a block of rows; make the trainer with any_cut".to_owned();
+            return Err(Error::config("any_cut", message));
+        }
+        let flat = |what: &str, arrays: &Arrays| {
+            let packed = self.plan().layout.pack(arrays);
+            packed.map_err(|message| Error::config(format!("state, {what}"), message))
+        };
+        let some = |what: &str, arrays: &BTreeMap<_, _>| (!arrays.is_empty()).then(|| flat(what, arrays)).transpose();
+        let moments = state.moments.iter().map(|moment| flat("moments", moment)).collect::<Result<Vec<_>>>()?;
+        Ok(Packed {
+            parameters: flat("parameters", &state.parameters)?,
+            moments: moments.concat(),
+            gradients: some("gradients", &state.gradients)?,
+            open_block: some("open block", &state.open_block)?,
+        })
+    }
+}
+
+struct Packed {
+    parameters: Vec<f32>,
+    moments: Vec<f32>,
+    gradients: Option<Vec<f32>>,
+    open_block: Option<Vec<f32>>,
+}
