@@ -143,6 +143,7 @@ fn check(seed: u64) {
         Path::Stream(cut(&task, &mut numbers)[0]),
         Path::MicroStep(cut(&task, &mut numbers)),
         Path::Schedule(cut(&task, &mut numbers), numbers.below(2) == 0),
+        Path::Resumed((0..4).map(|_| (cut(&task, &mut numbers)[0], numbers.below(4) as u32)).collect()),
     ];
     // One that diverges does so at the same update; what a loss that is no number makes of parameters is nobody's promise.
     let diverged = whole.updates.iter().position(|&(_, weight, _, made)| !made && weight != 0).map(|at| at as u64 + 1);

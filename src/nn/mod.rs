@@ -1,5 +1,7 @@
 //! Networks composed from ops: their description as data, their first weights, their file.
 
+mod checksum;
+pub(crate) mod container;
 mod file;
 mod init;
 mod model;

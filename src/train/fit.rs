@@ -95,8 +95,6 @@ impl Trainer {
         // Updates that were asked for before are no events of this training; they stay for `finished`.
         let earlier = self.finish()?;
         let outcome = run.to_the_end(self, fit, on_event);
-        self.hold = false;
-        self.lr_factor = 1.0;
         // A training that ended early may have left a part of a window behind.
         self.abandon();
         self.finished.splice(..0, earlier);

@@ -1,6 +1,7 @@
 //! Training: a [`Trainer`] takes micro-batches and makes updates; [`Trainer::fit`] does so for whole epochs.
 
 mod auto;
+mod checkpoint;
 mod fit;
 pub mod metrics;
 mod pace;
@@ -16,6 +17,7 @@ pub mod verify;
 mod work;
 
 pub use auto::{build, choose_micro_batch, fastest, fixed_micro_batch, plan_training};
+pub use checkpoint::Checkpoint;
 pub use fit::{Event, Fit, Outcome};
 pub use predictor::Predictor;
 pub use run::{Position, Run};

@@ -134,7 +134,10 @@ impl Run {
         mut on_event: impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Option<Outcome>> {
         self.stopped = false;
-        let more = self.fill(trainer, fit)?;
+        let more = self.fill(trainer, fit);
+        // What the run sets for its windows counts for them alone.
+        (trainer.hold, trainer.lr_factor) = (false, 1.0);
+        let more = more?;
         trainer.submit()?;
         self.pace.learn();
         let updates = trainer.finished()?;

@@ -9,7 +9,7 @@ use crate::plan::BLOCK;
 use crate::{Error, Result};
 
 /// Everything that training has changed, an open window included.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// The parameters, under PyTorch's names.
     pub parameters: Arrays,

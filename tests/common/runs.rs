@@ -1,6 +1,8 @@
 //! Training runs on made-up data, along every path that the library has, and what they leave behind as bits.
 
 use std::ops::{ControlFlow, Range};
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use accrue::data::{Batch, Target};
 use accrue::gpu::Gpu;
@@ -8,7 +10,7 @@ use accrue::nn::{Arrays, Model};
 use accrue::ops::Reads;
 use accrue::optim::{Adam, Clip, Optimizer, Scaling, Schedule, Sgd};
 use accrue::plan::Passes;
-use accrue::train::{Event, Fit, Settings, Trainer, Update};
+use accrue::train::{Checkpoint, Event, Fit, Run, Settings, Trainer, Update};
 use accrue::window::{Batches, Order, Tail, Windows};
 
 use super::{Numbers, bits};
@@ -102,6 +104,9 @@ pub enum Path {
     Fit(usize),
     /// The same with the data in the host's memory.
     Stream(usize),
+    /// A run that is left after so many submissions, saved, and taken up by a trainer of its own with another `micro_batch` and
+    /// other kernels, for each of these; the last goes on to the end.
+    Resumed(Vec<(usize, u32)>),
     /// `micro_step` and `update` from the host's memory, in pieces of these sizes, over and over.
     MicroStep(Vec<usize>),
     /// `schedule` and `schedule_update` on attached data; whether a window's last piece is said to be the last.
@@ -201,6 +206,7 @@ impl Task {
             Path::Stream(micro_batch) => {
                 self.fitted(gpu, Settings { stream: true, ..self.settings(*micro_batch, true) })?
             }
+            Path::Resumed(legs) => self.resumed(gpu, legs)?,
             Path::MicroStep(cut) => {
                 let mut trainer = self.trainer(gpu, *cut.iter().max().unwrap(), true);
                 for (window, lr) in self.rated_windows() {
@@ -242,6 +248,44 @@ impl Task {
         Ok(left)
     }
 
+    fn resumed(&self, gpu: &Gpu, legs: &[(usize, u32)]) -> accrue::Result<(Trainer, Vec<Update>)> {
+        let (fit, file) = (self.fit(), checkpoint_file());
+        let mut updates = Vec::new();
+        let mut watch = |event| {
+            if let Event::Update { update, .. } = event {
+                updates.push(update);
+            }
+            ControlFlow::Continue(())
+        };
+        let kernels = [self.rest.kernels, Some(Passes::Ops), Some(Passes::Fused)];
+        for (leg, &(micro_batch, submissions)) in legs.iter().enumerate() {
+            let settings = self.settings(micro_batch, true);
+            let settings = Settings { kernels: kernels[leg % 3], stream: leg % 4 == 3, ..settings };
+            let mut trainer = Trainer::new(gpu, &self.model, settings)?;
+            let mut run = if leg == 0 {
+                Run::new(&mut trainer, &fit)?
+            } else {
+                let checkpoint = Checkpoint::read(&file)?;
+                trainer.set_state(&checkpoint.state)?;
+                Run::at(&mut trainer, &fit, &checkpoint.position)?
+            };
+            let mut left = if leg + 1 == legs.len() { u32::MAX } else { submissions };
+            let mut done = false;
+            while left > 0 && !done {
+                done = run.advance(&mut trainer, &fit, &mut watch)?.is_some();
+                left -= 1;
+            }
+            run.settle(&mut trainer, &fit, &mut watch)?;
+            let (state, position) = (trainer.state()?, run.position());
+            Checkpoint { state, position, about: "a test".to_owned() }.write(&file)?;
+            if done {
+                let _ = std::fs::remove_file(&file);
+                return Ok((trainer, updates));
+            }
+        }
+        panic!("the last leg ends the run")
+    }
+
     fn fitted(&self, gpu: &Gpu, settings: Settings) -> accrue::Result<(Trainer, Vec<Update>)> {
         let mut trainer = Trainer::new(gpu, &self.model, settings)?;
         let mut updates = Vec::new();
@@ -254,6 +298,13 @@ impl Task {
         trainer.fit(&self.fit(), watch)?;
         Ok((trainer, updates))
     }
+}
+
+/// A file of this process that no other test writes.
+fn checkpoint_file() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    FilePath::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}.checkpoint", std::process::id()))
 }
 
 /// A window of `rows` rows in pieces of these sizes, over and over, the last one as short as it must be.
