@@ -9,6 +9,8 @@ use crate::Error;
 pub enum Stop {
     /// Something went wrong.
     Error(Error),
+    /// Something went wrong in a training; what is kept of it.
+    Broken(Error, String),
     /// Ctrl-C; what was reached is saved.
     Interrupted(String),
     /// What was checked is not right. The command has said so, in the place where it says what it found.
@@ -19,7 +21,7 @@ impl Stop {
     /// The process's exit code.
     pub fn code(&self) -> u8 {
         match self {
-            Stop::Error(error) => exit_code(error),
+            Stop::Error(error) | Stop::Broken(error, _) => exit_code(error),
             Stop::Interrupted(_) => 130,
             Stop::NotRight(_) => 1,
         }
@@ -41,6 +43,7 @@ impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Stop::Error(error) => write!(f, "error: {}", one_line(&error.to_string())),
+            Stop::Broken(error, kept) => write!(f, "error: {}; {kept}", one_line(&error.to_string())),
             Stop::Interrupted(message) => write!(f, "interrupted: {message}"),
             Stop::NotRight(verdict) => f.write_str(verdict),
         }

@@ -40,6 +40,14 @@ impl Progress {
         Progress { bar, quiet, epochs, start: Instant::now(), samples: 0, shown: None, left_out: false }
     }
 
+    /// Begins where the run was left.
+    pub fn goes_on(&mut self, update: u64, updates: u64) {
+        self.bar.set_position(update);
+        self.bar.reset_eta();
+        let left = if update >= updates { "nothing is left to train" } else { "--fresh would start over" };
+        self.say(&format!("resumes   after update {update} of {updates}; {left}"));
+    }
+
     /// Shows what happened.
     pub fn event(&mut self, event: &Event) {
         match event {

@@ -40,6 +40,7 @@ pub struct Run {
     ended: Option<(u32, u64)>,
     epoch: Sums,
     stopped: bool,
+    pause: Option<u64>,
     samples: Vec<u32>,
 }
 
@@ -113,6 +114,7 @@ impl Run {
             ended: None,
             epoch: position.epoch,
             stopped: false,
+            pause: None,
             samples: Vec::new(),
         })
     }
@@ -187,6 +189,11 @@ impl Run {
         Ok(())
     }
 
+    /// Lets a call of [`Run::advance`] return right after the update of this number, counted from 1, has been asked for.
+    pub fn pause_after(&mut self, update: Option<u64>) {
+        self.pause = update;
+    }
+
     /// How far the run has come, everything asked for included.
     pub fn position(&self) -> Position {
         let (updates, at) = self.windows.place();
@@ -220,7 +227,8 @@ impl Run {
                 self.expected.push_back(window);
             }
             let validates = stop == end && window.ends_epoch && fit.validation.is_some();
-            if !self.resident || validates {
+            let paused = stop == end && self.pause == Some(self.windows.place().0);
+            if !self.resident || validates || paused {
                 return Ok(true);
             }
         }

@@ -6,7 +6,7 @@ use crate::place::{Ended, NUMBERS, Place};
 fn wrong_usage_ends_with_2() {
     let place = Place::new("wrong_usage");
     place.fails("train c.toml", 2, &["--out <DIR>", "`accrue train --help`"]);
-    place.fails("train c.toml --out r --fource", 2, &["'--fource'", "'--force'"]);
+    place.fails("train c.toml --out r --frehs", 2, &["'--frehs'", "'--fresh'"]);
     place.fails("trian", 2, &["'trian'", "'train'"]);
     place.fails("eval", 2, &["<RUN>"]);
     place.fails("devices now", 2, &["'now'"]);
@@ -36,14 +36,16 @@ fn contradictions_of_the_partition_end_with_3_and_the_numbers() {
 }
 
 #[test]
-fn the_folder_of_another_run_is_replaced_only_by_force() {
+fn the_folder_of_another_run_is_replaced_only_by_fresh() {
     let place = Place::new("another_run");
     place.ok("train c.toml --out r");
     let before = place.bytes("r/model.safetensors");
-    place.fails("train n.toml --out r", 3, &["--out: r holds a run with another configuration", "--force"]);
+    place.fails("train n.toml --out r", 3, &["--out: r has a run that began with data.path = ", "--fresh"]);
+    std::fs::remove_dir_all(place.path("r/checkpoints")).unwrap();
+    place.fails("train n.toml --out r", 3, &["--out: r holds a run with another configuration", "--fresh"]);
     assert_eq!(place.bytes("r/model.safetensors"), before);
     place.ok("train c.toml --out r");
-    place.ok("train n.toml --out r --force");
+    place.ok("train n.toml --out r --fresh");
     assert_ne!(place.bytes("r/model.safetensors"), before);
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Checkpoint;
 use crate::plan::Passes;
 use crate::window::{Batches, resolve_partition};
 use crate::{Error, Result, window};
@@ -30,6 +31,10 @@ pub struct Train {
     pub kernels: Kernels,
     /// What becomes of the samples that do not fill the last batch of an epoch.
     pub tail: Tail,
+    /// When the run is saved while it goes on.
+    pub checkpoint: Checkpoint,
+    /// What becomes of a window whose loss or gradient is not finite.
+    pub on_nonfinite: OnNonfinite,
     /// Whether every epoch takes the rows in a new order.
     pub shuffle: bool,
     /// Decides the split, the first weights and the order of the rows.
@@ -47,6 +52,8 @@ impl Default for Train {
             memory: None,
             kernels: Kernels::Auto,
             tail: Tail::Flush,
+            checkpoint: Checkpoint::default(),
+            on_nonfinite: OnNonfinite::Stop,
             shuffle: true,
             seed: 0,
         }
@@ -142,6 +149,17 @@ pub enum Tail {
     Drop,
     /// The next epoch fills the batch up.
     Carry,
+}
+
+/// What becomes of a window whose loss or gradient is not finite. It never reaches the parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnNonfinite {
+    /// The training ends there.
+    #[default]
+    Stop,
+    /// It makes no update, and the training goes on.
+    Skip,
 }
 
 impl From<Tail> for window::Tail {
