@@ -30,6 +30,9 @@ fn of_one_layer(inputs: usize, outputs: usize, rows: usize) -> Result<(Case, Ten
     Ok((Case { name, ..Case::ending(graph, output, mse(), rows, 5)? }, parameters))
 }
 
+/// Words of the stats before the results.
+const HEADER: usize = 16;
+
 /// Gives the next update its window: the sums of the gradients, of the loss and of the weight, and how many updates were
 /// made before it. What else the stats hold stays, and is 0 in the beginning.
 ///
@@ -37,8 +40,10 @@ fn of_one_layer(inputs: usize, outputs: usize, rows: usize) -> Result<(Case, Ten
 /// What the driver has against it.
 pub fn window(rig: &Rig, sums: &[f32], loss: f32, weight: f32, made: u32) -> Result<()> {
     rig.upload(Place::Gradients(rig.all()), sums)?;
-    let mut head = if made == 0 { vec![0.0; 12] } else { rig.read(Place::Stats)?[..12].to_vec() };
+    let mut head = if made == 0 { vec![0.0; HEADER] } else { rig.read(Place::Stats)?[..HEADER].to_vec() };
     (head[0], head[1], head[8]) = (loss, weight, f32::from_bits(made));
+    // No update came before, as far as the clock says, and no gradient has been looked at.
+    (head[12], head[13]) = (0.0, 0.0);
     rig.upload(Place::Stats, &head)
 }
 

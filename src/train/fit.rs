@@ -92,7 +92,7 @@ impl Trainer {
     /// then are still made and told, so that the last update told is the one that the parameters are of.
     ///
     /// # Errors
-    /// [`Error::Diverged`] at the first window whose loss is not finite: its update was not made.
+    /// [`Error::Diverged`] at the first window whose loss or gradient is not finite: its update was not made.
     /// [`Error::Config`] when no update would ever be made. Else what [`Trainer::schedule`] and its fellows give.
     pub fn fit(&mut self, fit: &Fit, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
         if self.open_rows() > 0 {
@@ -213,9 +213,10 @@ impl Trainer {
 
     /// Outputs (rows, outputs) of the model as it is now, for features (rows, features). The open window is not touched.
     pub fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>> {
-        self.submit()?;
+        self.caught_up()?;
         let begin = Instant::now();
-        let outputs = forward(&self.program, features, self.model.inputs, self.model.outputs())?;
+        let outputs = forward(&self.program, features, self.model.inputs, self.model.outputs());
+        let outputs = self.noticed(outputs)?;
         if let Some(profiler) = &mut self.profiler {
             profiler.predicted(begin);
         }
@@ -276,9 +277,7 @@ struct Run<'a, F> {
 impl<F: FnMut(Event) -> ControlFlow<()>> Run<'_, F> {
     fn report(&mut self, updates: Vec<Update>) -> Result<ControlFlow<()>> {
         for update in updates {
-            if !update.made && update.weight != 0.0 {
-                return Err(Error::Diverged { update: update.update });
-            }
+            update.check()?;
             let Some((epoch, ends)) = self.expected.pop_front() else { break };
             if update.made {
                 self.sum += update.loss * update.weight;
