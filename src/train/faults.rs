@@ -1,6 +1,8 @@
 //! What ends a training: a device that did not do what it was given, and values that are not finite. And how it shows:
 //! everything that the trainer asks for is a link of one chain, which the GPU follows and the host compares.
 
+use std::collections::VecDeque;
+
 use super::settings::{LeftOut, Update};
 use super::trainer::Trainer;
 use crate::ops::Place;
@@ -67,27 +69,36 @@ impl Trainer {
         self.alive()?;
         let received = self.ring.receive(self.program.gpu(), wait);
         let Some((sent, bytes)) = self.noticed(received)? else { return Ok(false) };
-        let taken = self.take_in(sent, &bytes);
-        self.noticed(taken)?;
+        let updates = updates_of(sent, &bytes, &self.promised);
+        let updates = self.noticed(updates)?;
+        self.promised.drain(..updates.len());
+        let broken = |update: &&Update| update.left_out == Some(LeftOut::NotFinite(NotFinite::Parameter));
+        self.faults.broken = self.faults.broken.or(updates.iter().find(broken).map(|update| update.update));
+        self.finished.extend(updates);
         Ok(true)
     }
 
-    fn take_in(&mut self, sent: Sent, bytes: &[u8]) -> Result<()> {
-        let broken = Program::broken_of(bytes);
-        let mut finished = Vec::with_capacity(sent.updates);
-        for (result, promise) in Program::results_of(bytes).zip(&self.promised).take(sent.updates) {
-            let mut update = result_of(result, promise)?;
-            if broken == promise.update as u32 {
-                update.left_out = Some(LeftOut::NotFinite(NotFinite::Parameter));
-                self.faults.broken = Some(promise.update);
-            }
-            finished.push(Update { made: update.left_out.is_none(), ..update });
-        }
-        whole(bytes, sent.links)?;
-        self.promised.drain(..finished.len());
-        self.finished.extend(finished);
-        Ok(())
+    /// A buffer of the trainer, and where in it a place lies, for tests that put there what does not belong.
+    #[doc(hidden)]
+    pub fn memory(&self, place: Place) -> Result<(&wgpu::Buffer, std::ops::Range<u64>)> {
+        self.program.at(place)
     }
+}
+
+/// The updates of a submission that was done, by the bytes of the stats after it. What another submission left there is
+/// found out.
+fn updates_of(sent: Sent, stats: &[u8], promised: &VecDeque<Update>) -> Result<Vec<Update>> {
+    let broken = Program::broken_of(stats);
+    let mut updates = Vec::with_capacity(sent.updates);
+    for (result, promise) in Program::results_of(stats).zip(promised).take(sent.updates) {
+        let mut update = result_of(result, promise)?;
+        if broken == promise.update as u32 {
+            update.left_out = Some(LeftOut::NotFinite(NotFinite::Parameter));
+        }
+        updates.push(Update { made: update.left_out.is_none(), ..update });
+    }
+    whole(stats, sent.links)?;
+    Ok(updates)
 }
 
 /// What a result says of the update that was promised.
@@ -118,4 +129,56 @@ fn whole(stats: &[u8], links: u32) -> Result<()> {
         return Ok(());
     }
     Err(Error::DeviceLost(format!("{links} micro-batches and updates were submitted, but only {done} were done")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes of the stats after so many links, with the results of updates from this one on.
+    fn stats(links: u32, broken: u32, first: u32, outcomes: &[u32]) -> Vec<u8> {
+        let mut words = vec![0; 16];
+        (words[12], words[14]) = (links, broken);
+        for (update, &outcome) in (first..).zip(outcomes) {
+            words.extend([3f32.to_bits(), 2f32.to_bits(), update, outcome]);
+        }
+        bytemuck::cast_slice(&words).to_vec()
+    }
+
+    fn promised(first: u64) -> VecDeque<Update> {
+        let promise = Update { update: 0, samples: 4, weight: 0.0, loss: 0.0, lr: 0.1, made: false, left_out: None };
+        (first..first + 3).map(|update| Update { update, ..promise }).collect()
+    }
+
+    fn read(links: u32, stats: &[u8]) -> Result<Vec<Update>> {
+        updates_of(Sent { updates: 3, links }, stats, &promised(7))
+    }
+
+    #[test]
+    fn results_say_what_became_of_each_update() {
+        let left_out = |stats: &[u8]| read(9, stats).unwrap().iter().map(|u| u.left_out).collect::<Vec<_>>();
+        let not_finite = |what| Some(LeftOut::NotFinite(what));
+        assert_eq!(left_out(&stats(9, 0, 7, &[1, 0, 2])), [None, Some(LeftOut::NoWeight), not_finite(NotFinite::Loss)]);
+        let stopped = Some(LeftOut::Stopped);
+        assert_eq!(left_out(&stats(9, 0, 7, &[1, 3, 4])), [None, not_finite(NotFinite::Gradient), stopped]);
+        assert_eq!(left_out(&stats(9, 8, 7, &[1, 1, 4])), [None, not_finite(NotFinite::Parameter), stopped]);
+        let updates = read(9, &stats(9, 8, 7, &[1, 1, 4])).unwrap();
+        assert_eq!(updates.iter().map(|u| u.made).collect::<Vec<_>>(), [true, false, false]);
+        assert_eq!((updates[0].loss, updates[0].weight), (1.5, 2.0));
+        assert!(updates[0].check().is_ok());
+        assert!(matches!(updates[1].check(), Err(Error::Diverged { update: 8, found: NotFinite::Parameter })));
+    }
+
+    #[test]
+    fn what_another_submission_left_in_a_staging_buffer_is_no_result() {
+        let lost = |stats: &[u8]| match read(9, stats) {
+            Err(Error::DeviceLost(how)) => how,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(lost(&stats(0, 0, 0, &[0; 3])), "update 7 was submitted but never made");
+        assert_eq!(lost(&stats(9, 0, 4, &[1; 3])), "update 7 was submitted but never made");
+        assert!(lost(&stats(9, 0, 7, &[1, 1, 5])).contains("window of update 9 was submitted but never done"));
+        // The numbers are those that were promised, and yet it is not what was submitted last.
+        assert!(lost(&stats(8, 0, 7, &[1; 3])).contains("9 micro-batches and updates were submitted, but only 8"));
+    }
 }
