@@ -95,6 +95,7 @@ impl Trainer {
     /// [`Error::Diverged`] at the first window whose loss or gradient is not finite: its update was not made.
     /// [`Error::Config`] when no update would ever be made. Else what [`Trainer::schedule`] and its fellows give.
     pub fn fit(&mut self, fit: &Fit, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
+        self.alive()?;
         if self.open_rows() > 0 {
             let message = "a window is open; end it with update() first".to_owned();
             return Err(Error::Shape { op: "fit", message });
