@@ -2,6 +2,7 @@
 //
 //   sum     stats.sum (+)= Σ_r (weight[r] · row_loss[r], weight[r])      r in blocks, ascending
 //   close   adds the open block to the gradients and to stats, when a window ends before anyone knew that it would
+//   check   looks whether all gradients are finite, each invocation at a few of them
 
 struct Dims {
     @align(16) record_stride: u32,  // from one record to the next, in floats
@@ -34,4 +35,14 @@ fn close(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) 
     let at = id.x + id.y * groups.x * 64u;
     if at == 0u { stats.sum += stats.open_sum; }
     if at < arrayLength(&gradients) { gradients[at] += open_gradients[at]; }
+}
+
+@compute @workgroup_size(64)
+fn check(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let all = groups.x * groups.y * 64u;
+    var size = vec4(0u);
+    for (var at = id.x + id.y * groups.x * 64u; at < arrayLength(&gradients); at += all) {
+        size = max(size, size4(gradients[at]));
+    }
+    if !finite4(size) { atomicStore(&stats.unfit, 1u); }
 }

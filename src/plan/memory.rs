@@ -85,7 +85,13 @@ pub(super) const RESULT: usize = 16;
 pub(super) const STATS: usize = STATS_HEADER + RESULT * RESULTS;
 
 /// Where the results begin.
-pub(super) const STATS_HEADER: usize = 48;
+pub(super) const STATS_HEADER: usize = 64;
+
+/// Where `link` lies.
+pub(super) const STATS_LINK: usize = 48;
+
+/// Where `broken` lies.
+pub(super) const STATS_BROKEN: usize = 56;
 
 /// Submissions with updates that may be on their way at once.
 const IN_FLIGHT: usize = 2;
@@ -274,7 +280,7 @@ impl Plan {
 mod tests {
     use naga::{Module, TypeInner};
 
-    use super::{RESULT, STATS_HEADER};
+    use super::{RESULT, STATS_BROKEN, STATS_HEADER, STATS_LINK};
     use crate::plan::SHADERS;
 
     /// Names and offsets of a struct's members, and its bytes.
@@ -289,7 +295,7 @@ mod tests {
         let shader = SHADERS.iter().find(|shader| shader.name == "window").unwrap();
         let module = shader.reflect().unwrap().module;
         let named = |members: &[(&str, u32)]| members.iter().map(|&(n, at)| (n.to_owned(), at)).collect::<Vec<_>>();
-        let result = named(&[("sum", 0), ("update", 8), ("made", 12)]);
+        let result = named(&[("sum", 0), ("update", 8), ("outcome", 12)]);
         assert_eq!(layout(&module, "Result"), (result, RESULT as u32), "what Trainer::receive takes apart");
         let stats = named(&[
             ("sum", 0),
@@ -299,6 +305,9 @@ mod tests {
             ("stopped", 36),
             ("scale", 40),
             ("due", 44),
+            ("link", STATS_LINK as u32),
+            ("unfit", 52),
+            ("broken", STATS_BROKEN as u32),
             ("results", STATS_HEADER as u32),
         ]);
         assert_eq!(layout(&module, "Stats").0, stats, "what Program::results_of leaves out");

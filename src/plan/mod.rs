@@ -172,7 +172,8 @@ impl Plan {
         if let Some(training) = &training {
             let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
             plan.close.push(close(all));
-            plan.update = training.clip.steps(all);
+            // Clipping by norm reads all gradients, and looks at them on the way.
+            plan.update = training.clip.steps(all).unwrap_or_else(|| vec![check(all)]);
             plan.update.push(training.clip.apply(training.optimizer.step(all)));
         }
         memory::place(&mut plan, graph, training.as_ref(), net.as_ref());
@@ -270,6 +271,17 @@ fn close(all: Span) -> Step {
         .bind("gradients", Place::Gradients(all))
         .bind("open_gradients", Place::OpenGradients(all))
         .moves(0, 3 * all.floats())
+}
+
+/// vec4 that each invocation looks at.
+const LOOKS: u32 = 4;
+
+fn check(all: Span) -> Step {
+    Step::new("finite gradient", &WINDOW, "check", Grid::Line(all.len.div_ceil(LOOKS)))
+        .loops(u64::from(LOOKS) + 1, 0)
+        .bind("stats", Place::Stats)
+        .bind("gradients", Place::Gradients(all))
+        .moves(0, all.floats())
 }
 
 /// Whether a tensor's value lies in the records rather than in memory of its own.

@@ -223,4 +223,18 @@ impl Program {
     pub fn results_of(stats: &[u8]) -> impl Iterator<Item = &[u8]> {
         stats[memory::STATS_HEADER..].chunks_exact(memory::RESULT)
     }
+
+    /// How many micro-batches and updates were done without a gap, by the bytes of the stats.
+    pub fn link_of(stats: &[u8]) -> u32 {
+        word(stats, memory::STATS_LINK)
+    }
+
+    /// The update that would have made a value infinite or not a number, by the bytes of the stats; 0: none.
+    pub fn broken_of(stats: &[u8]) -> u32 {
+        word(stats, memory::STATS_BROKEN)
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }

@@ -88,9 +88,10 @@ impl Trainer {
     /// then are still made and told, so that the last update told is the one that the parameters are of.
     ///
     /// # Errors
-    /// [`Error::Diverged`] at the first window whose loss is not finite: its update was not made.
+    /// [`Error::Diverged`] at the first window whose loss or gradient is not finite: its update was not made.
     /// [`Error::Config`] when no update would ever be made. Else what [`Trainer::schedule`] and its fellows give.
     pub fn fit(&mut self, fit: &Fit, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
+        self.alive()?;
         let mut run = Run::new(self, fit)?;
         // Updates that were asked for before are no events of this training; they stay for `finished`.
         let earlier = self.finish()?;
@@ -131,9 +132,10 @@ impl Trainer {
 
     /// Outputs (rows, outputs) of the model as it is now, for features (rows, features). The open window is not touched.
     pub fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>> {
-        self.submit()?;
+        self.caught_up()?;
         let begin = Instant::now();
-        let outputs = forward(&self.program, features, self.model.inputs, self.model.outputs())?;
+        let outputs = forward(&self.program, features, self.model.inputs, self.model.outputs());
+        let outputs = self.noticed(outputs)?;
         if let Some(profiler) = &mut self.profiler {
             profiler.predicted(begin);
         }

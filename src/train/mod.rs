@@ -2,6 +2,7 @@
 
 mod auto;
 mod checkpoint;
+mod faults;
 mod fit;
 pub mod metrics;
 mod pace;
@@ -21,7 +22,7 @@ pub use checkpoint::Checkpoint;
 pub use fit::{Event, Fit, Outcome};
 pub use predictor::Predictor;
 pub use run::{Position, Run};
-pub use settings::{Settings, Update};
+pub use settings::{LeftOut, Settings, Update};
 pub use state::{Counts, State};
 pub use trainer::Trainer;
 pub use trial::Trial;

@@ -252,9 +252,7 @@ impl Run {
         on_event: &mut impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<()> {
         for update in updates {
-            if !update.made && update.weight != 0.0 {
-                return Err(Error::Diverged { update: update.update });
-            }
+            update.check()?;
             let Some(window) = self.expected.pop_front() else { break };
             if update.made {
                 self.epoch.loss += update.loss * update.weight;

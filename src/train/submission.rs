@@ -1,11 +1,11 @@
 //! How scheduled work gets to the GPU, in our encoder or a host's, and how its results come back.
 
+use super::faults::Sent;
 use super::settings::Update;
 use super::trainer::{Trainer, not_submitted};
 use super::work::Item;
 use crate::gpu::encode;
 use crate::ops::Place;
-use crate::plan::Program;
 use crate::{Error, Result};
 
 /// Submissions of single micro-batches that may be on their way before [`Trainer::micro_step`] waits for the oldest.
@@ -14,12 +14,18 @@ const RUNNING: usize = 3;
 impl Trainer {
     /// Submits what is scheduled. Waits only when two submissions with updates are on their way already.
     pub fn submit(&mut self) -> Result<()> {
+        self.alive()?;
         if self.pending.is_empty() {
             return Ok(());
         }
         if self.encoded {
             return Err(Error::Shape { op: "submit", message: not_submitted() });
         }
+        let submitted = self.submit_pending();
+        self.noticed(submitted)
+    }
+
+    fn submit_pending(&mut self) -> Result<()> {
         let mut encoder =
             self.gpu().device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("accrue") });
         self.encode_pending(&mut encoder)?;
@@ -39,7 +45,7 @@ impl Trainer {
             let (stats, _) = self.program.at(Place::Stats)?;
             self.ring.copy(&mut encoder, stats);
             let submission = self.hand_in(encoder)?;
-            self.ring.sent(Some(submission), self.pending.updates as u64);
+            self.ring.sent(Some(submission), self.sent());
             self.running.clear();
         }
         self.pending.clear();
@@ -69,6 +75,7 @@ impl Trainer {
     /// # Ok(()) }
     /// ```
     pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        self.alive()?;
         if self.encoded {
             return Err(Error::Shape { op: "encode", message: not_submitted() });
         }
@@ -88,9 +95,14 @@ impl Trainer {
             if let Some(profiler) = &mut self.profiler {
                 profiler.sent(None);
             }
-            self.ring.sent(None, self.pending.updates as u64);
+            self.ring.sent(None, self.sent());
             self.pending.clear();
         }
+    }
+
+    /// What the submission of all that is scheduled must have come to.
+    fn sent(&self) -> Sent {
+        Sent { updates: self.pending.updates, links: self.links }
     }
 
     fn encode_pending(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
@@ -140,25 +152,7 @@ impl Trainer {
 
     /// Submits what is scheduled, waits for all of it, and returns the updates that have been made since the last call.
     pub fn finish(&mut self) -> Result<Vec<Update>> {
-        self.submit()?;
-        while self.receive(true)? {}
+        self.caught_up()?;
         Ok(std::mem::take(&mut self.finished))
-    }
-
-    /// Takes in the results of one submission; false when there are none, or none yet.
-    pub(super) fn receive(&mut self, wait: bool) -> Result<bool> {
-        let Some((updates, bytes)) = self.ring.receive(self.program.gpu(), wait)? else { return Ok(false) };
-        let results = Program::results_of(&bytes).take(updates as usize);
-        for result in results {
-            let word = |at: usize| [result[at], result[at + 1], result[at + 2], result[at + 3]];
-            let Some(promise) = self.promised.pop_front() else { break };
-            if u32::from_le_bytes(word(8)) != promise.update as u32 {
-                return Err(Error::DeviceLost(format!("update {} was submitted but never made", promise.update)));
-            }
-            let (sum, weight) = (f64::from(f32::from_le_bytes(word(0))), f64::from(f32::from_le_bytes(word(4))));
-            let made = u32::from_le_bytes(word(12)) == 1;
-            self.finished.push(Update { weight, loss: sum / weight, made, ..promise });
-        }
-        Ok(true)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::faults::{Faults, Sent};
 use super::settings::{Settings, Update};
 use super::work::{Clock, Item, Work};
 use crate::data::Batch;
@@ -43,14 +44,17 @@ pub struct Trainer {
     pub(super) ended: bool,
     pub(super) hold: bool,
     pub(super) updates: u64,
+    /// Micro-batches and updates that were ever asked for.
+    pub(super) links: u32,
     pub(super) pending: Work,
-    pub(super) ring: Ring,
+    pub(super) ring: Ring<Sent>,
     pub(super) promised: VecDeque<Update>,
     pub(super) running: VecDeque<wgpu::SubmissionIndex>,
     pub(super) finished: Vec<Update>,
     records: Vec<f32>,
     data_rows: u32,
     pub(super) encoded: bool,
+    pub(super) faults: Faults,
     pub(super) profiler: Option<Profiler>,
 }
 
@@ -88,6 +92,7 @@ impl Trainer {
             ended: false,
             hold: false,
             updates: 0,
+            links: 0,
             pending: Work::default(),
             ring,
             promised: VecDeque::new(),
@@ -96,6 +101,7 @@ impl Trainer {
             records: Vec::new(),
             data_rows: 0,
             encoded: false,
+            faults: Faults::default(),
             profiler: None,
         };
         trainer.set_parameters(&start)?;
@@ -154,31 +160,35 @@ impl Trainer {
 
     /// Waits for everything that was asked for, and returns the parameters under PyTorch's names.
     pub fn parameters(&mut self) -> Result<Arrays> {
-        self.submit()?;
-        let (buffer, _) = self.program.at(Place::Parameters(self.all()))?;
-        let flat = self.gpu().read_f32(buffer, self.plan().layout.floats())?;
+        self.caught_up()?;
+        let flat = self.read(Place::Parameters(self.all()))?;
         Ok(self.plan().layout.unpack(&flat))
     }
 
     /// Waits for everything that was asked for, and returns what the optimizer remembers: its moments one after the other,
     /// each under the parameters' names.
     pub fn moments(&mut self) -> Result<Vec<Arrays>> {
-        self.submit()?;
+        self.caught_up()?;
         if !self.plan().buffers.iter().any(|buffer| buffer.role == Role::Optimizer) {
             return Ok(Vec::new());
         }
         let floats = self.plan().layout.floats();
-        let (buffer, bytes) = self.program.at(Place::Moments(self.all()))?;
-        let flat = self.gpu().read_f32(buffer, ((bytes.end - bytes.start) / 4) as usize)?;
+        let flat = self.read(Place::Moments(self.all()))?;
         Ok(flat.chunks_exact(floats).map(|moment| self.plan().layout.unpack(moment)).collect())
     }
 
     /// Waits, and returns the open window's gradient sums Σ_r w_r · ∂loss_r/∂θ over its closed blocks.
     pub fn gradient_sums(&mut self) -> Result<Arrays> {
-        self.submit()?;
-        let (buffer, _) = self.program.at(Place::Gradients(self.all()))?;
-        let flat = self.gpu().read_f32(buffer, self.plan().layout.floats())?;
+        self.all_done()?;
+        let flat = self.read(Place::Gradients(self.all()))?;
         Ok(self.plan().layout.unpack(&flat))
+    }
+
+    /// A place that is a buffer of its own.
+    pub(super) fn read(&mut self, place: Place) -> Result<Vec<f32>> {
+        let (buffer, bytes) = self.program.at(place)?;
+        let flat = self.gpu().read_f32(buffer, (bytes.end / 4) as usize);
+        self.noticed(flat)
     }
 
     pub(super) fn all(&self) -> Span {
@@ -190,6 +200,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Memory`] when it does not fit one buffer or binding of the adapter.
     pub fn attach(&mut self, batch: &Batch) -> Result<()> {
+        self.alive()?;
         let rows = self.format.check(batch)?;
         // What is scheduled already takes its rows from the data that was there, which then makes room.
         self.submit()?;
@@ -287,6 +298,7 @@ impl Trainer {
     }
 
     fn check_cut(&self, rows: usize, last: bool) -> Result<()> {
+        self.sound()?;
         if self.ended {
             let message = format!("the window ended at row {}, with its last micro-batch; update first", self.rows);
             return Err(Error::Shape { op: "micro-batch", message });
@@ -320,6 +332,7 @@ impl Trainer {
             ..self.clock()
         };
         self.pending.push(Item::MicroStep { rows, gather }, clock, None);
+        self.links = self.links.wrapping_add(1);
         self.rows += rows;
         self.ended = last;
         self.closed = last || (self.rows as usize).is_multiple_of(BLOCK);
@@ -327,7 +340,7 @@ impl Trainer {
 
     fn clock(&self) -> Clock {
         let (update, slot) = ((self.updates + 1) as u32, self.pending.updates as u32);
-        Clock { update, slot, hold: u32::from(self.hold), ..Clock::default() }
+        Clock { update, slot, hold: u32::from(self.hold), link: self.links, ..Clock::default() }
     }
 
     /// Plans the update that ends the window. Nothing runs before [`Trainer::submit`] or [`Trainer::encode`].
@@ -335,6 +348,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Shape`] when the window is empty.
     pub fn schedule_update(&mut self) -> Result<()> {
+        self.alive()?;
         if self.encoded {
             return Err(Error::Shape { op: "update", message: not_submitted() });
         }
@@ -351,8 +365,10 @@ impl Trainer {
         let shader = shader.ok_or_else(|| Error::Internal("a plan for training has an update".to_owned()))?;
         let scalars = self.gpu().reflection(shader)?.pack("scalars", &scalars).map_err(Error::Internal)?;
         self.pending.push(Item::Update, self.clock(), Some(&scalars));
+        self.links = self.links.wrapping_add(1);
         self.updates += 1;
-        let promise = Update { update: self.updates, samples: self.rows, weight: 0.0, loss: 0.0, lr, made: false };
+        let (update, samples) = (self.updates, self.rows);
+        let promise = Update { update, samples, weight: 0.0, loss: 0.0, lr, made: false, left_out: None };
         self.promised.push_back(promise);
         self.abandon();
         Ok(())

@@ -8,6 +8,7 @@ pub use trace::{Bits, Difference, State, Trace};
 pub use trial::{Cut, Trial, Way, trials};
 
 use super::fit::Fit;
+use super::settings::Update;
 use super::trainer::Trainer;
 use crate::plan::Role;
 use crate::window::{Order, Window, Windows};
@@ -65,9 +66,7 @@ pub fn verify(
                 (trace.micro_batches, reference.difference(&trace).map_or(Agreement::Equal, Agreement::Differs))
             }
             (Ok(trace), None) => {
-                if let Some(broken) = trace.updates.iter().find(|update| !update.made && update.weight != 0.0) {
-                    return Err(Error::Diverged { update: broken.update });
-                }
+                trace.updates.iter().try_for_each(Update::check)?;
                 let micro_batches = trace.micro_batches;
                 reference = Some(trace);
                 (micro_batches, Agreement::Equal)
