@@ -168,20 +168,22 @@ fn windows_that_go_on_after_a_drop_change_no_parameter_before_it_is_found() {
 }
 
 #[test]
-fn parameters_are_not_given_when_the_submission_of_an_update_or_their_own_copy_was_dropped() {
+fn neither_parameters_nor_outputs_are_given_when_an_update_or_their_own_submission_was_dropped() {
     let gpu = own();
     for passes in PASSES {
         let task = task(passes);
-        for read in [
-            |trainer: &mut Trainer| trainer.parameters().map(drop),
-            |trainer: &mut Trainer| trainer.moments().map(drop),
-        ] {
+        let reads: [fn(&mut Trainer, &Task) -> Result<()>; 3] = [
+            |trainer, _| trainer.parameters().map(drop),
+            |trainer, _| trainer.moments().map(drop),
+            |trainer, task| trainer.predict(&task.data.features).map(drop),
+        ];
+        for read in reads {
             for dropped in [1, 2] {
                 let mut trainer = task.trainer(&gpu, 20, true);
                 trainer.attach(&task.data.all()).unwrap();
                 gpu.drop_submission(dropped);
                 whole(&mut trainer, &task, 0).unwrap();
-                let read = read(&mut trainer);
+                let read = read(&mut trainer, &task);
                 stays_lost(&format!("{passes}, submission {dropped}"), &mut trainer, &task, read);
             }
         }

@@ -93,6 +93,9 @@ pub(super) const STATS_LINK: usize = 48;
 /// Where `broken` lies.
 pub(super) const STATS_BROKEN: usize = 56;
 
+/// Bytes after the outputs on their way to the host, which prove that they are those that were asked for.
+pub(super) const PROOF: u64 = 16;
+
 /// Submissions with updates that may be on their way at once.
 const IN_FLIGHT: usize = 2;
 
@@ -118,13 +121,14 @@ pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>,
         None => share_rows(plan, graph),
     }
 
-    let output = row_bytes(plan, graph, Place::Value(plan.output));
+    let output = row_bytes(plan, graph, Place::Value(plan.output)) + PROOF;
     plan.places.output = plan.add("output staging", Role::Control, output, usage::READBACK);
     // What takes its rows from the data on the GPU is bound a second time.
     let twice = plan.micro_step.iter().chain(&plan.windows).map(slots).sum::<u64>();
     let slots = plan.lists().iter().flat_map(|(_, steps)| steps.iter()).map(slots).sum::<u64>() + twice;
     plan.places.dims = plan.add("dims", Role::Control, u64::from(SLOT) * slots.max(1), usage::UNIFORM);
-    plan.places.clock = plan.add("clocks", Role::Control, u64::from(SLOT) * (CLOCKS + ITEMS) as u64, usage::UNIFORM);
+    let clocks = u64::from(SLOT) * (CLOCKS + ITEMS) as u64;
+    plan.places.clock = plan.add("clocks", Role::Control, clocks, usage::UNIFORM | BufferUsages::COPY_SRC);
 }
 
 fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span, flat: u64) {

@@ -194,9 +194,10 @@ impl Program {
         &self.buffers[self.plan.places.clock]
     }
 
-    /// The byte of the slot that the next forward pass may use: each in turn.
-    pub fn next_clock(&self) -> u32 {
-        self.clock.fetch_add(1, Ordering::Relaxed) % CLOCKS as u32 * SLOT
+    /// The number of the next forward pass, and the byte of the slot that it may use: each in turn.
+    pub fn next_clock(&self) -> (u32, u32) {
+        let number = self.clock.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        (number, number % CLOCKS as u32 * SLOT)
     }
 
     /// The buffers in which results travel to the host.
@@ -204,9 +205,10 @@ impl Program {
         self.plan.places.results.iter().map(|&at| self.buffers[at].clone()).collect()
     }
 
-    /// The buffer in which outputs travel to the host.
-    pub fn output_staging(&self) -> &wgpu::Buffer {
-        &self.buffers[self.plan.places.output]
+    /// The buffer in which outputs travel to the host, and the byte behind them at which a word proves which they are.
+    pub fn output_staging(&self) -> (&wgpu::Buffer, u64) {
+        let at = self.plan.places.output;
+        (&self.buffers[at], self.plan.buffers[at].bytes - memory::PROOF)
     }
 
     /// Bytes of the stats: the open window's sums, then the results.

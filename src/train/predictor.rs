@@ -1,5 +1,7 @@
 //! Forward only: outputs for features, read back or left on the GPU.
 
+use std::mem::offset_of;
+
 use super::trainer::Trainer;
 use super::work::Clock;
 use crate::gpu::{Gpu, encode};
@@ -79,7 +81,7 @@ impl Predictor {
     /// # Errors
     /// [`Error::Shape`] when there are more rows than were planned.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<()> {
-        encode_forward(&self.program, encoder, rows)
+        encode_forward(&self.program, encoder, rows).map(drop)
     }
 
     /// Outputs (rows, outputs) for features (rows, features), however many rows there are.
@@ -105,20 +107,21 @@ fn plan(gpu: &Gpu, model: &Model, rows: usize) -> Result<Plan> {
     Plan::inference(&network.graph, network.output, rows, &Kernels::of(gpu, None))
 }
 
-fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<()> {
+/// Returns the pass's number, and the byte of the clocks at which its [`Clock`] lies.
+fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<(u32, u32)> {
     let most = program.plan.micro_batch;
     if rows == 0 || rows > most {
         let message = format!("{rows} rows; this model was planned for 1 to {most}");
         return Err(Error::Shape { op: "forward", message });
     }
-    let clock = Clock { rows: rows as u32, ..Clock::default() };
     // A slot of its own for each of many calls that a host may encode before it submits.
-    let at = program.next_clock();
+    let (number, at) = program.next_clock();
+    let clock = Clock { rows: rows as u32, link: number, ..Clock::default() };
     program.gpu().write(program.clocks(), u64::from(at), bytemuck::bytes_of(&clock));
     let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue.forward"), timestamp_writes: None };
     let mut pass = encoder.begin_compute_pass(&descriptor);
     encode(program.gpu(), &mut pass, &program.forward, rows as u32, at, None);
-    Ok(())
+    Ok((number, at))
 }
 
 /// Rows of so many columns, padded with +0.
@@ -145,10 +148,17 @@ pub(super) fn forward(program: &Program, features: &[f32], columns: usize, outpu
         let records = records(rows, columns, program.plan.record.stride);
         gpu.write(input, 0, bytemuck::cast_slice(&records));
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
-        encode_forward(program, &mut encoder, count)?;
+        let (number, at) = encode_forward(program, &mut encoder, count)?;
         let bytes = 4 * (count * pad4(outputs)) as u64;
-        encoder.copy_buffer_to_buffer(output, range.start, program.output_staging(), 0, bytes);
-        let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&gpu.land(encoder, program.output_staging())?);
+        let (staging, proof) = program.output_staging();
+        encoder.copy_buffer_to_buffer(output, range.start, staging, 0, bytes);
+        let link = u64::from(at) + offset_of!(Clock, link) as u64;
+        encoder.copy_buffer_to_buffer(program.clocks(), link, staging, proof, 4);
+        let landed = gpu.land(encoder, staging)?;
+        if landed[proof as usize..][..4] != number.to_le_bytes() {
+            return Err(Error::DeviceLost("a forward pass was submitted but never done".to_owned()));
+        }
+        let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&landed[..bytes as usize]);
         all.extend(landed.chunks(pad4(outputs)).take(count).flat_map(|row| &row[..outputs]));
     }
     Ok(all)

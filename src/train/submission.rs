@@ -144,13 +144,21 @@ impl Trainer {
         Ok(())
     }
 
-    /// The updates that have been made since the last call, in order, without waiting for more.
+    /// The updates that have been made since the last call, in order, without waiting for more; and those that were left
+    /// out, which say why.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] when work that was submitted is found not to have been done: from then on the trainer gives
+    /// nothing else.
     pub fn finished(&mut self) -> Result<Vec<Update>> {
         while self.receive(false)? {}
         Ok(std::mem::take(&mut self.finished))
     }
 
-    /// Submits what is scheduled, waits for all of it, and returns the updates that have been made since the last call.
+    /// Submits what is scheduled, waits for all of it, and returns the updates as [`Trainer::finished`] does.
+    ///
+    /// # Errors
+    /// As [`Trainer::finished`].
     pub fn finish(&mut self) -> Result<Vec<Update>> {
         self.caught_up()?;
         Ok(std::mem::take(&mut self.finished))

@@ -158,7 +158,11 @@ impl Trainer {
         self.gpu().upload(buffer, bytemuck::cast_slice(&flat))
     }
 
-    /// Waits for everything that was asked for, and returns the parameters under PyTorch's names.
+    /// Waits for everything that was asked for, and returns the parameters under PyTorch's names. They are finite, whatever
+    /// the data are, if those that training began with were.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] when an update that was asked for was not made, or when that was found earlier.
     pub fn parameters(&mut self) -> Result<Arrays> {
         self.caught_up()?;
         let flat = self.read(Place::Parameters(self.all()))?;

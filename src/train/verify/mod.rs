@@ -44,8 +44,8 @@ pub enum Agreement {
 /// always with the same start. Every verdict goes to `told` as soon as it is known.
 ///
 /// # Errors
-/// [`Error::Diverged`] when the loss of one of the first trial's windows is not finite: what becomes of the bits after that
-/// is nobody's promise. Else what `make` and training give, save that a trial but the first which does not fit the memory
+/// [`Error::Diverged`] when the loss or gradient of one of the first trial's windows is not finite: there is nothing more
+/// to compare. Else what `make` and training give, save that a trial but the first which does not fit the memory
 /// is left out.
 pub fn verify(
     mut make: impl FnMut(usize, bool) -> Result<Trainer>,
