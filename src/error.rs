@@ -47,12 +47,14 @@ pub enum Error {
 
     /// Training came to infinite numbers, or to none at all. The parameters are finite: the update was not made, or, where
     /// it would itself have made such numbers, not where it would have.
-    #[error("{} is not finite; {}", found.of(*update), found.remedy())]
+    #[error("{} is not finite{}; {}", found.of(*update), Suspect::words(suspect.as_ref()), found.remedy())]
     Diverged {
         /// The update, counted from 1.
         update: u64,
-        /// Where it was seen first.
+        /// What was seen first.
         found: NotFinite,
+        /// Where in the window, as far as someone looked for it.
+        suspect: Option<Suspect>,
     },
 
     /// A file could not be read or written.
@@ -87,6 +89,27 @@ pub enum NotFinite {
     Gradient,
     /// A new parameter or moment, from a gradient that is finite.
     Parameter,
+}
+
+/// Where a window first came to numbers that are not finite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspect {
+    /// The rows of the window that the micro-batch has, counted from 0.
+    pub rows: std::ops::Range<u32>,
+    /// The first of its samples that comes to such numbers alone, as its row in the training data, counted from 0; none
+    /// where it takes several.
+    pub sample: Option<u32>,
+}
+
+impl Suspect {
+    fn words(suspect: Option<&Suspect>) -> String {
+        let Some(Suspect { rows, sample }) = suspect else { return String::new() };
+        let rows = format!(", first in rows {} to {} of its window", rows.start, rows.end - 1);
+        match sample {
+            Some(sample) => format!("{rows}, where row {sample} of the training data alone makes it so"),
+            None => rows,
+        }
+    }
 }
 
 impl NotFinite {

@@ -85,5 +85,5 @@ pub mod train;
 pub mod twin;
 pub mod window;
 
-pub use error::{Error, NotFinite, Result};
+pub use error::{Error, NotFinite, Result, Suspect};
 pub use wgpu;

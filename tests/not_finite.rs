@@ -188,7 +188,7 @@ fn breaks(trainer: &mut Trainer, update: Update, about: &str) {
     let refused = trainer.schedule(&[0], true);
     let number = update.update;
     assert!(
-        matches!(refused, Err(Error::Diverged { update, found: NotFinite::Parameter }) if update == number),
+        matches!(refused, Err(Error::Diverged { update, found: NotFinite::Parameter, .. }) if update == number),
         "{about}: {refused:?}"
     );
     assert!(parameters(trainer) == after, "{about}");
@@ -342,6 +342,6 @@ fn fit_names_the_update_whose_gradient_or_parameters_are_not_finite() {
         );
         let adam = || -> Box<dyn Optimizer> { Box::new(Adam::default()) };
         let error = fit(Settings { optimizer: adam(), lr: 3e38, ..Settings::default() }, &Rows::new());
-        assert!(matches!(error, Error::Diverged { update: 1, found: NotFinite::Parameter }), "{passes}: {error}");
+        assert!(matches!(error, Error::Diverged { update: 1, found: NotFinite::Parameter, .. }), "{passes}: {error}");
     }
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::report::{EpochPoint, UpdatePoint};
-use crate::train::Event;
-use crate::{Error, Result};
+use crate::train::{Event, LeftOut};
+use crate::{Error, NotFinite, Result};
 
 /// The version of the lines' meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -33,9 +33,12 @@ struct UpdateLine {
     samples: u32,
     loss: f64,
     lr: f64,
-    /// Only where it is false: the window had no weight, so the parameters were left alone.
+    /// Only where it is false: the parameters were left alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     made: Option<bool>,
+    /// Why: no_weight, loss or gradient (which was not finite).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -125,6 +128,7 @@ impl MetricsFile {
                 loss: update.loss,
                 lr: update.lr,
                 made: (!update.made).then_some(false),
+                left_out: update.left_out.map(why),
             }),
             Event::Epoch { epoch, update, train_loss, validation } => {
                 let mut measured = BTreeMap::new();
@@ -147,6 +151,17 @@ impl MetricsFile {
     fn line(&mut self, line: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string(line).map_err(|e| Error::Internal(format!("metrics: {e}")))?;
         writeln!(self.file, "{text}").map_err(|e| Error::io(&self.path, e))
+    }
+}
+
+/// Why an update was left out, in a word.
+fn why(left_out: LeftOut) -> &'static str {
+    match left_out {
+        LeftOut::NoWeight => "no_weight",
+        LeftOut::NotFinite(NotFinite::Loss) => "loss",
+        LeftOut::NotFinite(NotFinite::Gradient) => "gradient",
+        LeftOut::NotFinite(NotFinite::Parameter) => "parameter",
+        LeftOut::Stopped => "stopped",
     }
 }
 

@@ -173,6 +173,7 @@ impl Session {
             lr_scaling: self.config.optimizer.scaling(self.cut.batches.first()),
             tail: train.tail.into(),
             shuffle: train.shuffle.then_some(train.seed),
+            on_nonfinite: train.on_nonfinite,
         }
     }
 

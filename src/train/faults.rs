@@ -36,7 +36,7 @@ impl Trainer {
     /// The same, and refuses to train on after an update that broke: the GPU would make none.
     pub(super) fn sound(&self) -> Result<()> {
         self.alive()?;
-        let broken = |update| Err(Error::Diverged { update, found: NotFinite::Parameter });
+        let broken = |update| Err(Error::Diverged { update, found: NotFinite::Parameter, suspect: None });
         self.faults.broken.map_or(Ok(()), broken)
     }
 
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(updates.iter().map(|u| u.made).collect::<Vec<_>>(), [true, false, false]);
         assert_eq!((updates[0].loss, updates[0].weight), (1.5, 2.0));
         assert!(updates[0].check().is_ok());
-        assert!(matches!(updates[1].check(), Err(Error::Diverged { update: 8, found: NotFinite::Parameter })));
+        assert!(matches!(updates[1].check(), Err(Error::Diverged { update: 8, found: NotFinite::Parameter, .. })));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::predictor::forward;
 use super::run::Run;
 use super::settings::Update;
@@ -32,6 +34,20 @@ pub struct Fit<'a> {
     pub tail: Tail,
     /// Shuffles each epoch by this seed; without it samples come in their own order.
     pub shuffle: Option<u64>,
+    /// What becomes of a window whose loss or gradient is not finite.
+    pub on_nonfinite: OnNonFinite,
+}
+
+/// What becomes of a window whose loss or gradient is not finite. It never reaches the parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnNonFinite {
+    /// The training ends there, with [`Error::Diverged`].
+    #[default]
+    Stop,
+    /// It makes no update, [`Update::left_out`](super::Update) says why, and the training goes on. The learning rate's schedule counts
+    /// it all the same.
+    Skip,
 }
 
 impl<'a> Fit<'a> {
@@ -47,6 +63,7 @@ impl<'a> Fit<'a> {
             lr_scaling: Scaling::None,
             tail: Tail::default(),
             shuffle: None,
+            on_nonfinite: OnNonFinite::Stop,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Training: a [`Trainer`] takes micro-batches and makes updates; [`Trainer::fit`] does so for whole epochs.
 
 mod auto;
+mod blame;
 mod checkpoint;
 mod faults;
 mod fit;
@@ -19,7 +20,7 @@ mod work;
 
 pub use auto::{build, choose_micro_batch, fastest, fixed_micro_batch, plan_training};
 pub use checkpoint::Checkpoint;
-pub use fit::{Event, Fit, Outcome};
+pub use fit::{Event, Fit, OnNonFinite, Outcome};
 pub use predictor::Predictor;
 pub use run::{Position, Run};
 pub use settings::{LeftOut, Settings, Update};

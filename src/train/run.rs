@@ -5,13 +5,13 @@ use std::ops::{ControlFlow, Range};
 
 use serde::{Deserialize, Serialize};
 
-use super::fit::{Event, Fit, Outcome};
+use super::fit::{Event, Fit, OnNonFinite, Outcome};
 use super::metrics::Evaluation;
 use super::pace::Pace;
 use super::settings::Update;
 use super::trainer::Trainer;
 use crate::window::{Order, Window, Windows};
-use crate::{Error, Result};
+use crate::{Error, NotFinite, Result};
 
 /// Training for whole epochs, one submission at a time. [`Trainer::fit`] is a loop around it.
 ///
@@ -41,7 +41,7 @@ pub struct Run {
     epoch: Sums,
     stopped: bool,
     pause: Option<u64>,
-    samples: Vec<u32>,
+    pub(super) samples: Vec<u32>,
 }
 
 /// What a run has summed over the epoch that is going on.
@@ -127,7 +127,7 @@ impl Run {
     /// [`Trainer::state`] keep it.
     ///
     /// # Errors
-    /// [`Error::Diverged`] at the first window that is not finite: its update was not made. Else what [`Trainer::schedule`] and
+    /// [`Error::Diverged`] at the first window that is not finite, unless such are skipped: its update was not made. Else what [`Trainer::schedule`] and
     /// its fellows give.
     pub fn advance(
         &mut self,
@@ -143,7 +143,7 @@ impl Run {
         trainer.submit()?;
         self.pace.learn();
         let updates = trainer.finished()?;
-        self.report(updates, fit, &mut on_event)?;
+        self.report(trainer, updates, fit, &mut on_event)?;
         let ends_epoch = self.ended.is_some() || self.expected.back().is_some_and(|window| window.ends_epoch);
         let validates = ends_epoch && fit.validation.is_some();
         if self.stopped || !more || validates {
@@ -181,7 +181,7 @@ impl Run {
         mut on_event: impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<()> {
         let updates = trainer.finish()?;
-        self.report(updates, fit, &mut on_event)?;
+        self.report(trainer, updates, fit, &mut on_event)?;
         if let (Some(_), Some(validation)) = (self.ended, &fit.validation) {
             let evaluation = trainer.evaluate(validation, fit.unit)?;
             self.end_epoch(Some(evaluation), &mut on_event);
@@ -218,7 +218,7 @@ impl Run {
                 return Ok(true);
             }
             // Windows that are on their way when one turns out not to be finite change nothing any more.
-            trainer.hold = window.update > 1;
+            trainer.hold = window.update > 1 && fit.on_nonfinite == OnNonFinite::Stop;
             self.micro_step(trainer, fit, at..stop, stop == end)?;
             self.open = (stop < end).then_some((window, stop));
             if stop == end {
@@ -235,7 +235,7 @@ impl Run {
     }
 
     /// One micro-batch of a stretch of the stream.
-    fn micro_step(&mut self, trainer: &mut Trainer, fit: &Fit, stretch: Range<u64>, last: bool) -> Result<()> {
+    pub(super) fn micro_step(&mut self, trainer: &mut Trainer, fit: &Fit, stretch: Range<u64>, last: bool) -> Result<()> {
         self.samples.clear();
         self.order.extend(stretch, &mut self.samples);
         if self.resident {
@@ -244,15 +244,31 @@ impl Run {
         trainer.step_from_host(&fit.train, self.samples.iter().map(|&sample| sample as usize), last)
     }
 
+    /// Whether an update that was left out for a number that is not finite ends the run.
+    fn left_out(&mut self, trainer: &mut Trainer, fit: &Fit, error: Error) -> Result<()> {
+        let Error::Diverged { update, found, .. } = error else { return Err(error) };
+        if fit.on_nonfinite == OnNonFinite::Skip && found != NotFinite::Parameter {
+            return Ok(());
+        }
+        let suspect = match self.expected.front().copied() {
+            Some(window) => self.suspect(trainer, fit, &window, found)?,
+            None => None,
+        };
+        Err(Error::Diverged { update, found, suspect })
+    }
+
     /// Tells updates that were made.
     fn report(
         &mut self,
+        trainer: &mut Trainer,
         updates: Vec<Update>,
         fit: &Fit,
         on_event: &mut impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<()> {
         for update in updates {
-            update.check()?;
+            if let Err(error) = update.check() {
+                self.left_out(trainer, fit, error)?;
+            }
             let Some(window) = self.expected.pop_front() else { break };
             if update.made {
                 self.epoch.loss += update.loss * update.weight;

@@ -87,7 +87,7 @@ impl Update {
     /// [`Error::Diverged`] when it was left out because something was not finite.
     pub fn check(&self) -> Result<()> {
         match self.left_out {
-            Some(LeftOut::NotFinite(found)) => Err(Error::Diverged { update: self.update, found }),
+            Some(LeftOut::NotFinite(found)) => Err(Error::Diverged { update: self.update, found, suspect: None }),
             _ => Ok(()),
         }
     }

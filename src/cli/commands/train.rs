@@ -12,7 +12,7 @@ use crate::cli::report::render;
 use crate::cli::resume::{Found, Identity, Saver};
 use crate::cli::run_folder::RunFolder;
 use crate::cli::session::Session;
-use crate::cli::summary::{About, History, opening};
+use crate::cli::summary::{About, History, opening, plural};
 use crate::cli::training::{self, Told};
 use crate::gpu::profile::Profile;
 use crate::gpu::{Choice, Gpu, adapter};
@@ -91,6 +91,9 @@ pub fn train(arguments: &Train) -> Result<(), Stop> {
     if let Some(summary) = summary {
         let speed = if speed > 0.0 { format!("; {} samples/s", rate(speed)) } else { String::new() };
         progress.say(&format!("{summary}{speed}"));
+    }
+    if progress.left_out() > 0 {
+        progress.say(&format!("left out  {} without weight or not finite", plural(progress.left_out(), "update")));
     }
     progress.say(&format!("saved     {}", folder.model().display()));
     if let Some(best) = saver.best() {

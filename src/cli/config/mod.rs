@@ -12,7 +12,7 @@ use crate::ops::{self, Reads, Role};
 
 pub use checkpoint::{Checkpoint, Every};
 pub use optimizer::{LrScaling, LrSchedule, Optimizer, OptimizerKind};
-pub use train::{Automatic, Batch, BatchUnit, Cut, Kernels, Memory, MicroBatch, OnNonfinite, Tail, Train};
+pub use train::{Automatic, Batch, BatchUnit, Cut, Kernels, Memory, MicroBatch, Tail, Train};
 
 /// The losses of a classification; the target is one column of labels.
 pub fn class_losses() -> Vec<&'static str> {

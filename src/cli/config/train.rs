@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Checkpoint;
 use crate::plan::Passes;
+use crate::train::OnNonFinite;
 use crate::window::{Batches, resolve_partition};
 use crate::{Error, Result, window};
 
@@ -34,7 +35,7 @@ pub struct Train {
     /// When the run is saved while it goes on.
     pub checkpoint: Checkpoint,
     /// What becomes of a window whose loss or gradient is not finite.
-    pub on_nonfinite: OnNonfinite,
+    pub on_nonfinite: OnNonFinite,
     /// Whether every epoch takes the rows in a new order.
     pub shuffle: bool,
     /// Decides the split, the first weights and the order of the rows.
@@ -53,7 +54,7 @@ impl Default for Train {
             kernels: Kernels::Auto,
             tail: Tail::Flush,
             checkpoint: Checkpoint::default(),
-            on_nonfinite: OnNonfinite::Stop,
+            on_nonfinite: OnNonFinite::Stop,
             shuffle: true,
             seed: 0,
         }
@@ -149,17 +150,6 @@ pub enum Tail {
     Drop,
     /// The next epoch fills the batch up.
     Carry,
-}
-
-/// What becomes of a window whose loss or gradient is not finite. It never reaches the parameters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnNonfinite {
-    /// The training ends there.
-    #[default]
-    Stop,
-    /// It makes no update, and the training goes on.
-    Skip,
 }
 
 impl From<Tail> for window::Tail {
