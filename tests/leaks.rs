@@ -101,7 +101,9 @@ fn thousands_of_windows_make_nothing_new_and_take_no_more_memory_than_an_empty_l
         let memory = resident();
         empty_loop(&gpu, submissions);
         let empty = grown(memory);
-        println!("{kernels}: {windows} windows in {submissions} submissions: {grown_by:?} bytes, an empty loop {empty:?}");
+        println!(
+            "{kernels}: {windows} windows in {submissions} submissions: {grown_by:?} bytes, an empty loop {empty:?}"
+        );
         let (Some(grown), Some(empty)) = (grown_by, empty) else { continue };
         // What Mesa's driver keeps of each submission is in both.
         assert!(grown - empty.max(0) < (1 << 20) + windows as i64 * 100, "{kernels}: {grown} bytes, {empty} without");

@@ -336,8 +336,8 @@ fn fit_names_the_update_whose_gradient_or_parameters_are_not_finite() {
         let error = fit(Settings { start: Some(blind()), lr: 0.0, ..Settings::default() }, &rows);
         assert_eq!(
             error.to_string(),
-            "the gradient of update 5, whose loss is finite, is not finite; lower optimizer.lr, or look for extreme \
-             values and weights in the data",
+            "the gradient of update 5, whose loss is finite, is not finite, first in rows 0 to 7 of its window, where row 33 \
+             of the training data alone makes it so; lower optimizer.lr, or look for extreme values and weights in the data",
             "{passes}"
         );
         let adam = || -> Box<dyn Optimizer> { Box::new(Adam::default()) };

@@ -235,7 +235,13 @@ impl Run {
     }
 
     /// One micro-batch of a stretch of the stream.
-    pub(super) fn micro_step(&mut self, trainer: &mut Trainer, fit: &Fit, stretch: Range<u64>, last: bool) -> Result<()> {
+    pub(super) fn micro_step(
+        &mut self,
+        trainer: &mut Trainer,
+        fit: &Fit,
+        stretch: Range<u64>,
+        last: bool,
+    ) -> Result<()> {
         self.samples.clear();
         self.order.extend(stretch, &mut self.samples);
         if self.resident {

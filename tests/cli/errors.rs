@@ -113,6 +113,29 @@ fn a_loss_that_is_not_finite_ends_with_8_and_leaves_no_model() {
 }
 
 #[test]
+fn a_row_that_is_too_large_is_named_or_skipped() {
+    let place = Place::new("too_large");
+    place.write("numbers.csv", place.text("numbers.csv") + "0.5,0.5,1e30,1\n");
+    let words = "train n.toml --out r --set data.standardize=false --set data.validation=0.0 --set train.shuffle=false \
+                 --set train.checkpoint=2";
+    let parts =
+        &["the loss of update 4 is not finite, first in rows 0 to 2 of its window", "row 50 of the training data"];
+    place.fails(words, 8, parts);
+    // The checkpoint from before it is kept; the same command comes to the same end.
+    place.fails(words, 8, &[parts[0], "; the checkpoint after update 2 is kept"]);
+    let out = place.ok(&format!("{words} --set train.on_nonfinite=skip --resume-with-changes"));
+    assert!(
+        out.contains("\nupdate 4 is left out: its loss or gradient is not finite (metrics.jsonl has all such)\n"),
+        "{out}"
+    );
+    assert!(out.contains("\nleft out  3 updates without weight or not finite\n"), "{out}");
+    let reasons: Vec<_> = place.metrics("r").into_iter().filter_map(|line| line.get("left_out").cloned()).collect();
+    assert_eq!(reasons, ["loss"; 3]);
+    place.ok(&format!("{words} --set train.on_nonfinite=skip --fresh --quiet").replace("--out r", "--out s"));
+    assert!(place.bytes("r/model.safetensors") == place.bytes("s/model.safetensors"));
+}
+
+#[test]
 fn what_the_file_system_refuses_ends_with_9() {
     let place = Place::new("file_system");
     place.fails("train c.toml --out c.toml/r", 9, &["c.toml/r: "]);
