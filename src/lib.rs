@@ -43,6 +43,7 @@
 //! | [`twin`] | the same graph in plain `f64` on the CPU, which every kernel is checked against |
 //! | [`doctor`] | a self-test of a device: every kernel against its twin, the law of partitions, speed |
 //! | [`gpu`] | everything that knows `wgpu`: adapter, device, shaders, buffers, the one submit; it knows no mathematics |
+//! | [`durable`] | files that are there whole or not at all |
 //! | [`nearest`] | "did you mean …?" |
 //!
 //! # Words
@@ -71,6 +72,7 @@ pub mod backward;
 pub mod cli;
 pub mod data;
 pub mod doctor;
+pub mod durable;
 mod error;
 pub mod gpu;
 pub mod graph;
@@ -79,6 +81,7 @@ pub mod nn;
 pub mod ops;
 pub mod optim;
 pub mod plan;
+mod quote;
 pub mod train;
 pub mod twin;
 pub mod window;

@@ -1,12 +1,14 @@
 //! Networks composed from ops: their description as data, their first weights, their file.
 
+mod checksum;
+mod container;
 mod file;
 mod init;
 mod model;
 
-pub use file::{Saved, TargetNames, read_arrays, write_arrays};
+pub use file::{Saved, TargetNames, arrays_from_bytes, read_arrays, write_arrays};
 pub use init::initial;
-pub use model::{Layer, Model, Network};
+pub use model::{Layer, MOST_LAYERS, Model, Network};
 
 use std::collections::BTreeMap;
 
