@@ -50,9 +50,10 @@ impl fmt::Display for Stop {
     }
 }
 
-/// Drivers write long reports; here they take one line.
+/// Drivers write long reports; here they take one line. What a path or a name may hold moves no cursor.
 fn one_line(message: &str) -> String {
-    message.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    let line = message.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
+    line.replace(char::is_control, " ")
 }
 
 /// clap writes a paragraph about what is wrong, tips, the usage and where there is more; here it is one line.
@@ -116,5 +117,7 @@ mod tests {
     fn an_error_is_one_line_whatever_it_quotes() {
         let stop = Stop::Error(Error::Internal("a\n\n  b\n".to_owned()));
         assert_eq!(stop.to_string(), "error: internal error: a; b");
+        let stop = Stop::Error(Error::data("a\u{1b}[2J.csv", "\r\0"));
+        assert!(!stop.to_string().contains(char::is_control), "{stop}");
     }
 }
