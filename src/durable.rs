@@ -48,7 +48,10 @@ mod tests {
         });
         assert_eq!(failed.unwrap_err().to_string(), "here: it fails");
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
-        assert_eq!(write(&path, |file| file.write_all(b"new").map(|()| 7).map_err(|e| Error::io(&path, e))).unwrap(), 7);
+        assert_eq!(
+            write(&path, |file| file.write_all(b"new").map(|()| 7).map_err(|e| Error::io(&path, e))).unwrap(),
+            7
+        );
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "no temporary file is left");
         assert!(matches!(write_bytes(&folder.join("no/file"), b""), Err(Error::Io { .. })));

@@ -122,7 +122,8 @@ impl<'a, R: Read> Container<'a, R> {
         if let (Some(said), Some(description)) = (&self.checksum, &self.description) {
             let found = checksum::checksum(description, &arrays);
             if *said != found {
-                let message = format!("damaged: its checksum is {said}, but what it holds has {found}; take a copy of it");
+                let message =
+                    format!("damaged: its checksum is {said}, but what it holds has {found}; take a copy of it");
                 return Err(damaged(self.path, message));
             }
         }

@@ -158,9 +158,10 @@ fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span
     plan.put(Place::Sample, samples);
 }
 
-/// Slots that the sizes of a step take.
+/// Slots that the sizes of a step and its parts take.
 pub(super) fn slots(step: &Step) -> u64 {
-    u64::from(!step.dims.is_empty()) + if step.layers.is_empty() { 0 } else { LAYERS_SLOTS }
+    let own = u64::from(!step.dims.is_empty()) + if step.layers.is_empty() { 0 } else { LAYERS_SLOTS };
+    own + step.parts.iter().map(slots).sum::<u64>()
 }
 
 /// Slots of `layers` in `shaders/fused/net.wgsl`.

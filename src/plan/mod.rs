@@ -257,7 +257,7 @@ fn gather(record: &Record) -> Step {
 fn sum(record: &Record, loss: Tensor) -> Step {
     Step::new("window loss", &WINDOW, "sum", Grid::Group)
         .loops(64, 2)
-        .dims(&[("record_stride", record.stride as u32), ("weight_at", record.weight_at as u32)])
+        .dims(&[("record_stride", record.stride as u32), ("weight_at", record.weight_at as u32), ("first", 0)])
         .bind("row_loss", Place::Value(loss))
         .bind("record", Place::Record)
         .bind("stats", Place::Stats)
@@ -269,7 +269,9 @@ fn close(all: Span) -> Step {
         .bind("stats", Place::Stats)
         .bind("gradients", Place::Gradients(all))
         .bind("open_gradients", Place::OpenGradients(all))
+        .dims(&[("record_stride", 0), ("weight_at", 0)])
         .moves(0, 3 * all.floats())
+        .in_parts("first", 1)
 }
 
 /// Whether a tensor's value lies in the records rather than in memory of its own.

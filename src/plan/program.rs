@@ -149,7 +149,8 @@ impl Program {
             bound.push(("layers", self.sizes(layers.concat(), memory::LAYERS_SLOTS, dims)));
         }
         let dispatch = self.gpu.dispatch(kernel, &bound, step.grid, self.plan.micro_batch as u32)?;
-        Ok(dispatch.labelled(step.to_label()))
+        let dispatch = dispatch.labelled(step.to_label());
+        Ok(dispatch.with_parts(self.compile(&step.parts, dims, data)?))
     }
 
     /// The next slots of the sizes, filled with these.

@@ -112,7 +112,8 @@ impl Checkpoint {
                 GRADIENTS => &mut state.gradients,
                 OPEN_BLOCK => &mut state.open_block,
                 // In the order of their names, `moments.0` before `moments.1`.
-                other => match other.strip_prefix(MOMENTS).and_then(|at| at.strip_prefix('.')).map(str::parse::<usize>) {
+                other => match other.strip_prefix(MOMENTS).and_then(|at| at.strip_prefix('.')).map(str::parse::<usize>)
+                {
                     Some(Ok(at)) if at == state.moments.len() => {
                         state.moments.push(Arrays::new());
                         &mut state.moments[at]

@@ -133,7 +133,7 @@ impl Trainer {
     pub fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>> {
         self.submit()?;
         let begin = Instant::now();
-        let outputs = forward(&self.program, features, self.model.inputs, self.model.outputs())?;
+        let outputs = forward(&self.program, &mut self.pace, features, self.model.inputs, self.model.outputs())?;
         if let Some(profiler) = &mut self.profiler {
             profiler.predicted(begin);
         }

@@ -5,6 +5,7 @@ mod checkpoint;
 mod fit;
 pub mod metrics;
 mod pace;
+mod parts;
 mod predictor;
 mod profile;
 mod run;
