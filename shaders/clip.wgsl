@@ -11,13 +11,16 @@ override MAX_NORM: f32 = 1.0;
 
 const STRETCH: u32 = 64u;
 
+struct Dims { @align(16) first: u32 }   // the stretch with which this dispatch begins
+
+@group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
 @group(0) @binding(2) var<storage, read> gradients: array<vec4<f32>>;   // (parameters)
 @group(0) @binding(3) var<storage, read_write> norms: array<f32>;       // (parameters / 4 / STRETCH, rounded up)
 @group(0) @binding(4) var<storage, read_write> stats: Stats;
 
 @compute @workgroup_size(64)
 fn squares(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let k = id.x + id.y * groups.x * 64u;
+    let k = dims[id.z].first + id.x + id.y * groups.x * 64u;
     if k >= arrayLength(&norms) { return; }
     var sum = vec4(0.0);
     for (var at = k * STRETCH; at < min((k + 1u) * STRETCH, arrayLength(&gradients)); at++) {

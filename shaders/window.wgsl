@@ -7,6 +7,7 @@
 struct Dims {
     @align(16) record_stride: u32,  // from one record to the next, in floats
     weight_at: u32,      // where a record's weight is
+    first: u32,          // the vec4 with which closing begins
 }
 
 @group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
@@ -32,10 +33,13 @@ fn sum(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) group
 
 @compute @workgroup_size(64)
 fn close(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let at = id.x + id.y * groups.x * 64u;
+    let at = dims[id.z].first + id.x + id.y * groups.x * 64u;
     if at == 0u { stats.sum += stats.open_sum; }
     if at < arrayLength(&gradients) { gradients[at] += open_gradients[at]; }
 }
+
+@compute @workgroup_size(1)
+fn mark() { stats.marks += 1u; }
 
 @compute @workgroup_size(64)
 fn check(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {

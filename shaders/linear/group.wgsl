@@ -49,7 +49,7 @@ fn load_forward(layer: Dims, group: vec3<u32>, step4: u32, index: u32) {
             let p = (t - BLOCKS) / DEEP4;
             let q = t % DEEP4;
             var m = mat4x4<f32>();
-            if step4 + q < layer.inputs4 { m = transpose(weight(group.x * SIDE + p, step4 + q)); }
+            if step4 + q < layer.inputs4 { m = transpose(weight(layer.first + group.x * SIDE + p, step4 + q)); }
             put_b(p, q, m);
         }
     }
@@ -63,7 +63,7 @@ fn load_backward(layer: Dims, group: vec3<u32>, step4: u32, index: u32) {
             let p = t % SIDE;
             let q = (t - BLOCKS) / SIDE;
             var m = mat4x4<f32>();
-            if step4 + q < layer.outputs4 { m = weight(step4 + q, group.x * SIDE + p); }
+            if step4 + q < layer.outputs4 { m = weight(step4 + q, layer.first + group.x * SIDE + p); }
             put_b(p, q, m);
         }
     }
@@ -77,7 +77,7 @@ fn load_rows(layer: Dims, group: vec3<u32>, r: u32, stop: u32, index: u32) {
         let row = r + 4u * q;
         let there = vec4(row) + vec4(0u, 1u, 2u, 3u) < vec4(stop);
         if t < BLOCKS {
-            let at = row * layer.outputs4 + group.y * SIDE + p;
+            let at = row * layer.outputs4 + layer.first + group.y * SIDE + p;
             put_a(p, q, mat4x4(
                 select(NOTHING, left[at], there.x),
                 select(NOTHING, left[at + layer.outputs4], there.y),
@@ -144,7 +144,7 @@ fn forward(
     now = clock[group.z];
     size = dims[group.z];
     let layer = dims[group.z];
-    let o = group.x * SIDE + at.x;
+    let o = layer.first + group.x * SIDE + at.x;
     let r = 4u * (group.y * SIDE + at.y);
     let v = parameters[bias_at(o)];
     let v1 = parameters[bias_at(o + WIDE)];
@@ -171,7 +171,7 @@ fn backward_input(
     now = clock[group.z];
     size = dims[group.z];
     let layer = dims[group.z];
-    let i = group.x * SIDE + at.x;
+    let i = layer.first + group.x * SIDE + at.x;
     let r = 4u * (group.y * SIDE + at.y);
     var c = Quads();
     for (var o = 0u; o < layer.outputs4; o += DEEP4) {

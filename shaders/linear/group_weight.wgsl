@@ -20,7 +20,7 @@ fn backward_weight(
     now = moment;
     size = layer;
     let i = group.x * SIDE + at.x;
-    let o = group.y * SIDE + at.y;
+    let o = layer.first + group.y * SIDE + at.y;
     let first = group.x == 0u && at.x == 0u;
     var total = Quads(total_of(o, i), total_of(o, i + WIDE), total_of(o + WIDE, i), total_of(o + WIDE, i + WIDE));
     var part = Quads(part_of(o, i), part_of(o, i + WIDE), part_of(o + WIDE, i), part_of(o + WIDE, i + WIDE));

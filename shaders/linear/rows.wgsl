@@ -120,14 +120,16 @@ fn weight_tile(layer: Dims, moment: Clock, o0: u32, column: u32) {
 }
 
 // The first of the columns that a workgroup makes.
-fn column_of(group: vec3<u32>) -> u32 { return group.x * select(LANES, 2u * LANES, PAIR) + lane; }
+fn column_of(layer: Dims, group: vec3<u32>) -> u32 {
+    return layer.first + group.x * select(LANES, 2u * LANES, PAIR) + lane;
+}
 
 @compute @workgroup_size(LANES)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
     now = clock[group.z];
     size = dims[group.z];
     lane = index;
-    forward_tile(dims[group.z], group.y * TILE, column_of(group));
+    forward_tile(dims[group.z], group.y * TILE, column_of(dims[group.z], group));
 }
 
 @compute @workgroup_size(LANES)
@@ -135,7 +137,7 @@ fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
     now = clock[group.z];
     size = dims[group.z];
     lane = index;
-    backward_tile(dims[group.z], group.y * TILE, column_of(group));
+    backward_tile(dims[group.z], group.y * TILE, column_of(dims[group.z], group));
 }
 
 // One workgroup more along x than the weight has: the bias.
@@ -145,9 +147,10 @@ fn backward_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
     size = dims[group.z];
     lane = index;
     let column = group.x * LANES + index;
+    let o = dims[group.z].first + 4u * group.y;
     if group.x * LANES < dims[group.z].inputs4 {
-        weight_tile(dims[group.z], clock[group.z], 4u * group.y, column);
+        weight_tile(dims[group.z], clock[group.z], o, column);
     } else if index < 4u {
-        bias_gradient(4u * group.y + index);
+        bias_gradient(o + index);
     }
 }

@@ -14,6 +14,7 @@ struct Dims {
     inputs4: u32,    // inputs and outputs in vec4, rounded up
     outputs4: u32,
     x_stride4: u32,  // from one row of x to the next, in vec4
+    first: u32,      // the first column that is made, in vec4; of a weight's gradient the first output
 }
 
 override ACCUMULATE: bool = false;

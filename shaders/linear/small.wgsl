@@ -5,7 +5,7 @@
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
-    let o = id.x;
+    let o = size.first + id.x;
     let r = 4u * id.y;
     if o >= size.outputs4 || r >= now.rows { return; }
     let bias = parameters[bias_at(o)];
@@ -31,7 +31,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
 fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
-    let i = id.x;
+    let i = size.first + id.x;
     let r = 4u * id.y;
     if i >= size.inputs4 || r >= now.rows { return; }
     var c0 = vec4(0.0);
@@ -86,7 +86,8 @@ fn weight_gradient(o: u32, i: u32) {
 fn backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
-    if id.y >= size.outputs4 { return; }
-    if id.x < size.inputs4 { weight_gradient(id.y, id.x); }
-    if id.x == size.inputs4 { bias_gradient(id.y); }
+    let o = size.first + id.y;
+    if o >= size.outputs4 { return; }
+    if id.x < size.inputs4 { weight_gradient(o, id.x); }
+    if id.x == size.inputs4 { bias_gradient(o); }
 }

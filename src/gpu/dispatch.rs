@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Access, Entry, Gpu, Label, Profiler, Reflection, Shader};
+use super::{Access, Cost, Entry, Gpu, Label, Profiler, Reflection, Shader};
 use crate::{Error, Result};
 
 /// Uniforms that change from dispatch to dispatch lie this far apart in their buffer: every adapter's alignment fits.
@@ -85,12 +85,28 @@ pub struct Dispatch {
     grid: Grid,
     scalars: bool,
     label: Arc<Label>,
+    parts: Vec<Dispatch>,
 }
 
 impl Dispatch {
     /// Says what it is, for a profile.
     pub fn labelled(self, label: Label) -> Dispatch {
         Dispatch { label: Arc::new(label), ..self }
+    }
+
+    /// Offers finer dispatches that do the same together.
+    pub fn with_parts(self, parts: Vec<Dispatch>) -> Dispatch {
+        Dispatch { parts, ..self }
+    }
+
+    /// Finer dispatches that do the same together; none where it is never long.
+    pub fn parts(&self) -> &[Dispatch] {
+        &self.parts
+    }
+
+    /// What it costs.
+    pub fn cost(&self) -> &Cost {
+        &self.label.cost
     }
 }
 
@@ -203,7 +219,7 @@ impl Gpu {
         let group = self.checked(&kernel.label, || self.inner.device.create_bind_group(&descriptor))?;
         self.inner.counters.bind_groups.fetch_add(1, Ordering::Relaxed);
         let scalars = kernel.entry.bindings.iter().any(|binding| binding.name == "scalars");
-        Ok(Dispatch { kernel, group, grid, scalars, label: Arc::default() })
+        Ok(Dispatch { kernel, group, grid, scalars, label: Arc::default(), parts: Vec::new() })
     }
 }
 
@@ -236,25 +252,39 @@ pub fn encode(
     clock: u32,
     mut profiler: Option<&mut Profiler>,
 ) {
-    let most = gpu.inner.limits.max_compute_workgroups_per_dimension;
     for dispatch in dispatches {
-        let bindings = &dispatch.kernel.entry.bindings;
+        dispatch.encode(gpu, pass, rows, clock, profiler.as_deref_mut());
+    }
+}
+
+impl Dispatch {
+    /// Encodes it, as [`encode`] does.
+    pub fn encode(
+        &self,
+        gpu: &Gpu,
+        pass: &mut wgpu::ComputePass<'_>,
+        rows: u32,
+        clock: u32,
+        profiler: Option<&mut Profiler>,
+    ) {
+        let bindings = &self.kernel.entry.bindings;
         let clocked = bindings.iter().any(|binding| matches!(binding.name.as_str(), "clock" | "items"));
         let offsets = [clock + SLOT, clock];
-        let offsets = match (dispatch.scalars, clocked) {
+        let offsets = match (self.scalars, clocked) {
             (true, true) => &offsets[..],
             (true, false) => &offsets[..1],
             (false, true) => &offsets[1..],
             (false, false) => &[],
         };
-        let [x, y] = dispatch.grid.groups(dispatch.kernel.entry.workgroup, rows, most);
-        pass.set_pipeline(&dispatch.kernel.pipeline);
-        pass.set_bind_group(0, &dispatch.group, offsets);
-        let timed = profiler.as_deref_mut().and_then(|p| p.before(pass, &dispatch.label, rows).then_some(p));
+        let most = gpu.inner.limits.max_compute_workgroups_per_dimension;
+        let [x, y] = self.grid.groups(self.kernel.entry.workgroup, rows, most);
+        pass.set_pipeline(&self.kernel.pipeline);
+        pass.set_bind_group(0, &self.group, offsets);
+        let timed = profiler.and_then(|p| p.before(pass, &self.label, rows).then_some(p));
         pass.dispatch_workgroups(x, y, 1);
         if let Some(profiler) = timed {
             profiler.after(pass);
         }
+        gpu.inner.counters.dispatches.fetch_add(1, Ordering::Relaxed);
     }
-    gpu.inner.counters.dispatches.fetch_add(dispatches.len() as u64, Ordering::Relaxed);
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use adapter::Choice;
 pub use buffer::{Ring, usage};
-pub use cost::{Cost, Label};
+pub use cost::{Cost, Kind, Label};
 pub use dispatch::{Bound, Dispatch, Grid, Kernel, SLOT, encode};
 pub use profiler::{Profiler, TIMED, TIMESTAMPS};
 pub use shader::{Access, Binding, Entry, Reflection, Scalar, Shader};

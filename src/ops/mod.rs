@@ -10,6 +10,7 @@ pub mod linear;
 mod loss;
 mod map;
 mod mse;
+mod parts;
 mod relu;
 mod sigmoid;
 mod silu;
@@ -221,6 +222,8 @@ pub struct Step {
     pub cost: Cost,
     /// Turns that the loops of one invocation take together, at most.
     pub loops: Loops,
+    /// Finer steps that do the same together, for when this one takes long by itself; none where it never does.
+    pub parts: Vec<Step>,
 }
 
 /// Turns of loops, which for a micro-batch of more rows may be more.
@@ -254,6 +257,7 @@ impl Step {
             grid,
             loops: Loops::default(),
             cost: Cost::default(),
+            parts: Vec::new(),
         }
     }
 
@@ -278,6 +282,7 @@ impl Step {
     /// Sets an `override` constant.
     pub fn constant(mut self, name: &'static str, value: f64) -> Step {
         self.constants.push((name, value));
+        self.parts.iter_mut().for_each(|part| part.constants.push((name, value)));
         self
     }
 
@@ -295,7 +300,11 @@ impl Step {
 
     /// What it is and costs, for a profile.
     pub fn to_label(&self) -> Label {
-        Label { step: self.label.clone(), kernel: format!("{}.{}", self.shader.name, self.entry), cost: self.cost }
+        Label {
+            step: self.label.clone(),
+            kernel: format!("{}.{}", self.shader.name, self.entry),
+            cost: Cost { kind: self.kind(), ..self.cost },
+        }
     }
 
     /// Sets the `override` constant `ACCUMULATE`.

@@ -76,6 +76,7 @@ impl Optimizer for Adam {
             .constant("EPSILON", self.epsilon)
             .constant("WEIGHT_DECAY", self.weight_decay)
             .constant("DECOUPLED", f64::from(u8::from(self.decoupled)))
+            .in_parts("first", 1)
     }
 
     fn scalars(&self, _: u64, lr: f64) -> Vec<(&'static str, Scalar)> {

@@ -43,7 +43,8 @@ impl Clip {
             .bind("gradients", Place::Gradients(all))
             .bind("norms", Place::Norms)
             .bind("stats", Place::Stats)
-            .moves(0, all.floats() + u64::from(partial));
+            .moves(0, all.floats() + u64::from(partial))
+            .in_parts("first", 1);
         let factor = Step::new("gradient norm", &SHADER, "factor", Grid::Group)
             .bind("norms", Place::Norms)
             .bind("stats", Place::Stats)

@@ -61,12 +61,13 @@ impl Optimizer for Sgd {
             .moves(0, (3 + 2 * self.moments() as u64) * span.floats())
             .constant("WEIGHT_DECAY", self.weight_decay);
         if self.moments() == 0 {
-            return step;
+            return step.in_parts("first", 1);
         }
         step.bind("moments", Place::Moments(span))
             .constant("MOMENTUM", self.momentum)
             .constant("DAMPENING", self.dampening)
             .constant("NESTEROV", f64::from(u8::from(self.nesterov)))
+            .in_parts("first", 1)
     }
 
     fn scalars(&self, _: u64, lr: f64) -> Vec<(&'static str, Scalar)> {

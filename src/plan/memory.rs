@@ -90,6 +90,9 @@ pub(super) const STATS_HEADER: usize = 64;
 /// Where `link` lies.
 pub(super) const STATS_LINK: usize = 48;
 
+/// Where `marks` lies.
+pub(super) const STATS_MARKS: usize = 60;
+
 /// Where `broken` lies.
 pub(super) const STATS_BROKEN: usize = 56;
 
@@ -168,9 +171,10 @@ fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span
     plan.put(Place::Sample, samples);
 }
 
-/// Slots that the sizes of a step take.
+/// Slots that the sizes of a step and its parts take.
 pub(super) fn slots(step: &Step) -> u64 {
-    u64::from(!step.dims.is_empty()) + if step.layers.is_empty() { 0 } else { LAYERS_SLOTS }
+    let own = u64::from(!step.dims.is_empty()) + if step.layers.is_empty() { 0 } else { LAYERS_SLOTS };
+    own + step.parts.iter().map(slots).sum::<u64>()
 }
 
 /// Slots of `layers` in `shaders/fused/net.wgsl`.
@@ -284,7 +288,7 @@ impl Plan {
 mod tests {
     use naga::{Module, TypeInner};
 
-    use super::{RESULT, STATS_BROKEN, STATS_HEADER, STATS_LINK};
+    use super::{RESULT, STATS_BROKEN, STATS_HEADER, STATS_LINK, STATS_MARKS};
     use crate::plan::SHADERS;
 
     /// Names and offsets of a struct's members, and its bytes.
@@ -312,6 +316,7 @@ mod tests {
             ("link", STATS_LINK as u32),
             ("unfit", 52),
             ("broken", STATS_BROKEN as u32),
+            ("marks", STATS_MARKS as u32),
             ("results", STATS_HEADER as u32),
         ]);
         assert_eq!(layout(&module, "Stats").0, stats, "what Program::results_of leaves out");

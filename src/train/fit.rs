@@ -112,7 +112,7 @@ impl Trainer {
         let mut run = Run::new(self, fit)?;
         // Updates that were asked for before are no events of this training; they stay for `finished`.
         let earlier = self.finish()?;
-        let outcome = run.to_the_end(self, fit, on_event);
+        let outcome = run.go_on(self, fit, on_event);
         // A training that ended early may have left a part of a window behind.
         self.abandon();
         self.finished.splice(..0, earlier);
@@ -151,7 +151,7 @@ impl Trainer {
     pub fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>> {
         self.caught_up()?;
         let begin = Instant::now();
-        let outputs = forward(&self.program, features, self.model.inputs, self.model.outputs());
+        let outputs = forward(&self.program, &mut self.pace, features, self.model.inputs, self.model.outputs());
         let outputs = self.noticed(outputs)?;
         if let Some(profiler) = &mut self.profiler {
             profiler.predicted(begin);

@@ -7,6 +7,7 @@ mod faults;
 mod fit;
 pub mod metrics;
 mod pace;
+mod parts;
 mod predictor;
 mod profile;
 mod run;

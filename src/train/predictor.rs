@@ -1,7 +1,11 @@
 //! Forward only: outputs for features, read back or left on the GPU.
 
 use std::mem::offset_of;
+use std::sync::Mutex;
+use std::time::Instant;
 
+use super::pace::{Pace, SUBMISSION, whole_rows};
+use super::parts::{Job, dispatches, encode_some, encoder};
 use super::trainer::Trainer;
 use super::work::Clock;
 use crate::gpu::{Gpu, encode};
@@ -19,6 +23,7 @@ pub struct Predictor {
     program: Program,
     features: usize,
     outputs: usize,
+    pace: Mutex<Pace>,
 }
 
 impl Predictor {
@@ -32,7 +37,8 @@ impl Predictor {
         let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
         let program = Program::new(gpu, plan)?;
         gpu.upload(program.at(Place::Parameters(all))?.0, bytemuck::cast_slice(&flat))?;
-        Ok(Predictor { program, features: model.inputs, outputs: model.outputs() })
+        let (features, outputs) = (model.inputs, model.outputs());
+        Ok(Predictor { program, features, outputs, pace: Mutex::default() })
     }
 
     /// The plan: its steps, and every buffer with its bytes.
@@ -86,7 +92,8 @@ impl Predictor {
 
     /// Outputs (rows, outputs) for features (rows, features), however many rows there are.
     pub fn predict(&self, features: &[f32]) -> Result<Vec<f32>> {
-        forward(&self.program, features, self.features, self.outputs)
+        let mut pace = self.pace.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        forward(&self.program, &mut pace, features, self.features, self.outputs)
     }
 }
 
@@ -98,7 +105,8 @@ impl Trainer {
     /// [`Error::Memory`] when the plan does not fit the device.
     pub fn predictor(&self, rows: usize) -> Result<Predictor> {
         let program = Program::on_parameters_of(&self.program, plan(self.gpu(), &self.model, rows)?)?;
-        Ok(Predictor { program, features: self.model.inputs, outputs: self.model.outputs() })
+        let (features, outputs) = (self.model.inputs, self.model.outputs());
+        Ok(Predictor { program, features, outputs, pace: Mutex::default() })
     }
 }
 
@@ -114,14 +122,20 @@ fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: u
         let message = format!("{rows} rows; this model was planned for 1 to {most}");
         return Err(Error::Shape { op: "forward", message });
     }
-    // A slot of its own for each of many calls that a host may encode before it submits.
-    let (number, at) = program.next_clock();
-    let clock = Clock { rows: rows as u32, link: number, ..Clock::default() };
-    program.gpu().write(program.clocks(), u64::from(at), bytemuck::bytes_of(&clock));
+    let (number, at) = write_clock(program, rows);
     let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue.forward"), timestamp_writes: None };
     let mut pass = encoder.begin_compute_pass(&descriptor);
     encode(program.gpu(), &mut pass, &program.forward, rows as u32, at, None);
     Ok((number, at))
+}
+
+/// The number of a forward pass, and the byte of a slot of its own for each of many that a host may encode before it
+/// submits.
+fn write_clock(program: &Program, rows: usize) -> (u32, u32) {
+    let (number, at) = program.next_clock();
+    let clock = Clock { rows: rows as u32, link: number, ..Clock::default() };
+    program.gpu().write(program.clocks(), u64::from(at), bytemuck::bytes_of(&clock));
+    (number, at)
 }
 
 /// Rows of so many columns, padded with +0.
@@ -133,33 +147,83 @@ fn records(features: &[f32], columns: usize, stride: usize) -> Vec<f32> {
     records
 }
 
-/// Runs a program forward, micro-batch after micro-batch, and brings the outputs back.
-pub(super) fn forward(program: &Program, features: &[f32], columns: usize, outputs: usize) -> Result<Vec<f32>> {
+/// Runs a program forward, slice after slice, and brings the outputs back.
+pub(super) fn forward(
+    program: &Program,
+    pace: &mut Pace,
+    features: &[f32],
+    columns: usize,
+    outputs: usize,
+) -> Result<Vec<f32>> {
     if !features.len().is_multiple_of(columns) {
         let message = format!("{} numbers are no rows of {columns} features", features.len());
         return Err(Error::Shape { op: "forward", message });
     }
-    let gpu = program.gpu();
-    let (input, _) = program.at(Place::Record)?;
-    let (output, range) = program.at(Place::Value(program.plan.output))?;
     let mut all = Vec::with_capacity(features.len() / columns * outputs);
-    for rows in features.chunks(columns * program.plan.micro_batch) {
-        let count = rows.len() / columns;
-        let records = records(rows, columns, program.plan.record.stride);
-        gpu.write(input, 0, bytemuck::cast_slice(&records));
-        let mut encoder = gpu.device().create_command_encoder(&Default::default());
-        let (number, at) = encode_forward(program, &mut encoder, count)?;
-        let bytes = 4 * (count * pad4(outputs)) as u64;
-        let (staging, proof) = program.output_staging();
-        encoder.copy_buffer_to_buffer(output, range.start, staging, 0, bytes);
-        let link = u64::from(at) + offset_of!(Clock, link) as u64;
-        encoder.copy_buffer_to_buffer(program.clocks(), link, staging, proof, 4);
-        let landed = gpu.land(encoder, staging)?;
-        if landed[proof as usize..][..4] != number.to_le_bytes() {
-            return Err(Error::DeviceLost("a forward pass was submitted but never done".to_owned()));
-        }
-        let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&landed[..bytes as usize]);
-        all.extend(landed.chunks(pad4(outputs)).take(count).flat_map(|row| &row[..outputs]));
+    let mut left = features;
+    while !left.is_empty() {
+        let most = whole_rows(pace.rates().rows(&program.forward), program.plan.micro_batch, true);
+        let (rows, rest) = left.split_at(left.len().min(most * columns));
+        // Something else may be on its way before the first slice, and then it takes longer than by itself.
+        let alone = rest.len() + rows.len() < features.len();
+        forward_slice(program, (&mut *pace, alone), rows, (columns, outputs), &mut all)?;
+        left = rest;
     }
     Ok(all)
+}
+
+fn forward_slice(
+    program: &Program,
+    (pace, alone): (&mut Pace, bool),
+    features: &[f32],
+    (columns, outputs): (usize, usize),
+    all: &mut Vec<f32>,
+) -> Result<()> {
+    let gpu = program.gpu();
+    let count = features.len() / columns;
+    let (input, _) = program.at(Place::Record)?;
+    let (output, range) = program.at(Place::Value(program.plan.output))?;
+    gpu.write(input, 0, bytemuck::cast_slice(&records(features, columns, program.plan.record.stride)));
+    let (_, clock) = write_clock(program, count);
+    let jobs = [Job { list: &program.forward, rows: count as u32, clock }];
+    let rates = pace.rates();
+    let mut work = dispatches(&jobs, rates).peekable();
+    let mut alone = alone;
+    loop {
+        let mut encoder = encoder(gpu);
+        let load = encode_some(gpu, &mut encoder, &mut work, (rates, SUBMISSION), None);
+        let begin = Instant::now();
+        let landed = if work.peek().is_some() {
+            land(program, encoder, count, 0)?;
+            None
+        } else {
+            let bytes = 4 * (count * pad4(outputs)) as u64;
+            encoder.copy_buffer_to_buffer(output, range.start, program.output_staging().0, 0, bytes);
+            Some(land(program, encoder, count, bytes)?)
+        };
+        let took = begin.elapsed().as_secs_f64();
+        pace.note(&load, took);
+        pace.learn(&load, if alone { took } else { 0.0 }, took);
+        alone = true;
+        if let Some(landed) = landed {
+            let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&landed);
+            all.extend(landed.chunks(pad4(outputs)).take(count).flat_map(|row| &row[..outputs]));
+            return Ok(());
+        }
+    }
+}
+
+/// Submits an encoder, waits, and returns the first `bytes` bytes that arrived, after a proof that they are those of this
+/// submission and not of another.
+fn land(program: &Program, mut encoder: wgpu::CommandEncoder, rows: usize, bytes: u64) -> Result<Vec<u8>> {
+    let (staging, proof) = program.output_staging();
+    let (number, at) = write_clock(program, rows);
+    let link = u64::from(at) + offset_of!(Clock, link) as u64;
+    encoder.copy_buffer_to_buffer(program.clocks(), link, staging, proof, 4);
+    let mut landed = program.gpu().land(encoder, staging)?;
+    if landed[proof as usize..][..4] != number.to_le_bytes() {
+        return Err(Error::DeviceLost("a forward pass was submitted but never done".to_owned()));
+    }
+    landed.truncate(bytes as usize);
+    Ok(landed)
 }

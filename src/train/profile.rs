@@ -1,7 +1,5 @@
 //! Where a training's time goes: each dispatch of a trainer timed on the GPU.
 
-use std::time::Instant;
-
 use super::trainer::Trainer;
 use crate::Result;
 use crate::gpu::profile::Profile;
@@ -25,20 +23,6 @@ impl Trainer {
         self.caught_up()?;
         let Some(profiler) = self.profiler.take() else { return Ok(None) };
         Ok(Some(profiler.finish(self.gpu())?))
-    }
-
-    /// Submits an encoder, and tells the profiler when.
-    pub(super) fn hand_in(&mut self, encoder: wgpu::CommandEncoder) -> Result<wgpu::SubmissionIndex> {
-        let begin = Instant::now();
-        let commands = encoder.finish();
-        if let Some(profiler) = &mut self.profiler {
-            profiler.finished(begin);
-        }
-        let submission = self.gpu().submit(commands)?;
-        if let Some(profiler) = &mut self.profiler {
-            profiler.sent(Some(submission.clone()));
-        }
-        Ok(submission)
     }
 
     /// Whether another micro-batch and its update might have more dispatches than can be timed in one submission.

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::fit::{Event, Fit, OnNonFinite, Outcome};
 use super::metrics::Evaluation;
-use super::pace::Pace;
 use super::settings::Update;
 use super::trainer::Trainer;
+use crate::plan::CLOCKS;
 use crate::window::{Order, Window, Windows};
 use crate::{Error, NotFinite, Result};
 
@@ -32,8 +32,9 @@ pub struct Run {
     /// The window that is open, and the place of its next sample in the stream.
     open: Option<(Window, u64)>,
     order: Order,
-    pace: Pace,
     resident: bool,
+    /// Micro-batches and updates that the next submission takes at most: ever more, so that the first ones tell how long they take.
+    most: usize,
     /// The windows whose updates are on their way.
     expected: VecDeque<Window>,
     /// An epoch whose last update was made, but which has not been told yet.
@@ -108,8 +109,8 @@ impl Run {
             windows,
             open,
             order: Order::new(samples as u32, fit.shuffle),
-            pace: Pace::default(),
             resident,
+            most: 1,
             expected: VecDeque::new(),
             ended: None,
             epoch: position.epoch,
@@ -141,7 +142,7 @@ impl Run {
         (trainer.hold, trainer.lr_factor) = (false, 1.0);
         let more = more?;
         trainer.submit()?;
-        self.pace.learn();
+        self.most = (2 * self.most).min(CLOCKS);
         let updates = trainer.finished()?;
         self.report(trainer, updates, fit, &mut on_event)?;
         let ends_epoch = self.ended.is_some() || self.expected.back().is_some_and(|window| window.ends_epoch);
@@ -156,7 +157,7 @@ impl Run {
         })
     }
 
-    pub(super) fn to_the_end(
+    pub(super) fn go_on(
         &mut self,
         trainer: &mut Trainer,
         fit: &Fit,
@@ -212,9 +213,9 @@ impl Run {
             };
             self.open = Some((window, at));
             let end = window.start + u64::from(window.rows);
-            let stop = end.min(at + trainer.plan().micro_batch as u64);
+            let stop = at + trainer.slice((end - at) as usize, self.resident) as u64;
             let full = !trainer.has_room((stop - at) as usize) || trainer.profile_is_full();
-            if full || self.pace.enough(trainer.pending.len()) {
+            if full || trainer.is_enough() || trainer.pending.len() >= self.most {
                 return Ok(true);
             }
             // Windows that are on their way when one turns out not to be finite change nothing any more.

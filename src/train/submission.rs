@@ -1,15 +1,11 @@
 //! How scheduled work gets to the GPU, in our encoder or a host's, and how its results come back.
 
 use super::faults::Sent;
+use super::parts::{hand_in, watch};
 use super::settings::Update;
 use super::trainer::{Trainer, not_submitted};
-use super::work::Item;
-use crate::gpu::encode;
 use crate::ops::Place;
 use crate::{Error, Result};
-
-/// Submissions of single micro-batches that may be on their way before [`Trainer::micro_step`] waits for the oldest.
-const RUNNING: usize = 3;
 
 impl Trainer {
     /// Submits what is scheduled. Waits only when two submissions with updates are on their way already.
@@ -26,25 +22,18 @@ impl Trainer {
     }
 
     fn submit_pending(&mut self) -> Result<()> {
-        let mut encoder =
-            self.gpu().device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("accrue") });
-        self.encode_pending(&mut encoder)?;
+        let (encoder, load) = self.encode_work(None)?;
+        let Some(mut encoder) = encoder else { return Ok(()) };
         if self.pending.updates == 0 {
-            if self.running.len() == RUNNING
-                && let Some(oldest) = self.running.pop_front()
-            {
-                self.gpu().wait(Some(&oldest))?;
-            }
-            let submission = self.hand_in(encoder)?;
-            self.running.push_back(submission);
-            self.gpu().poll();
+            self.run(encoder, load)?;
         } else {
             if self.ring.full() {
                 self.receive(true)?;
             }
             let (stats, _) = self.program.at(Place::Stats)?;
             self.ring.copy(&mut encoder, stats);
-            let submission = self.hand_in(encoder)?;
+            let submission = hand_in(self.program.gpu(), self.profiler.as_mut(), encoder)?;
+            watch(self.program.gpu(), &mut self.pace, load, &submission, true)?;
             self.ring.sent(Some(submission), self.sent());
             self.running.clear();
         }
@@ -82,7 +71,7 @@ impl Trainer {
         if self.ring.full() {
             self.receive(true)?;
         }
-        self.encode_pending(encoder)?;
+        (_, self.encoded_load) = self.encode_work(Some(encoder))?;
         let (stats, _) = self.program.at(Place::Stats)?;
         self.ring.copy(encoder, stats);
         self.encoded = true;
@@ -96,52 +85,14 @@ impl Trainer {
                 profiler.sent(None);
             }
             self.ring.sent(None, self.sent());
+            self.pace.sent(self.encoded_load, true);
             self.pending.clear();
         }
     }
 
     /// What the submission of all that is scheduled must have come to.
     fn sent(&self) -> Sent {
-        Sent { updates: self.pending.updates, links: self.links }
-    }
-
-    fn encode_pending(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
-        // One kernel does it all, where the network is small enough and the rows are on the GPU.
-        let whole = !self.program.windows.is_empty() && self.pending.is_attached();
-        let loops = self.plan().windows.first().map(|step| step.loops).filter(|_| whole);
-        let runs = loops.map_or_else(Vec::new, |loops| self.pending.runs(loops));
-        let gpu = self.program.gpu();
-        let mut profiler = self.profiler.as_mut();
-        if let Some(profiler) = &mut profiler {
-            profiler.begin(gpu)?;
-        }
-        gpu.write(self.program.clocks(), 0, &self.pending.clocks);
-        if !self.pending.samples.is_empty() {
-            let (samples, _) = self.program.at(Place::Sample)?;
-            gpu.write(samples, 0, bytemuck::cast_slice(&self.pending.samples));
-        }
-        let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue"), timestamp_writes: None };
-        let mut pass = encoder.begin_compute_pass(&descriptor);
-        let program = &self.program;
-        for (clock, rows) in runs {
-            encode(gpu, &mut pass, &program.windows, rows, clock, profiler.as_deref_mut());
-        }
-        for &(item, clock) in self.pending.items.iter().filter(|_| !whole) {
-            match item {
-                Item::MicroStep { rows, gather } => {
-                    for list in program.micro_step_lists(gather) {
-                        encode(gpu, &mut pass, list, rows, clock, profiler.as_deref_mut());
-                    }
-                }
-                Item::Close => encode(gpu, &mut pass, &program.close, 0, clock, profiler.as_deref_mut()),
-                Item::Update => encode(gpu, &mut pass, &program.update, 0, clock, profiler.as_deref_mut()),
-            }
-        }
-        drop(pass);
-        if let Some(profiler) = profiler {
-            profiler.end(encoder);
-        }
-        Ok(())
+        Sent { updates: self.pending.updates, links: self.links, marks: self.marks }
     }
 
     /// The updates that have been made since the last call, in order, without waiting for more; and those that were left

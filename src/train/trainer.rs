@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::faults::{Faults, Sent};
+use super::pace::{ENOUGH, Load, Pace};
 use super::settings::{Settings, Update};
 use super::work::{Clock, Item, Work};
 use crate::data::Batch;
@@ -46,6 +47,8 @@ pub struct Trainer {
     pub(super) updates: u64,
     /// Micro-batches and updates that were ever asked for.
     pub(super) links: u32,
+    /// Submissions that ended inside a micro-batch.
+    pub(super) marks: u32,
     pub(super) pending: Work,
     pub(super) ring: Ring<Sent>,
     pub(super) promised: VecDeque<Update>,
@@ -55,6 +58,8 @@ pub struct Trainer {
     data_rows: u32,
     pub(super) encoded: bool,
     pub(super) faults: Faults,
+    pub(super) encoded_load: Load,
+    pub(super) pace: Pace,
     pub(super) profiler: Option<Profiler>,
 }
 
@@ -93,6 +98,7 @@ impl Trainer {
             hold: false,
             updates: 0,
             links: 0,
+            marks: 0,
             pending: Work::default(),
             ring,
             promised: VecDeque::new(),
@@ -102,6 +108,8 @@ impl Trainer {
             data_rows: 0,
             encoded: false,
             faults: Faults::default(),
+            encoded_load: Load::default(),
+            pace: Pace::default(),
             profiler: None,
         };
         trainer.set_parameters(&start)?;
@@ -233,18 +241,24 @@ impl Trainer {
     pub(super) fn step_from_host(
         &mut self,
         batch: &Batch,
-        rows: impl ExactSizeIterator<Item = usize>,
+        mut rows: impl ExactSizeIterator<Item = usize>,
         last: bool,
     ) -> Result<()> {
         let count = rows.len();
         self.check_cut(count, last)?;
         self.submit()?;
-        self.records.clear();
-        self.format.write(batch, rows, &mut self.records);
-        let (buffer, _) = self.program.at(Place::Record)?;
-        self.gpu().write(buffer, 0, bytemuck::cast_slice(&self.records));
-        self.push_micro_step(count as u32, last, false);
-        self.submit()
+        let mut left = count;
+        while left > 0 {
+            let slice = self.slice(left, false);
+            left -= slice;
+            self.records.clear();
+            self.format.write(batch, rows.by_ref().take(slice), &mut self.records);
+            let (buffer, _) = self.program.at(Place::Record)?;
+            self.gpu().write(buffer, 0, bytemuck::cast_slice(&self.records));
+            self.push_micro_step(slice as u32, last && left == 0, false);
+            self.submit()?;
+        }
+        Ok(())
     }
 
     /// A whole window of these rows of a batch that the format has checked, and its update.
@@ -265,13 +279,14 @@ impl Trainer {
     /// Plans a whole window of rows of the attached data, cut into micro-batches, and its update. What does not fit one
     /// submission is submitted.
     pub fn schedule_window(&mut self, samples: &[u32]) -> Result<()> {
-        let mut left = samples.len();
-        for micro_batch in samples.chunks(self.plan().micro_batch) {
-            left -= micro_batch.len();
-            if !self.has_room(micro_batch.len()) {
+        let mut left = samples;
+        while !left.is_empty() {
+            let (micro_batch, rest) = left.split_at(self.slice(left.len(), true));
+            if self.is_enough() || !self.has_room(micro_batch.len()) {
                 self.submit()?;
             }
-            self.schedule(micro_batch, left == 0)?;
+            self.schedule(micro_batch, rest.is_empty())?;
+            left = rest;
         }
         self.schedule_update()
     }
@@ -290,15 +305,24 @@ impl Trainer {
             let message = "too much for one submission; submit what is scheduled first".to_owned();
             return Err(Error::Shape { op: "micro-batch", message });
         }
-        let rows = samples.len() as u32;
-        self.push_micro_step(rows, last, true);
-        self.pending.samples.extend(samples);
+        let mut left = samples;
+        while !left.is_empty() {
+            let (slice, rest) = left.split_at(self.slice_of_call(left.len(), samples.len()));
+            self.push_micro_step(slice.len() as u32, last && rest.is_empty(), true);
+            self.pending.samples.extend(slice);
+            left = rest;
+        }
         Ok(())
     }
 
     /// Whether a micro-batch of so many samples, and an update after it, still fit the next submission.
     pub fn has_room(&self, samples: usize) -> bool {
-        self.pending.has_room(samples, SAMPLES.max(self.plan().micro_batch))
+        self.pending.has_room(self.slices(samples), samples, SAMPLES.max(self.plan().micro_batch))
+    }
+
+    /// Whether so much is scheduled that it is worth a submission.
+    pub(super) fn is_enough(&self) -> bool {
+        self.pending.seconds >= ENOUGH
     }
 
     fn check_cut(&self, rows: usize, last: bool) -> Result<()> {
@@ -337,6 +361,7 @@ impl Trainer {
         };
         self.pending.push(Item::MicroStep { rows, gather }, clock, None);
         self.links = self.links.wrapping_add(1);
+        self.count(Item::MicroStep { rows, gather });
         self.rows += rows;
         self.ended = last;
         self.closed = last || (self.rows as usize).is_multiple_of(BLOCK);
@@ -362,6 +387,7 @@ impl Trainer {
         }
         if !self.closed {
             self.pending.push(Item::Close, self.clock(), None);
+            self.count(Item::Close);
         }
         let lr = self.lr_factor * self.schedule.lr(self.lr, self.updates + 1);
         let scalars = self.optimizer.scalars(self.updates + 1, lr);
@@ -370,6 +396,7 @@ impl Trainer {
         let scalars = self.gpu().reflection(shader)?.pack("scalars", &scalars).map_err(Error::Internal)?;
         self.pending.push(Item::Update, self.clock(), Some(&scalars));
         self.links = self.links.wrapping_add(1);
+        self.count(Item::Update);
         self.updates += 1;
         let (update, samples) = (self.updates, self.rows);
         let promise = Update { update, samples, weight: 0.0, loss: 0.0, lr, made: false, left_out: None };

@@ -65,6 +65,8 @@ pub struct Work {
     pub samples: Vec<u32>,
     /// Updates among the items.
     pub updates: usize,
+    /// What all of it takes, by estimate.
+    pub seconds: f64,
 }
 
 impl Item {
@@ -94,10 +96,10 @@ impl Work {
         self.items.len()
     }
 
-    /// Whether a micro-batch of so many samples, and the closing and the update after it, still have room.
-    pub fn has_room(&self, samples: usize, capacity: usize) -> bool {
+    /// Whether a micro-batch of so many samples in so many slices, and the closing and the update after it, still have room.
+    pub fn has_room(&self, slices: usize, samples: usize, capacity: usize) -> bool {
         let slots = self.clocks.len() / SLOT as usize;
-        self.updates < RESULTS && slots + 4 <= CLOCKS && self.samples.len() + samples <= capacity
+        self.updates < RESULTS && slots + slices + 3 <= CLOCKS && self.samples.len() + samples <= capacity
     }
 
     /// Appends an item with its clock, and an update's scalars one slot after it.
@@ -117,18 +119,20 @@ impl Work {
         self.items.iter().all(|(item, _)| !matches!(item, Item::MicroStep { gather: false, .. }))
     }
 
-    /// Cuts the list into runs for one dispatch each, of at most [`ITEMS`] slots and [`TURNS`] turns of their `loops`; tells
-    /// the first clock of each how many it begins, and returns the byte at which each begins, and its rows.
-    pub fn runs(&mut self, loops: Loops) -> Vec<(u32, u32)> {
+    /// Cuts the list into runs for one dispatch each, of at most [`ITEMS`] slots, [`TURNS`] turns of their `loops` and `most`
+    /// of their `seconds`; tells the first clock of each how many it begins, and returns the byte at which each begins, and
+    /// its rows.
+    pub fn runs(&mut self, loops: Loops, most: f64, seconds: impl Fn(Item) -> f64) -> Vec<(u32, u32)> {
         let mut runs: Vec<(u32, u32)> = Vec::new();
-        let (mut slots, mut turns) = (0, 0);
+        let (mut slots, mut turns, mut took) = (0, 0, 0.0);
         for &(item, at) in &self.items {
             let rows = if let Item::MicroStep { rows, .. } = item { rows } else { 0 };
             slots += item.slots();
             turns += loops.of(rows as usize);
-            if runs.is_empty() || slots > ITEMS as u32 || turns > TURNS {
+            took += seconds(item);
+            if runs.is_empty() || slots > ITEMS as u32 || turns > TURNS || took > most {
                 runs.push((at, 0));
-                (slots, turns) = (item.slots(), loops.of(rows as usize));
+                (slots, turns, took) = (item.slots(), loops.of(rows as usize), seconds(item));
             }
             if let Some((first, all)) = runs.last_mut() {
                 *all += rows;
@@ -145,6 +149,7 @@ impl Work {
         self.clocks.clear();
         self.samples.clear();
         self.updates = 0;
+        self.seconds = 0.0;
     }
 }
 

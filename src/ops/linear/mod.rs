@@ -115,12 +115,13 @@ impl Op for Linear {
             .bind("left", Place::Value(site.input(0)))
             .bind("parameters", Place::Value(site.input(1)))
             .bind("y", Place::Value(above.map_or(site.output(), |activation| activation.y)));
-        match above {
+        let step = match above {
             Some(activation) if activation.saved == Some(Saved::Input) => {
                 step.bind("before", Place::Value(activation.x))
             }
             _ => step,
-        }
+        };
+        step.in_parts("first", tiles.columns_each())
     }
 
     fn backward(&self, site: &Site) -> Vec<Step> {
@@ -129,24 +130,27 @@ impl Op for Linear {
         let mut steps = Vec::new();
         if let Some(write) = site.wants[0] {
             let below = site.along.below.as_ref();
+            let tiles = site.products.of_rows(inputs);
             let input = self
-                .step(site, "backward_input", site.products.of_rows(inputs), below)
+                .step(site, "backward_input", tiles, below)
                 .bind("left", Place::Gradient(y))
                 .bind("parameters", Place::Value(parameters))
                 .bind("dx", Place::Gradient(below.map_or(x, |activation| activation.x)))
                 .write(write);
-            steps.push(match below.and_then(Activation::saved) {
+            let input = match below.and_then(Activation::saved) {
                 Some(saved) => input.bind("saved", Place::Value(saved)),
                 None => input,
-            });
+            };
+            steps.push(input.in_parts("first", tiles.columns_each()));
         }
+        let tiles = site.products.of_gradient(outputs, inputs);
         let weight = self
-            .step(site, "backward_weight", site.products.of_gradient(outputs, inputs), None)
+            .step(site, "backward_weight", tiles, None)
             .bind("x", Place::Value(x))
             .bind("left", Place::Gradient(y))
             .bind("dparameters", Place::Gradient(parameters))
             .bind("open_parameters", Place::Open(parameters));
-        steps.push(weight);
+        steps.push(weight.in_parts("first", tiles.outputs_each()));
         steps
     }
 

@@ -126,6 +126,16 @@ impl Tiles {
         Grid::Fixed { columns, rows: outputs4.div_ceil(outputs_each) }
     }
 
+    /// vec4 of columns that an invocation makes of rows.
+    pub(super) fn columns_each(&self) -> u32 {
+        self.made[1]
+    }
+
+    /// vec4 of outputs that it makes of a weight's gradient.
+    pub(super) fn outputs_each(&self) -> u32 {
+        self.gradient[0]
+    }
+
     /// Turns of the loops behind rows, for sums of so many vec4.
     pub(super) fn loops_of_rows(&self, sum4: u32) -> Loops {
         Loops { fixed: 16 + self.turns[0] * u64::from(sum4), block: 0 }

@@ -1,0 +1,65 @@
+//! Steps that may take long by themselves, cut into finer ones that do the same together: for adapters on which they do.
+
+use super::Step;
+use crate::gpu::{Cost, Grid, Kind};
+use crate::plan::BLOCK;
+
+/// What a part should take at most with one block of rows, in seconds of [`Cost::seconds`].
+const PART: f64 = 0.004;
+
+/// Parts of a step, at most.
+const MOST: u32 = 32;
+
+impl Step {
+    /// Says that the step can be cut where its grid is cut. The field of its `dims` says where a part begins: `each` for every
+    /// invocation before it. All elements are made as they would be by the whole.
+    pub(crate) fn in_parts(self, field: &'static str, each: u32) -> Step {
+        // Parts begin where a workgroup does, whatever its shape.
+        let (len, align) = match self.grid {
+            Grid::Tiles { columns, .. } => (columns, 32),
+            Grid::Fixed { rows, .. } => (rows, 32),
+            Grid::Line(count) => (count, 64),
+            Grid::Rows | Grid::Group => (1, 1),
+        };
+        let took = self.to_label().cost.seconds(BLOCK as u32);
+        let wanted = ((took / PART).ceil() as u32).clamp(1, MOST);
+        let long = len.div_ceil(wanted).next_multiple_of(align);
+        let mut step = self.dims(&[(field, 0)]);
+        if long < len {
+            let begins = (0..len).step_by(long as usize);
+            step.parts = begins.map(|at| step.part(field, each, at..len.min(at + long), len)).collect();
+        }
+        step
+    }
+
+    fn part(&self, field: &'static str, each: u32, stretch: std::ops::Range<u32>, len: u32) -> Step {
+        let mut part = Step { parts: Vec::new(), ..self.clone() };
+        let long = stretch.end - stretch.start;
+        part.grid = match self.grid {
+            Grid::Tiles { rows_each, .. } => Grid::Tiles { columns: long, rows_each },
+            Grid::Fixed { columns, .. } => Grid::Fixed { columns, rows: long },
+            Grid::Line(_) => Grid::Line(long),
+            whole @ (Grid::Rows | Grid::Group) => whole,
+        };
+        part.dims.retain(|(name, _)| *name != field);
+        let share = |all: u64| (u128::from(all) * u128::from(long) / u128::from(len)) as u64;
+        let Cost { kind, flops_per_row, bytes_per_row, bytes } = self.cost;
+        part.cost = Cost {
+            kind,
+            flops_per_row: share(flops_per_row),
+            bytes_per_row: share(bytes_per_row),
+            bytes: share(bytes),
+        };
+        part.dims(&[(field, each * stretch.start)])
+    }
+
+    /// What sets the step's speed.
+    pub(super) fn kind(&self) -> Kind {
+        match self.grid {
+            _ if self.cost.flops_per_row == 0 => Kind::Moves,
+            Grid::Group => Kind::Windows,
+            Grid::Fixed { .. } | Grid::Line(_) => Kind::Sums,
+            Grid::Tiles { .. } | Grid::Rows => Kind::Rows,
+        }
+    }
+}
