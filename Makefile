@@ -32,7 +32,7 @@ driver: build ## make sure that there is an adapter; installs Mesa's software dr
 
 # The folder is the demo's own, so that it can be run again after examples/digits.toml or the version has changed.
 demo: driver ## train on the digits data and write a report
-	"$(ACCRUE)" train examples/digits.toml --out runs/digits --force
+	"$(ACCRUE)" train examples/digits.toml --out runs/digits --fresh
 	@echo "report: $(CURDIR)/runs/digits/report.html"
 
 bench: driver ## measure how fast this machine trains, and the parts of it; leave it alone meanwhile

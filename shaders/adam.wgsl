@@ -26,7 +26,10 @@ fn update_at(at: u32) {
     if DECOUPLED { p = fma(vec4(-given.lr * WEIGHT_DECAY), p, p); } else { g = fma(vec4(WEIGHT_DECAY), p, g); }
     let m = fma(vec4(KEEP1), g - moments[at], moments[at]);
     let v = fma(vec4(KEEP2), g * g, (1.0 - KEEP2) * moments[count + at]);
-    moments[at] = m;
-    moments[count + at] = v;
-    parameters[at] = p - (given.lr / q.x) * m / (sqrt(v / q.y) + EPSILON);
+    p = p - (given.lr / q.x) * m / (sqrt(v / q.y) + EPSILON);
+    if keeps(max(size4(p), max(size4(m), size4(v)))) {
+        moments[at] = m;
+        moments[count + at] = v;
+        parameters[at] = p;
+    }
 }

@@ -4,7 +4,8 @@
 //   squares   norms[k]    = Σ (gradient / W)² over the k-th stretch of STRETCH vec4, in order
 //   factor    stats.scale = min(1, MAX_NORM / (√(Σ_k norms[k]) + 1e-6))
 //
-// Which elements are added in which order depends on the number of parameters alone.
+// Which elements are added in which order depends on the number of parameters alone. A gradient that
+// is not finite is found on the way.
 
 override MAX_NORM: f32 = 1.0;
 
@@ -23,7 +24,9 @@ fn squares(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups
     if k >= arrayLength(&norms) { return; }
     var sum = vec4(0.0);
     for (var at = k * STRETCH; at < min((k + 1u) * STRETCH, arrayLength(&gradients)); at++) {
-        let g = gradients[at] / stats.sum.y;
+        let gradient = gradients[at];
+        watch(gradient);
+        let g = gradient / stats.sum.y;
         sum = fma(g, g, sum);
     }
     norms[k] = (sum.x + sum.y) + (sum.z + sum.w);

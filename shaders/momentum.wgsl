@@ -15,7 +15,10 @@ fn update_at(at: u32) {
     var g = fma(vec4(WEIGHT_DECAY), parameters[at], normalised(gradients[at]));
     var b = g;
     if stats.made > 0u { b = fma(vec4(MOMENTUM), moments[at], (1.0 - DAMPENING) * g); }
-    moments[at] = b;
     if NESTEROV { g = fma(vec4(MOMENTUM), b, g); } else { g = b; }
-    parameters[at] = fma(vec4(-given.lr), g, parameters[at]);
+    let p = fma(vec4(-given.lr), g, parameters[at]);
+    if keeps(max(size4(p), size4(b))) {
+        moments[at] = b;
+        parameters[at] = p;
+    }
 }

@@ -2,11 +2,13 @@
 //
 //   sum     stats.sum (+)= Σ_r (weight[r] · row_loss[r], weight[r])      r in blocks, ascending
 //   close   adds the open block to the gradients and to stats, when a window ends before anyone knew that it would
+//   check   looks whether all gradients are finite, each invocation at a few of them
 
 struct Dims {
     @align(16) record_stride: u32,  // from one record to the next, in floats
     weight_at: u32,      // where a record's weight is
-    first: u32,          // the vec4 with which closing begins
+    first: u32,          // the vec4 with which closing or checking begins
+    apart: u32,          // from one vec4 that an invocation checks to the next
 }
 
 @group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
@@ -35,4 +37,14 @@ fn close(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) 
     let at = dims[id.z].first + id.x + id.y * groups.x * 64u;
     if at == 0u { stats.sum += stats.open_sum; }
     if at < arrayLength(&gradients) { gradients[at] += open_gradients[at]; }
+}
+
+@compute @workgroup_size(64)
+fn check(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    size = dims[id.z];
+    var most = vec4(0u);
+    for (var at = size.first + id.x + id.y * groups.x * 64u; at < arrayLength(&gradients); at += size.apart) {
+        most = max(most, size4(gradients[at]));
+    }
+    if !finite4(most) { atomicStore(&stats.unfit, 1u); }
 }

@@ -45,11 +45,16 @@ pub enum Error {
     #[error("{0}")]
     Memory(String),
 
-    /// The loss of a window was infinite or not a number. The update was not made.
-    #[error("the loss of update {update} is not finite; lower optimizer.lr or look for extreme values in the data")]
+    /// Training came to infinite numbers, or to none at all. The parameters are finite: the update was not made, or, where
+    /// it would itself have made such numbers, not where it would have.
+    #[error("{} is not finite{}; {}", found.of(*update), Suspect::words(suspect.as_ref()), found.remedy())]
     Diverged {
         /// The update, counted from 1.
         update: u64,
+        /// What was seen first.
+        found: NotFinite,
+        /// Where in the window, as far as someone looked for it.
+        suspect: Option<Suspect>,
     },
 
     /// A file could not be read or written.
@@ -73,6 +78,58 @@ pub enum Error {
     /// The driver refused something that we believed to be valid. Please report it.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// What is infinite or not a number, in the order in which a window comes to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotFinite {
+    /// The window's loss, or its weight.
+    Loss,
+    /// The gradient, of a loss that is finite.
+    Gradient,
+    /// A new parameter or moment, from a gradient that is finite.
+    Parameter,
+}
+
+/// Where a window first came to numbers that are not finite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspect {
+    /// The rows of the window that the micro-batch has, counted from 0.
+    pub rows: std::ops::Range<u32>,
+    /// The first of its samples that comes to such numbers alone, as its row in the training data, counted from 0; none
+    /// where it takes several.
+    pub sample: Option<u32>,
+}
+
+impl Suspect {
+    fn words(suspect: Option<&Suspect>) -> String {
+        let Some(Suspect { rows, sample }) = suspect else { return String::new() };
+        let rows = format!(", first in rows {} to {} of its window", rows.start, rows.end - 1);
+        match sample {
+            Some(sample) => format!("{rows}, where row {sample} of the training data alone makes it so"),
+            None => rows,
+        }
+    }
+}
+
+impl NotFinite {
+    fn of(self, update: u64) -> String {
+        match self {
+            NotFinite::Loss => format!("the loss of update {update}"),
+            NotFinite::Gradient => format!("the gradient of update {update}, whose loss is finite,"),
+            NotFinite::Parameter => format!("a parameter or moment that update {update} would have made"),
+        }
+    }
+
+    fn remedy(self) -> &'static str {
+        match self {
+            NotFinite::Loss => "lower optimizer.lr or look for extreme values in the data",
+            NotFinite::Gradient => "lower optimizer.lr, or look for extreme values and weights in the data",
+            NotFinite::Parameter => {
+                "it stays as it was, and no update is made after this one; lower optimizer.lr or set optimizer.clip_norm"
+            }
+        }
+    }
 }
 
 /// `Result` with this crate's [`Error`].

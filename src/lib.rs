@@ -43,6 +43,7 @@
 //! | [`twin`] | the same graph in plain `f64` on the CPU, which every kernel is checked against |
 //! | [`doctor`] | a self-test of a device: every kernel against its twin, the law of partitions, speed |
 //! | [`gpu`] | everything that knows `wgpu`: adapter, device, shaders, buffers, the one submit; it knows no mathematics |
+//! | [`durable`] | files that are there whole or not at all |
 //! | [`nearest`] | "did you mean …?" |
 //!
 //! # Words
@@ -85,5 +86,5 @@ pub mod train;
 pub mod twin;
 pub mod window;
 
-pub use error::{Error, Result};
+pub use error::{Error, NotFinite, Result, Suspect};
 pub use wgpu;

@@ -153,7 +153,7 @@ fn check(seed: u64) {
         task.rest.kernels = Some(kernels);
         let path = (path, kernels);
         let pieces = match task.try_run(gpu(), &path.0) {
-            Err(Error::Diverged { update }) if Some(update) == diverged => continue,
+            Err(Error::Diverged { update, .. }) if Some(update) == diverged => continue,
             other => other.unwrap_or_else(|error| panic!("{path:?}: {error}; {about}")),
         };
         let until = diverged.map_or(whole.updates.len(), |update| update as usize - 1);

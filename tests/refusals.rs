@@ -211,7 +211,7 @@ fn a_run_that_diverges_says_at_which_update_and_keeps_the_last_good_parameters()
             ControlFlow::Continue(())
         };
         let error = trainer.fit(&task.fit(), watch).unwrap_err();
-        let Error::Diverged { update } = error else { panic!("{error}") };
+        let Error::Diverged { update, .. } = error else { panic!("{error}") };
         assert_eq!(update, good + 1, "micro-batches of {micro_batch}");
         let values: Vec<f32> = parameters(&mut trainer).into_iter().map(f32::from_bits).collect();
         assert!(values.iter().all(|value| value.is_finite()), "micro-batches of {micro_batch}: {values:?}");
@@ -239,7 +239,7 @@ fn a_window_that_is_not_finite_ends_the_training_there_however_much_is_on_its_wa
     for micro_batch in [8, 3, 1] {
         let mut trainer = task.trainer(gpu(), micro_batch, true);
         let error = trainer.fit(&task.fit(), |_| ControlFlow::Continue(())).unwrap_err();
-        assert!(matches!(error, Error::Diverged { update: 4 }), "{error}");
+        assert!(matches!(error, Error::Diverged { update: 4, .. }), "{error}");
         assert_eq!(good, parameters(&mut trainer), "micro-batches of {micro_batch}");
         let later = trainer.finish().unwrap().into_iter().find(|update| update.made);
         assert_eq!(later, None, "no update after it");

@@ -195,7 +195,7 @@ fn what_diverges_is_refused_and_what_does_not_fit_is_left_out() {
     let fit = Fit::new(data.all(), 50, 1);
     let make = |rows, any_cut| trainer(&model, rows, any_cut, momentum());
     let error = verify(make, &fit, 3, &trials, |_| ()).unwrap_err();
-    assert!(matches!(error, Error::Diverged { update: 2 }), "{error}");
+    assert!(matches!(error, Error::Diverged { update: 2, .. }), "{error}");
 }
 
 #[cfg(feature = "cli")]

@@ -34,9 +34,11 @@ fn windows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
         for (var at = index; at < all && moment.kind == 2u; at += LANES) { close_at(at); }
         if moment.kind == 2u && index == 0u { stats.sum += stats.open_sum; }
         if moment.kind == 3u {
+            for (var at = index; at < all; at += LANES) { watch(gradients[at]); }
+            settle();
             given.lr = bitcast<f32>(items[k + 1u].clock.rows);
             if index == 0u { report(); }
-            if updates(stats.sum) {
+            if outcome() == MADE {
                 for (var at = index; at < all; at += LANES) { update_at(at); }
             }
             k++;

@@ -1,10 +1,17 @@
-// The sums of the open window, and the results of the last windows for the host to read.
+// The sums of the open window, the results of the last windows for the host to read, and whether a window may update.
 
 struct Result {
     sum: vec2<f32>,   // Σ weight · loss, Σ weight
     update: u32,      // the update that the window ended with: the GPU came this far
-    made: u32,        // 1: the parameters were updated; 0: they were left alone, for lack of weight or of a finite loss
+    outcome: u32,     // what became of it: one of those below
 }
+
+const NO_WEIGHT: u32 = 0u;  // left out: the rows weigh nothing
+const MADE: u32 = 1u;
+const LOSS: u32 = 2u;       // left out: loss or weight are not finite
+const GRADIENT: u32 = 3u;   // left out: the loss is finite, the gradient is not
+const STOPPED: u32 = 4u;    // left out: a window before it stopped the training
+const LOST: u32 = 5u;       // left out: work that came before it was never done
 
 struct Stats {
     sum: vec2<f32>,        // Σ weight · loss, Σ weight over the closed blocks
@@ -14,18 +21,44 @@ struct Stats {
     stopped: u32,          // 1: a window was not finite, and those after it make no updates
     scale: f32,            // what clipping by norm multiplies the window's gradient with
     due: u32,              // 1: the last window's update was made, and is not counted in `made` yet
+    link: atomic<u32>,     // micro-batches and updates that were done, one after the other and without a gap
+    unfit: atomic<u32>,    // 1: the window's gradient is not finite
+    broken: atomic<u32>,   // the update that would have made a parameter or a moment infinite or not a number; 0: none
     results: array<Result>,
 }
 
 // Tested on the exponent bits, because a compiler may assume that x == x.
 fn finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
 
-// Whether the window that has been summed gives an update: its loss is finite and it has weight.
-fn updates(sum: vec2<f32>) -> bool { return stats.stopped == 0u && finite(sum.x) && finite(sum.y) && sum.y > 0.0; }
+// What a vec4 has to be below for all of it to be finite; of several vec4 the largest says it for all.
+fn size4(v: vec4<f32>) -> vec4<u32> { return bitcast<vec4<u32>>(v) & vec4(0x7fffffffu); }
+fn finite4(size: vec4<u32>) -> bool { return all(size < vec4(0x7f800000u)); }
+
+// Whoever finds a gradient that is not finite says so; the next window begins without.
+fn watch(gradient: vec4<f32>) {
+    if !finite4(size4(gradient)) { atomicStore(&stats.unfit, 1u); }
+}
+
+// Goes on by one link, unless the one before it is missing: then no later one ever fits.
+fn link(moment: Clock) {
+    if atomicLoad(&stats.link) == moment.link { atomicStore(&stats.link, moment.link + 1u); }
+}
+
+// What becomes of the update that ends the window. While some ask, another may have gone on to the update's own link, or
+// the update may have broken.
+fn outcome() -> u32 {
+    if atomicLoad(&stats.link) - now.link > 1u { return LOST; }
+    let broken = atomicLoad(&stats.broken);
+    if stats.stopped == 1u || (broken != 0u && broken != now.update) { return STOPPED; }
+    if !finite(stats.sum.x) || !finite(stats.sum.y) { return LOSS; }
+    if !(stats.sum.y > 0.0) { return NO_WEIGHT; }
+    return select(MADE, GRADIENT, atomicLoad(&stats.unfit) != 0u);
+}
 
 // Leaves the window's result for the host, and counts the update if it is made.
 fn report() {
-    let made = select(0u, 1u, updates(stats.sum));
-    stats.due = made;
-    stats.results[now.slot] = Result(stats.sum, now.update, made);
+    let outcome = outcome();
+    stats.due = select(0u, 1u, outcome == MADE);
+    stats.results[now.slot] = Result(stats.sum, now.update, outcome);
+    link(now);
 }

@@ -23,8 +23,9 @@ fn piece(moment: Clock, k: u32) -> vec2<f32> {
 fn begin_window(moment: Clock, sum: vec2<f32>) {
     stats.made += stats.due;
     stats.due = 0u;
-    let broken = stats.stopped == 1u || !finite(sum.x) || !finite(sum.y);
-    stats.stopped = select(0u, 1u, moment.hold == 1u && broken);
+    let unfit = atomicExchange(&stats.unfit, 0u) != 0u;
+    let stops = stats.stopped == 1u || unfit || !finite(sum.x) || !finite(sum.y);
+    stats.stopped = select(0u, 1u, moment.hold == 1u && stops);
 }
 
 fn sum_rows(moment: Clock, index: u32, lanes: u32) {
@@ -46,5 +47,8 @@ fn sum_rows(moment: Clock, index: u32, lanes: u32) {
         }
         settle();
     }
-    if index == 0u { stats.sum = total; }
+    if index == 0u {
+        stats.sum = total;
+        link(moment);
+    }
 }

@@ -1,5 +1,5 @@
 // What every optimizer does first: the window's gradient sums, divided by its weight and clipped. The optimizer's own file
-// gives update_at(at), the update of one vec4 of the parameters.
+// gives update_at(at), the update of one vec4 of the parameters, which writes nothing that is not finite.
 
 struct Scalars { @align(16) lr: f32 }
 var<private> given: Scalars;
@@ -12,4 +12,11 @@ fn normalised(gradient: vec4<f32>) -> vec4<f32> {
     if CLIP_NORM { g *= stats.scale; }
     if CLIP_VALUE > 0.0 { g = clamp(g, vec4(-CLIP_VALUE), vec4(CLIP_VALUE)); }
     return g;
+}
+
+// Whether what an update would write is finite. What is not stays as it is, and there will be no other update.
+fn keeps(size: vec4<u32>) -> bool {
+    let kept = finite4(size);
+    if !kept { atomicStore(&stats.broken, now.update); }
+    return kept;
 }

@@ -15,5 +15,5 @@ fn update(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
     given = scalars[id.z];
     let at = dims[id.z].first + id.x + id.y * groups.x * 64u;
     if at == 0u { report(); }
-    if at < arrayLength(&parameters) && updates(stats.sum) { update_at(at); }
+    if at < arrayLength(&parameters) && outcome() == MADE { update_at(at); }
 }

@@ -106,9 +106,12 @@ pub struct Train {
     /// Use VALUE for one key of the configuration, as in `--set optimizer.lr=0.1`; may be given many times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
-    /// Replace the run in DIR even if its configuration differs.
+    /// Start over, and replace what DIR has; without this a run that was stopped goes on.
     #[arg(long)]
-    pub force: bool,
+    pub fresh: bool,
+    /// Go on although the micro-batch, memory, kernels, adapter or such has changed, which cannot spoil the result.
+    #[arg(long, conflicts_with = "fresh")]
+    pub resume_with_changes: bool,
     /// Time every kernel on the GPU, and print after the training where the time went.
     #[arg(long)]
     pub profile: bool,
@@ -171,7 +174,7 @@ pub struct Verify {
 /// `accrue eval RUN --data FILE`
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct Eval {
-    /// The folder of the run that `accrue train` wrote.
+    /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
     pub run: PathBuf,
     /// The CSV file to measure on, with the columns of the training data, the target too.
     #[arg(long, value_name = "FILE.csv")]
@@ -187,7 +190,7 @@ pub struct Eval {
 /// `accrue predict RUN --data FILE --out FILE`
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct Predict {
-    /// The folder of the run that `accrue train` wrote.
+    /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
     pub run: PathBuf,
     /// The CSV file to predict from, with the feature columns of the training data.
     #[arg(long, value_name = "FILE.csv")]

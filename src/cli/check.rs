@@ -110,6 +110,7 @@ fn train(train: &Train) -> Result<()> {
         return Err(unusable("train.seed", train.seed));
     }
     train.memory_bytes()?;
+    train.checkpoint.every()?;
     train.cut().map(drop)
 }
 

@@ -9,6 +9,8 @@ use crate::Error;
 pub enum Stop {
     /// Something went wrong.
     Error(Error),
+    /// Something went wrong in a training; what is kept of it.
+    Broken(Error, String),
     /// Ctrl-C; what was reached is saved.
     Interrupted(String),
     /// What was checked is not right. The command has said so, in the place where it says what it found.
@@ -19,7 +21,7 @@ impl Stop {
     /// The process's exit code.
     pub fn code(&self) -> u8 {
         match self {
-            Stop::Error(error) => exit_code(error),
+            Stop::Error(error) | Stop::Broken(error, _) => exit_code(error),
             Stop::Interrupted(_) => 130,
             Stop::NotRight(_) => 1,
         }
@@ -41,15 +43,17 @@ impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Stop::Error(error) => write!(f, "error: {}", one_line(&error.to_string())),
+            Stop::Broken(error, kept) => write!(f, "error: {}; {kept}", one_line(&error.to_string())),
             Stop::Interrupted(message) => write!(f, "interrupted: {message}"),
             Stop::NotRight(verdict) => f.write_str(verdict),
         }
     }
 }
 
-/// Drivers write long reports; here they take one line.
+/// Drivers write long reports; here they take one line. What a path or a name may hold moves no cursor.
 fn one_line(message: &str) -> String {
-    message.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    let line = message.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
+    line.replace(char::is_control, " ")
 }
 
 /// clap writes a paragraph about what is wrong, tips, the usage and where there is more; here it is one line.
@@ -113,5 +117,7 @@ mod tests {
     fn an_error_is_one_line_whatever_it_quotes() {
         let stop = Stop::Error(Error::Internal("a\n\n  b\n".to_owned()));
         assert_eq!(stop.to_string(), "error: internal error: a; b");
+        let stop = Stop::Error(Error::data("a\u{1b}[2J.csv", "\r\0"));
+        assert!(!stop.to_string().contains(char::is_control), "{stop}");
     }
 }

@@ -26,6 +26,7 @@ const fn key(name: &'static str, wanted: &'static str, example: &'static str) ->
 const COUNT: &str = "a whole number from 1 to 4294967295";
 const BATCH: &str = "a whole number from 1 to 4294967295, or a schedule such as [[0, 64], [1000, 256]]";
 const MICRO_BATCH: &str = "a whole number from 1 to 4294967295, \"auto\" or \"fastest\"";
+const CHECKPOINT: &str = "a time such as \"10min\", a number of updates from 1, or \"end\"";
 const SWITCH: &str = "true or false";
 const FROM_ZERO: &str = "a finite number from 0";
 const LAYERS: &str = "a list of widths (1 to 65536), each followed by an activation or not";
@@ -48,6 +49,8 @@ pub const KEYS: &[Key] = &[
     key("train.memory", r#"a size such as "256MiB""#, r#""256MiB""#).elsewhere(&["gpu_memory"]),
     key("train.kernels", r#""auto", "ops", "fused" or "windows""#, r#""fused""#),
     key("train.tail", r#""flush", "drop" or "carry""#, r#""flush""#).elsewhere(&["drop_last"]),
+    key("train.checkpoint", CHECKPOINT, r#""10min""#).elsewhere(&["save_steps", "save_every", "checkpointing"]),
+    key("train.on_nonfinite", r#""stop" or "skip""#, r#""stop""#).elsewhere(&["skip_nan", "detect_anomaly"]),
     key("train.shuffle", SWITCH, "true"),
     key("train.seed", "a whole number from 0 to 9223372036854775807", "0").elsewhere(&["random_state"]),
     key("optimizer.type", r#""sgd", "adam" or "adamw""#, r#""sgd""#).elsewhere(&["name"]),

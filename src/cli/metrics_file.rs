@@ -1,14 +1,15 @@
 //! `metrics.jsonl`: one line of JSON for the run, each update and each epoch, as it happens.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::train::Event;
-use crate::{Error, Result};
+use super::report::{EpochPoint, UpdatePoint};
+use crate::train::{Event, LeftOut};
+use crate::{Error, NotFinite, Result};
 
 /// The version of the lines' meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -32,9 +33,12 @@ struct UpdateLine {
     samples: u32,
     loss: f64,
     lr: f64,
-    /// Only where it is false: the window had no weight, so the parameters were left alone.
+    /// Only where it is false: the parameters were left alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     made: Option<bool>,
+    /// Why: no_weight, loss or gradient (which was not finite).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -48,6 +52,15 @@ struct EpochLine {
     measured: BTreeMap<String, f64>,
 }
 
+/// A line of a run's file, read back.
+#[derive(Debug, PartialEq)]
+pub enum Line {
+    /// Of an update.
+    Update(UpdatePoint),
+    /// Of an epoch.
+    Epoch(EpochPoint),
+}
+
 /// The open file.
 pub struct MetricsFile {
     path: PathBuf,
@@ -59,7 +72,13 @@ impl MetricsFile {
     pub fn create(path: &Path, info: &wgpu::AdapterInfo) -> Result<MetricsFile> {
         let file = File::create(path).map_err(|e| Error::io(path, e))?;
         let mut metrics = MetricsFile { path: path.to_owned(), file: BufWriter::new(file) };
-        metrics.line(&RunLine {
+        metrics.run(info)?;
+        Ok(metrics)
+    }
+
+    /// A line about what computes from here on.
+    pub fn run(&mut self, info: &wgpu::AdapterInfo) -> Result<()> {
+        self.line(&RunLine {
             kind: "run",
             schema_version: SCHEMA_VERSION,
             version: env!("CARGO_PKG_VERSION"),
@@ -67,8 +86,35 @@ impl MetricsFile {
             backend: info.backend.to_string(),
             driver: &info.driver,
             driver_info: &info.driver_info,
-        })?;
-        Ok(metrics)
+        })
+    }
+
+    /// Goes on with the first `bytes` bytes of a file. What was written after them is cut off: it will be written again.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Data`] when the file has fewer bytes or lines that are none of ours.
+    pub fn go_on(path: &Path, bytes: u64) -> Result<(MetricsFile, Vec<Line>)> {
+        let wrong = |error| Error::io(path, error);
+        let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(wrong)?;
+        let len = file.metadata().map_err(wrong)?.len();
+        if len < bytes {
+            let message = format!(
+                "has {len} bytes, but had {bytes} when the run was saved; put it back, or start over with --fresh"
+            );
+            return Err(Error::data(path.display().to_string(), message));
+        }
+        let lines = read_lines(path, (&file).take(bytes))?;
+        file.set_len(bytes).map_err(wrong)?;
+        file.seek(SeekFrom::End(0)).map_err(wrong)?;
+        Ok((MetricsFile { path: path.to_owned(), file: BufWriter::new(file) }, lines))
+    }
+
+    /// Brings every line so far to the disk, and returns how many bytes they have.
+    pub fn sync(&mut self) -> Result<u64> {
+        self.finish()?;
+        let wrong = |error| Error::io(&self.path, error);
+        self.file.get_ref().sync_data().map_err(wrong)?;
+        Ok(self.file.get_ref().metadata().map_err(wrong)?.len())
     }
 
     /// Appends what happened. Lines are complete in the file after each epoch.
@@ -82,6 +128,7 @@ impl MetricsFile {
                 loss: update.loss,
                 lr: update.lr,
                 made: (!update.made).then_some(false),
+                left_out: update.left_out.map(why),
             }),
             Event::Epoch { epoch, update, train_loss, validation } => {
                 let mut measured = BTreeMap::new();
@@ -105,4 +152,62 @@ impl MetricsFile {
         let text = serde_json::to_string(line).map_err(|e| Error::Internal(format!("metrics: {e}")))?;
         writeln!(self.file, "{text}").map_err(|e| Error::io(&self.path, e))
     }
+}
+
+/// Why an update was left out, in a word.
+fn why(left_out: LeftOut) -> &'static str {
+    match left_out {
+        LeftOut::NoWeight => "no_weight",
+        LeftOut::NotFinite(NotFinite::Loss) => "loss",
+        LeftOut::NotFinite(NotFinite::Gradient) => "gradient",
+        LeftOut::NotFinite(NotFinite::Parameter) => "parameter",
+        LeftOut::Stopped => "stopped",
+    }
+}
+
+/// What is read back of a line.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Known {
+    Run {},
+    Update {
+        update: u64,
+        epoch: u32,
+        /// Null in a window without weight.
+        loss: Option<f64>,
+        lr: f64,
+    },
+    Epoch {
+        epoch: u32,
+        update: u64,
+        train_loss: Option<f64>,
+        val_loss: Option<f64>,
+        val_accuracy: Option<f64>,
+        val_rmse: Option<f64>,
+        val_r2: Option<f64>,
+    },
+}
+
+fn read_lines(path: &Path, file: impl Read) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for (at, line) in BufReader::new(file).lines().enumerate() {
+        let line = line.map_err(|e| Error::io(path, e))?;
+        let read = serde_json::from_str(&line).map_err(|error| {
+            let message = format!("is no line of a run ({error}); put the file back, or start over with --fresh");
+            Error::data(format!("{}, line {}", path.display(), at + 1), message)
+        })?;
+        match read {
+            Known::Run {} => {}
+            Known::Update { update, epoch, loss, lr } => {
+                lines.push(Line::Update(UpdatePoint { update, epoch, loss: loss.unwrap_or(f64::NAN), lr }));
+            }
+            Known::Epoch { epoch, update, train_loss, val_loss, val_accuracy, val_rmse, val_r2 } => {
+                let metrics = [("val_accuracy", val_accuracy), ("val_rmse", val_rmse), ("val_r2", val_r2)];
+                let metrics = metrics.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+                let train_loss = train_loss.unwrap_or(f64::NAN);
+                lines.push(Line::Epoch(EpochPoint { epoch, update, train_loss, val_loss, metrics: metrics.collect() }));
+            }
+        }
+    }
+    Ok(lines)
 }

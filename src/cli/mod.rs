@@ -17,10 +17,12 @@ mod progress;
 #[cfg(test)]
 mod readme;
 pub mod report;
+mod resume;
 mod run_folder;
 mod session;
 pub mod settings;
 mod summary;
+mod training;
 mod tune;
 
 use std::process::ExitCode;

@@ -50,7 +50,7 @@ impl Prepared {
             target_scale = scale_targets(&mut train, validation.as_mut())?;
         }
         let model = model(config, &train)?;
-        let start = config.model.init.as_deref().map(read_arrays).transpose()?;
+        let start = config.model.init.as_deref().map(|path| read_arrays(path, &model)).transpose()?;
         let features = train.features.names.clone();
         let target = match &train.targets {
             Targets::Classes { name, classes, .. } => {
@@ -59,6 +59,7 @@ impl Prepared {
             Targets::Values { names, .. } => TargetNames::Values { names: names.clone(), scale: target_scale },
         };
         let saved = Saved { model, arrays: Arrays::new(), features, feature_scale, target };
+        saved.check_size(&config.data.path)?;
         Ok(Prepared { train, validation, start, saved })
     }
 

@@ -3,9 +3,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::run_folder::write;
 use crate::gpu::profile::{DispatchTime, HostTime, KernelTime, Profile};
-use crate::{Error, Result};
+use crate::{Error, Result, durable};
 
 /// Dispatches, and submissions, of a trace at most.
 pub const EVENTS: usize = 20_000;
@@ -136,7 +135,7 @@ fn json(profile: &Profile, adapter: &str) -> Value {
 
 /// Writes the table as JSON.
 pub fn write_json(path: &std::path::Path, profile: &Profile, adapter: &str) -> Result<()> {
-    write(path, &text(&json(profile, adapter), serde_json::to_string_pretty)?)
+    durable::write_bytes(path, text(&json(profile, adapter), serde_json::to_string_pretty)?.as_bytes())
 }
 
 /// The GPU's track of a trace, and the host's.
@@ -155,7 +154,7 @@ pub fn write_trace(path: &std::path::Path, profile: &Profile, adapter: &str) -> 
         "otherData": { "adapter": adapter, "events": said },
         "traceEvents": events,
     });
-    write(path, &text(&trace, serde_json::to_string)?)?;
+    durable::write_bytes(path, text(&trace, serde_json::to_string)?.as_bytes())?;
     Ok(said)
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::train::Event;
+use crate::train::{Event, LeftOut};
 use crate::{Error, Result};
 
 /// Lines about epochs that a run prints at most, the first and the last always among them.
@@ -22,7 +22,7 @@ pub struct Progress {
     start: Instant,
     samples: u64,
     shown: Option<Instant>,
-    left_out: bool,
+    left_out: u64,
 }
 
 impl Progress {
@@ -37,7 +37,15 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━━╌"));
         }
-        Progress { bar, quiet, epochs, start: Instant::now(), samples: 0, shown: None, left_out: false }
+        Progress { bar, quiet, epochs, start: Instant::now(), samples: 0, shown: None, left_out: 0 }
+    }
+
+    /// Begins where the run was left.
+    pub fn goes_on(&mut self, update: u64, updates: u64) {
+        self.bar.set_position(update);
+        self.bar.reset_eta();
+        let left = if update >= updates { "nothing is left to train" } else { "--fresh would start over" };
+        self.say(&format!("resumes   after update {update} of {updates}; {left}"));
     }
 
     /// Shows what happened.
@@ -45,12 +53,16 @@ impl Progress {
         match event {
             Event::Update { update, .. } => {
                 self.samples += u64::from(update.samples);
-                if !update.made && !std::mem::replace(&mut self.left_out, true) {
-                    let line = format!(
-                        "update {} is left out: its window has no weight (metrics.jsonl has all such)",
-                        update.update
-                    );
-                    self.say(&line);
+                if !update.made {
+                    self.left_out += 1;
+                }
+                if self.left_out == 1 && !update.made {
+                    let why = if update.left_out == Some(LeftOut::NoWeight) {
+                        "its window has no weight"
+                    } else {
+                        "its loss or gradient is not finite"
+                    };
+                    self.say(&format!("update {} is left out: {why} (metrics.jsonl has all such)", update.update));
                 }
                 let due = self.shown.is_none_or(|shown| shown.elapsed() > Duration::from_millis(100));
                 if due {
@@ -99,6 +111,11 @@ impl Progress {
         });
         set.map_err(|error| Error::Internal(format!("Ctrl-C cannot be watched: {error}")))?;
         Ok(pressed)
+    }
+
+    /// Updates that were left out.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// Samples trained on per second so far.

@@ -1,48 +1,89 @@
 //! The folder of a run: which files it has and how they get there.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Result};
+use super::resume::Checkpoints;
+use crate::{Error, Result, durable};
 
 /// The folder that `accrue train --out` writes.
 pub struct RunFolder(PathBuf);
 
-impl RunFolder {
-    /// A folder for a run with this configuration: a new one, or one that holds a run with the very same configuration,
-    /// which gives the same result again. A model of another run is not overwritten, unless `force` is given.
-    pub fn create(folder: &Path, config: &str, force: bool) -> Result<RunFolder> {
-        fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
-        let run = RunFolder(folder.to_owned());
-        let path = run.config();
-        match fs::read_to_string(&path) {
-            Ok(other) if other != config && !force && run.model().exists() => {
-                let message = format!(
-                    "{} holds a run with another configuration; give another folder, or --force to replace that run",
-                    folder.display()
-                );
-                return Err(Error::config("--out", message));
-            }
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::io(&path, error)),
-        }
-        if force {
-            // What the other run left must not stand beside this one's configuration.
-            for file in [run.model(), run.metrics(), run.report()] {
-                match fs::remove_file(&file) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(&file, error)),
-                    _ => {}
-                }
-            }
-        }
-        write(&path, config)?;
-        Ok(run)
-    }
+/// While it lives, no other process may train in the folder.
+pub struct Lock(#[expect(dead_code, reason = "closing it gives the lock back")] File);
 
-    /// The folder of a run that is there.
+impl RunFolder {
+    /// The folder of a run, whether it is there or not.
     pub fn open(folder: &Path) -> RunFolder {
         RunFolder(folder.to_owned())
+    }
+
+    /// Refuses a folder whose model is of a run with another configuration; it has no checkpoint to go on from.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with what to do.
+    pub fn check(&self, config: &str) -> Result<()> {
+        let path = self.config();
+        match fs::read_to_string(&path) {
+            Ok(other) if other != config && self.model().exists() => {
+                let message = format!(
+                    "{} holds a run with another configuration; give another folder, or --fresh to replace that run",
+                    self.0.display()
+                );
+                Err(Error::config("--out", message))
+            }
+            Ok(_) => Ok(()),
+            // A folder that cannot be one is an error when it is made.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
+            Err(error) => Err(Error::io(&path, error)),
+        }
+    }
+
+    /// Makes the folder, and keeps other processes from training in it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when one does.
+    pub fn lock(&self) -> Result<Lock> {
+        fs::create_dir_all(&self.0).map_err(|e| Error::io(&self.0, e))?;
+        let path = self.0.join(".lock");
+        let file = File::create(&path).map_err(|e| Error::io(&path, e))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                let message =
+                    format!("another accrue is training in {}; wait for it, or give another folder", self.0.display());
+                Err(Error::config("--out", message))
+            }
+            // A file system without locks is no reason not to train.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Lock(file)),
+        }
+    }
+
+    /// Begins a run with this configuration: nothing of another one stands beside it.
+    pub fn begin(&self, config: &str) -> Result<()> {
+        self.checkpoints().clear()?;
+        for file in [self.model(), self.best(), self.metrics(), self.report()] {
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io(&file, error)),
+                _ => {}
+            }
+        }
+        self.write_config(config)
+    }
+
+    /// Writes the configuration.
+    pub fn write_config(&self, config: &str) -> Result<()> {
+        durable::write_bytes(&self.config(), config.as_bytes())
+    }
+
+    /// What the run can go on from.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::of(&self.0)
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 
     /// The resolved configuration.
@@ -53,6 +94,16 @@ impl RunFolder {
     /// The weights and what is needed to use them.
     pub fn model(&self) -> PathBuf {
         self.0.join("model.safetensors")
+    }
+
+    /// The model that a user means by a run's folder, or by a model's file itself.
+    pub fn model_of(path: &Path) -> PathBuf {
+        if path.is_file() { path.to_owned() } else { RunFolder::open(path).model() }
+    }
+
+    /// The same as it was after the best epoch.
+    pub fn best(&self) -> PathBuf {
+        self.0.join("best.safetensors")
     }
 
     /// One line of JSON for each update and each epoch.
@@ -70,13 +121,4 @@ impl RunFolder {
         let full = fs::canonicalize(&self.0).unwrap_or_else(|_| self.0.clone());
         full.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned())
     }
-}
-
-/// Writes a text in one go: aside, then renamed over what was there.
-pub fn write(path: &Path, text: &str) -> Result<()> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".new");
-    let aside = PathBuf::from(aside);
-    fs::write(&aside, text).map_err(|e| Error::io(&aside, e))?;
-    fs::rename(&aside, path).map_err(|e| Error::io(path, e))
 }

@@ -19,6 +19,8 @@ pub struct Session {
     pub cut: Cut,
     /// All windows of the run.
     pub windows: Windows,
+    /// Whether the trainer goes on inside a block of rows.
+    pub open_blocks: bool,
     /// What `accrue tune` found about the kernels, where it counts; known once there is a plan.
     pub tuned: Option<Tuned>,
 }
@@ -30,7 +32,7 @@ impl Session {
         let cut = config.train.cut()?;
         let tail = config.train.tail.into();
         let windows = Windows::new(prepared.train.rows(), config.train.epochs, cut.batches.clone(), tail)?;
-        Ok(Session { config, prepared, cut, windows, tuned: None })
+        Ok(Session { config, prepared, cut, windows, open_blocks: false, tuned: None })
     }
 
     /// The library's settings, but for the micro-batch.
@@ -79,7 +81,7 @@ impl Session {
             MicroBatch::Rows(rows) => {
                 let budget = self.given_budget(gpu)?;
                 let rows = (rows as usize).min(batch);
-                let opens = self.cut.batches.sizes().any(|size| opens_blocks(size as usize, rows));
+                let opens = self.open_blocks || self.cut.batches.sizes().any(|size| opens_blocks(size as usize, rows));
                 fixed_micro_batch(gpu, model, &settings, (rows, opens), samples, budget.as_ref())
             }
         }
@@ -146,7 +148,8 @@ impl Session {
     /// The trainer, with everything that it needs on the GPU.
     pub fn trainer(&mut self, gpu: &Gpu) -> Result<(Trainer, Chosen)> {
         let chosen = self.settled(gpu)?;
-        let chosen = self.look_up(gpu, chosen)?;
+        let mut chosen = self.look_up(gpu, chosen)?;
+        chosen.open_blocks |= self.open_blocks;
         let (batch, model) = (self.batch(), &self.prepared.saved.model);
         match self.cut.micro_batch {
             MicroBatch::Automatic(_) => build(gpu, model, batch, chosen, || self.settings()),
@@ -170,6 +173,7 @@ impl Session {
             lr_scaling: self.config.optimizer.scaling(self.cut.batches.first()),
             tail: train.tail.into(),
             shuffle: train.shuffle.then_some(train.seed),
+            on_nonfinite: train.on_nonfinite,
         }
     }
 

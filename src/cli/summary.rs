@@ -1,6 +1,7 @@
 //! A run in words and numbers: what is printed before it, and the report after it.
 
 use super::config::MicroBatch;
+use super::metrics_file::Line;
 use super::progress::metric;
 use super::report::{EpochPoint, LayerRow, Report, UpdatePoint};
 use super::session::Session;
@@ -106,6 +107,16 @@ impl History {
                     val_loss: validation.as_ref().map(|v| v.loss),
                     metrics: metrics.map(|(name, value)| (format!("val_{name}"), *value)).collect(),
                 });
+            }
+        }
+    }
+
+    /// Takes in what a run that goes on told before.
+    pub fn before(&mut self, lines: Vec<Line>) {
+        for line in lines {
+            match line {
+                Line::Update(point) => self.updates.push(point),
+                Line::Epoch(point) => self.epochs.push(point),
             }
         }
     }

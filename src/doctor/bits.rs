@@ -132,7 +132,7 @@ mod tests {
     use crate::plan::Array;
 
     fn left(loss: f64, weight: f32) -> Left {
-        let update = |update| Update { update, samples: 64, weight: 60.0, loss, lr: 0.05, made: true };
+        let update = |update| Update { update, samples: 64, weight: 60.0, loss, lr: 0.05, made: true, left_out: None };
         let array = Array { shape: vec![1], values: vec![weight] };
         (1..=UPDATES as u64).map(|k| (update(k), BTreeMap::from([("0.bias".to_owned(), array.clone())]))).collect()
     }

@@ -123,6 +123,7 @@ pub(super) fn check_rest(gpu: &Gpu, mut watch: impl FnMut(Finding)) -> Result<()
     for layer in UPDATED {
         let name = format!("a layer of {} × {}", layer.0, layer.1);
         tally.take(&name, "window.close", updates::close(gpu, layer))?;
+        tally.take(&name, "window.check", updates::check(gpu, layer))?;
     }
     for (rows, features) in [(1, 1), (13, 257), (500, 6)] {
         let name = format!("{rows} rows of {features} features");

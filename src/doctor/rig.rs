@@ -118,7 +118,7 @@ impl<'a> Rig<'a> {
     /// Sets fields of the clock (the others are 0) and the update's scalars.
     pub fn clock(&self, fields: &[(&str, u32)], scalars: &[u8]) -> Result<()> {
         let names =
-            ["rows", "row0", "first", "last", "index0", "update", "slot", "hold", "gather", "kind", "slots", "padding"];
+            ["rows", "row0", "first", "last", "index0", "update", "slot", "hold", "gather", "kind", "slots", "link"];
         let value = |name| fields.iter().find(|(given, _)| *given == name).map_or(0, |&(_, value)| value);
         let fields: Vec<_> = names.iter().map(|&name| (name, Scalar::U32(value(name)))).collect();
         let reflection = self.program.gpu().reflection(SHADERS[0])?;

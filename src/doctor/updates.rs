@@ -30,6 +30,13 @@ fn of_one_layer(inputs: usize, outputs: usize, rows: usize) -> Result<(Case, Ten
     Ok((Case { name, ..Case::ending(graph, output, mse(), rows, 5)? }, parameters))
 }
 
+/// Words of the stats before the results.
+const HEADER: usize = 16;
+
+/// The words `link` and `unfit`.
+const LINK: usize = 12;
+const UNFIT: usize = 13;
+
 /// Gives the next update its window: the sums of the gradients, of the loss and of the weight, and how many updates were
 /// made before it. What else the stats hold stays, and is 0 in the beginning.
 ///
@@ -37,8 +44,10 @@ fn of_one_layer(inputs: usize, outputs: usize, rows: usize) -> Result<(Case, Ten
 /// What the driver has against it.
 pub fn window(rig: &Rig, sums: &[f32], loss: f32, weight: f32, made: u32) -> Result<()> {
     rig.upload(Place::Gradients(rig.all()), sums)?;
-    let mut head = if made == 0 { vec![0.0; 12] } else { rig.read(Place::Stats)?[..12].to_vec() };
+    let mut head = if made == 0 { vec![0.0; HEADER] } else { rig.read(Place::Stats)?[..HEADER].to_vec() };
     (head[0], head[1], head[8]) = (loss, weight, f32::from_bits(made));
+    // No update came before, as far as the clock says, and no gradient has been looked at.
+    (head[LINK], head[UNFIT]) = (0.0, 0.0);
     rig.upload(Place::Stats, &head)
 }
 
@@ -142,6 +151,38 @@ pub fn close(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
         compare("gradients", &rig.read(Place::Gradients(rig.all()))?, &added(&sums, &open)),
         compare("loss and weight of the window", &rig.read(Place::Stats)?[..2], &added(&head[..2], &head[2..])),
     ])
+}
+
+/// Looking at all gradients: whether one of them is not finite, wherever it stands. Exact.
+///
+/// # Errors
+/// What the driver has against it.
+pub fn check(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
+    let (case, _) = of_one_layer(layer.0, layer.1, 1)?;
+    let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
+    let Some((step, dispatch)) = rig.plan().update.iter().zip(&rig.program.update).next() else {
+        return Ok(Vec::new());
+    };
+    let mut numbers = Numbers::new(6);
+    let len = rig.plan().layout.floats();
+    let mut cases = vec![None];
+    for (at, value) in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX].into_iter().enumerate() {
+        cases.extend([at, len - 1 - at, numbers.below(len)].map(|at| Some((at, value))));
+    }
+    let (mut ours, mut twin) = (Vec::new(), Vec::new());
+    for case in &cases {
+        let mut gradients = numbers.floats(len);
+        if let Some((at, value)) = *case {
+            gradients[at] = value;
+        }
+        rig.upload(Place::Gradients(rig.all()), &gradients)?;
+        rig.upload(Place::Stats, &[0.0; HEADER])?;
+        rig.run(std::slice::from_ref(dispatch))?;
+        ours.push(rig.read(Place::Stats)?[UNFIT].to_bits() as f32);
+        twin.push(f32::from(u8::from(gradients.iter().any(|gradient| !gradient.is_finite()))));
+    }
+    let row = |values: &[f32]| Matrix::from_f32(1, values.len(), values);
+    Ok(vec![Compared::new(kernel(step), "not finite", &row(&ours), &row(&twin), |_, _| 0.0, None)])
 }
 
 /// Rows out of data on the GPU, by number, from the middle of a list. Exact.

@@ -1,12 +1,14 @@
 //! Buffers, and bringing their contents back.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use wgpu::BufferUsages;
 
-use super::{Gpu, PATIENCE, no_memory};
+use super::{Gpu, no_memory};
 use crate::{Error, Result};
 
 /// The few ways in which we use buffers.
@@ -23,6 +25,9 @@ pub mod usage {
 
 /// Bytes that are on their way between host and device at once, at most.
 const PIECE: usize = 4 << 20;
+
+/// Bytes that tell whether a piece was copied.
+const MARK: u64 = 8;
 
 impl Gpu {
     /// Makes a buffer; it holds zeros.
@@ -68,20 +73,31 @@ impl Gpu {
     /// Waits for all earlier work and returns the first `bytes` bytes of a buffer, brought over piece by piece, so that it
     /// takes little memory however large the buffer is. The staging buffer lives for this call alone and is not counted.
     pub fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
+        let room = bytes.min(PIECE as u64).next_multiple_of(MARK);
+        let marks = bytes.div_ceil(PIECE as u64);
         let descriptor = wgpu::BufferDescriptor {
             label: Some("accrue.read"),
-            size: bytes.min(PIECE as u64),
+            size: room + MARK * marks,
             usage: usage::READBACK,
-            mapped_at_creation: false,
+            mapped_at_creation: true,
         };
         let staging = self.checked("reading back", || self.inner.device.create_buffer(&descriptor))?;
+        let unmarked = staging.get_mapped_range_mut(room..).map_err(|error| gone(&error));
+        unmarked?.copy_from_slice(&vec![u8::MAX; (MARK * marks) as usize]);
+        staging.unmap();
         let mut all = Vec::with_capacity(bytes as usize);
-        while (all.len() as u64) < bytes {
+        for mark in 0..marks {
             let at = all.len() as u64;
             let piece = (bytes - at).min(PIECE as u64);
             let mut encoder = self.inner.device.create_command_encoder(&Default::default());
             encoder.copy_buffer_to_buffer(buffer, at, &staging, 0, piece);
+            // A copy that was never made leaves no zeros.
+            let mark = room + MARK * mark;
+            encoder.clear_buffer(&staging, mark, Some(MARK));
             let landed = self.land(encoder, &staging)?;
+            if landed[mark as usize..][..MARK as usize] != [0; MARK as usize] {
+                return Err(gone(&"it was never copied"));
+            }
             all.extend_from_slice(&landed[..piece as usize]);
         }
         Ok(all)
@@ -92,14 +108,18 @@ impl Gpu {
         let submission = self.submit(encoder.finish())?;
         let landing = Landing::map(staging);
         self.wait(Some(&submission))?;
-        landing.wait();
-        landing.take(staging).unwrap_or_else(|| Err(Error::DeviceLost("a buffer could not be read back".to_owned())))
+        landing.wait(self.patience());
+        landing.take(staging).unwrap_or_else(|| Err(gone(&"it did not arrive")))
     }
 
     /// As [`Gpu::read`], as floats.
     pub fn read_f32(&self, buffer: &wgpu::Buffer, count: usize) -> Result<Vec<f32>> {
         Ok(bytemuck::pod_collect_to_vec(&self.read(buffer, 4 * count as u64)?))
     }
+}
+
+fn gone(why: &dyn fmt::Display) -> Error {
+    Error::DeviceLost(format!("a buffer could not be read back ({why})"))
 }
 
 /// A buffer on its way to the host: whether it arrived, as soon as that is known.
@@ -119,22 +139,22 @@ impl Landing {
 
     /// To be called when the work before it is done. Whoever polls the device runs the callbacks: if that is another
     /// thread, ours may find the work done while the other is still on its way to the callback.
-    fn wait(&self) {
+    fn wait(&self, patience: Duration) {
         let (arrived, told) = &*self.0;
         let arrived = arrived.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         // Whether it arrived or not is seen by `take`.
-        drop(told.wait_timeout_while(arrived, PATIENCE, |arrived| arrived.is_none()));
+        drop(told.wait_timeout_while(arrived, patience, |arrived| arrived.is_none()));
     }
 
     /// `None` while it is still on its way.
     fn take(&self, staging: &wgpu::Buffer) -> Option<Result<Vec<u8>>> {
         let arrived = *self.0.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if !arrived? {
-            return Some(Err(Error::DeviceLost("a buffer could not be read back".to_owned())));
+            return Some(Err(gone(&"the device is gone")));
         }
         let bytes = match staging.get_mapped_range(..) {
             Ok(view) => Ok(view.to_vec()),
-            Err(error) => Err(Error::DeviceLost(format!("a buffer could not be read back ({error})"))),
+            Err(error) => Err(gone(&error)),
         };
         staging.unmap();
         Some(bytes)
@@ -143,23 +163,23 @@ impl Landing {
 
 /// Staging buffers that carry small results back while the GPU works on: as many submissions as there are buffers may be
 /// on their way at once.
-pub struct Ring {
+pub struct Ring<Tag> {
     staging: Vec<wgpu::Buffer>,
-    flights: VecDeque<Flight>,
+    flights: VecDeque<Flight<Tag>>,
     next: usize,
     bytes: u64,
 }
 
-struct Flight {
+struct Flight<Tag> {
     staging: usize,
     landing: Landing,
     submission: Option<wgpu::SubmissionIndex>,
-    tag: u64,
+    tag: Tag,
 }
 
-impl Ring {
+impl<Tag: Copy> Ring<Tag> {
     /// Carries `bytes` bytes at a time in these staging buffers.
-    pub fn new(staging: Vec<wgpu::Buffer>, bytes: u64) -> Ring {
+    pub fn new(staging: Vec<wgpu::Buffer>, bytes: u64) -> Ring<Tag> {
         Ring { staging, flights: VecDeque::new(), next: 0, bytes }
     }
 
@@ -174,21 +194,21 @@ impl Ring {
     }
 
     /// Starts bringing the copy back that was submitted last. `tag` comes back with it.
-    pub fn sent(&mut self, submission: Option<wgpu::SubmissionIndex>, tag: u64) {
+    pub fn sent(&mut self, submission: Option<wgpu::SubmissionIndex>, tag: Tag) {
         let landing = Landing::map(&self.staging[self.next]);
         self.flights.push_back(Flight { staging: self.next, landing, submission, tag });
         self.next = (self.next + 1) % self.staging.len();
     }
 
     /// The oldest result, if it has arrived; with `wait`, waits for it. `None` when nothing is on its way or has arrived.
-    pub fn receive(&mut self, gpu: &Gpu, wait: bool) -> Result<Option<(u64, Vec<u8>)>> {
+    pub fn receive(&mut self, gpu: &Gpu, wait: bool) -> Result<Option<(Tag, Vec<u8>)>> {
         let Some(flight) = self.flights.front() else { return Ok(None) };
         let staging = &self.staging[flight.staging];
         gpu.poll();
         let mut taken = flight.landing.take(staging);
         if taken.is_none() && wait {
             gpu.wait(flight.submission.as_ref())?;
-            flight.landing.wait();
+            flight.landing.wait(gpu.patience());
             taken = flight.landing.take(staging);
             if taken.is_none() {
                 return Err(Error::DeviceLost("results of finished work did not arrive".to_owned()));

@@ -50,6 +50,10 @@ struct Inner {
     counters: Counters,
     /// Buffers until one fails on purpose; 0: none does.
     failing: AtomicU64,
+    /// Submissions until one is dropped on purpose; 0: none is.
+    dropping: AtomicU64,
+    /// Milliseconds that work may take.
+    patience: AtomicU64,
     reflections: Mutex<HashMap<&'static str, Arc<Reflection>>>,
     kernels: Mutex<HashMap<String, Arc<Kernel>>>,
 }
@@ -146,6 +150,8 @@ impl Gpu {
         offers: wgpu::Features,
     ) -> Gpu {
         let limits = device.limits();
+        let cpu = info.device_type == wgpu::DeviceType::Cpu;
+        let patience = if cpu { PATIENCE_WITH_A_CPU } else { PATIENCE };
         let inner = Inner {
             device,
             queue,
@@ -155,6 +161,8 @@ impl Gpu {
             offers,
             counters: Counters::default(),
             failing: AtomicU64::new(0),
+            dropping: AtomicU64::new(0),
+            patience: AtomicU64::new(patience.as_millis() as u64),
             reflections: Mutex::default(),
             kernels: Mutex::default(),
         };
@@ -215,8 +223,26 @@ impl Gpu {
 
     /// Whether the buffer that is about to be made is the one to fail.
     fn fails_now(&self) -> bool {
-        let left = &self.inner.failing;
-        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) == Ok(1)
+        counted_down(&self.inner.failing)
+    }
+
+    /// Lets the `nth` submission from now on, counted from 1, never come to the queue, as if the driver had dropped it and
+    /// said nothing: for tests.
+    #[doc(hidden)]
+    pub fn drop_submission(&self, nth: u64) {
+        self.inner.dropping.store(nth, Ordering::Relaxed);
+    }
+
+    /// How long anyone waits for work that was submitted, before the device counts as lost: a minute, and with a driver
+    /// that computes on the CPU a quarter of an hour.
+    pub fn patience(&self) -> Duration {
+        Duration::from_millis(self.inner.patience.load(Ordering::Relaxed))
+    }
+
+    /// Waits so long at most from now on, in whole milliseconds. It must be longer than everything that the queue may
+    /// have to do first, the host's own work included.
+    pub fn set_patience(&self, patience: Duration) {
+        self.inner.patience.store(patience.as_millis() as u64, Ordering::Relaxed);
     }
 
     /// Runs `make` and turns what the driver says against it into an error, without a callback on the device.
@@ -239,18 +265,18 @@ impl Gpu {
     /// Hands a command buffer to the queue: the only place that does.
     pub(crate) fn submit(&self, commands: wgpu::CommandBuffer) -> Result<wgpu::SubmissionIndex> {
         self.inner.counters.submits.fetch_add(1, Ordering::Relaxed);
-        self.checked("a submission", || self.inner.queue.submit([commands]))
+        let dropped = counted_down(&self.inner.dropping);
+        self.checked("a submission", || self.inner.queue.submit((!dropped).then_some(commands)))
     }
 
     /// Waits until a submission, or else the latest one, is done and its callbacks have run.
     pub(crate) fn wait(&self, submission: Option<&wgpu::SubmissionIndex>) -> Result<()> {
         self.inner.counters.waits.fetch_add(1, Ordering::Relaxed);
-        let cpu = self.inner.info.device_type == wgpu::DeviceType::Cpu;
-        let patience = if cpu { PATIENCE_WITH_A_CPU } else { PATIENCE };
+        let patience = self.patience();
         let poll = wgpu::PollType::Wait { submission_index: submission.cloned(), timeout: Some(patience) };
         match self.inner.device.poll(poll) {
             Ok(_) => Ok(()),
-            Err(error) => Err(Error::DeviceLost(format!("work was not done after {} s ({error})", patience.as_secs()))),
+            Err(error) => Err(Error::DeviceLost(format!("work was not done after {patience:?} ({error})"))),
         }
     }
 
@@ -259,6 +285,11 @@ impl Gpu {
         // Poll never times out, and a lost device shows in the results that it did not deliver.
         let _ = self.inner.device.poll(wgpu::PollType::Poll);
     }
+}
+
+/// Whether a counter that counts down comes to 0 now.
+fn counted_down(left: &AtomicU64) -> bool {
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) == Ok(1)
 }
 
 fn no_memory(what: &str) -> Error {

@@ -28,7 +28,7 @@ const BYTES: u64 = wgpu::QUERY_SIZE as u64 * wgpu::QUERY_SET_MAX_QUERIES as u64;
 pub struct Profiler {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
-    ring: Ring,
+    ring: Ring<()>,
     /// Seconds from one tick to the next.
     tick: f64,
     start: Instant,
@@ -146,7 +146,7 @@ impl Profiler {
 
     /// The encoder was submitted.
     pub fn sent(&mut self, submission: Option<wgpu::SubmissionIndex>) {
-        self.ring.sent(submission, 0);
+        self.ring.sent(submission, ());
         let sent = std::mem::take(&mut self.encoding);
         self.host("submit", self.start + Duration::from_secs_f64(sent.encoded));
         self.flights.push_back(sent);
@@ -180,7 +180,7 @@ impl Profiler {
     }
 
     fn receive(&mut self, gpu: &Gpu, wait: bool) -> Result<bool> {
-        let Some((_, bytes)) = self.ring.receive(gpu, wait)? else { return Ok(false) };
+        let Some(((), bytes)) = self.ring.receive(gpu, wait)? else { return Ok(false) };
         if let Some(submission) = self.flights.pop_front() {
             let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
             self.arrived.take(&submission, &ticks, self.tick);

@@ -77,7 +77,7 @@ mod tests {
         let one = sum("{}", "w", &[1, 2], &[0.0, 1.0]);
         assert_eq!(one, sum("{}", "w", &[1, 2], &[0.0, 1.0]));
         // the format's own: files are kept for years
-        assert_eq!(one, "PINNED");
+        assert_eq!(one, "866184351feb378b18cf4f3eaadd4b5f");
         let others = [
             sum("{ }", "w", &[1, 2], &[0.0, 1.0]),
             sum("{}w", "", &[1, 2], &[0.0, 1.0]),

@@ -1,14 +1,15 @@
 //! A model as one safetensors file: weights under PyTorch's names, and beside them what is needed to use it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
 use std::path::Path;
 
-use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
-use super::{Arrays, Layer, Model};
+use super::container::{self, Container, MOST_HEADER, damaged};
+use super::{Arrays, Model};
 use crate::data::scale::Standardizer;
-use crate::plan::Array;
+use crate::ops::Reads;
+use crate::quote::{line, shown};
 use crate::{Error, Result};
 
 /// The one metadata key: one JSON text, so that equal models make equal files.
@@ -62,8 +63,56 @@ struct Metadata {
 const VERSION: u32 = 1;
 
 impl Saved {
-    /// Writes the file in one go; a reader never sees half of it.
+    /// Writes the file whole or not at all; equal models give equal files.
     pub fn write(&self, path: &Path) -> Result<()> {
+        container::write(path, Some((KEY, &self.description(path)?)), &self.arrays)
+    }
+
+    /// Reads a model that [`Saved::write`] wrote, and checks that all of it fits together.
+    ///
+    /// Nothing is taken on trust: the numbers are read only when the description makes sense, and names, shapes and size
+    /// of the file are those of the model it describes. A checksum over all of it is compared where the file has one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read, [`Error::ModelFile`] when it is damaged or no model of ours.
+    pub fn read(path: &Path) -> Result<Saved> {
+        Saved::from_container(Container::open(path, KEY)?, path)
+    }
+
+    /// As [`Saved::read`], from the bytes of a file that errors call `place`.
+    pub fn from_bytes(bytes: &[u8], place: &Path) -> Result<Saved> {
+        Saved::from_container(Container::read(bytes, bytes.len() as u64, place, KEY)?, place)
+    }
+
+    fn from_container(container: Container<impl Read>, path: &Path) -> Result<Saved> {
+        let wrong = |message: String| damaged(path, message);
+        let text = container.description().ok_or_else(|| {
+            wrong(
+                "holds weights but no description of a model; accrue did not write it (start from it by model.init)"
+                    .into(),
+            )
+        })?;
+        let metadata: Metadata =
+            serde_json::from_str(text).map_err(|e| wrong(format!("its description is damaged ({e})")))?;
+        if metadata.version != VERSION {
+            return Err(wrong(format!("its version is {}, this program reads {VERSION}", metadata.version)));
+        }
+        let Metadata { model, features, feature_scale, target, .. } = metadata;
+        let mut saved = Saved { model, arrays: Arrays::new(), features, feature_scale, target };
+        saved.check().and_then(|()| fits(&saved.model, container.shapes())).map_err(wrong)?;
+        saved.arrays = container.arrays()?;
+        Ok(saved)
+    }
+
+    /// Whether what stands beside the weights has room in a file, which may be asked before they are trained.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] when names and scales are more than [`Saved::read`] would take.
+    pub fn check_size(&self, path: &Path) -> Result<()> {
+        self.description(path).map(drop)
+    }
+
+    fn description(&self, path: &Path) -> Result<String> {
         let metadata = Metadata {
             version: VERSION,
             model: self.model.clone(),
@@ -72,29 +121,17 @@ impl Saved {
             target: self.target.clone(),
         };
         let text = serde_json::to_string(&metadata).map_err(|e| Error::Internal(format!("metadata: {e}")))?;
-        write(path, &self.arrays, Some(HashMap::from([(KEY.to_owned(), text)])))
-    }
-
-    /// Reads a model that [`Saved::write`] wrote, and checks that all of it fits together.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when it cannot be read, [`Error::ModelFile`] when it is damaged or no model of ours.
-    pub fn read(path: &Path) -> Result<Saved> {
-        let wrong = |message: String| Error::ModelFile { path: path.to_owned(), message };
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| wrong(format!("damaged ({e})")))?;
-        let text = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
-        let text =
-            text.ok_or_else(|| wrong("holds weights but no description of a model; accrue did not write it".into()))?;
-        let metadata: Metadata =
-            serde_json::from_str(text).map_err(|e| wrong(format!("its description is damaged ({e})")))?;
-        if metadata.version != VERSION {
-            return Err(wrong(format!("its version is {}, this program reads {VERSION}", metadata.version)));
+        // As it stands in the header: JSON in a JSON text. Each of up to 1024 layers then takes less than 200 bytes.
+        let bytes = serde_json::Value::from(text.as_str()).to_string().len() as u64 + (200 << 10);
+        if bytes > MOST_HEADER {
+            let message = format!(
+                "the names and scales of {} features and the names of the target make {bytes} bytes, but {MOST_HEADER} are \
+                 the most in a model file; give fewer columns or classes, or shorter names",
+                self.features.len()
+            );
+            return Err(damaged(path, message));
         }
-        let Metadata { model, features, feature_scale, target, .. } = metadata;
-        let saved = Saved { model, arrays: arrays(path, &bytes)?, features, feature_scale, target };
-        saved.check().map_err(wrong)?;
-        Ok(saved)
+        Ok(text)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -103,102 +140,79 @@ impl Saved {
         if features != self.model.inputs {
             return Err(format!("names {features} features, but the model takes {}", self.model.inputs));
         }
-        if let Some(scale) = &self.feature_scale
-            && scale.columns() != features
-        {
-            return Err(format!("scales {} features of {features}", scale.columns()));
-        }
+        check_scale(self.feature_scale.as_ref(), features, "features")?;
         let outputs = match &self.target {
             TargetNames::Classes { classes, .. } if self.model.loss == "bce" && classes.len() == 2 => 1,
             TargetNames::Classes { classes, .. } => classes.len(),
-            TargetNames::Values { names, .. } => names.len(),
+            TargetNames::Values { names, scale } => {
+                check_scale(scale.as_ref(), names.len(), "targets")?;
+                names.len()
+            }
         };
         if outputs != self.model.outputs() {
             return Err(format!("names {outputs} outputs, but the model gives {}", self.model.outputs()));
         }
-        self.check_arrays()
-    }
-
-    /// Whether the weights are those of the model's layers, no more and no less.
-    fn check_arrays(&self) -> Result<(), String> {
-        let mut wanted = BTreeMap::new();
-        let mut inputs = self.model.inputs;
-        for (at, layer) in self.model.layers.iter().enumerate() {
-            let Layer::Linear(outputs) = *layer else { continue };
-            wanted.insert(format!("{at}.weight"), vec![outputs, inputs]);
-            wanted.insert(format!("{at}.bias"), vec![outputs]);
-            inputs = outputs;
-        }
-        if let Some(name) = self.arrays.keys().find(|name| !wanted.contains_key(*name)) {
-            return Err(format!("holds {name}, which the model does not have"));
-        }
-        for (name, shape) in wanted {
-            match self.arrays.get(&name) {
-                None => return Err(format!("lacks {name} {shape:?}")),
-                Some(array) if array.shape != shape => {
-                    return Err(format!("{name} is {:?}, but the model takes {shape:?}", array.shape));
-                }
-                Some(_) => {}
+        match (&self.target, self.model.reads()) {
+            (TargetNames::Classes { .. }, Reads::Values) | (TargetNames::Values { .. }, Reads::Class) => {
+                Err(format!("its loss {} does not fit its target", self.model.loss))
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// One finite mean and one deviation above 0 for each column.
+fn check_scale(scale: Option<&Standardizer>, columns: usize, what: &str) -> Result<(), String> {
+    let Some(Standardizer { mean, std }) = scale else { return Ok(()) };
+    if (mean.len(), std.len()) != (columns, columns) {
+        return Err(format!("scales {} and {} {what} of {columns}", mean.len(), std.len()));
+    }
+    let bad = mean.iter().zip(std).position(|(mean, std)| !(mean.is_finite() && std.is_finite() && *std > 0.0));
+    bad.map_or(Ok(()), |at| Err(format!("the scale of number {at} of its {what} cannot be used; take a copy of it")))
+}
+
+/// Whether weights are those of the model's layers, no more and no less.
+fn fits<'a>(model: &Model, shapes: impl Iterator<Item = (&'a str, &'a [usize])>) -> Result<(), String> {
+    let mut wanted = model.parameters();
+    for (name, found) in shapes {
+        match wanted.remove(name) {
+            None => return Err(format!("holds {}, which the model does not have", shown(name))),
+            Some(shape) if shape != found => {
+                return Err(format!("{name} is {}, but the model takes {shape:?}", line(&format!("{found:?}"))));
+            }
+            Some(_) => {}
+        }
+    }
+    wanted.first_key_value().map_or(Ok(()), |(name, shape)| Err(format!("lacks {name} {shape:?}")))
 }
 
 /// Writes weights alone.
 pub fn write_arrays(path: &Path, arrays: &Arrays) -> Result<()> {
-    write(path, arrays, None)
+    container::write(path, None, arrays)
 }
 
-/// Reads weights alone; a description that stands beside them is left aside.
-pub fn read_arrays(path: &Path) -> Result<Arrays> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    arrays(path, &bytes)
+/// Reads weights alone, those that a model takes; a description that stands beside them is left aside.
+///
+/// # Errors
+/// [`Error::Io`] when the file cannot be read, [`Error::ModelFile`] when it is damaged, [`Error::Config`] when its weights are
+/// those of another model: before any of them is read.
+pub fn read_arrays(path: &Path, model: &Model) -> Result<Arrays> {
+    arrays_of(Container::open(path, KEY)?, path, model)
 }
 
-fn arrays(path: &Path, bytes: &[u8]) -> Result<Arrays> {
-    let wrong = |message: String| Error::ModelFile { path: path.to_owned(), message };
-    let tensors =
-        SafeTensors::deserialize(bytes).map_err(|e| wrong(format!("damaged or no safetensors file ({e})")))?;
-    let mut arrays = Arrays::new();
-    for (name, view) in tensors.tensors() {
-        if view.dtype() != Dtype::F32 {
-            return Err(wrong(format!("{name} is of type {:?}; F32 is wanted", view.dtype())));
-        }
-        let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(wrong(format!("{name} has {} at element {at}; weights must be finite", values[at])));
-        }
-        arrays.insert(name, Array { shape: view.shape().to_vec(), values });
-    }
-    Ok(arrays)
+/// As [`read_arrays`], from the bytes of a file that errors call `place`.
+pub fn arrays_from_bytes(bytes: &[u8], place: &Path, model: &Model) -> Result<Arrays> {
+    arrays_of(Container::read(bytes, bytes.len() as u64, place, KEY)?, place, model)
 }
 
-struct Bytes<'a>(&'a Array);
-
-impl View for Bytes<'_> {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.0.shape
-    }
-
-    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
-        bytemuck::cast_slice(&self.0.values).into()
-    }
-
-    fn data_len(&self) -> usize {
-        4 * self.0.values.len()
-    }
+fn arrays_of(container: Container<impl Read>, path: &Path, model: &Model) -> Result<Arrays> {
+    model.check()?;
+    fits(model, container.shapes()).map_err(|message| {
+        let message = format!("{} {message}; take a file of this model, or leave model.init out", path.display());
+        Error::config("model.init", message)
+    })?;
+    container.arrays()
 }
 
-fn write(path: &Path, arrays: &Arrays, metadata: Option<HashMap<String, String>>) -> Result<()> {
-    let views = arrays.iter().map(|(name, array)| (name, Bytes(array)));
-    let bytes = safetensors::serialize(views, metadata).map_err(|e| Error::Internal(format!("weights: {e}")))?;
-    // Beside the file and then renamed over it.
-    let aside = path.with_extension("safetensors.new");
-    std::fs::write(&aside, bytes).map_err(|e| Error::io(&aside, e))?;
-    std::fs::rename(&aside, path).map_err(|e| Error::io(path, e))
-}
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,9 @@ mod file;
 mod init;
 mod model;
 
-pub use file::{Saved, TargetNames, read_arrays, write_arrays};
+pub use file::{Saved, TargetNames, arrays_from_bytes, read_arrays, write_arrays};
 pub use init::initial;
-pub use model::{Layer, Model, Network};
+pub use model::{Layer, MOST_LAYERS, Model, Network};
 
 use std::collections::BTreeMap;
 

@@ -1,11 +1,17 @@
 //! A multi-layer perceptron as data.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, Kind, Tensor};
 use crate::nearest::nearest;
 use crate::ops::{self, Reads, Role};
+use crate::quote::shown;
 use crate::{Error, Result};
+
+/// A model may have this many layers, activations included: far more than train, and few enough to plan in a moment.
+pub const MOST_LAYERS: usize = 1024;
 
 /// A network as data: how many features go in, the layers one after the other, and the loss at the end.
 ///
@@ -71,6 +77,10 @@ impl Model {
     /// As [`Model::new`], for a model that was read from a file.
     pub fn check(&self) -> Result<()> {
         let most = 1 << 24;
+        if self.layers.len() > MOST_LAYERS {
+            let message = format!("{} layers; give 1 to {MOST_LAYERS}", self.layers.len());
+            return Err(Error::config("model.layers", message));
+        }
         if self.inputs == 0 || self.inputs > most {
             return Err(Error::config("model.inputs", format!("{} features; give 1 to {most}", self.inputs)));
         }
@@ -88,6 +98,18 @@ impl Model {
         }
         named(&self.loss, "model.loss", "loss", &ops::losses())?;
         Ok(())
+    }
+
+    /// The names and shapes of its weights, as in a PyTorch `state_dict`.
+    pub fn parameters(&self) -> BTreeMap<String, Vec<usize>> {
+        let (mut parameters, mut inputs) = (BTreeMap::new(), self.inputs);
+        for (at, layer) in self.layers.iter().enumerate() {
+            let Layer::Linear(outputs) = *layer else { continue };
+            parameters.insert(format!("{at}.weight"), vec![outputs, inputs]);
+            parameters.insert(format!("{at}.bias"), vec![outputs]);
+            inputs = outputs;
+        }
+        parameters
     }
 
     /// Width of the output.
@@ -152,6 +174,6 @@ fn named(name: &str, field: &str, what: &str, known: &[&'static str]) -> Result<
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("there is: {}", known.join(", ")),
         };
-        Error::config(field, format!("\"{name}\" is not a known {what}; {hint}"))
+        Error::config(field, format!("{} is not a known {what}; {hint}", shown(name)))
     })
 }

@@ -35,9 +35,9 @@ impl Clip {
         floats.div_ceil(4 * STRETCH)
     }
 
-    /// The steps before the update.
-    pub(crate) fn steps(&self, all: Span) -> Vec<Step> {
-        let Some(norm) = self.norm else { return Vec::new() };
+    /// The steps before the update, which look at all gradients; nothing where the norm does not matter.
+    pub(crate) fn steps(&self, all: Span) -> Option<Vec<Step>> {
+        let norm = self.norm?;
         let partial = Self::norms(4 * all.len as usize) as u32;
         let squares = Step::new("gradient norm", &SHADER, "squares", Grid::Line(partial))
             .bind("gradients", Place::Gradients(all))
@@ -50,7 +50,7 @@ impl Clip {
             .bind("stats", Place::Stats)
             .moves(0, u64::from(partial))
             .constant("MAX_NORM", norm);
-        vec![squares, factor]
+        Some(vec![squares, factor])
     }
 
     /// The update of an optimizer, made to clip.

@@ -85,7 +85,16 @@ pub(super) const RESULT: usize = 16;
 pub(super) const STATS: usize = STATS_HEADER + RESULT * RESULTS;
 
 /// Where the results begin.
-pub(super) const STATS_HEADER: usize = 48;
+pub(super) const STATS_HEADER: usize = 64;
+
+/// Where `link` lies.
+pub(super) const STATS_LINK: usize = 48;
+
+/// Where `broken` lies.
+pub(super) const STATS_BROKEN: usize = 56;
+
+/// Bytes after the outputs on their way to the host, which prove that they are those that were asked for.
+pub(super) const PROOF: u64 = 16;
 
 /// Submissions with updates that may be on their way at once.
 const IN_FLIGHT: usize = 2;
@@ -112,13 +121,14 @@ pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>,
         None => share_rows(plan, graph),
     }
 
-    let output = row_bytes(plan, graph, Place::Value(plan.output));
+    let output = row_bytes(plan, graph, Place::Value(plan.output)) + PROOF;
     plan.places.output = plan.add("output staging", Role::Control, output, usage::READBACK);
     // What takes its rows from the data on the GPU is bound a second time.
     let twice = plan.micro_step.iter().chain(&plan.windows).map(slots).sum::<u64>();
     let slots = plan.lists().iter().flat_map(|(_, steps)| steps.iter()).map(slots).sum::<u64>() + twice;
     plan.places.dims = plan.add("dims", Role::Control, u64::from(SLOT) * slots.max(1), usage::UNIFORM);
-    plan.places.clock = plan.add("clocks", Role::Control, u64::from(SLOT) * (CLOCKS + ITEMS) as u64, usage::UNIFORM);
+    let clocks = u64::from(SLOT) * (CLOCKS + ITEMS) as u64;
+    plan.places.clock = plan.add("clocks", Role::Control, clocks, usage::UNIFORM | BufferUsages::COPY_SRC);
 }
 
 fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span, flat: u64) {
@@ -275,7 +285,7 @@ impl Plan {
 mod tests {
     use naga::{Module, TypeInner};
 
-    use super::{RESULT, STATS_HEADER};
+    use super::{RESULT, STATS_BROKEN, STATS_HEADER, STATS_LINK};
     use crate::plan::SHADERS;
 
     /// Names and offsets of a struct's members, and its bytes.
@@ -290,7 +300,7 @@ mod tests {
         let shader = SHADERS.iter().find(|shader| shader.name == "window").unwrap();
         let module = shader.reflect().unwrap().module;
         let named = |members: &[(&str, u32)]| members.iter().map(|&(n, at)| (n.to_owned(), at)).collect::<Vec<_>>();
-        let result = named(&[("sum", 0), ("update", 8), ("made", 12)]);
+        let result = named(&[("sum", 0), ("update", 8), ("outcome", 12)]);
         assert_eq!(layout(&module, "Result"), (result, RESULT as u32), "what Trainer::receive takes apart");
         let stats = named(&[
             ("sum", 0),
@@ -300,6 +310,9 @@ mod tests {
             ("stopped", 36),
             ("scale", 40),
             ("due", 44),
+            ("link", STATS_LINK as u32),
+            ("unfit", 52),
+            ("broken", STATS_BROKEN as u32),
             ("results", STATS_HEADER as u32),
         ]);
         assert_eq!(layout(&module, "Stats").0, stats, "what Program::results_of leaves out");

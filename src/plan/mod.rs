@@ -172,7 +172,8 @@ impl Plan {
         if let Some(training) = &training {
             let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
             plan.close.push(close(all));
-            plan.update = training.clip.steps(all);
+            // Clipping by norm reads all gradients, and looks at them on the way.
+            plan.update = training.clip.steps(all).unwrap_or_else(|| vec![check(all)]);
             plan.update.push(training.clip.apply(training.optimizer.step(all)));
         }
         memory::place(&mut plan, graph, training.as_ref(), net.as_ref());
@@ -257,7 +258,12 @@ fn gather(record: &Record) -> Step {
 fn sum(record: &Record, loss: Tensor) -> Step {
     Step::new("window loss", &WINDOW, "sum", Grid::Group)
         .loops(64, 2)
-        .dims(&[("record_stride", record.stride as u32), ("weight_at", record.weight_at as u32), ("first", 0)])
+        .dims(&[
+            ("record_stride", record.stride as u32),
+            ("weight_at", record.weight_at as u32),
+            ("first", 0),
+            ("apart", 0),
+        ])
         .bind("row_loss", Place::Value(loss))
         .bind("record", Place::Record)
         .bind("stats", Place::Stats)
@@ -269,8 +275,21 @@ fn close(all: Span) -> Step {
         .bind("stats", Place::Stats)
         .bind("gradients", Place::Gradients(all))
         .bind("open_gradients", Place::OpenGradients(all))
-        .dims(&[("record_stride", 0), ("weight_at", 0)])
+        .dims(&[("record_stride", 0), ("weight_at", 0), ("apart", 0)])
         .moves(0, 3 * all.floats())
+        .in_parts("first", 1)
+}
+
+/// vec4 that each invocation looks at.
+const LOOKS: u32 = 4;
+
+fn check(all: Span) -> Step {
+    Step::new("finite gradient", &WINDOW, "check", Grid::Line(all.len.div_ceil(LOOKS)))
+        .loops(u64::from(LOOKS) + 1, 0)
+        .bind("stats", Place::Stats)
+        .bind("gradients", Place::Gradients(all))
+        .dims(&[("record_stride", 0), ("weight_at", 0), ("apart", all.len.div_ceil(LOOKS))])
+        .moves(0, all.floats())
         .in_parts("first", 1)
 }
 

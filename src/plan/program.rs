@@ -195,9 +195,10 @@ impl Program {
         &self.buffers[self.plan.places.clock]
     }
 
-    /// The byte of the slot that the next forward pass may use: each in turn.
-    pub fn next_clock(&self) -> u32 {
-        self.clock.fetch_add(1, Ordering::Relaxed) % CLOCKS as u32 * SLOT
+    /// The number of the next forward pass, and the byte of the slot that it may use: each in turn.
+    pub fn next_clock(&self) -> (u32, u32) {
+        let number = self.clock.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        (number, number % CLOCKS as u32 * SLOT)
     }
 
     /// The buffers in which results travel to the host.
@@ -205,9 +206,10 @@ impl Program {
         self.plan.places.results.iter().map(|&at| self.buffers[at].clone()).collect()
     }
 
-    /// The buffer in which outputs travel to the host.
-    pub fn output_staging(&self) -> &wgpu::Buffer {
-        &self.buffers[self.plan.places.output]
+    /// The buffer in which outputs travel to the host, and the byte behind them at which a word proves which they are.
+    pub fn output_staging(&self) -> (&wgpu::Buffer, u64) {
+        let at = self.plan.places.output;
+        (&self.buffers[at], self.plan.buffers[at].bytes - memory::PROOF)
     }
 
     /// Bytes of the stats: the open window's sums, then the results.
@@ -224,4 +226,18 @@ impl Program {
     pub fn results_of(stats: &[u8]) -> impl Iterator<Item = &[u8]> {
         stats[memory::STATS_HEADER..].chunks_exact(memory::RESULT)
     }
+
+    /// How many micro-batches and updates were done without a gap, by the bytes of the stats.
+    pub fn link_of(stats: &[u8]) -> u32 {
+        word(stats, memory::STATS_LINK)
+    }
+
+    /// The update that would have made a value infinite or not a number, by the bytes of the stats; 0: none.
+    pub fn broken_of(stats: &[u8]) -> u32 {
+        word(stats, memory::STATS_BROKEN)
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }

@@ -111,7 +111,7 @@ pub fn build(
                 let rows = if chosen.micro_batch > BLOCK { (half / BLOCK * BLOCK).max(BLOCK) } else { half };
                 log::warn!("{message}; going on with micro-batches of {rows} rows instead of {}", chosen.micro_batch);
                 chosen.micro_batch = rows;
-                chosen.open_blocks = opens_blocks(batch, rows);
+                chosen.open_blocks |= opens_blocks(batch, rows);
                 chosen.why = "the driver refused more".to_owned();
             }
             Err(error) => return Err(error),

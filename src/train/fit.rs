@@ -3,6 +3,8 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::predictor::forward;
 use super::run::Run;
 use super::settings::Update;
@@ -32,6 +34,20 @@ pub struct Fit<'a> {
     pub tail: Tail,
     /// Shuffles each epoch by this seed; without it samples come in their own order.
     pub shuffle: Option<u64>,
+    /// What becomes of a window whose loss or gradient is not finite.
+    pub on_nonfinite: OnNonFinite,
+}
+
+/// What becomes of a window whose loss or gradient is not finite. It never reaches the parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnNonFinite {
+    /// The training ends there, with [`Error::Diverged`].
+    #[default]
+    Stop,
+    /// It makes no update, [`Update::left_out`](super::Update) says why, and the training goes on. The learning rate's schedule counts
+    /// it all the same.
+    Skip,
 }
 
 impl<'a> Fit<'a> {
@@ -47,6 +63,7 @@ impl<'a> Fit<'a> {
             lr_scaling: Scaling::None,
             tail: Tail::default(),
             shuffle: None,
+            on_nonfinite: OnNonFinite::Stop,
         }
     }
 }
@@ -88,9 +105,10 @@ impl Trainer {
     /// then are still made and told, so that the last update told is the one that the parameters are of.
     ///
     /// # Errors
-    /// [`Error::Diverged`] at the first window whose loss is not finite: its update was not made.
+    /// [`Error::Diverged`] at the first window whose loss or gradient is not finite: its update was not made.
     /// [`Error::Config`] when no update would ever be made. Else what [`Trainer::schedule`] and its fellows give.
     pub fn fit(&mut self, fit: &Fit, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
+        self.alive()?;
         let mut run = Run::new(self, fit)?;
         // Updates that were asked for before are no events of this training; they stay for `finished`.
         let earlier = self.finish()?;
@@ -131,9 +149,10 @@ impl Trainer {
 
     /// Outputs (rows, outputs) of the model as it is now, for features (rows, features). The open window is not touched.
     pub fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>> {
-        self.submit()?;
+        self.caught_up()?;
         let begin = Instant::now();
-        let outputs = forward(&self.program, &mut self.pace, features, self.model.inputs, self.model.outputs())?;
+        let outputs = forward(&self.program, &mut self.pace, features, self.model.inputs, self.model.outputs());
+        let outputs = self.noticed(outputs)?;
         if let Some(profiler) = &mut self.profiler {
             profiler.predicted(begin);
         }

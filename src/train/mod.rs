@@ -1,7 +1,9 @@
 //! Training: a [`Trainer`] takes micro-batches and makes updates; [`Trainer::fit`] does so for whole epochs.
 
 mod auto;
+mod blame;
 mod checkpoint;
+mod faults;
 mod fit;
 pub mod metrics;
 mod pace;
@@ -19,10 +21,10 @@ mod work;
 
 pub use auto::{build, choose_micro_batch, fastest, fixed_micro_batch, plan_training};
 pub use checkpoint::Checkpoint;
-pub use fit::{Event, Fit, Outcome};
+pub use fit::{Event, Fit, OnNonFinite, Outcome};
 pub use predictor::Predictor;
 pub use run::{Position, Run};
-pub use settings::{Settings, Update};
+pub use settings::{LeftOut, Settings, Update};
 pub use state::{Counts, State};
 pub use trainer::Trainer;
 pub use trial::Trial;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::iter::Peekable;
 use std::time::{Duration, Instant};
 
+use super::faults::Sent;
 use super::pace::{DISPATCH, Load, Pace, Rates, SUBMISSION, Submitted, whole_rows};
 use super::trainer::Trainer;
 use super::work::{Item, Work};
@@ -130,7 +131,7 @@ impl Trainer {
     }
 
     /// The results of the oldest submission that brings some.
-    pub(super) fn land(&mut self, wait: bool) -> Result<Option<(u64, Vec<u8>)>> {
+    pub(super) fn land(&mut self, wait: bool) -> Result<Option<(Sent, Vec<u8>)>> {
         let begin = Instant::now();
         let landed = self.ring.receive(self.program.gpu(), wait)?;
         match landed {

@@ -1,5 +1,6 @@
 //! Forward only: outputs for features, read back or left on the GPU.
 
+use std::mem::offset_of;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -86,7 +87,7 @@ impl Predictor {
     /// # Errors
     /// [`Error::Shape`] when there are more rows than were planned.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<()> {
-        encode_forward(&self.program, encoder, rows)
+        encode_forward(&self.program, encoder, rows).map(drop)
     }
 
     /// Outputs (rows, outputs) for features (rows, features), however many rows there are.
@@ -114,25 +115,27 @@ fn plan(gpu: &Gpu, model: &Model, rows: usize) -> Result<Plan> {
     Plan::inference(&network.graph, network.output, rows, &Kernels::of(gpu, None))
 }
 
-fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<()> {
+/// Returns the pass's number, and the byte of the clocks at which its [`Clock`] lies.
+fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<(u32, u32)> {
     let most = program.plan.micro_batch;
     if rows == 0 || rows > most {
         let message = format!("{rows} rows; this model was planned for 1 to {most}");
         return Err(Error::Shape { op: "forward", message });
     }
-    let at = write_clock(program, rows);
+    let (number, at) = write_clock(program, rows);
     let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue.forward"), timestamp_writes: None };
     let mut pass = encoder.begin_compute_pass(&descriptor);
     encode(program.gpu(), &mut pass, &program.forward, rows as u32, at, None);
-    Ok(())
+    Ok((number, at))
 }
 
-/// The byte of a slot of its own for each of many calls that a host may encode before it submits.
-fn write_clock(program: &Program, rows: usize) -> u32 {
-    let clock = Clock { rows: rows as u32, ..Clock::default() };
-    let at = program.next_clock();
+/// Fills a slot of its own for each of many calls that a host may encode before it submits: the call's number, and the slot's
+/// byte.
+fn write_clock(program: &Program, rows: usize) -> (u32, u32) {
+    let (number, at) = program.next_clock();
+    let clock = Clock { rows: rows as u32, link: number, ..Clock::default() };
     program.gpu().write(program.clocks(), u64::from(at), bytemuck::bytes_of(&clock));
-    at
+    (number, at)
 }
 
 /// Rows of so many columns, padded with +0.
@@ -181,10 +184,12 @@ fn forward_slice(
     let (input, _) = program.at(Place::Record)?;
     let (output, range) = program.at(Place::Value(program.plan.output))?;
     gpu.write(input, 0, bytemuck::cast_slice(&records(features, columns, program.plan.record.stride)));
-    let clock = write_clock(program, count);
+    let (number, clock) = write_clock(program, count);
     let jobs = [Job { list: &program.forward, rows: count as u32, clock }];
     let rates = pace.rates();
     let mut work = dispatches(&jobs, rates).peekable();
+    let bytes = 4 * (count * pad4(outputs)) as u64;
+    let (staging, proof) = program.output_staging();
     let mut alone = alone;
     loop {
         let mut encoder = encoder(gpu);
@@ -194,18 +199,21 @@ fn forward_slice(
             gpu.wait(Some(&gpu.submit(encoder.finish())?))?;
             None
         } else {
-            let bytes = 4 * (count * pad4(outputs)) as u64;
-            encoder.copy_buffer_to_buffer(output, range.start, program.output_staging(), 0, bytes);
-            Some(gpu.land(encoder, program.output_staging())?)
+            encoder.copy_buffer_to_buffer(output, range.start, staging, 0, bytes);
+            let link = u64::from(clock) + offset_of!(Clock, link) as u64;
+            encoder.copy_buffer_to_buffer(program.clocks(), link, staging, proof, 4);
+            Some(gpu.land(encoder, staging)?)
         };
         let took = begin.elapsed().as_secs_f64();
         pace.note(&load, took);
         pace.learn(&load, if alone { took } else { 0.0 }, took);
         alone = true;
-        if let Some(landed) = landed {
-            let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&landed);
-            all.extend(landed.chunks(pad4(outputs)).take(count).flat_map(|row| &row[..outputs]));
-            return Ok(());
+        let Some(landed) = landed else { continue };
+        if landed[proof as usize..][..4] != number.to_le_bytes() {
+            return Err(Error::DeviceLost("a forward pass was submitted but never done".to_owned()));
         }
+        let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&landed[..bytes as usize]);
+        all.extend(landed.chunks(pad4(outputs)).take(count).flat_map(|row| &row[..outputs]));
+        return Ok(());
     }
 }

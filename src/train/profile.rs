@@ -20,8 +20,7 @@ impl Trainer {
     /// Submits what is scheduled, waits for all of it, and returns where the time went since [`Trainer::start_profile`];
     /// `None` without it.
     pub fn finish_profile(&mut self) -> Result<Option<Profile>> {
-        self.submit()?;
-        while self.receive(true)? {}
+        self.caught_up()?;
         let Some(profiler) = self.profiler.take() else { return Ok(None) };
         Ok(Some(profiler.finish(self.gpu())?))
     }

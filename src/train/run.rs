@@ -5,13 +5,13 @@ use std::ops::{ControlFlow, Range};
 
 use serde::{Deserialize, Serialize};
 
-use super::fit::{Event, Fit, Outcome};
+use super::fit::{Event, Fit, OnNonFinite, Outcome};
 use super::metrics::Evaluation;
 use super::settings::Update;
 use super::trainer::Trainer;
 use crate::plan::CLOCKS;
 use crate::window::{Order, Window, Windows};
-use crate::{Error, Result};
+use crate::{Error, NotFinite, Result};
 
 /// Training for whole epochs, one submission at a time. [`Trainer::fit`] is a loop around it.
 ///
@@ -41,7 +41,8 @@ pub struct Run {
     ended: Option<(u32, u64)>,
     epoch: Sums,
     stopped: bool,
-    samples: Vec<u32>,
+    pause: Option<u64>,
+    pub(super) samples: Vec<u32>,
 }
 
 /// What a run has summed over the epoch that is going on.
@@ -114,6 +115,7 @@ impl Run {
             ended: None,
             epoch: position.epoch,
             stopped: false,
+            pause: None,
             samples: Vec::new(),
         })
     }
@@ -126,7 +128,7 @@ impl Run {
     /// [`Trainer::state`] keep it.
     ///
     /// # Errors
-    /// [`Error::Diverged`] at the first window that is not finite: its update was not made. Else what [`Trainer::schedule`] and
+    /// [`Error::Diverged`] at the first window that is not finite, unless such are skipped: its update was not made. Else what [`Trainer::schedule`] and
     /// its fellows give.
     pub fn advance(
         &mut self,
@@ -142,7 +144,7 @@ impl Run {
         trainer.submit()?;
         self.most = (2 * self.most).min(CLOCKS);
         let updates = trainer.finished()?;
-        self.report(updates, fit, &mut on_event)?;
+        self.report(trainer, updates, fit, &mut on_event)?;
         let ends_epoch = self.ended.is_some() || self.expected.back().is_some_and(|window| window.ends_epoch);
         let validates = ends_epoch && fit.validation.is_some();
         if self.stopped || !more || validates {
@@ -180,12 +182,17 @@ impl Run {
         mut on_event: impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<()> {
         let updates = trainer.finish()?;
-        self.report(updates, fit, &mut on_event)?;
+        self.report(trainer, updates, fit, &mut on_event)?;
         if let (Some(_), Some(validation)) = (self.ended, &fit.validation) {
             let evaluation = trainer.evaluate(validation, fit.unit)?;
             self.end_epoch(Some(evaluation), &mut on_event);
         }
         Ok(())
+    }
+
+    /// Lets a call of [`Run::advance`] return right after the update of this number, counted from 1, has been asked for.
+    pub fn pause_after(&mut self, update: Option<u64>) {
+        self.pause = update;
     }
 
     /// How far the run has come, everything asked for included.
@@ -212,7 +219,7 @@ impl Run {
                 return Ok(true);
             }
             // Windows that are on their way when one turns out not to be finite change nothing any more.
-            trainer.hold = window.update > 1;
+            trainer.hold = window.update > 1 && fit.on_nonfinite == OnNonFinite::Stop;
             self.micro_step(trainer, fit, at..stop, stop == end)?;
             self.open = (stop < end).then_some((window, stop));
             if stop == end {
@@ -221,14 +228,21 @@ impl Run {
                 self.expected.push_back(window);
             }
             let validates = stop == end && window.ends_epoch && fit.validation.is_some();
-            if !self.resident || validates {
+            let paused = stop == end && self.pause == Some(self.windows.place().0);
+            if !self.resident || validates || paused {
                 return Ok(true);
             }
         }
     }
 
     /// One micro-batch of a stretch of the stream.
-    fn micro_step(&mut self, trainer: &mut Trainer, fit: &Fit, stretch: Range<u64>, last: bool) -> Result<()> {
+    pub(super) fn micro_step(
+        &mut self,
+        trainer: &mut Trainer,
+        fit: &Fit,
+        stretch: Range<u64>,
+        last: bool,
+    ) -> Result<()> {
         self.samples.clear();
         self.order.extend(stretch, &mut self.samples);
         if self.resident {
@@ -237,16 +251,30 @@ impl Run {
         trainer.step_from_host(&fit.train, self.samples.iter().map(|&sample| sample as usize), last)
     }
 
+    /// Whether an update that was left out for a number that is not finite ends the run.
+    fn left_out(&mut self, trainer: &mut Trainer, fit: &Fit, error: Error) -> Result<()> {
+        let Error::Diverged { update, found, .. } = error else { return Err(error) };
+        if fit.on_nonfinite == OnNonFinite::Skip && found != NotFinite::Parameter {
+            return Ok(());
+        }
+        let suspect = match self.expected.front().copied() {
+            Some(window) => self.suspect(trainer, fit, &window, found)?,
+            None => None,
+        };
+        Err(Error::Diverged { update, found, suspect })
+    }
+
     /// Tells updates that were made.
     fn report(
         &mut self,
+        trainer: &mut Trainer,
         updates: Vec<Update>,
         fit: &Fit,
         on_event: &mut impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<()> {
         for update in updates {
-            if !update.made && update.weight != 0.0 {
-                return Err(Error::Diverged { update: update.update });
+            if let Err(error) = update.check() {
+                self.left_out(trainer, fit, error)?;
             }
             let Some(window) = self.expected.pop_front() else { break };
             if update.made {

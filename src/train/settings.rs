@@ -3,6 +3,7 @@
 use crate::nn::Arrays;
 use crate::optim::{Clip, Optimizer, Schedule, Sgd};
 use crate::plan::Passes;
+use crate::{Error, NotFinite, Result};
 
 /// How a model is trained.
 pub struct Settings {
@@ -61,6 +62,33 @@ pub struct Update {
     pub loss: f64,
     /// The learning rate.
     pub lr: f64,
-    /// Whether parameters were changed: not when the window had no weight or its loss was not finite.
+    /// Whether it was made, to all parameters.
     pub made: bool,
+    /// Why it was not.
+    pub left_out: Option<LeftOut>,
+}
+
+/// Why an update was left out. But for [`NotFinite::Parameter`] nothing was changed by it: no parameter and no moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// The samples of its window weigh nothing together.
+    NoWeight,
+    /// Something was infinite or not a number. If it was a parameter or moment that this update would have made, the four
+    /// floats around it stayed as they were, the others got their update, and no update is made after this one.
+    NotFinite(NotFinite),
+    /// One before it was left out because something was not finite, which ended the training.
+    Stopped,
+}
+
+impl Update {
+    /// Makes an error of an update at which the training diverged.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] when it was left out because something was not finite.
+    pub fn check(&self) -> Result<()> {
+        match self.left_out {
+            Some(LeftOut::NotFinite(found)) => Err(Error::Diverged { update: self.update, found, suspect: None }),
+            _ => Ok(()),
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::trainer::Trainer;
 use crate::nn::Arrays;
 use crate::ops::Place;
-use crate::plan::BLOCK;
+use crate::plan::{BLOCK, Program};
 use crate::{Error, Result};
 
 /// Everything that training has changed, an open window included.
@@ -44,11 +44,14 @@ impl Trainer {
     /// Waits for everything that was asked for, and copies the state to the host.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] when not all of it was done; [`Error::Shape`] between encode and submitted.
+    /// [`Error::DeviceLost`] when not all of it was done; [`Error::Diverged`] after an update that would have made parameters
+    /// infinite or no numbers; [`Error::Shape`] between encode and submitted.
     pub fn state(&mut self) -> Result<State> {
-        self.arrive()?;
+        self.all_done()?;
+        self.sound()?;
         let (stats, _) = self.program.at(Place::Stats)?;
-        let stats = bytemuck::pod_collect_to_vec(&self.gpu().read(stats, self.program.stats_header())?);
+        let stats = self.gpu().read(stats, self.program.stats_header());
+        let stats = bytemuck::pod_collect_to_vec(&self.noticed(stats)?);
         let counts = Counts {
             optimizer: self.optimizer.name().to_owned(),
             updates: self.updates(),
@@ -58,11 +61,16 @@ impl Trainer {
             stats,
         };
         let open = counts.rows > 0;
+        let mut open_block = Arrays::new();
+        if open && !self.closed {
+            let flat = self.read(Place::OpenGradients(self.all()))?;
+            open_block = self.plan().layout.unpack(&flat);
+        }
         Ok(State {
             parameters: self.parameters()?,
             moments: self.moments()?,
             gradients: if open { self.gradient_sums()? } else { Arrays::new() },
-            open_block: if open && !self.closed { self.open_block()? } else { Arrays::new() },
+            open_block,
             counts,
         })
     }
@@ -73,7 +81,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Config`] naming what does not fit this trainer, which is left as it was.
     pub fn set_state(&mut self, state: &State) -> Result<()> {
-        self.arrive()?;
+        self.all_done()?;
         let Packed { parameters, moments, gradients, open_block } = self.pack(state)?;
         let all = self.all();
         self.put(Place::Parameters(all), &parameters)?;
@@ -87,27 +95,17 @@ impl Trainer {
             self.put(Place::OpenGradients(all), &open_block)?;
         }
         let (stats, _) = self.program.at(Place::Stats)?;
-        self.gpu().upload(stats, bytemuck::cast_slice(&state.counts.stats))?;
+        let bytes: &[u8] = bytemuck::cast_slice(&state.counts.stats);
+        self.gpu().upload(stats, bytes)?;
+        self.links = Program::link_of(bytes);
         let Counts { updates, rows, ended, lr, .. } = state.counts;
         (self.updates, self.rows, self.ended, self.lr) = (updates, rows, ended, lr);
         self.closed = ended || (rows as usize).is_multiple_of(BLOCK);
         Ok(())
     }
 
-    /// Waits for all that was asked for, and keeps its results for whoever asks for them.
-    fn arrive(&mut self) -> Result<()> {
-        self.submit()?;
-        while self.receive(true)? {}
-        Ok(())
-    }
-
     fn put(&self, place: Place, floats: &[f32]) -> Result<()> {
         self.gpu().upload(self.program.at(place)?.0, bytemuck::cast_slice(floats))
-    }
-
-    fn open_block(&self) -> Result<Arrays> {
-        let (buffer, _) = self.program.at(Place::OpenGradients(self.all()))?;
-        Ok(self.plan().layout.unpack(&self.gpu().read_f32(buffer, self.plan().layout.floats())?))
     }
 
     /// The arrays as they lie in memory, after checking that all of them fit.

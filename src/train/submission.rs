@@ -1,21 +1,27 @@
 //! How scheduled work gets to the GPU, in our encoder or a host's, and how its results come back.
 
+use super::faults::Sent;
 use super::parts::{hand_in, watch};
 use super::settings::Update;
 use super::trainer::{Trainer, not_submitted};
 use crate::ops::Place;
-use crate::plan::Program;
 use crate::{Error, Result};
 
 impl Trainer {
     /// Submits what is scheduled. Waits only when two submissions with updates are on their way already.
     pub fn submit(&mut self) -> Result<()> {
+        self.alive()?;
         if self.pending.is_empty() {
             return Ok(());
         }
         if self.encoded {
             return Err(Error::Shape { op: "submit", message: not_submitted() });
         }
+        let submitted = self.submit_pending();
+        self.noticed(submitted)
+    }
+
+    fn submit_pending(&mut self) -> Result<()> {
         let (encoder, load) = self.encode_work(None)?;
         let Some(mut encoder) = encoder else { return Ok(()) };
         if self.pending.updates == 0 {
@@ -28,7 +34,7 @@ impl Trainer {
             self.ring.copy(&mut encoder, stats);
             let submission = hand_in(self.program.gpu(), self.profiler.as_mut(), encoder)?;
             watch(self.program.gpu(), &mut self.pace, load, &submission, true)?;
-            self.ring.sent(Some(submission), self.pending.updates as u64);
+            self.ring.sent(Some(submission), self.sent());
             self.running.clear();
         }
         self.pending.clear();
@@ -58,6 +64,7 @@ impl Trainer {
     /// # Ok(()) }
     /// ```
     pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        self.alive()?;
         if self.encoded {
             return Err(Error::Shape { op: "encode", message: not_submitted() });
         }
@@ -77,39 +84,34 @@ impl Trainer {
             if let Some(profiler) = &mut self.profiler {
                 profiler.sent(None);
             }
-            self.ring.sent(None, self.pending.updates as u64);
+            self.ring.sent(None, self.sent());
             self.pace.sent(self.encoded_load, true);
             self.pending.clear();
         }
     }
 
-    /// The updates that have been made since the last call, in order, without waiting for more.
+    /// What the submission of all that is scheduled must have come to.
+    fn sent(&self) -> Sent {
+        Sent { updates: self.pending.updates, links: self.links }
+    }
+
+    /// The updates that have been made since the last call, in order, without waiting for more; and those that were left
+    /// out, which say why.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] when work that was submitted is found not to have been done: from then on the trainer gives
+    /// nothing else.
     pub fn finished(&mut self) -> Result<Vec<Update>> {
         while self.receive(false)? {}
         Ok(std::mem::take(&mut self.finished))
     }
 
-    /// Submits what is scheduled, waits for all of it, and returns the updates that have been made since the last call.
+    /// Submits what is scheduled, waits for all of it, and returns the updates as [`Trainer::finished`] does.
+    ///
+    /// # Errors
+    /// As [`Trainer::finished`].
     pub fn finish(&mut self) -> Result<Vec<Update>> {
-        self.submit()?;
-        while self.receive(true)? {}
+        self.caught_up()?;
         Ok(std::mem::take(&mut self.finished))
-    }
-
-    /// Takes in the results of one submission; false when there are none, or none yet.
-    pub(super) fn receive(&mut self, wait: bool) -> Result<bool> {
-        let Some((updates, bytes)) = self.land(wait)? else { return Ok(false) };
-        let results = Program::results_of(&bytes).take(updates as usize);
-        for result in results {
-            let word = |at: usize| [result[at], result[at + 1], result[at + 2], result[at + 3]];
-            let Some(promise) = self.promised.pop_front() else { break };
-            if u32::from_le_bytes(word(8)) != promise.update as u32 {
-                return Err(Error::DeviceLost(format!("update {} was submitted but never made", promise.update)));
-            }
-            let (sum, weight) = (f64::from(f32::from_le_bytes(word(0))), f64::from(f32::from_le_bytes(word(4))));
-            let made = u32::from_le_bytes(word(12)) == 1;
-            self.finished.push(Update { weight, loss: sum / weight, made, ..promise });
-        }
-        Ok(true)
     }
 }

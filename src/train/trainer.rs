@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::faults::{Faults, Sent};
 use super::pace::{ENOUGH, Load, Pace};
 use super::settings::{Settings, Update};
 use super::work::{Clock, Item, Work};
@@ -44,8 +45,10 @@ pub struct Trainer {
     pub(super) ended: bool,
     pub(super) hold: bool,
     pub(super) updates: u64,
+    /// Micro-batches and updates that were ever asked for.
+    pub(super) links: u32,
     pub(super) pending: Work,
-    pub(super) ring: Ring,
+    pub(super) ring: Ring<Sent>,
     pub(super) promised: VecDeque<Update>,
     pub(super) running: VecDeque<wgpu::SubmissionIndex>,
     pub(super) finished: Vec<Update>,
@@ -54,6 +57,7 @@ pub struct Trainer {
     pub(super) encoded: bool,
     pub(super) encoded_load: Load,
     pub(super) pace: Pace,
+    pub(super) faults: Faults,
     pub(super) profiler: Option<Profiler>,
 }
 
@@ -91,6 +95,7 @@ impl Trainer {
             ended: false,
             hold: false,
             updates: 0,
+            links: 0,
             pending: Work::default(),
             ring,
             promised: VecDeque::new(),
@@ -101,6 +106,7 @@ impl Trainer {
             encoded: false,
             encoded_load: Load::default(),
             pace: Pace::default(),
+            faults: Faults::default(),
             profiler: None,
         };
         trainer.set_parameters(&start)?;
@@ -157,33 +163,41 @@ impl Trainer {
         self.gpu().upload(buffer, bytemuck::cast_slice(&flat))
     }
 
-    /// Waits for everything that was asked for, and returns the parameters under PyTorch's names.
+    /// Waits for everything that was asked for, and returns the parameters under PyTorch's names. They are finite, whatever
+    /// the data are, if those that training began with were.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] when an update that was asked for was not made, or when that was found earlier.
     pub fn parameters(&mut self) -> Result<Arrays> {
-        self.submit()?;
-        let (buffer, _) = self.program.at(Place::Parameters(self.all()))?;
-        let flat = self.gpu().read_f32(buffer, self.plan().layout.floats())?;
+        self.caught_up()?;
+        let flat = self.read(Place::Parameters(self.all()))?;
         Ok(self.plan().layout.unpack(&flat))
     }
 
     /// Waits for everything that was asked for, and returns what the optimizer remembers: its moments one after the other,
     /// each under the parameters' names.
     pub fn moments(&mut self) -> Result<Vec<Arrays>> {
-        self.submit()?;
+        self.caught_up()?;
         if !self.plan().buffers.iter().any(|buffer| buffer.role == Role::Optimizer) {
             return Ok(Vec::new());
         }
         let floats = self.plan().layout.floats();
-        let (buffer, bytes) = self.program.at(Place::Moments(self.all()))?;
-        let flat = self.gpu().read_f32(buffer, ((bytes.end - bytes.start) / 4) as usize)?;
+        let flat = self.read(Place::Moments(self.all()))?;
         Ok(flat.chunks_exact(floats).map(|moment| self.plan().layout.unpack(moment)).collect())
     }
 
     /// Waits, and returns the open window's gradient sums Σ_r w_r · ∂loss_r/∂θ over its closed blocks.
     pub fn gradient_sums(&mut self) -> Result<Arrays> {
-        self.submit()?;
-        let (buffer, _) = self.program.at(Place::Gradients(self.all()))?;
-        let flat = self.gpu().read_f32(buffer, self.plan().layout.floats())?;
+        self.all_done()?;
+        let flat = self.read(Place::Gradients(self.all()))?;
         Ok(self.plan().layout.unpack(&flat))
+    }
+
+    /// A place that is a buffer of its own.
+    pub(super) fn read(&mut self, place: Place) -> Result<Vec<f32>> {
+        let (buffer, bytes) = self.program.at(place)?;
+        let flat = self.gpu().read_f32(buffer, (bytes.end / 4) as usize);
+        self.noticed(flat)
     }
 
     pub(super) fn all(&self) -> Span {
@@ -195,6 +209,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Memory`] when it does not fit one buffer or binding of the adapter.
     pub fn attach(&mut self, batch: &Batch) -> Result<()> {
+        self.alive()?;
         let rows = self.format.check(batch)?;
         // What is scheduled already takes its rows from the data that was there, which then makes room.
         self.submit()?;
@@ -308,6 +323,7 @@ impl Trainer {
     }
 
     fn check_cut(&self, rows: usize, last: bool) -> Result<()> {
+        self.sound()?;
         if self.ended {
             let message = format!("the window ended at row {}, with its last micro-batch; update first", self.rows);
             return Err(Error::Shape { op: "micro-batch", message });
@@ -342,6 +358,7 @@ impl Trainer {
         };
         self.pending.push(Item::MicroStep { rows, gather }, clock, None);
         self.count(Item::MicroStep { rows, gather });
+        self.links = self.links.wrapping_add(1);
         self.rows += rows;
         self.ended = last;
         self.closed = last || (self.rows as usize).is_multiple_of(BLOCK);
@@ -349,7 +366,7 @@ impl Trainer {
 
     fn clock(&self) -> Clock {
         let (update, slot) = ((self.updates + 1) as u32, self.pending.updates as u32);
-        Clock { update, slot, hold: u32::from(self.hold), ..Clock::default() }
+        Clock { update, slot, hold: u32::from(self.hold), link: self.links, ..Clock::default() }
     }
 
     /// Plans the update that ends the window. Nothing runs before [`Trainer::submit`] or [`Trainer::encode`].
@@ -357,6 +374,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Shape`] when the window is empty.
     pub fn schedule_update(&mut self) -> Result<()> {
+        self.alive()?;
         if self.encoded {
             return Err(Error::Shape { op: "update", message: not_submitted() });
         }
@@ -375,8 +393,10 @@ impl Trainer {
         let scalars = self.gpu().reflection(shader)?.pack("scalars", &scalars).map_err(Error::Internal)?;
         self.pending.push(Item::Update, self.clock(), Some(&scalars));
         self.count(Item::Update);
+        self.links = self.links.wrapping_add(1);
         self.updates += 1;
-        let promise = Update { update: self.updates, samples: self.rows, weight: 0.0, loss: 0.0, lr, made: false };
+        let (update, samples) = (self.updates, self.rows);
+        let promise = Update { update, samples, weight: 0.0, loss: 0.0, lr, made: false, left_out: None };
         self.promised.push_back(promise);
         self.abandon();
         Ok(())

@@ -34,8 +34,8 @@ pub struct Clock {
     pub kind: u32,
     /// Slots of the list that this one begins.
     pub slots: u32,
-    /// Makes the size a multiple of 16 bytes, as in WGSL.
-    pub padding: u32,
+    /// Of all micro-batches and updates that the trainer ever asked for, how many come before.
+    pub link: u32,
 }
 
 /// One thing to do.
@@ -177,7 +177,7 @@ mod tests {
             ("gather", offset_of!(Clock, gather)),
             ("kind", offset_of!(Clock, kind)),
             ("slots", offset_of!(Clock, slots)),
-            ("padding", offset_of!(Clock, padding)),
+            ("link", offset_of!(Clock, link)),
         ];
         for shader in SHADERS {
             let module = shader.reflect().unwrap().module;

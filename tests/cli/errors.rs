@@ -6,7 +6,7 @@ use crate::place::{Ended, NUMBERS, Place};
 fn wrong_usage_ends_with_2() {
     let place = Place::new("wrong_usage");
     place.fails("train c.toml", 2, &["--out <DIR>", "`accrue train --help`"]);
-    place.fails("train c.toml --out r --fource", 2, &["'--fource'", "'--force'"]);
+    place.fails("train c.toml --out r --frehs", 2, &["'--frehs'", "'--fresh'"]);
     place.fails("trian", 2, &["'trian'", "'train'"]);
     place.fails("eval", 2, &["<RUN>"]);
     place.fails("devices now", 2, &["'now'"]);
@@ -36,14 +36,16 @@ fn contradictions_of_the_partition_end_with_3_and_the_numbers() {
 }
 
 #[test]
-fn the_folder_of_another_run_is_replaced_only_by_force() {
+fn the_folder_of_another_run_is_replaced_only_by_fresh() {
     let place = Place::new("another_run");
     place.ok("train c.toml --out r");
     let before = place.bytes("r/model.safetensors");
-    place.fails("train n.toml --out r", 3, &["--out: r holds a run with another configuration", "--force"]);
+    place.fails("train n.toml --out r", 3, &["--out: r has a run that began with data.path = ", "--fresh"]);
+    std::fs::remove_dir_all(place.path("r/checkpoints")).unwrap();
+    place.fails("train n.toml --out r", 3, &["--out: r holds a run with another configuration", "--fresh"]);
     assert_eq!(place.bytes("r/model.safetensors"), before);
     place.ok("train c.toml --out r");
-    place.ok("train n.toml --out r --force");
+    place.ok("train n.toml --out r --fresh");
     assert_ne!(place.bytes("r/model.safetensors"), before);
 }
 
@@ -108,6 +110,29 @@ fn a_loss_that_is_not_finite_ends_with_8_and_leaves_no_model() {
     assert!(!place.path("r/model.safetensors").exists());
     let metrics = place.metrics("r");
     assert!(metrics.len() > 1 && metrics[1..].iter().all(|line| line["kind"] != "update" || line["loss"].is_f64()));
+}
+
+#[test]
+fn a_row_that_is_too_large_is_named_or_skipped() {
+    let place = Place::new("too_large");
+    place.write("numbers.csv", place.text("numbers.csv") + "0.5,0.5,1e30,1\n");
+    let words = "train n.toml --out r --set data.standardize=false --set data.validation=0.0 --set train.shuffle=false \
+                 --set train.checkpoint=2";
+    let parts =
+        &["the loss of update 4 is not finite, first in rows 0 to 2 of its window", "row 50 of the training data"];
+    place.fails(words, 8, parts);
+    // The checkpoint from before it is kept; the same command comes to the same end.
+    place.fails(words, 8, &[parts[0], "; the checkpoint after update 2 is kept"]);
+    let out = place.ok(&format!("{words} --set train.on_nonfinite=skip --resume-with-changes"));
+    assert!(
+        out.contains("\nupdate 4 is left out: its loss or gradient is not finite (metrics.jsonl has all such)\n"),
+        "{out}"
+    );
+    assert!(out.contains("\nleft out  3 updates without weight or not finite\n"), "{out}");
+    let reasons: Vec<_> = place.metrics("r").into_iter().filter_map(|line| line.get("left_out").cloned()).collect();
+    assert_eq!(reasons, ["loss"; 3]);
+    place.ok(&format!("{words} --set train.on_nonfinite=skip --fresh --quiet").replace("--out r", "--out s"));
+    assert!(place.bytes("r/model.safetensors") == place.bytes("s/model.safetensors"));
 }
 
 #[test]

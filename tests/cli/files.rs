@@ -121,7 +121,7 @@ fn weights_of_another_model_cannot_be_the_first_ones() {
     place.ok("train c.toml --out r --quiet");
     let words = "train c.toml --out s --set model.init=r/model.safetensors";
     place.ok(&format!("{words} --set train.epochs=1"));
-    place.fails(&format!("{words} --set model.layers=[9]"), 3, &["model.init"]);
+    place.fails(&format!("{words} --set model.layers=[9] --fresh"), 3, &["model.init"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod place;
 mod plan;
 mod profile;
 mod repeat;
+mod resume;
 mod runs;
 #[cfg(unix)]
 mod signals;

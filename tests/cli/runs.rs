@@ -13,7 +13,9 @@ fn a_run_leaves_model_configuration_metrics_and_report() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["config.toml", "metrics.jsonl", "model.safetensors", "report.html"]);
+    let wanted = "best.safetensors checkpoints config.toml metrics.jsonl model.safetensors report.html";
+    assert_eq!(names.iter().filter(|name| *name != ".lock").map(String::as_str).collect::<Vec<_>>().join(" "), wanted);
+    place.ok("eval runs/deep/r/best.safetensors --data held.csv");
     let report = place.text("runs/deep/r/report.html");
     let links = report.matches("href=").count();
     assert_eq!(links, report.matches("href=\"data:").count(), "no network");
@@ -46,7 +48,7 @@ fn a_pipe_gets_plain_lines() {
         let plain = Ended::of(command, words);
         assert!(!plain.out.contains('\u{1b}') && plain.code == 0);
     }
-    let out = place.ok("train c.toml --out r");
+    let out = place.ok("train c.toml --out r --fresh");
     for part in ["40 rows to train on, 20 to validate; 2 features, 3 classes", "2-8-relu-3", "\nepoch 1/3  train_loss "]
     {
         assert!(out.contains(part), "{out}");

@@ -24,7 +24,7 @@ fn an_interrupted_run_ends_soon_with_130_and_keeps_what_it_reached() {
     let told: Vec<&str> = err.lines().collect();
     assert!(
         matches!(told[..], [first, last] if first.starts_with("stopping; ")
-        && last.starts_with("interrupted: after update ") && last.ends_with("is saved")),
+        && last.starts_with("interrupted: after update ") && last.ends_with("the run is saved, and the same command goes on with it")),
         "{err}"
     );
     assert!(rest.iter().any(|line| line.starts_with("saved ")), "{rest:?}");

@@ -96,7 +96,7 @@ fn a_table_that_cannot_be_used_is_ignored_with_a_warning_and_written_again() {
     let older = whole.replace(env!("CARGO_PKG_VERSION"), "0.0.1");
     for damaged in [&whole[..whole.len() / 2], "", "{}", older.as_str()] {
         std::fs::write(&table, damaged).unwrap();
-        let ended = place.run("train c.toml --out r --force");
+        let ended = place.run("train c.toml --out r --fresh");
         assert_eq!(ended.code, 0, "{}", ended.err);
         assert!(ended.err.lines().count() == 1 && ended.err.contains("the table is ignored"), "{}", ended.err);
         assert_eq!(place.run("plan c.toml --sweep").err, ended.err);

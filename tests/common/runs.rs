@@ -10,7 +10,7 @@ use accrue::nn::{Arrays, Model};
 use accrue::ops::Reads;
 use accrue::optim::{Adam, Clip, Optimizer, Scaling, Schedule, Sgd};
 use accrue::plan::Passes;
-use accrue::train::{Checkpoint, Event, Fit, Run, Settings, Trainer, Update};
+use accrue::train::{Checkpoint, Event, Fit, OnNonFinite, Run, Settings, Trainer, Update};
 use accrue::window::{Batches, Order, Tail, Windows};
 
 use super::{Numbers, bits};
@@ -191,6 +191,7 @@ impl Task {
             lr_scaling: self.rest.scaling,
             tail: self.tail,
             shuffle: self.shuffle,
+            on_nonfinite: OnNonFinite::Stop,
         }
     }
 

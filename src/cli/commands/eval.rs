@@ -13,7 +13,7 @@ use crate::train::metrics::evaluate;
 
 /// Measures a saved model on a CSV file. The result is printed also with `--quiet`: it is what was asked for.
 pub fn eval(arguments: &Eval) -> Result<(), Stop> {
-    let saved = Saved::read(&RunFolder::open(&arguments.run).model())?;
+    let saved = Saved::read(&RunFolder::model_of(&arguments.run))?;
     let mut data = read_file(&arguments.data, &spec(&saved, arguments.weight.clone()))?;
     scale(&saved, &mut data)?;
     let gpu = open(&arguments.common)?;

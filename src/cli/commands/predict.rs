@@ -4,15 +4,16 @@ use super::{open, predictor};
 use crate::cli::args::Predict;
 use crate::cli::exit::Stop;
 use crate::cli::progress::say;
-use crate::cli::run_folder::{RunFolder, write};
+use crate::cli::run_folder::RunFolder;
 use crate::data::csv::read_features_file;
+use crate::durable;
 use crate::nn::{Saved, TargetNames};
 use crate::train::metrics::class_of;
 use crate::{Error, Result};
 
 /// Writes one line for each row of a CSV file: the class and each class's probability, or the numbers.
 pub fn predict(arguments: &Predict) -> Result<(), Stop> {
-    let saved = Saved::read(&RunFolder::open(&arguments.run).model())?;
+    let saved = Saved::read(&RunFolder::model_of(&arguments.run))?;
     let mut features = read_features_file(&arguments.data, &saved.features)?;
     if let Some(scale) = &saved.feature_scale {
         scale.apply(&mut features.values, saved.features.len())?;
@@ -20,7 +21,7 @@ pub fn predict(arguments: &Predict) -> Result<(), Stop> {
     let gpu = open(&arguments.common)?;
     let predictor = predictor(&gpu, &saved, features.rows())?;
     let outputs = predictor.predict(&features.values)?;
-    write(&arguments.out, &table(&saved, outputs)?)?;
+    durable::write_bytes(&arguments.out, table(&saved, outputs)?.as_bytes())?;
     if !arguments.common.quiet {
         say(&format!("{} predictions in {}", features.rows(), arguments.out.display()));
     }

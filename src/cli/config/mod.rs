@@ -1,5 +1,6 @@
 //! The configuration of a training run: what `config.toml` may say, with its defaults.
 
+mod checkpoint;
 mod optimizer;
 mod train;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ops::{self, Reads, Role};
 
+pub use checkpoint::{Checkpoint, Every};
 pub use optimizer::{LrScaling, LrSchedule, Optimizer, OptimizerKind};
 pub use train::{Automatic, Batch, BatchUnit, Cut, Kernels, Memory, MicroBatch, Tail, Train};
 

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Checkpoint;
 use crate::plan::Passes;
+use crate::train::OnNonFinite;
 use crate::window::{Batches, resolve_partition};
 use crate::{Error, Result, window};
 
@@ -30,6 +32,10 @@ pub struct Train {
     pub kernels: Kernels,
     /// What becomes of the samples that do not fill the last batch of an epoch.
     pub tail: Tail,
+    /// When the run is saved while it goes on.
+    pub checkpoint: Checkpoint,
+    /// What becomes of a window whose loss or gradient is not finite.
+    pub on_nonfinite: OnNonFinite,
     /// Whether every epoch takes the rows in a new order.
     pub shuffle: bool,
     /// Decides the split, the first weights and the order of the rows.
@@ -47,6 +53,8 @@ impl Default for Train {
             memory: None,
             kernels: Kernels::Auto,
             tail: Tail::Flush,
+            checkpoint: Checkpoint::default(),
+            on_nonfinite: OnNonFinite::Stop,
             shuffle: true,
             seed: 0,
         }

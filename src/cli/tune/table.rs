@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::folder::folder;
 use super::{Key, Tuned};
 use crate::gpu::adapter;
-use crate::{Error, Result};
+use crate::{Error, Result, durable};
 
 /// Of the format of the file; another one is not read.
 const FORMAT: u32 = 1;
@@ -76,10 +76,7 @@ impl Table {
         entries.push(Entry { key, kernels });
         let page = Page { format: FORMAT, accrue: version(), adapter: self.adapter.clone(), entries };
         let text = serde_json::to_string_pretty(&page).map_err(|e| Error::Internal(format!("table: {e}")))?;
-        // Two processes may do so at once: each has a file of its own until it is renamed.
-        let aside = self.file.with_extension(format!("{}.new", std::process::id()));
-        fs::write(&aside, text + "\n").map_err(|error| Error::io(&aside, error))?;
-        fs::rename(&aside, &self.file).map_err(|error| Error::io(&self.file, error))
+        durable::write_bytes(&self.file, (text + "\n").as_bytes())
     }
 
     /// Removes the file, and says whether there was one.

@@ -38,10 +38,11 @@ impl Net {
         Loops { fixed: LAYERS as u64 + 16, block: 40 }
     }
 
-    /// Those of everything that one slot of whole windows can be: a micro-batch, or the parameters once.
+    /// Those of everything that one slot of whole windows can be: a micro-batch, or the parameters twice.
     pub(super) fn loops_of_windows(&self, plan: &Plan) -> Loops {
         let gradients = u64::from(self.tiles(Tile::Narrow));
-        let update = (plan.layout.floats() / 4) as u64 / u64::from(self.lanes);
+        // An update looks at all gradients before it reads them again.
+        let update = 2 * ((plan.layout.floats() / 4) as u64 / u64::from(self.lanes) + 1);
         let tiles = (BLOCK as u64).div_ceil(u64::from(self.tile));
         Loops {
             fixed: gradients * (LAYERS as u64 + 8) + update + 64,

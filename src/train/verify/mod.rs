@@ -8,6 +8,7 @@ pub use trace::{Bits, Difference, State, Trace};
 pub use trial::{Cut, Trial, Way, trials};
 
 use super::fit::Fit;
+use super::settings::Update;
 use super::trainer::Trainer;
 use crate::plan::Role;
 use crate::window::{Order, Window, Windows};
@@ -43,8 +44,8 @@ pub enum Agreement {
 /// always with the same start. Every verdict goes to `told` as soon as it is known.
 ///
 /// # Errors
-/// [`Error::Diverged`] when the loss of one of the first trial's windows is not finite: what becomes of the bits after that
-/// is nobody's promise. Else what `make` and training give, save that a trial but the first which does not fit the memory
+/// [`Error::Diverged`] when the loss or gradient of one of the first trial's windows is not finite: there is nothing more
+/// to compare. Else what `make` and training give, save that a trial but the first which does not fit the memory
 /// is left out.
 pub fn verify(
     mut make: impl FnMut(usize, bool) -> Result<Trainer>,
@@ -65,9 +66,7 @@ pub fn verify(
                 (trace.micro_batches, reference.difference(&trace).map_or(Agreement::Equal, Agreement::Differs))
             }
             (Ok(trace), None) => {
-                if let Some(broken) = trace.updates.iter().find(|update| !update.made && update.weight != 0.0) {
-                    return Err(Error::Diverged { update: broken.update });
-                }
+                trace.updates.iter().try_for_each(Update::check)?;
                 let micro_batches = trace.micro_batches;
                 reference = Some(trace);
                 (micro_batches, Agreement::Equal)

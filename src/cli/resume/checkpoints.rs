@@ -1,0 +1,119 @@
+//! The folder of a run's checkpoints.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::About;
+use crate::train::Checkpoint;
+use crate::{Error, Result};
+
+/// Checkpoints that are kept, the last ones.
+const KEPT: usize = 2;
+
+/// The folder `checkpoints` of a run.
+pub struct Checkpoints(PathBuf);
+
+/// A checkpoint to go on from.
+pub struct Found {
+    /// State and position.
+    pub checkpoint: Checkpoint,
+    /// What the command kept beside them.
+    pub about: About,
+}
+
+impl Checkpoints {
+    /// Those of the run in this folder.
+    pub fn of(run: &Path) -> Checkpoints {
+        Checkpoints(run.join("checkpoints"))
+    }
+
+    /// The latest that is whole. Those after it that are damaged are named by `warn`.
+    ///
+    /// # Errors
+    /// The latest's, when none is whole.
+    pub fn latest(&self, mut warn: impl FnMut(String)) -> Result<Option<Found>> {
+        let mut first = None;
+        for path in self.list()?.into_iter().rev() {
+            match read(&path) {
+                Ok(found) => return Ok(Some(found)),
+                Err(error) => {
+                    warn(format!("{error}; it is left aside, and the checkpoint before it is taken"));
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        match first {
+            None => Ok(None),
+            Some(Error::ModelFile { path, message }) => {
+                let message = format!("{message}; no other checkpoint is whole either: start over with --fresh");
+                Err(Error::ModelFile { path, message })
+            }
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Writes a checkpoint, and when it is safe on the disk removes those that are no longer needed.
+    pub fn save(&self, checkpoint: Checkpoint) -> Result<PathBuf> {
+        fs::create_dir_all(&self.0).map_err(|e| Error::io(&self.0, e))?;
+        // In the order of the alphabet they are in the order of time.
+        let (updates, rows) = (checkpoint.position.updates, checkpoint.position.rows);
+        let path = self.0.join(format!("update-{updates:010}-row-{rows:010}.safetensors"));
+        checkpoint.write(&path)?;
+        let list = self.list()?;
+        for old in &list[..list.len().saturating_sub(KEPT)] {
+            fs::remove_file(old).map_err(|e| Error::io(old, e))?;
+        }
+        Ok(path)
+    }
+
+    /// Removes all of them, and what was left of one that was being written when the process was killed.
+    pub fn clear(&self) -> Result<()> {
+        match fs::remove_dir_all(&self.0) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(&self.0, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what processes that were killed left of checkpoints that they were writing. Nobody else may be writing.
+    pub fn tidy(&self) -> Result<()> {
+        for path in self.files(|name| name.starts_with(".update-"))? {
+            fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
+        }
+        Ok(())
+    }
+
+    /// The files from the first to the last.
+    fn list(&self) -> Result<Vec<PathBuf>> {
+        self.files(|name| name.starts_with("update-") && name.ends_with(".safetensors"))
+    }
+
+    fn files(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
+        let wrong = |error| Error::io(&self.0, error);
+        let entries = match fs::read_dir(&self.0) {
+            // A run's folder that cannot be one is an error when it is made.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(Vec::new());
+            }
+            entries => entries.map_err(wrong)?,
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(wrong)?;
+            if entry.file_name().to_str().is_some_and(&wanted) {
+                files.push(entry.path());
+            }
+        }
+        files.sort_unstable();
+        Ok(files)
+    }
+}
+
+fn read(path: &Path) -> Result<Found> {
+    let checkpoint = Checkpoint::read(path)?;
+    let about = serde_json::from_str(&checkpoint.about).map_err(|error| Error::ModelFile {
+        path: path.to_owned(),
+        message: format!("is not of a run of the command ({error})"),
+    })?;
+    Ok(Found { checkpoint, about })
+}

@@ -1,0 +1,197 @@
+//! What a run is: if it changes, a checkpoint is of another run.
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::cli::config::Tail;
+use crate::cli::keys::short;
+use crate::cli::session::Session;
+use crate::data::{Dataset, Targets};
+use crate::gpu::adapter;
+use crate::{Error, Result};
+
+/// Everything that decides a run's bits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The resolved configuration.
+    pub config: String,
+    /// A checksum over the rows that are trained on and validated with.
+    pub data: String,
+    /// Adapter and driver.
+    pub adapter: String,
+    /// The version of this program.
+    pub version: String,
+}
+
+/// Keys that decide where and how fast a run is computed or what is said of it; and such as count at its beginning alone.
+const HARMLESS: [&str; 8] = [
+    "train.micro_batch",
+    "train.accumulation_steps",
+    "train.memory",
+    "train.kernels",
+    "train.checkpoint",
+    "train.on_nonfinite",
+    "data.path",
+    "model.init",
+];
+
+/// One thing that is not as it was.
+struct Change {
+    words: String,
+    harmless: bool,
+}
+
+impl Identity {
+    /// Of a run on an adapter.
+    pub fn of(session: &Session, config: &str, info: &wgpu::AdapterInfo) -> Identity {
+        let prepared = &session.prepared;
+        let mut hash = Xxh3::new();
+        add(&mut hash, &prepared.train);
+        prepared.validation.iter().for_each(|validation| add(&mut hash, validation));
+        Identity {
+            config: config.to_owned(),
+            data: format!("{:032x}", hash.digest128()),
+            adapter: format!("{}, driver {} {}", adapter::describe(info), info.driver, info.driver_info),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// Whether a run that was begun as `self` may go on as `now`; true when something changed and is taken as it is.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every difference, unless there is none, or `take` and none can spoil the result.
+    pub fn goes_on_as(&self, now: &Identity, folder: &str, take: bool) -> Result<bool> {
+        let changes = self.changes(now)?;
+        if changes.is_empty() {
+            return Ok(false);
+        }
+        let harmless = changes.iter().all(|change| change.harmless);
+        if harmless && take {
+            return Ok(true);
+        }
+        let spoiling = changes.iter().filter(|change| !change.harmless || !take);
+        let words: Vec<&str> = spoiling.map(|change| change.words.as_str()).collect();
+        let remedy = if harmless {
+            "--resume-with-changes goes on with that, --fresh starts over"
+        } else {
+            "that would be another run: change it back, give another folder, or start over with --fresh"
+        };
+        Err(Error::config("--out", format!("{folder} has a run that began with {}; {remedy}", words.join(", "))))
+    }
+
+    fn changes(&self, now: &Identity) -> Result<Vec<Change>> {
+        let (old, new) = (flat(&self.config)?, flat(&now.config)?);
+        let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let shown = |table: &Table, key: &str| table.get(key).map_or("unset".to_owned(), |v| short(&v.to_string()));
+        let longer = may_be_longer(&new);
+        let differing = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
+        let mut changes: Vec<Change> = differing
+            .map(|key| Change {
+                words: format!("{key} = {} (now {})", shown(&old, key), shown(&new, key)),
+                harmless: HARMLESS.contains(&key.as_str()) || (longer && key == "train.epochs"),
+            })
+            .collect();
+        if self.data != now.data {
+            changes.push(Change { words: "other rows of data".to_owned(), harmless: false });
+        }
+        if self.adapter != now.adapter {
+            let words = format!("the adapter {} (now {})", self.adapter, now.adapter);
+            changes.push(Change { words, harmless: true });
+        }
+        if self.version != now.version {
+            let words = format!("version {} of accrue (now {})", self.version, now.version);
+            changes.push(Change { words, harmless: true });
+        }
+        Ok(changes)
+    }
+}
+
+/// Whether more epochs change nothing about those that are done: no clock knows the end.
+fn may_be_longer(config: &Table) -> bool {
+    let is = |key: &str, value: &str| config.get(key).and_then(Value::as_str) == Some(value);
+    !is("optimizer.schedule", "cosine") && !is("train.tail", &format!("{:?}", Tail::Carry).to_lowercase())
+}
+
+/// The keys of all sections, as in `train.batch`.
+fn flat(config: &str) -> Result<Table> {
+    let sections: Table = config.parse().map_err(|error| Error::config("config", format!("{error}")))?;
+    let mut keys = Table::new();
+    for (section, value) in sections {
+        let Value::Table(table) = value else { continue };
+        keys.extend(table.into_iter().map(|(key, value)| (format!("{section}.{key}"), value)));
+    }
+    Ok(keys)
+}
+
+fn add(hash: &mut Xxh3, data: &Dataset) {
+    let mut bytes = |bytes: &[u8]| {
+        hash.update(&(bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    bytes(bytemuck::cast_slice(&data.features.values));
+    match &data.targets {
+        Targets::Classes { classes, labels, .. } => {
+            classes.iter().for_each(|class| bytes(class.as_bytes()));
+            bytes(bytemuck::cast_slice(labels));
+        }
+        Targets::Values { values, .. } => bytes(bytemuck::cast_slice(values)),
+    }
+    data.weights.iter().for_each(|weights| bytes(bytemuck::cast_slice(weights)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(config: &str) -> Identity {
+        let text = |text: &str| text.to_owned();
+        Identity { config: text(config), data: text("d"), adapter: text("a"), version: text("1") }
+    }
+
+    const CONFIG: &str = "[train]\nepochs = 3\nmicro_batch = 8\n[optimizer]\nlr = 0.1\nschedule = \"constant\"\n";
+
+    fn said(now: &Identity, take: bool) -> String {
+        run(CONFIG).goes_on_as(now, "r", take).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_same_run_goes_on() {
+        assert!(!run(CONFIG).goes_on_as(&run(CONFIG), "r", false).unwrap());
+    }
+
+    #[test]
+    fn what_cannot_spoil_the_result_is_taken_when_that_is_asked_for() {
+        let now = run(&CONFIG.replace("= 8", "= 16"));
+        assert_eq!(
+            said(&now, false),
+            "--out: r has a run that began with train.micro_batch = 8 (now 16); --resume-with-changes goes on with that, \
+             --fresh starts over"
+        );
+        assert!(run(CONFIG).goes_on_as(&now, "r", true).unwrap());
+        let elsewhere = Identity { adapter: "b".to_owned(), ..run(CONFIG) };
+        assert!(run(CONFIG).goes_on_as(&elsewhere, "r", false).is_err());
+        assert!(run(CONFIG).goes_on_as(&elsewhere, "r", true).unwrap());
+    }
+
+    #[test]
+    fn what_would_spoil_it_is_refused_and_named_alone() {
+        let now = run(&CONFIG.replace("= 8", "= 16").replace("0.1", "0.2"));
+        let both = said(&now, false);
+        assert!(both.contains("optimizer.lr = 0.1 (now 0.2), train.micro_batch = 8 (now 16)"), "{both}");
+        let one = said(&now, true);
+        assert!(one.contains("began with optimizer.lr = 0.1 (now 0.2); that would be another run"), "{one}");
+        let data = Identity { data: "e".to_owned(), ..run(CONFIG) };
+        assert!(said(&data, true).contains("other rows of data"));
+    }
+
+    #[test]
+    fn a_run_may_be_made_longer_unless_its_schedule_knows_its_end() {
+        let longer = |config: &str| run(config).goes_on_as(&run(&config.replace("= 3", "= 9")), "r", true);
+        assert!(longer(CONFIG).unwrap());
+        assert!(longer(&CONFIG.replace("constant", "cosine")).is_err());
+        assert!(longer(&CONFIG.replace("epochs", "tail = \"carry\"\nepochs")).is_err());
+    }
+}

@@ -1,0 +1,91 @@
+//! When a run is saved, and what is written then.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::{About, Best, Checkpoints, Found, Identity};
+use crate::cli::config::Every;
+use crate::nn::{Arrays, Saved};
+use crate::train::{Checkpoint, Event, Position, Run, Trainer};
+use crate::{Error, Result};
+
+/// Saves a run while it goes on.
+pub struct Saver {
+    checkpoints: Checkpoints,
+    identity: Identity,
+    every: Every,
+    last: Instant,
+    saved: Position,
+    is_there: bool,
+    best: Option<Best>,
+    /// The parameters of the best epoch, until they are on the disk.
+    unsaved: Option<Arrays>,
+}
+
+impl Saver {
+    /// For the run in this folder, which goes on from a checkpoint or begins.
+    pub fn new(run: &Path, identity: Identity, every: Every, from: Option<&Found>) -> Saver {
+        Saver {
+            checkpoints: Checkpoints::of(run),
+            identity,
+            every,
+            last: Instant::now(),
+            saved: from.map_or_else(Position::default, |found| found.checkpoint.position),
+            is_there: from.is_some(),
+            best: from.and_then(|found| found.about.best),
+            unsaved: None,
+        }
+    }
+
+    /// The update after which the run is to be saved, if there is one.
+    pub fn next_update(&self) -> Option<u64> {
+        match self.every {
+            Every::Updates(updates) => Some((self.saved.updates / updates + 1) * updates),
+            Every::Time(_) | Every::End => None,
+        }
+    }
+
+    /// Whether it is time to save.
+    pub fn is_due(&self, position: &Position) -> bool {
+        match self.every {
+            Every::Updates(_) => self.next_update().is_some_and(|update| position.updates >= update),
+            Every::Time(time) => self.last.elapsed() >= time,
+            Every::End => false,
+        }
+    }
+
+    /// The update that the last checkpoint is of, if there is one.
+    pub fn kept(&self) -> Option<u64> {
+        self.is_there.then_some(self.saved.updates)
+    }
+
+    /// The best epoch so far.
+    pub fn best(&self) -> Option<Best> {
+        self.best
+    }
+
+    /// Takes the parameters, if an epoch that has just ended is the best so far.
+    pub fn look(&mut self, trainer: &mut Trainer, event: Option<&Event>) -> Result<()> {
+        let Some(Event::Epoch { epoch, update, validation: Some(validation), .. }) = event else { return Ok(()) };
+        let loss = validation.loss;
+        if self.best.is_none_or(|best| loss < best.loss) {
+            self.best = Some(Best { epoch: *epoch, update: *update, loss });
+            self.unsaved = Some(trainer.parameters()?);
+        }
+        Ok(())
+    }
+
+    /// Saves a run that has settled: the best model, and all that is needed to go on. `metrics` are the bytes of `metrics.jsonl`.
+    pub fn save(&mut self, trainer: &mut Trainer, run: &Run, metrics: u64, best: (&Path, &Saved)) -> Result<()> {
+        let (path, saved) = best;
+        if let Some(arrays) = self.unsaved.take() {
+            Saved { arrays, ..saved.clone() }.write(path)?;
+        }
+        let about = About { identity: self.identity.clone(), metrics, best: self.best };
+        let about = serde_json::to_string(&about).map_err(|e| Error::Internal(format!("checkpoint: {e}")))?;
+        let position = run.position();
+        self.checkpoints.save(Checkpoint { state: trainer.state()?, position, about })?;
+        (self.last, self.saved, self.is_there) = (Instant::now(), position, true);
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! A run that was stopped goes on, with the bits that it would have had.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::place::Place;
+
+/// Long enough to be stopped in its middle: 1000 epochs, each of three updates.
+const LONG: &str = "train c.toml --set train.epochs=1000";
+
+/// Starts a run, waits until it has come so far, sends it a signal and waits for its end.
+fn stopped(place: &Place, words: &str, signal: &str, far: impl Fn() -> bool) -> Option<i32> {
+    let mut child = place.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while !far() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it trains");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    child.wait().unwrap().code()
+}
+
+fn checkpoints(place: &Place, run: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(place.path(&format!("{run}/checkpoints"))).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn assert_same(place: &Place, one: &str, other: &str) {
+    for file in ["model.safetensors", "best.safetensors", "metrics.jsonl"] {
+        let bytes = |run: &str| place.bytes(&format!("{run}/{file}"));
+        assert!(bytes(one) == bytes(other), "{file} of {one} and {other}");
+    }
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on_with_the_same_bytes() {
+    let place = Place::new("resume");
+    place.ok(&format!("{LONG} --out whole"));
+    for signal in ["-INT", "-TERM"] {
+        let run = &signal[1..];
+        let metrics = place.path(&format!("{run}/metrics.jsonl"));
+        let far = || std::fs::metadata(&metrics).is_ok_and(|metadata| metadata.len() > 20_000);
+        assert_eq!(stopped(&place, &format!("{LONG} --out {run}"), signal, far), Some(130), "{signal}");
+        let left = place.metrics(run).len();
+        let out = place.ok(&format!("{LONG} --out {run}"));
+        assert!(
+            out.contains("\nresumes   after update ") && out.contains(" of 3000; --fresh would start over\n"),
+            "{out}"
+        );
+        assert!(left < place.metrics(run).len(), "it was stopped before its end");
+        assert_same(&place, "whole", run);
+    }
+}
+
+#[test]
+fn a_run_goes_on_in_the_middle_of_a_window_with_another_micro_batch() {
+    let place = Place::new("resume-window");
+    // A window is 250 epochs, so that whenever it is stopped it is inside of one.
+    let words = "train c.toml --set train.epochs=1000 --set train.batch=10000 --set train.tail=carry --set train.kernels=ops \
+                 --set data.validation=0.0 --set train.checkpoint=0.1s";
+    place.ok(&format!("{words} --set train.micro_batch=1 --out whole"));
+    let began = format!("{words} --set train.micro_batch=1 --out r");
+    let saved = place.path("r/checkpoints");
+    stopped(&place, &began, "-INT", || std::fs::read_dir(&saved).is_ok_and(|mut entries| entries.next().is_some()));
+    let name = checkpoints(&place, "r").pop().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+    assert!(!name.ends_with("-row-0000000000.safetensors"), "{name} is inside a window");
+    let other = format!("{words} --set train.micro_batch=32 --out r");
+    place.fails(&other, 3, &["train.micro_batch = 1 (now 32)", "--resume-with-changes"]);
+    place.ok(&format!("{other} --resume-with-changes"));
+    let bytes = |run: &str| place.bytes(&format!("{run}/model.safetensors"));
+    assert!(bytes("whole") == bytes("r"));
+    // Where another machine may have gone on, a line says which.
+    let lines = |run: &str| place.metrics(run).into_iter().filter(|line| line["kind"] != "run").collect::<Vec<_>>();
+    assert_eq!(lines("whole"), lines("r"));
+    assert_eq!(place.metrics("r").iter().filter(|line| line["kind"] == "run").count(), 2);
+}
+
+#[test]
+fn a_run_is_saved_after_the_updates_that_are_asked_for_and_the_last_two_are_kept() {
+    let place = Place::new("resume-updates");
+    place.ok("train c.toml --out r --set train.epochs=7 --set train.checkpoint=4");
+    let names = checkpoints(&place, "r").into_iter().map(|path| path.file_name().unwrap().to_owned());
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        ["update-0000000020-row-0000000000.safetensors", "update-0000000021-row-0000000000.safetensors"]
+    );
+    place.ok("train c.toml --out t --set train.epochs=7 --set train.checkpoint=0.001s");
+    assert_same(&place, "r", "t");
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_the_one_before_is_taken() {
+    let place = Place::new("resume-damaged");
+    let words = "train c.toml --set train.epochs=7 --set train.checkpoint=4";
+    place.ok(&format!("{words} --out whole"));
+    place.ok(&format!("{words} --out r"));
+    let files = checkpoints(&place, "r");
+    let mut bytes = std::fs::read(&files[1]).unwrap();
+    let at = bytes.len() - 3;
+    bytes[at] ^= 1;
+    std::fs::write(&files[1], &bytes).unwrap();
+    let ended = place.run(&format!("{words} --out r"));
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.lines().count() == 1 && ended.err.contains("update-0000000021"), "{}", ended.err);
+    assert!(ended.out.contains("resumes   after update 20 of 21;"), "{}", ended.out);
+    assert_same(&place, "whole", "r");
+
+    for file in checkpoints(&place, "r") {
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    }
+    let ended = place.run(&format!("{words} --out r"));
+    assert_eq!(ended.code, 4, "{}", ended.err);
+    assert!(ended.err.contains("no other checkpoint is whole") && ended.err.contains("--fresh"), "{}", ended.err);
+    place.ok(&format!("{words} --out r --fresh"));
+    assert_same(&place, "whole", "r");
+}
+
+#[test]
+fn a_run_that_is_done_has_nothing_left_and_may_be_made_longer() {
+    let place = Place::new("resume-done");
+    place.ok("train c.toml --out longer --set train.epochs=5");
+    place.ok("train c.toml --out r");
+    std::fs::remove_file(place.path("r/model.safetensors")).unwrap();
+    let out = place.ok("train c.toml --out r");
+    assert!(out.contains("\nresumes   after update 9 of 9; nothing is left to train\n"), "{out}");
+    place.fails("train c.toml --out r --set train.epochs=5", 3, &["train.epochs = 3 (now 5)", "--resume-with-changes"]);
+    place.ok("train c.toml --out r --set train.epochs=5 --resume-with-changes");
+    let bytes = |run: &str| place.bytes(&format!("{run}/model.safetensors"));
+    assert!(bytes("longer") == bytes("r"));
+    place.fails(
+        "train c.toml --out r --set train.epochs=5 --set optimizer.lr=0.2",
+        3,
+        &["optimizer.lr = 0.1 (now 0.2)"],
+    );
+}
+
+#[test]
+fn other_rows_of_data_are_another_run() {
+    let place = Place::new("resume-data");
+    place.ok("train c.toml --out r");
+    place.write("classes.csv", place.text("classes.csv").replacen("0.", "0.1", 1));
+    place.fails("train c.toml --out r", 3, &["other rows of data", "--fresh"]);
+    place.fails("train c.toml --out r --resume-with-changes", 3, &["other rows of data", "--fresh"]);
+}
+
+#[test]
+fn two_processes_do_not_train_in_one_folder() {
+    let place = Place::new("resume-lock");
+    let mut child = place.command(&format!("{LONG}000 --out r")).stdout(Stdio::null()).spawn().unwrap();
+    while !place.path("r/metrics.jsonl").exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    place.fails(&format!("{LONG}000 --out r"), 3, &["--out: another accrue is training in r"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn metrics_that_are_gone_begin_again_and_such_that_are_damaged_are_named() {
+    let place = Place::new("resume-metrics");
+    place.ok("train c.toml --out r");
+    let text = place.text("r/metrics.jsonl");
+    place.write("r/metrics.jsonl", &text[..100]);
+    place.fails("train c.toml --out r", 4, &["r/metrics.jsonl", "--fresh"]);
+    place.write("r/metrics.jsonl", text.replacen("\"kind\"", "\"Kind\"", 1));
+    place.fails("train c.toml --out r", 4, &["r/metrics.jsonl, line 1", "--fresh"]);
+    std::fs::remove_file(place.path("r/metrics.jsonl")).unwrap();
+    let ended = place.run("train c.toml --out r");
+    assert!(ended.code == 0 && ended.err.contains("metrics.jsonl is gone"), "{}", ended.err);
+}

@@ -1,0 +1,136 @@
+//! Training for long, and again and again, takes no more and more of anything. `ACCRUE_LEAKS=20000` goes on for so many windows.
+
+mod common;
+
+use accrue::data::Batch;
+use accrue::gpu::{Choice, Counts, Gpu};
+use accrue::nn::Model;
+use accrue::optim::{Adam, Clip};
+use accrue::plan::Passes;
+use accrue::train::{Settings, Trainer};
+use accrue::wgpu;
+use common::Numbers;
+
+/// Windows of one loop in a plain `cargo test`.
+const WINDOWS: usize = 600;
+
+fn windows() -> usize {
+    std::env::var("ACCRUE_LEAKS").map_or(WINDOWS, |text| text.parse().expect("ACCRUE_LEAKS is a number of windows"))
+}
+
+struct Data {
+    x: Vec<f32>,
+    y: Vec<f32>,
+}
+
+impl Data {
+    fn new() -> Data {
+        let mut numbers = Numbers::new(5);
+        Data { x: numbers.floats(64 * 4), y: numbers.floats(64 * 2) }
+    }
+
+    fn batch(&self) -> Batch<'_> {
+        Batch::values(&self.x, &self.y)
+    }
+}
+
+fn trainer(gpu: &Gpu, kernels: Passes) -> Trainer {
+    let model = Model::new(4, &[8.into(), "relu".into(), 2.into()], "mse").unwrap();
+    let clip = Clip { norm: Some(1.0), value: None };
+    let kernels = Some(kernels);
+    let adam = Box::new(Adam::default());
+    let settings = Settings { micro_batch: 32, optimizer: adam, lr: 1e-4, clip, kernels, ..Settings::default() };
+    Trainer::new(gpu, &model, settings).unwrap()
+}
+
+/// Windows of two micro-batches, `windows` times, of which as many go into one submission as fit.
+fn train(trainer: &mut Trainer, windows: usize) {
+    let samples: Vec<u32> = (0..64).collect();
+    let mut made = 0;
+    for _ in 0..windows {
+        trainer.schedule_window(&samples).unwrap();
+        if !trainer.has_room(64) {
+            trainer.submit().unwrap();
+            made += trainer.finished().unwrap().iter().filter(|update| update.made).count();
+        }
+    }
+    made += trainer.finish().unwrap().iter().filter(|update| update.made).count();
+    assert_eq!(made, windows);
+}
+
+/// What must not grow.
+fn made(counts: Counts) -> (u64, u64, u64, u64) {
+    (counts.buffers, counts.bytes, counts.bind_groups, counts.pipelines)
+}
+
+/// Bytes of memory that the process has, where the system says so.
+fn resident() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    Some(4096 * text.split_whitespace().nth(1)?.parse::<u64>().ok()?)
+}
+
+/// Bytes that the driver was asked for and has not been given back.
+fn held(gpu: &Gpu) -> Option<u64> {
+    gpu.device().poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    gpu.device().generate_allocator_report().map(|report| report.total_allocated_bytes)
+}
+
+/// As many submissions as training makes, of nothing at all.
+fn empty_loop(gpu: &Gpu, submissions: u64) {
+    for _ in 0..submissions {
+        let encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        gpu.queue().submit([encoder.finish()]);
+        gpu.device().poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    }
+}
+
+#[test]
+fn thousands_of_windows_make_nothing_new_and_take_no_more_memory_than_an_empty_loop() {
+    let windows = windows();
+    for kernels in [Passes::Windows, Passes::Fused, Passes::Ops] {
+        let gpu = Gpu::new(&Choice::default()).unwrap();
+        let mut trainer = trainer(&gpu, kernels);
+        trainer.attach(&Data::new().batch()).unwrap();
+        train(&mut trainer, windows / 4 + 200);
+        let (before, memory, bytes) = (gpu.counts(), resident(), held(&gpu));
+        train(&mut trainer, windows);
+        assert_eq!(made(before), made(gpu.counts()), "{kernels}");
+        assert_eq!(bytes, held(&gpu), "{kernels}");
+        let grown = |from: Option<u64>| resident().zip(from).map(|(now, from)| now as i64 - from as i64);
+        let (grown_by, submissions) = (grown(memory), gpu.counts().submits - before.submits);
+        let memory = resident();
+        empty_loop(&gpu, submissions);
+        let empty = grown(memory);
+        println!(
+            "{kernels}: {windows} windows in {submissions} submissions: {grown_by:?} bytes, an empty loop {empty:?}"
+        );
+        let (Some(grown), Some(empty)) = (grown_by, empty) else { continue };
+        // What Mesa's driver keeps of each submission is in both.
+        assert!(grown - empty.max(0) < (1 << 20) + windows as i64 * 100, "{kernels}: {grown} bytes, {empty} without");
+    }
+}
+
+#[test]
+fn trainers_that_are_dropped_give_everything_back() {
+    let gpu = Gpu::new(&Choice::default()).unwrap();
+    let data = Data::new();
+    let cycle = |kernels: Passes| {
+        let mut trainer = trainer(&gpu, kernels);
+        trainer.attach(&data.batch()).unwrap();
+        train(&mut trainer, 3);
+        trainer.predict(&data.x).unwrap();
+        // One is dropped with work on its way, and with a window open.
+        trainer.schedule(&[1, 2, 3], false).unwrap();
+        trainer.submit().unwrap();
+    };
+    let all = [Passes::Windows, Passes::Fused, Passes::Ops];
+    all.into_iter().for_each(cycle);
+    let (bytes, memory, pipelines) = (held(&gpu), resident(), gpu.counts().pipelines);
+    for at in 0..200 {
+        cycle(all[at % 3]);
+        assert_eq!((held(&gpu), gpu.counts().pipelines), (bytes, pipelines), "after {} trainers", at + 1);
+    }
+    let grown = resident().zip(memory).map(|(now, from)| now as i64 - from as i64);
+    println!("200 trainers: {grown:?} bytes");
+    assert!(grown.is_none_or(|grown| grown < 16 << 20), "{grown:?} bytes more after 200 trainers");
+}
