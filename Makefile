@@ -48,6 +48,7 @@ test: ## run every test
 soak: ## run the tests that take minutes or gigabytes, and thousands of random cases
 	ACCRUE_CASES=$${ACCRUE_CASES:-5000} $(CARGO) test $(CARGO_FLAGS) --test partitions
 	$(CARGO) test $(CARGO_FLAGS) --test planner -- --ignored --nocapture
+	$(CARGO) test $(CARGO_FLAGS) --test soak -- --ignored --nocapture
 
 # Tests in which the kernels are chosen by shape and adapter; the property test draws its own.
 BITS := --test laws --test golden --test clocks --test sequence --test verify --test units --test host
@@ -60,7 +61,7 @@ variants: ## run the tests of bits and laws with every kind of kernel in turn
 		ACCRUE_LANES=32 ACCRUE_KERNELS=$$kernels $(CARGO) test $(CARGO_FLAGS) $(BITS) || exit 1; \
 	done
 	for tiles in small tall flat plain shared shared_narrow shared_flat wg32 wg64 wg128; do \
-		ACCRUE_KERNELS=ops ACCRUE_TILES=$$tiles $(CARGO) test $(CARGO_FLAGS) --test laws --test golden || exit 1; \
+		ACCRUE_KERNELS=ops ACCRUE_TILES=$$tiles $(CARGO) test $(CARGO_FLAGS) --test laws --test golden --test watchdog || exit 1; \
 	done
 
 lint: ## format, clippy and docs, warnings as errors

@@ -7,7 +7,8 @@
 struct Dims {
     @align(16) record_stride: u32,  // from one record to the next, in floats
     weight_at: u32,      // where a record's weight is
-    first: u32,          // the vec4 with which closing begins
+    first: u32,          // the vec4 with which closing or checking begins
+    apart: u32,          // from one vec4 that an invocation checks to the next
 }
 
 @group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
@@ -43,10 +44,10 @@ fn mark() { stats.marks += 1u; }
 
 @compute @workgroup_size(64)
 fn check(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let all = groups.x * groups.y * 64u;
-    var size = vec4(0u);
-    for (var at = id.x + id.y * groups.x * 64u; at < arrayLength(&gradients); at += all) {
-        size = max(size, size4(gradients[at]));
+    size = dims[id.z];
+    var most = vec4(0u);
+    for (var at = size.first + id.x + id.y * groups.x * 64u; at < arrayLength(&gradients); at += size.apart) {
+        most = max(most, size4(gradients[at]));
     }
-    if !finite4(size) { atomicStore(&stats.unfit, 1u); }
+    if !finite4(most) { atomicStore(&stats.unfit, 1u); }
 }

@@ -5,6 +5,8 @@
 pub enum Kind {
     /// Products that make rows.
     Rows,
+    /// Products that make rows on the way back.
+    Back,
     /// Products that are summed over rows.
     Sums,
     /// A single workgroup that does everything.
@@ -16,13 +18,13 @@ pub enum Kind {
 
 impl Kind {
     /// How many there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 5;
 
     /// Operations, and bytes, of a second of [`Cost::seconds`]: about those of two cores of a CPU.
     fn speed(self) -> (f64, f64) {
         match self {
             Kind::Rows => (20e9, 10e9),
-            Kind::Sums => (10e9, 5e9),
+            Kind::Back | Kind::Sums => (10e9, 5e9),
             Kind::Windows => (5e9, 5e9),
             Kind::Moves => (1e9, 3e9),
         }

@@ -59,6 +59,7 @@ impl Step {
             _ if self.cost.flops_per_row == 0 => Kind::Moves,
             Grid::Group => Kind::Windows,
             Grid::Fixed { .. } | Grid::Line(_) => Kind::Sums,
+            Grid::Tiles { .. } | Grid::Rows if self.entry == "backward_input" => Kind::Back,
             Grid::Tiles { .. } | Grid::Rows => Kind::Rows,
         }
     }

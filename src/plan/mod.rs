@@ -263,7 +263,12 @@ fn gather(record: &Record) -> Step {
 fn sum(record: &Record, loss: Tensor) -> Step {
     Step::new("window loss", &WINDOW, "sum", Grid::Group)
         .loops(64, 2)
-        .dims(&[("record_stride", record.stride as u32), ("weight_at", record.weight_at as u32), ("first", 0)])
+        .dims(&[
+            ("record_stride", record.stride as u32),
+            ("weight_at", record.weight_at as u32),
+            ("first", 0),
+            ("apart", 0),
+        ])
         .bind("row_loss", Place::Value(loss))
         .bind("record", Place::Record)
         .bind("stats", Place::Stats)
@@ -275,7 +280,7 @@ fn close(all: Span) -> Step {
         .bind("stats", Place::Stats)
         .bind("gradients", Place::Gradients(all))
         .bind("open_gradients", Place::OpenGradients(all))
-        .dims(&[("record_stride", 0), ("weight_at", 0)])
+        .dims(&[("record_stride", 0), ("weight_at", 0), ("apart", 0)])
         .moves(0, 3 * all.floats())
         .in_parts("first", 1)
 }
@@ -288,7 +293,9 @@ fn check(all: Span) -> Step {
         .loops(u64::from(LOOKS) + 1, 0)
         .bind("stats", Place::Stats)
         .bind("gradients", Place::Gradients(all))
+        .dims(&[("record_stride", 0), ("weight_at", 0), ("apart", all.len.div_ceil(LOOKS))])
         .moves(0, all.floats())
+        .in_parts("first", 1)
 }
 
 /// Whether a tensor's value lies in the records rather than in memory of its own.

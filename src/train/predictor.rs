@@ -205,11 +205,10 @@ fn forward_slice(
         pace.note(&load, took);
         pace.learn(&load, if alone { took } else { 0.0 }, took);
         alone = true;
-        if let Some(landed) = landed {
-            let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&landed);
-            all.extend(landed.chunks(pad4(outputs)).take(count).flat_map(|row| &row[..outputs]));
-            return Ok(());
-        }
+        let Some(landed) = landed else { continue };
+        let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&landed);
+        all.extend(landed.chunks(pad4(outputs)).take(count).flat_map(|row| &row[..outputs]));
+        return Ok(());
     }
 }
 
