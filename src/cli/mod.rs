@@ -17,10 +17,12 @@ mod progress;
 #[cfg(test)]
 mod readme;
 pub mod report;
+mod rows;
 mod run_folder;
 mod session;
 pub mod settings;
 mod summary;
+mod tally;
 mod tune;
 
 use std::process::ExitCode;
