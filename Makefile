@@ -47,6 +47,7 @@ test: ## run every test
 
 soak: ## run the tests that take minutes or gigabytes, and thousands of random cases
 	ACCRUE_CASES=$${ACCRUE_CASES:-5000} $(CARGO) test $(CARGO_FLAGS) --test partitions
+	ACCRUE_CASES=$${ACCRUE_CASES:-100000} $(CARGO) test $(CARGO_FLAGS) --test hostile
 	$(CARGO) test $(CARGO_FLAGS) --test planner -- --ignored --nocapture
 
 # The targets are those of tests/hostile/targets.rs. What libFuzzer finds goes to fuzz/artifacts; once it is mended, move it to

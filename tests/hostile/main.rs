@@ -8,8 +8,10 @@ use std::path::Path;
 use accrue::data::shuffle::{Purpose, stream};
 use rand::Rng;
 
-/// Mutations of each file.
-const MUTATIONS: u64 = 2000;
+/// Mutations of each file: some thousand, or as many as `ACCRUE_CASES` says.
+fn mutations() -> u64 {
+    std::env::var("ACCRUE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000)
+}
 
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
@@ -49,7 +51,7 @@ fn run(target: &str) {
     assert!(files.len() > 1, "{target} has a corpus");
     for (name, bytes) in files {
         check(&bytes);
-        for case in 0..MUTATIONS {
+        for case in 0..mutations() {
             let mutation = mutated(&bytes, &mut stream(case, Purpose::Shuffle, 0));
             if std::panic::catch_unwind(|| check(&mutation)).is_err() {
                 panic!("mutation {case} of {name}: {:?}", String::from_utf8_lossy(&mutation));
