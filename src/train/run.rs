@@ -156,7 +156,7 @@ impl Run {
         })
     }
 
-    pub(super) fn to_the_end(
+    pub(super) fn go_to_the_end(
         &mut self,
         trainer: &mut Trainer,
         fit: &Fit,
