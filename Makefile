@@ -45,9 +45,10 @@ test: ## run every test
 	@scripts/ensure-vulkan.sh "$(TARGET_DIR)/debug/accrue"
 	$(CARGO) test $(CARGO_FLAGS)
 
-soak: ## run the tests that take minutes or gigabytes, and thousands of random cases
+soak: ## run the tests that take minutes or gigabytes, thousands of random cases, 100 kills, all faults of a disk
 	ACCRUE_CASES=$${ACCRUE_CASES:-5000} $(CARGO) test $(CARGO_FLAGS) --test partitions
 	$(CARGO) test $(CARGO_FLAGS) --test planner -- --ignored --nocapture
+	ACCRUE_KILLS=$${ACCRUE_KILLS:-100} ACCRUE_FAULTS=all $(CARGO) test $(CARGO_FLAGS) --test cli -- --nocapture killed faults
 
 # Tests in which the kernels are chosen by shape and adapter; the property test draws its own.
 BITS := --test laws --test golden --test clocks --test sequence --test verify --test units --test host
