@@ -45,11 +45,13 @@ test: ## run every test
 	@scripts/ensure-vulkan.sh "$(TARGET_DIR)/debug/accrue"
 	$(CARGO) test $(CARGO_FLAGS)
 
-soak: ## run the tests that take minutes or gigabytes, and thousands of random cases
+soak: ## run the tests that take minutes or gigabytes, thousands of random cases, 100 kills, all faults of a disk
 	ACCRUE_CASES=$${ACCRUE_CASES:-5000} $(CARGO) test $(CARGO_FLAGS) --test partitions
 	ACCRUE_CASES=$${ACCRUE_CASES:-100000} $(CARGO) test $(CARGO_FLAGS) --test hostile
 	$(CARGO) test $(CARGO_FLAGS) --test planner -- --ignored --nocapture
 	$(CARGO) test $(CARGO_FLAGS) --test soak -- --ignored --nocapture
+	ACCRUE_KILLS=$${ACCRUE_KILLS:-100} ACCRUE_FAULTS=all $(CARGO) test $(CARGO_FLAGS) --test cli -- --nocapture killed faults
+	ACCRUE_LEAKS=$${ACCRUE_LEAKS:-20000} $(CARGO) test $(CARGO_FLAGS) --test leaks -- --nocapture
 
 # The targets are those of tests/hostile/targets.rs. What libFuzzer finds goes to fuzz/artifacts; once it is mended, move it to
 # fuzz/corpus/TARGET under a name that says what it is, so that every `cargo test` tries it again.
