@@ -317,7 +317,7 @@ mod tests {
             (b"a", b"a,", 1),
             (b"\"", b"a,b\n", 1),
         ] {
-            let mut read = || {
+            let read = || {
                 let mut rows = Rows::open(endless(start, piece, gigabytes), "x.csv")?;
                 while rows.advance()? {}
                 Ok::<(), Error>(())

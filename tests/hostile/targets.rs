@@ -11,8 +11,11 @@ use accrue::cli::Config;
 use accrue::data::csv::{Chunks, CsvSpec, TargetKind, read, read_features};
 use accrue::nn::{Model, Saved, arrays_from_bytes};
 
+/// What is done with the bytes of one kind of file.
+pub type Target = fn(&[u8]);
+
 /// Every target by the name of its folder in `fuzz/corpus`.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[("config", config), ("csv", csv), ("model", model), ("weights", weights)];
+pub const TARGETS: &[(&str, Target)] = &[("config", config), ("csv", csv), ("model", model), ("weights", weights)];
 
 /// What was made of the bytes, after a look at the error if they were refused.
 fn judged<T>(result: Result<T>) -> Option<T> {
