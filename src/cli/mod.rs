@@ -23,7 +23,6 @@ mod run_folder;
 mod session;
 pub mod settings;
 mod summary;
-mod tally;
 mod training;
 mod tune;
 

@@ -280,6 +280,17 @@ impl Gpu {
         }
     }
 
+    /// Waits until a submission is done, but no longer than for this time: whether it is done.
+    pub(crate) fn wait_for(&self, submission: &wgpu::SubmissionIndex, time: Duration) -> Result<bool> {
+        self.inner.counters.waits.fetch_add(1, Ordering::Relaxed);
+        let poll = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(time) };
+        match self.inner.device.poll(poll) {
+            Ok(_) => Ok(true),
+            Err(wgpu::PollError::Timeout) => Ok(false),
+            Err(error) => Err(Error::DeviceLost(format!("work was not done ({error})"))),
+        }
+    }
+
     /// Lets callbacks of finished work run, without waiting.
     pub(crate) fn poll(&self) {
         // Poll never times out, and a lost device shows in the results that it did not deliver.

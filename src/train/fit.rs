@@ -150,6 +150,7 @@ impl Trainer {
     /// Outputs (rows, outputs) of the model as it is now, for features (rows, features). The open window is not touched.
     pub fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>> {
         self.caught_up()?;
+        self.land_ahead()?;
         let begin = Instant::now();
         let outputs = forward(&self.program, &mut self.pace, features, self.model.inputs, self.model.outputs());
         let outputs = self.noticed(outputs)?;

@@ -14,9 +14,11 @@ mod run;
 mod settings;
 mod state;
 mod submission;
+mod tally;
 mod trainer;
 mod trial;
 pub mod verify;
+mod within;
 mod work;
 
 pub use auto::{build, choose_micro_batch, fastest, fixed_micro_batch, plan_training};

@@ -135,6 +135,7 @@ impl Trainer {
         let gpu = self.program.gpu();
         make_room(gpu, &mut self.running, &mut self.pace)?;
         let submission = hand_in(gpu, self.profiler.as_mut(), encoder)?;
+        self.latest = Some((submission.clone(), Instant::now()));
         run(gpu, &mut self.running, &mut self.pace, load, submission)
     }
 

@@ -2,13 +2,13 @@
 
 use std::mem::offset_of;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::pace::{Pace, SUBMISSION, whole_rows};
 use super::parts::{Job, dispatches, encode_some, encoder};
 use super::trainer::Trainer;
 use super::work::Clock;
-use crate::gpu::{Gpu, encode};
+use crate::gpu::{Gpu, Ring, encode};
 use crate::graph::pad4;
 use crate::nn::{Arrays, Model};
 use crate::ops::{Place, Span};
@@ -87,7 +87,7 @@ impl Predictor {
     /// # Errors
     /// [`Error::Shape`] when there are more rows than were planned.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<()> {
-        encode_forward(&self.program, encoder, rows).map(drop)
+        encode_forward(&self.program, encoder, rows)
     }
 
     /// Outputs (rows, outputs) for features (rows, features), however many rows there are.
@@ -115,18 +115,17 @@ fn plan(gpu: &Gpu, model: &Model, rows: usize) -> Result<Plan> {
     Plan::inference(&network.graph, network.output, rows, &Kernels::of(gpu, None))
 }
 
-/// Returns the pass's number, and the byte of the clocks at which its [`Clock`] lies.
-fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<(u32, u32)> {
+fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<()> {
     let most = program.plan.micro_batch;
     if rows == 0 || rows > most {
         let message = format!("{rows} rows; this model was planned for 1 to {most}");
         return Err(Error::Shape { op: "forward", message });
     }
-    let (number, at) = write_clock(program, rows);
+    let (_, at) = write_clock(program, rows);
     let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue.forward"), timestamp_writes: None };
     let mut pass = encoder.begin_compute_pass(&descriptor);
     encode(program.gpu(), &mut pass, &program.forward, rows as u32, at, None);
-    Ok((number, at))
+    Ok(())
 }
 
 /// The number of a forward pass, and the byte of a slot of its own for each of many that a host may encode before it
@@ -209,6 +208,56 @@ fn forward_slice(
         let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&landed);
         all.extend(landed.chunks(pad4(outputs)).take(count).flat_map(|row| &row[..outputs]));
         return Ok(());
+    }
+}
+
+/// Rows that were handed over, and whose outputs will come.
+pub(super) struct Ahead {
+    ring: Ring<u32>,
+    rows: usize,
+    number: u32,
+}
+
+impl Ahead {
+    /// Hands over as many of some rows as take the GPU about so long.
+    pub fn begin(
+        program: &Program,
+        pace: &mut Pace,
+        (features, columns, outputs): (&[f32], usize, usize),
+        time: Duration,
+    ) -> Result<(Ahead, wgpu::SubmissionIndex)> {
+        let (gpu, rates) = (program.gpu(), pace.rates());
+        let within = rates.rows_within(&program.forward, time.as_secs_f64()).min(rates.rows(&program.forward));
+        let rows = whole_rows(within, program.plan.micro_batch, true).min(features.len() / columns);
+        let (input, _) = program.at(Place::Record)?;
+        let (output, range) = program.at(Place::Value(program.plan.output))?;
+        let (staging, proof) = program.output_staging();
+        let records = records(&features[..rows * columns], columns, program.plan.record.stride);
+        gpu.write(input, 0, bytemuck::cast_slice(&records));
+        let (number, at) = write_clock(program, rows);
+        let jobs = [Job { list: &program.forward, rows: rows as u32, clock: at }];
+        let mut encoder = encoder(gpu);
+        let mut work = dispatches(&jobs, rates).peekable();
+        let load = encode_some(gpu, &mut encoder, &mut work, (rates, f64::INFINITY), None);
+        encoder.copy_buffer_to_buffer(output, range.start, staging, 0, 4 * (rows * pad4(outputs)) as u64);
+        let link = u64::from(at) + offset_of!(Clock, link) as u64;
+        encoder.copy_buffer_to_buffer(program.clocks(), link, staging, proof, 4);
+        let submission = gpu.submit(encoder.finish())?;
+        pace.sent(load, false);
+        let mut ring = Ring::new(vec![staging.clone()], 0);
+        ring.sent(Some(submission.clone()), number);
+        Ok((Ahead { ring, rows, number }, submission))
+    }
+
+    /// Their outputs, (rows, outputs).
+    pub fn take(mut self, program: &Program, outputs: usize) -> Result<Vec<f32>> {
+        let (_, proof) = program.output_staging();
+        let landed = self.ring.receive(program.gpu(), true)?.map(|(_, bytes)| bytes).unwrap_or_default();
+        if landed.get(proof as usize..proof as usize + 4) != Some(&self.number.to_le_bytes()) {
+            return Err(Error::DeviceLost("a forward pass was submitted but never done".to_owned()));
+        }
+        let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&landed[..4 * self.rows * pad4(outputs)]);
+        Ok(landed.chunks(pad4(outputs)).flat_map(|row| &row[..outputs]).copied().collect())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::{ControlFlow, Range};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,7 @@ use super::fit::{Event, Fit, OnNonFinite, Outcome};
 use super::metrics::Evaluation;
 use super::settings::Update;
 use super::trainer::Trainer;
+use super::within::Validation;
 use crate::plan::CLOCKS;
 use crate::window::{Order, Window, Windows};
 use crate::{Error, NotFinite, Result};
@@ -36,12 +38,13 @@ pub struct Run {
     /// Micro-batches and updates that the next submission takes at most: ever more, so that the first ones tell how long they take.
     most: usize,
     /// The windows whose updates are on their way.
-    expected: VecDeque<Window>,
+    pub(super) expected: VecDeque<Window>,
     /// An epoch whose last update was made, but which has not been told yet.
-    ended: Option<(u32, u64)>,
+    pub(super) ended: Option<(u32, u64)>,
     epoch: Sums,
-    stopped: bool,
+    pub(super) stopped: bool,
     pause: Option<u64>,
+    pub(super) validation: Option<Validation>,
     pub(super) samples: Vec<u32>,
 }
 
@@ -116,6 +119,7 @@ impl Run {
             epoch: position.epoch,
             stopped: false,
             pause: None,
+            validation: None,
             samples: Vec::new(),
         })
     }
@@ -137,7 +141,7 @@ impl Run {
         mut on_event: impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Option<Outcome>> {
         self.stopped = false;
-        let more = self.fill(trainer, fit);
+        let more = self.fill(trainer, fit, None);
         // What the run sets for its windows counts for them alone.
         (trainer.hold, trainer.lr_factor) = (false, 1.0);
         let more = more?;
@@ -184,6 +188,9 @@ impl Run {
         let updates = trainer.finish()?;
         self.report(trainer, updates, fit, &mut on_event)?;
         if let (Some(_), Some(validation)) = (self.ended, &fit.validation) {
+            self.validation = None;
+            trainer.land_ahead()?;
+            trainer.came = None;
             let evaluation = trainer.evaluate(validation, fit.unit)?;
             self.end_epoch(Some(evaluation), &mut on_event);
         }
@@ -205,17 +212,18 @@ impl Run {
         Position { updates, window_at, rows, epoch: self.epoch }
     }
 
-    /// Schedules what one submission takes; false when nothing is left.
-    fn fill(&mut self, trainer: &mut Trainer, fit: &Fit) -> Result<bool> {
+    /// Schedules what one submission takes, in this time if one is given; false when nothing is left.
+    pub(super) fn fill(&mut self, trainer: &mut Trainer, fit: &Fit, time: Option<Duration>) -> Result<bool> {
         loop {
             let Some((window, at)) = self.open.take().or_else(|| self.windows.next().map(|w| (w, w.start))) else {
                 return Ok(false);
             };
             self.open = Some((window, at));
             let end = window.start + u64::from(window.rows);
-            let stop = at + trainer.slice((end - at) as usize, self.resident) as u64;
+            let most = time.map_or(usize::MAX, |time| trainer.rows_within(time));
+            let stop = at + trainer.slice((end - at) as usize, self.resident).min(most) as u64;
             let full = !trainer.has_room((stop - at) as usize) || trainer.profile_is_full();
-            if full || trainer.is_enough() || trainer.pending.len() >= self.most {
+            if full || trainer.is_enough(time) || trainer.pending.len() >= self.most {
                 return Ok(true);
             }
             // Windows that are on their way when one turns out not to be finite change nothing any more.
@@ -265,7 +273,7 @@ impl Run {
     }
 
     /// Tells updates that were made.
-    fn report(
+    pub(super) fn report(
         &mut self,
         trainer: &mut Trainer,
         updates: Vec<Update>,
@@ -292,7 +300,11 @@ impl Run {
         Ok(())
     }
 
-    fn end_epoch(&mut self, validation: Option<Evaluation>, on_event: &mut impl FnMut(Event) -> ControlFlow<()>) {
+    pub(super) fn end_epoch(
+        &mut self,
+        validation: Option<Evaluation>,
+        on_event: &mut impl FnMut(Event) -> ControlFlow<()>,
+    ) {
         let Some((epoch, update)) = self.ended.take() else { return };
         let Sums { loss, weight } = std::mem::take(&mut self.epoch);
         let event = Event::Epoch { epoch, update, train_loss: loss / weight, validation };

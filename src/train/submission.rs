@@ -1,5 +1,7 @@
 //! How scheduled work gets to the GPU, in our encoder or a host's, and how its results come back.
 
+use std::time::Instant;
+
 use super::faults::Sent;
 use super::parts::{hand_in, watch};
 use super::settings::Update;
@@ -34,6 +36,7 @@ impl Trainer {
             self.ring.copy(&mut encoder, stats);
             let submission = hand_in(self.program.gpu(), self.profiler.as_mut(), encoder)?;
             watch(self.program.gpu(), &mut self.pace, load, &submission, true)?;
+            self.latest = Some((submission.clone(), Instant::now()));
             self.ring.sent(Some(submission), self.sent());
             self.running.clear();
         }

@@ -1,9 +1,11 @@
 //! A trainer: micro-batches in, updates out, results back when they are ready.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use super::faults::{Faults, Sent};
 use super::pace::{ENOUGH, Load, Pace};
+use super::predictor::Ahead;
 use super::settings::{Settings, Update};
 use super::work::{Clock, Item, Work};
 use crate::data::Batch;
@@ -60,6 +62,11 @@ pub struct Trainer {
     pub(super) faults: Faults,
     pub(super) encoded_load: Load,
     pub(super) pace: Pace,
+    /// What was submitted last, and when.
+    pub(super) latest: Option<(wgpu::SubmissionIndex, Instant)>,
+    /// Outputs that will come, or that came and were not taken yet.
+    pub(super) ahead: Option<Ahead>,
+    pub(super) came: Option<Vec<f32>>,
     pub(super) profiler: Option<Profiler>,
 }
 
@@ -110,6 +117,9 @@ impl Trainer {
             faults: Faults::default(),
             encoded_load: Load::default(),
             pace: Pace::default(),
+            latest: None,
+            ahead: None,
+            came: None,
             profiler: None,
         };
         trainer.set_parameters(&start)?;
@@ -282,7 +292,7 @@ impl Trainer {
         let mut left = samples;
         while !left.is_empty() {
             let (micro_batch, rest) = left.split_at(self.slice(left.len(), true));
-            if self.is_enough() || !self.has_room(micro_batch.len()) {
+            if self.is_enough(None) || !self.has_room(micro_batch.len()) {
                 self.submit()?;
             }
             self.schedule(micro_batch, rest.is_empty())?;
@@ -320,9 +330,10 @@ impl Trainer {
         self.pending.has_room(self.slices(samples), samples, SAMPLES.max(self.plan().micro_batch))
     }
 
-    /// Whether so much is scheduled that it is worth a submission.
-    pub(super) fn is_enough(&self) -> bool {
-        self.pending.seconds >= ENOUGH
+    /// Whether so much is scheduled that it is worth a submission, or takes this time if one is given.
+    pub(super) fn is_enough(&self, time: Option<Duration>) -> bool {
+        let most = time.map_or(ENOUGH, |time| time.as_secs_f64().min(ENOUGH));
+        !self.pending.is_empty() && self.pending.seconds >= most
     }
 
     fn check_cut(&self, rows: usize, last: bool) -> Result<()> {

@@ -7,9 +7,9 @@ use crate::cli::prepare::unit;
 use crate::cli::progress::{metric, print};
 use crate::cli::rows::{self, ModelRows};
 use crate::cli::run_folder::RunFolder;
-use crate::cli::tally::Tally;
 use crate::data::csv::{Chunks, CsvSpec, TargetKind};
 use crate::nn::{Saved, TargetNames};
+use crate::train::metrics::Tally;
 
 /// Measures a saved model on a CSV file. The result is printed also with `--quiet`: it is what was asked for. However many
 /// rows there are, it takes the memory of some.
@@ -20,14 +20,14 @@ pub fn eval(arguments: &Eval) -> Result<(), Stop> {
     let mut rows = ModelRows::new(&saved, Chunks::open(rows::open(&arguments.data)?, &place, &spec)?)?;
     let gpu = open(&arguments.common)?;
     let predictor = predictor(&gpu, &saved, rows.data.rows())?;
-    let mut tally = Tally::new(&saved.model, unit(&saved));
+    let mut tally = Tally::default();
     loop {
-        tally.add(&predictor.predict(&rows.data.features.values)?, &rows.data)?;
+        tally.add(&saved.model, &predictor.predict(&rows.data.features.values)?, &rows.data.batch())?;
         if !rows.advance()? {
             break;
         }
     }
-    let evaluation = tally.finish();
+    let evaluation = tally.finish(unit(&saved));
     let mut text = format!("rows {}\nloss {:.6}\n", rows.so_far(), evaluation.loss);
     for (name, value) in &evaluation.metrics {
         text += &format!("{name} {}\n", metric(name, *value));

@@ -1,0 +1,152 @@
+//! Loss and metrics of rows that come some at a time.
+
+use super::metrics::{Evaluation, class_of};
+use crate::data::records::Format;
+use crate::data::{Batch, Target};
+use crate::nn::Model;
+use crate::ops;
+use crate::twin::Matrix;
+use crate::{Error, Result};
+
+/// What is known of the rows so far: loss and metrics on the CPU in f64, over rows in order.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    weight: f64,
+    loss: f64,
+    /// The weight of the rows whose class was found.
+    right: f64,
+    /// One for each target that is a number.
+    moments: Vec<Moments>,
+}
+
+/// Sums over the rows of one target.
+#[derive(Clone, Debug, Default)]
+struct Moments {
+    mean: f64,
+    /// Σ w (t - mean)²
+    spread: f64,
+    /// Σ w (y - t)²
+    error: f64,
+}
+
+impl Tally {
+    /// Takes in a model's outputs for some rows.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when they do not fit each other.
+    pub fn add(&mut self, model: &Model, outputs: &[f32], batch: &Batch) -> Result<()> {
+        let (rows, columns) = (Format::of(model).check(batch)?, model.outputs());
+        if outputs.len() != rows * columns {
+            let message = format!("{} outputs for {rows} rows of {columns}", outputs.len());
+            return Err(Error::Shape { op: "evaluate", message });
+        }
+        let op = ops::find(&model.loss).ok_or_else(|| Error::Internal(format!("loss {} is unknown", model.loss)))?;
+        let y = Matrix::from_f32(rows, columns, outputs);
+        let t = targets(model, batch, rows);
+        let losses = op.twin_forward(&[&y, &t]);
+        for row in 0..rows {
+            let weight = batch.weights.map_or(1.0, |weights| f64::from(weights[row]));
+            // A row of weight 0 leaves no trace, whatever its value is.
+            if weight == 0.0 {
+                continue;
+            }
+            self.weight += weight;
+            self.loss += weight * losses.at(row, 0);
+            match batch.targets {
+                Target::Classes(labels) => {
+                    let found = class_of(&outputs[row * columns..][..columns]);
+                    self.right += weight * f64::from(u8::from(found == labels[row] as usize));
+                }
+                Target::Values(_) => self.add_numbers(row, weight, &y, &t),
+            }
+        }
+        Ok(())
+    }
+
+    /// The mean moves along with the rows, as by Welford, so that one pass is enough.
+    fn add_numbers(&mut self, row: usize, weight: f64, y: &Matrix, t: &Matrix) {
+        self.moments.resize(t.columns, Moments::default());
+        for (column, Moments { mean, spread, error }) in self.moments.iter_mut().enumerate() {
+            let value = t.at(row, column);
+            let away = value - *mean;
+            *mean += away * (weight / self.weight);
+            *spread += weight * away * (value - *mean);
+            *error += weight * (y.at(row, column) - value).powi(2);
+        }
+    }
+
+    /// Loss and metrics of all rows. For numbers, `unit` gives for each output the size of its unit in the target's own.
+    pub fn finish(&self, unit: Option<&[f64]>) -> Evaluation {
+        let Tally { weight, loss, right, moments } = self;
+        let metrics = if moments.is_empty() {
+            vec![("accuracy", right / weight)]
+        } else {
+            let (mut squares, mut r2) = (0.0, 0.0);
+            for (column, Moments { spread, error, .. }) in moments.iter().enumerate() {
+                let size = unit.map_or(1.0, |unit| unit[column]);
+                squares += size * size * error / weight;
+                // A target that never changes can only be hit or missed.
+                r2 += if *spread > 0.0 { 1.0 - error / spread } else { f64::from(u8::from(*error == 0.0)) };
+            }
+            let columns = moments.len() as f64;
+            vec![("rmse", (squares / columns).sqrt()), ("r2", r2 / columns)]
+        };
+        Evaluation { loss: loss / weight, metrics }
+    }
+}
+
+fn targets(model: &Model, batch: &Batch, rows: usize) -> Matrix {
+    let values = match batch.targets {
+        Target::Values(values) => values.iter().map(|&v| f64::from(v)).collect(),
+        Target::Classes(labels) => labels.iter().map(|&l| f64::from(l)).collect(),
+    };
+    Matrix { rows, columns: model.targets(), values }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::metrics::evaluate;
+
+    #[test]
+    fn rows_in_parts_are_worth_what_they_are_together() {
+        const ROWS: usize = 30;
+        let number = |at: usize| ((at * 37 % 101) as f32 - 50.0) / 13.0;
+        for (loss, outputs) in [("mse", 2), ("huber", 2), ("cross_entropy", 3), ("bce", 1)] {
+            let model = Model::new(1, &[outputs.into()], loss).unwrap();
+            let values: Vec<f32> = (0..ROWS * outputs).map(|at| number(at + 7)).collect();
+            let labels: Vec<u32> = (0..ROWS).map(|at| (at * at % outputs.max(2)) as u32).collect();
+            let weights: Vec<f32> = (0..ROWS).map(|at| (at % 4) as f32 / 3.0).collect();
+            let features = vec![0.0; ROWS];
+            let found: Vec<f32> = (0..ROWS * outputs).map(number).collect();
+            let rows = |rows: std::ops::Range<usize>| {
+                let targets = match loss {
+                    "mse" | "huber" => Target::Values(&values[rows.start * outputs..rows.end * outputs]),
+                    _ => Target::Classes(&labels[rows.clone()]),
+                };
+                Batch { features: &features[rows.clone()], targets, weights: Some(&weights[rows]) }
+            };
+            let unit = vec![2.5; outputs];
+            let mut tally = Tally::default();
+            for part in [0..1, 1..5, 5..ROWS] {
+                tally.add(&model, &found[part.start * outputs..part.end * outputs], &rows(part)).unwrap();
+            }
+            let whole = evaluate(&model, &found, &rows(0..ROWS), Some(&unit)).unwrap();
+            assert_eq!(tally.finish(Some(&unit)), whole, "{loss}");
+        }
+    }
+
+    #[test]
+    fn metrics_of_numbers_are_those_of_the_textbook() {
+        let model = Model::new(1, &[2.into()], "mse").unwrap();
+        // The second target never changes, and is missed.
+        let (y, t) = ([1.0, 0.0, 2.0, 0.0, 2.0, 0.0], [0.0, 3.0, 2.0, 3.0, 4.0, 3.0]);
+        let batch = Batch { features: &[0.0; 3], targets: Target::Values(&t), weights: Some(&[1.0, 2.0, 1.0]) };
+        let found = evaluate(&model, &y, &batch, Some(&[2.0, 1.0])).unwrap();
+        // Σ w (y - t)² = 1 + 0 + 4 and 4 · 9; Σ w (t - 2)² = 4 + 0 + 4
+        let (rmse, r2) = (((4.0 * 5.0 / 4.0 + 9.0) / 2.0f64).sqrt(), (1.0 - 5.0 / 8.0) / 2.0);
+        assert!((found.metric("rmse").unwrap() - rmse).abs() < 1e-12, "{found:?}");
+        assert!((found.metric("r2").unwrap() - r2).abs() < 1e-12, "{found:?}");
+        assert!((found.loss - (5.0 + 36.0) / 4.0 / 2.0).abs() < 1e-12, "{found:?}");
+    }
+}

@@ -1,0 +1,165 @@
+//! A run that shares its thread and its queue with a host: each call takes the time that it is given.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use super::fit::{Event, Fit, Outcome};
+use super::metrics::Tally;
+use super::predictor::Ahead;
+use super::run::Run;
+use super::trainer::Trainer;
+use crate::data::{Batch, Target};
+use crate::{Error, Result};
+
+/// A validation that goes on over several calls.
+#[derive(Default)]
+pub(super) struct Validation {
+    tally: Tally,
+    /// Rows whose outputs have come.
+    rows: usize,
+}
+
+impl Run {
+    /// As [`Run::advance`], but returns after about `budget`, for a host that has frames to draw: what it hands to the GPU is
+    /// meant to take the GPU no longer than that, and when it does the call comes back without it, and a later one goes on. It
+    /// never waits longer than the budget, and hands nothing over while something of its own is at work. The first
+    /// calls find out how fast the adapter is, and do little.
+    ///
+    /// No bit of the result depends on the budget. Where a window is not finite and ends the run, that is looked into before
+    /// the error comes, however long it takes.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use accrue::train::{Fit, Run, Trainer};
+    /// # fn frame(trainer: &mut Trainer, run: &mut Run, fit: &Fit) -> accrue::Result<()> {
+    /// let outcome = run.advance_within(trainer, fit, Duration::from_millis(4), |event| {
+    ///     println!("{event:?}");
+    ///     std::ops::ControlFlow::Continue(())
+    /// })?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Run::advance`].
+    pub fn advance_within(
+        &mut self,
+        trainer: &mut Trainer,
+        fit: &Fit,
+        budget: Duration,
+        mut on_event: impl FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<Option<Outcome>> {
+        let end = Instant::now() + budget;
+        while trainer.is_through(end)? {
+            // What is done has results, which another thread that polls may still have in its hands.
+            while !self.expected.is_empty() && trainer.receive(true)? {}
+            let updates = trainer.finished()?;
+            self.report(trainer, updates, fit, &mut on_event)?;
+            if std::mem::take(&mut self.stopped) {
+                return Ok(Some(Outcome::Stopped));
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            match &fit.validation {
+                Some(validation) if self.ended.is_some() => {
+                    self.validate_some(trainer, fit, validation, left, &mut on_event)?;
+                    continue;
+                }
+                _ => {}
+            }
+            let more = self.fill(trainer, fit, Some(left));
+            (trainer.hold, trainer.lr_factor) = (false, 1.0);
+            if !more? && trainer.is_idle() && self.expected.is_empty() {
+                return Ok(Some(Outcome::Done));
+            }
+            trainer.submit()?;
+        }
+        Ok(None)
+    }
+
+    /// Takes in the outputs of the rows that were handed over last, or hands some over.
+    fn validate_some(
+        &mut self,
+        trainer: &mut Trainer,
+        fit: &Fit,
+        all: &Batch,
+        time: Duration,
+        on_event: &mut impl FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let rows = all.features.len() / trainer.model.inputs;
+        let state = self.validation.get_or_insert_default();
+        if state.rows == rows {
+            let evaluation = state.tally.finish(fit.unit);
+            self.validation = None;
+            self.end_epoch(Some(evaluation), on_event);
+            return Ok(());
+        }
+        trainer.land_ahead()?;
+        if let Some(outputs) = trainer.came.take() {
+            let now = outputs.len() / trainer.model.outputs();
+            let stretch = state.rows..state.rows + now;
+            state.tally.add(&trainer.model, &outputs, &stretch_of(all, stretch, trainer))?;
+            state.rows += now;
+            return Ok(());
+        }
+        let features = &all.features[state.rows * trainer.model.inputs..];
+        trainer.predict_ahead(features, time)
+    }
+}
+
+/// Some rows of a batch.
+fn stretch_of<'a>(all: &Batch<'a>, rows: std::ops::Range<usize>, trainer: &Trainer) -> Batch<'a> {
+    let (inputs, targets) = (trainer.model.inputs, trainer.model.targets());
+    Batch {
+        features: &all.features[rows.start * inputs..rows.end * inputs],
+        targets: match all.targets {
+            Target::Values(values) => Target::Values(&values[rows.start * targets..rows.end * targets]),
+            Target::Classes(labels) => Target::Classes(&labels[rows.clone()]),
+        },
+        weights: all.weights.map(|weights| &weights[rows]),
+    }
+}
+
+impl Trainer {
+    /// Whether nothing of ours is at work any more, after a wait that ends at `end`.
+    fn is_through(&mut self, end: Instant) -> Result<bool> {
+        self.alive()?;
+        let Some((latest, since)) = self.latest.clone() else { return Ok(true) };
+        let begin = Instant::now();
+        let done = self.gpu().wait_for(&latest, end.saturating_duration_since(begin));
+        if self.noticed(done)? {
+            (self.latest, self.running) = (None, Default::default());
+            self.pace.done_but(0, begin);
+            return Ok(true);
+        }
+        let patience = self.gpu().patience();
+        if since.elapsed() > patience {
+            return self.noticed(Err(Error::DeviceLost(format!("work was not done after {patience:?}"))));
+        }
+        Ok(false)
+    }
+
+    /// Whether nothing is scheduled and nothing at work.
+    fn is_idle(&self) -> bool {
+        self.pending.is_empty() && self.latest.is_none()
+    }
+
+    /// Hands over as many of these rows, (rows, features), as take the GPU about so long.
+    fn predict_ahead(&mut self, features: &[f32], time: Duration) -> Result<()> {
+        let (inputs, outputs) = (self.model.inputs, self.model.outputs());
+        let ahead = Ahead::begin(&self.program, &mut self.pace, (features, inputs, outputs), time);
+        let (ahead, submission) = self.noticed(ahead)?;
+        self.latest = Some((submission, Instant::now()));
+        self.ahead = Some(ahead);
+        Ok(())
+    }
+
+    /// Waits for outputs on their way: what brings them is needed for others.
+    pub(super) fn land_ahead(&mut self) -> Result<()> {
+        let Some(ahead) = self.ahead.take() else { return Ok(()) };
+        let outputs = ahead.take(&self.program, self.model.outputs());
+        self.came = Some(self.noticed(outputs)?);
+        Ok(())
+    }
+}
