@@ -19,7 +19,7 @@ export WGPU_ADAPTER_NAME := $(ADAPTER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build driver demo bench test soak variants lint pytorch goldens check-pytorch clean
+.PHONY: help build driver demo bench test soak fuzz variants lint pytorch goldens check-pytorch clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,10 +45,30 @@ test: ## run every test
 	@scripts/ensure-vulkan.sh "$(TARGET_DIR)/debug/accrue"
 	$(CARGO) test $(CARGO_FLAGS)
 
-soak: ## run the tests that take minutes or gigabytes, and thousands of random cases
+soak: ## run the tests that take minutes or gigabytes, thousands of random cases, 100 kills, all faults of a disk
 	ACCRUE_CASES=$${ACCRUE_CASES:-5000} $(CARGO) test $(CARGO_FLAGS) --test partitions
+	ACCRUE_CASES=$${ACCRUE_CASES:-100000} $(CARGO) test $(CARGO_FLAGS) --test hostile
 	$(CARGO) test $(CARGO_FLAGS) --test planner -- --ignored --nocapture
 	$(CARGO) test $(CARGO_FLAGS) --test soak -- --ignored --nocapture
+	ACCRUE_KILLS=$${ACCRUE_KILLS:-100} ACCRUE_FAULTS=all $(CARGO) test $(CARGO_FLAGS) --test cli -- --nocapture killed faults
+	ACCRUE_LEAKS=$${ACCRUE_LEAKS:-20000} $(CARGO) test $(CARGO_FLAGS) --test leaks -- --nocapture
+
+# The targets are those of tests/hostile/targets.rs. What libFuzzer finds goes to fuzz/artifacts; once it is mended, move it to
+# fuzz/corpus/TARGET under a name that says what it is, so that every `cargo test` tries it again.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= config csv model weights
+# Nothing may take more than this, whatever a file claims; an input of 64 KiB is enough to claim anything.
+FUZZ_LIMITS := -rss_limit_mb=512 -malloc_limit_mb=256 -timeout=5 -max_len=65536
+
+fuzz: ## feed files of strangers to all that reads files, FUZZ_SECONDS=60 for each kind; needs nightly Rust and cargo-fuzz
+	@$(CARGO) +nightly --version >/dev/null 2>&1 || { echo "fuzz: nightly Rust is missing: rustup toolchain install nightly" >&2; exit 1; }
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || { echo "fuzz: cargo-fuzz is missing: cargo install cargo-fuzz" >&2; exit 1; }
+	@mkdir -p fuzz/found
+	for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/found/$$target; \
+		$(CARGO) +nightly fuzz run $$target fuzz/found/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) $(FUZZ_LIMITS) -print_final_stats=1 || exit 1; \
+	done
 
 # Tests in which the kernels are chosen by shape and adapter; the property test draws its own.
 BITS := --test laws --test golden --test clocks --test sequence --test verify --test units --test host

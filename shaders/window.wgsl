@@ -39,6 +39,9 @@ fn close(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) 
     if at < arrayLength(&gradients) { gradients[at] += open_gradients[at]; }
 }
 
+@compute @workgroup_size(1)
+fn mark() { stats.marks += 1u; }
+
 @compute @workgroup_size(64)
 fn check(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     size = dims[id.z];

@@ -2,15 +2,20 @@
 //!
 //! What is written goes to a temporary file in the same folder. That is brought to the disk, renamed over what stood there,
 //! and the folder is brought to the disk too: after a crash or a loss of power the path has the old bytes or the new ones.
-//! A write that fails leaves the old file as it is and takes the temporary one away. Only a process that is killed leaves a
-//! temporary file, hidden, as `.model.safetensors.` and six letters; it may be removed.
+//! A write that fails leaves the old file as it is, unless it is the folder that could not be brought to the disk: then the new
+//! one stands there, whole, but might not after a loss of power. What a process that is killed was writing, or a disk that
+//! fails did not take, stays beside it as a hidden file, as `.model.safetensors.` and six letters; [`tidy`] removes such.
 
-use std::io::{BufWriter, Write};
+use std::fs;
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 use atomic_write_file::AtomicWriteFile;
 
 use crate::{Error, Result};
+
+/// Letters behind the name of a temporary file.
+const LETTERS: usize = 6;
 
 /// A file that is being written; nobody sees it yet.
 pub type File = BufWriter<AtomicWriteFile>;
@@ -29,6 +34,41 @@ pub fn write<T>(path: &Path, fill: impl FnOnce(&mut File) -> Result<T>) -> Resul
 /// Writes these bytes as a file.
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write(path, |file| file.write_all(bytes).map_err(|error| Error::io(path, error)))
+}
+
+/// Makes a folder and those that it is in, so that they are there after a loss of power too.
+pub fn create_folder(path: &Path) -> Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+    fs::create_dir_all(path).map_err(|error| Error::io(path, error))?;
+    missing.into_iter().rev().filter_map(Path::parent).try_for_each(sync_folder)
+}
+
+/// Brings the names of a folder's files to the disk: what is new in it is there after a loss of power too.
+pub fn sync_folder(path: &Path) -> Result<()> {
+    // Elsewhere folders cannot be opened, and file systems see to it.
+    if cfg!(unix) {
+        let here = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        fs::File::open(here).and_then(|folder| folder.sync_all()).map_err(|error| Error::io(here, error))?;
+    }
+    Ok(())
+}
+
+/// Removes from a folder what processes that were killed left of files that they were writing; `wanted` are the names that
+/// these were to have. Nobody may be writing such files.
+pub fn tidy(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|error| Error::io(folder, error))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(|error| Error::io(folder, error))?;
+        let name = entry.file_name();
+        let parts = name.to_str().and_then(|name| name.strip_prefix('.')?.rsplit_once('.'));
+        if parts.is_some_and(|(of, letters)| letters.len() == LETTERS && wanted(of)) {
+            fs::remove_file(entry.path()).map_err(|error| Error::io(&entry.path(), error))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -56,5 +96,29 @@ mod tests {
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "no temporary file is left");
         assert!(matches!(write_bytes(&folder.join("no/file"), b""), Err(Error::Io { .. })));
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let folder = std::env::temp_dir().join(format!("accrue-tidy-{}", std::process::id()));
+        create_folder(&folder.join("inner")).unwrap();
+        let kept = [".lock", ".mine", ".notes.safetensors.abcdef", "model.safetensors", "model.safetensors.abcdef"];
+        for name in kept.iter().chain(&[".model.safetensors.aB3dE9"]) {
+            fs::write(folder.join(name), b"").unwrap();
+        }
+        tidy(&folder, |name| name == "model.safetensors").unwrap();
+        let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort_unstable();
+        let mut kept = [kept.as_slice(), &["inner"]].concat();
+        kept.sort_unstable();
+        assert_eq!(left, kept);
+        // What this looks for is what a process that is killed leaves.
+        let half = AtomicWriteFile::open(folder.join("model.safetensors")).unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), kept.len() + 1);
+        std::mem::forget(half);
+        tidy(&folder, |name| name == "model.safetensors").unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), kept.len());
+        tidy(&folder.join("no"), |_| true).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

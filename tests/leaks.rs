@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::{Mutex, PoisonError};
+
 use accrue::data::Batch;
 use accrue::gpu::{Choice, Counts, Gpu};
 use accrue::nn::Model;
@@ -10,6 +12,9 @@ use accrue::plan::Passes;
 use accrue::train::{Settings, Trainer};
 use accrue::wgpu;
 use common::Numbers;
+
+/// The memory of the process is that of both tests, so one waits for the other.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Windows of one loop in a plain `cargo test`.
 const WINDOWS: usize = 600;
@@ -86,6 +91,7 @@ fn empty_loop(gpu: &Gpu, submissions: u64) {
 
 #[test]
 fn thousands_of_windows_make_nothing_new_and_take_no_more_memory_than_an_empty_loop() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let windows = windows();
     for kernels in [Passes::Windows, Passes::Fused, Passes::Ops] {
         let gpu = Gpu::new(&Choice::default()).unwrap();
@@ -112,6 +118,7 @@ fn thousands_of_windows_make_nothing_new_and_take_no_more_memory_than_an_empty_l
 
 #[test]
 fn trainers_that_are_dropped_give_everything_back() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let gpu = Gpu::new(&Choice::default()).unwrap();
     let data = Data::new();
     let cycle = |kernels: Passes| {

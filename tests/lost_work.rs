@@ -369,3 +369,27 @@ fn a_stalled_queue_is_found_when_patience_ends_and_the_trainer_stays_lost() {
     stays_lost("after the stall", &mut trainer, &task, error);
     usable(&gpu);
 }
+
+#[test]
+fn a_part_of_a_micro_batch_that_is_dropped_is_found_where_a_slow_adapter_gets_each_dispatch_alone() {
+    let gpu = own();
+    for passes in [Passes::Ops, Passes::Fused] {
+        let task = task(passes);
+        let mut dropped = 0;
+        loop {
+            let mut trainer = task.trainer(&gpu, 48, true);
+            trainer.pretend_slow(1e9);
+            let before = gpu.counts().submits;
+            gpu.drop_submission(dropped + 1);
+            let done = micro_steps(&mut trainer, &task, 0).and_then(|()| trainer.finish().map(drop));
+            if gpu.counts().submits - before <= dropped {
+                gpu.drop_submission(0);
+                done.unwrap();
+                break;
+            }
+            assert!(matches!(done, Err(Error::DeviceLost(_))), "{passes}: submission {dropped}: {done:?}");
+            dropped += 1;
+        }
+        assert!(dropped > 10, "{passes}: only {dropped} submissions");
+    }
+}

@@ -213,7 +213,8 @@ fn steps_of(layers: &[Layer], loss: &str, optimizer: &dyn Optimizer, kernels: Ke
     let clip = Clip { norm, value: Some(0.1) };
     let training = Training { loss: network.loss.unwrap(), optimizer, clip, open_blocks: true, kernels };
     let plan = Plan::new(&network.graph, network.output, rows, Some(training)).unwrap();
-    let lists = [plan.gather, plan.forward, plan.loss, plan.gradient, plan.micro_step, plan.windows, plan.close];
+    let lists =
+        [plan.gather, plan.forward, plan.loss, plan.gradient, plan.micro_step, plan.windows, plan.close, plan.mark];
     lists.into_iter().flatten().chain(plan.update).collect()
 }
 

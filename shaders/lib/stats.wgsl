@@ -24,6 +24,7 @@ struct Stats {
     link: atomic<u32>,     // micro-batches and updates that were done, one after the other and without a gap
     unfit: atomic<u32>,    // 1: the window's gradient is not finite
     broken: atomic<u32>,   // the update that would have made a parameter or a moment infinite or not a number; 0: none
+    marks: u32,            // submissions done that bring no results and end where no micro-batch does
     results: array<Result>,
 }
 

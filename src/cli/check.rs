@@ -6,6 +6,7 @@ use std::path::Path;
 use super::config::{Config, Data, Layer, Model, Train, Validation, class_losses};
 use super::keys::{missing, short, unusable};
 use crate::nearest::nearest;
+use crate::nn::MOST_LAYERS;
 use crate::ops::{activations, losses};
 use crate::{Error, Result};
 
@@ -44,7 +45,7 @@ fn data(data: &Data) -> Result<()> {
     {
         return Err(Error::config(
             "data.weight",
-            format!("{weight:?} must be a column of its own; name another or leave it out"),
+            format!("{:?} must be a column of its own; name another or leave it out", short(weight)),
         ));
     }
     match &data.validation {
@@ -59,6 +60,10 @@ fn not_empty(field: &str, path: &Path) -> Result<()> {
 }
 
 fn model(model: &Model) -> Result<()> {
+    if model.layers.len() >= MOST_LAYERS {
+        let message = format!("{} items; give {} at most", model.layers.len(), MOST_LAYERS - 1);
+        return Err(Error::config("model.layers", message));
+    }
     let mut after_width = false;
     for (i, layer) in model.layers.iter().enumerate() {
         match layer {

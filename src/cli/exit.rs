@@ -50,10 +50,17 @@ impl fmt::Display for Stop {
     }
 }
 
-/// Drivers write long reports; here they take one line. What a path or a name may hold moves no cursor.
+/// Drivers write long reports; here they take one line, of which a middle that is too long is left out. What a path or a name
+/// may hold moves no cursor.
 fn one_line(message: &str) -> String {
     let line = message.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
-    line.replace(char::is_control, " ")
+    let line = line.replace(char::is_control, " ");
+    let count = line.chars().count();
+    if count <= 2000 {
+        return line;
+    }
+    let (start, end): (String, String) = (line.chars().take(1500).collect(), line.chars().skip(count - 400).collect());
+    format!("{start} … {end}")
 }
 
 /// clap writes a paragraph about what is wrong, tips, the usage and where there is more; here it is one line.

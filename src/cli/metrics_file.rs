@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::report::{EpochPoint, UpdatePoint};
 use crate::train::{Event, LeftOut};
-use crate::{Error, NotFinite, Result};
+use crate::{Error, NotFinite, Result, durable};
 
 /// The version of the lines' meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -71,6 +71,8 @@ impl MetricsFile {
     /// Begins a file with a line about the run.
     pub fn create(path: &Path, info: &wgpu::AdapterInfo) -> Result<MetricsFile> {
         let file = File::create(path).map_err(|e| Error::io(path, e))?;
+        // A checkpoint that counts its lines must find the file.
+        path.parent().map_or(Ok(()), durable::sync_folder)?;
         let mut metrics = MetricsFile { path: path.to_owned(), file: BufWriter::new(file) };
         metrics.run(info)?;
         Ok(metrics)

@@ -18,10 +18,12 @@ mod progress;
 mod readme;
 pub mod report;
 mod resume;
+mod rows;
 mod run_folder;
 mod session;
 pub mod settings;
 mod summary;
+mod tally;
 mod training;
 mod tune;
 

@@ -3,7 +3,7 @@
 use super::config::{self, Config, Validation};
 use crate::data::csv::{CsvSpec, read_file};
 use crate::data::scale::Standardizer;
-use crate::data::split::split;
+use crate::data::split::held;
 use crate::data::{Dataset, Targets};
 use crate::nn::{Arrays, Layer, Model, Saved, TargetNames, read_arrays};
 use crate::{Error, Result};
@@ -24,17 +24,14 @@ impl Prepared {
     /// Reads the data, splits and scales it, and derives the model.
     pub fn new(config: &Config) -> Result<Prepared> {
         let spec = spec(config);
-        let all = read_file(&config.data.path, &spec).map_err(|error| from_key(error, "data.path"))?;
-        let (mut train, mut validation) = match &config.data.validation {
+        let mut train = read_file(&config.data.path, &spec).map_err(|error| from_key(error, "data.path"))?;
+        let mut validation = match &config.data.validation {
             Validation::File(path) => {
-                let validation =
-                    read_file(path, &spec.like(&all)).map_err(|error| from_key(error, "data.validation"))?;
-                (all, Some(validation))
+                Some(read_file(path, &spec.like(&train)).map_err(|error| from_key(error, "data.validation"))?)
             }
             Validation::Share(share) => {
-                let (train, held) = split(all.rows(), *share, config.train.seed)?;
-                let validation = if held.is_empty() { None } else { Some(all.select(&held)?) };
-                (all.select(&train)?, validation)
+                let held = held(train.rows(), *share, config.train.seed)?;
+                if held.contains(&true) { Some(train.split_off(&held)?) } else { None }
             }
         };
         check_weights(config, &train, "to train on")?;

@@ -40,12 +40,13 @@ impl RunFolder {
         }
     }
 
-    /// Makes the folder, and keeps other processes from training in it.
+    /// Makes the folder, and keeps other processes from training in it. `seen` are the checkpoints that were there when it was
+    /// decided what to do.
     ///
     /// # Errors
-    /// [`Error::Config`] when one does.
-    pub fn lock(&self) -> Result<Lock> {
-        fs::create_dir_all(&self.0).map_err(|e| Error::io(&self.0, e))?;
+    /// [`Error::Config`] when one does, or did since then.
+    pub fn lock(&self, seen: &[PathBuf]) -> Result<Lock> {
+        durable::create_folder(&self.0)?;
         let path = self.0.join(".lock");
         let file = File::create(&path).map_err(|e| Error::io(&path, e))?;
         match file.try_lock() {
@@ -55,8 +56,19 @@ impl RunFolder {
                 Err(Error::config("--out", message))
             }
             // A file system without locks is no reason not to train.
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(Lock(file)),
+            Ok(()) | Err(TryLockError::Error(_)) if self.checkpoints().list()? == seen => Ok(Lock(file)),
+            Ok(()) | Err(TryLockError::Error(_)) => {
+                let message = format!("another accrue has just trained in {}; try again", self.0.display());
+                Err(Error::config("--out", message))
+            }
         }
+    }
+
+    /// Removes what processes that were killed left of files that they were writing; it needs the lock.
+    pub fn tidy(&self) -> Result<()> {
+        let ours = [self.config(), self.model(), self.best(), self.report()];
+        durable::tidy(&self.0, |name| ours.iter().any(|file| file.ends_with(name)))?;
+        self.checkpoints().tidy()
     }
 
     /// Begins a run with this configuration: nothing of another one stands beside it.
@@ -120,5 +132,27 @@ impl RunFolder {
     pub fn name(&self) -> String {
         let full = fs::canonicalize(&self.0).unwrap_or_else(|_| self.0.clone());
         full.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_locked_as_it_was_seen() {
+        let path = std::env::temp_dir().join(format!("accrue-lock-{}", std::process::id()));
+        let folder = RunFolder::open(&path);
+        drop(folder.lock(&[]).unwrap());
+        let checkpoint = path.join("checkpoints/update-1.safetensors");
+        fs::create_dir_all(path.join("checkpoints")).unwrap();
+        fs::write(&checkpoint, b"").unwrap();
+        let said = folder.lock(&[]).err().unwrap().to_string();
+        assert!(said.starts_with("--out: another accrue has just trained in "), "{said}");
+        let lock = folder.lock(std::slice::from_ref(&checkpoint)).unwrap();
+        let said = folder.lock(&[checkpoint]).err().unwrap().to_string();
+        assert!(said.starts_with("--out: another accrue is training in "), "{said}");
+        drop(lock);
+        fs::remove_dir_all(&path).unwrap();
     }
 }

@@ -1,18 +1,23 @@
 //! A CSV file row by row: header, cells as text or numbers, and the place of each for messages.
 
 use std::collections::HashMap;
-use std::io::{Chain, Read};
+use std::io::{self, Chain, Read};
 use std::path::Path;
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Terminator};
 
 use crate::nearest::nearest;
+use crate::quote::shown;
 use crate::{Error, Result};
+
+/// A row may have this many bytes, which is more than a million columns; it is what reading can take at most beside what is
+/// kept, some times over. A quote that is never closed makes one row of all the rest of a file.
+const MOST_ROW: u64 = 16 << 20;
 
 /// The rows of a file with a header; one row is held at a time.
 pub(super) struct Rows<'a, R> {
     /// With a line feed after its end, so that every row ends with one.
-    reader: Reader<Chain<R, &'static [u8]>>,
+    reader: Reader<Chain<Bounded<R>, &'static [u8]>>,
     record: ByteRecord,
     /// The file, as shown to the user.
     file: &'a str,
@@ -25,7 +30,7 @@ pub(super) struct Rows<'a, R> {
 impl<'a, R: Read> Rows<'a, R> {
     /// Reads the header.
     pub(super) fn open(reader: R, file: &'a str) -> Result<Self> {
-        let ended: Chain<R, &'static [u8]> = reader.chain(b"\n");
+        let ended: Chain<_, &'static [u8]> = Bounded { reader, left: MOST_ROW }.chain(b"\n");
         // With the usual terminator, lines are miscounted where they end with CR LF. Here CR is white space at the end.
         let mut settings = ReaderBuilder::new();
         let reader = settings.has_headers(false).flexible(true).terminator(Terminator::Any(b'\n')).from_reader(ended);
@@ -81,10 +86,20 @@ impl<'a, R: Read> Rows<'a, R> {
         Err(self.cell_error(column, format!("{} {problem}", shown(text))))
     }
 
-    /// The place of a column of that name; `role` says in the message what it is wanted for.
-    pub(super) fn find(&self, name: &str, role: &str) -> Result<usize> {
-        if let Some(place) = self.names.iter().position(|known| known == name) {
-            return Ok(place);
+    /// The places of the columns by their names.
+    pub(super) fn places(&self) -> HashMap<&str, usize> {
+        self.names.iter().map(String::as_str).zip(0..).collect()
+    }
+
+    /// The bytes read so far, as far as whole rows go.
+    pub(super) fn bytes(&self) -> u64 {
+        self.reader.position().byte()
+    }
+
+    /// The place of a column of that name among [`Rows::places`]; `role` says in the message what it is wanted for.
+    pub(super) fn find(&self, places: &HashMap<&str, usize>, name: &str, role: &str) -> Result<usize> {
+        if let Some(place) = places.get(name) {
+            return Ok(*place);
         }
         let names = || self.names.iter().map(String::as_str);
         let hint = match nearest(name, names()) {
@@ -104,6 +119,11 @@ impl<'a, R: Read> Rows<'a, R> {
         Error::data(format!("{}, line {}, column {}", self.file, self.line, shown(name)), message)
     }
 
+    /// What is wrong with a whole column.
+    pub(super) fn column_error(&self, name: &str, message: String) -> Error {
+        Error::data(format!("{}, column {}", self.file, shown(name)), message)
+    }
+
     /// What is wrong with the present row, or the header before the first row is read.
     pub(super) fn line_error(&self, message: String) -> Error {
         Error::data(format!("{}, line {}", self.file, self.line), message)
@@ -112,10 +132,12 @@ impl<'a, R: Read> Rows<'a, R> {
     /// Reads a row that is not blank and finds the line where it begins.
     fn read_record(&mut self) -> Result<bool> {
         loop {
+            let begins = self.reader.position().line();
+            self.reader.get_mut().get_mut().0.left = MOST_ROW;
             match self.reader.read_byte_record(&mut self.record) {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
-                Err(error) => return Err(self.read_error(error)),
+                Err(error) => return Err(self.read_error(error, begins)),
             }
             let blank = self.record.len() == 1 && !self.record[0].is_empty() && self.record[0].trim_ascii().is_empty();
             if !blank {
@@ -139,6 +161,10 @@ impl<'a, R: Read> Rows<'a, R> {
                 self.line_error(format!("the name of column {column} is not UTF-8; save the file as UTF-8"))
             })?;
             let name = name.trim_start_matches('\u{feff}').trim();
+            if name.contains('\0') {
+                let message = format!("the name of column {column} has a NUL byte in it; save the file as UTF-8 text");
+                return Err(self.line_error(message));
+            }
             if name.is_empty() {
                 return Err(self.line_error(format!("column {column} has no name; name it in the header or remove it")));
             }
@@ -157,22 +183,37 @@ impl<'a, R: Read> Rows<'a, R> {
         Ok(names)
     }
 
-    /// Only the file system can fail here: rows may have any length and their bytes are not read as text.
-    fn read_error(&self, error: csv::Error) -> Error {
+    /// What failed in the row that begins there. Its bytes are not read as text here: it is its length or the file system.
+    fn read_error(&mut self, error: csv::Error, begins: u64) -> Error {
         let text = error.to_string();
         match error.into_kind() {
+            ErrorKind::Io(source) if source.get_ref().is_some_and(|inner| inner.is::<TooLong>()) => {
+                self.line = begins;
+                let most = MOST_ROW >> 20;
+                self.line_error(format!("no row ends within {most} MiB from here; look for a quote that is not closed"))
+            }
             ErrorKind::Io(source) => Error::io(Path::new(self.file), source),
             _ => Error::data(self.file, text),
         }
     }
 }
 
-/// Text from a file in quotes, on one line and not too long.
-pub(super) fn shown(text: &str) -> String {
-    const LONGEST: usize = 40;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
+/// A reader that gives no more than so many bytes.
+struct Bounded<R> {
+    reader: R,
+    left: u64,
+}
+
+/// The error of a [`Bounded`] reader at its end.
+#[derive(Debug, thiserror::Error)]
+#[error("too long")]
+struct TooLong;
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(into)?;
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| io::Error::other(TooLong))?;
+        Ok(count)
     }
 }
 
@@ -250,6 +291,53 @@ mod tests {
         assert!(message(format!("a\n{}\n", "x".repeat(9999)).as_bytes()).len() < 120);
     }
 
+    /// So many times a piece, as a file that is never in memory.
+    fn endless(start: &'static [u8], piece: &'static [u8], bytes: u64) -> impl Read {
+        struct Endless(&'static [u8], usize);
+        impl Read for Endless {
+            fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+                for byte in into.iter_mut() {
+                    *byte = self.0[self.1 % self.0.len()];
+                    self.1 += 1;
+                }
+                Ok(into.len())
+            }
+        }
+        start.chain(Endless(piece, 0).take(bytes))
+    }
+
+    #[test]
+    fn a_row_without_an_end_is_refused_after_16_mib_whatever_it_is_made_of() {
+        let gigabytes = 4 << 30;
+        for (start, piece, line) in [
+            (&b"a,b\n1,2\n\"3"[..], &b",4\n5"[..], 3),
+            (b"a,b\n1,2\n3,", b"4", 3),
+            (b"a,b\n1,2\n", b"\0", 3),
+            (b"a,b\n", b",", 2),
+            (b"a", b"a,", 1),
+            (b"\"", b"a,b\n", 1),
+        ] {
+            let read = || {
+                let mut rows = Rows::open(endless(start, piece, gigabytes), "x.csv")?;
+                while rows.advance()? {}
+                Ok::<(), Error>(())
+            };
+            let text = read().unwrap_err().to_string();
+            let advice = "no row ends within 16 MiB from here; look for a quote that is not closed";
+            assert_eq!(text, format!("x.csv, line {line}: {advice}"));
+        }
+    }
+
+    #[test]
+    fn a_million_columns_can_be_read() {
+        let names: Vec<String> = (0..1_000_000).map(|column| format!("c{column}")).collect();
+        let text = format!("{}\n{}\n", names.join(","), vec!["7"; names.len()].join(","));
+        let mut rows = Rows::open(text.as_bytes(), "x.csv").unwrap();
+        assert!(rows.advance().unwrap());
+        let last = rows.find(&rows.places(), "c999999", "").unwrap();
+        assert_eq!((last, rows.number(last, "").unwrap()), (999_999, 7.0));
+    }
+
     #[test]
     fn a_header_that_cannot_be_used_is_refused() {
         for text in ["", "\n\n", "\r\n", "\u{feff}"] {
@@ -258,6 +346,7 @@ mod tests {
         assert!(message(b"a,,c\n").starts_with("x.csv, line 1: column 2 has no name"));
         assert_eq!(message(b"a,b, a\n"), "x.csv, line 1: columns 1 and 3 are both named \"a\"; rename one");
         assert!(message(b"a,\xff\n").starts_with("x.csv, line 1: the name of column 2 is not UTF-8"));
+        assert!(message(b"a\0,b\0\n1,2\n").contains("column 1 has a NUL byte in it; save the file as UTF-8"));
         assert!(message(b"a;b\n1;2\n").starts_with("x.csv, line 1: the cells seem to be separated by ';'"));
     }
 }

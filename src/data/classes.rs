@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::cells::shown;
+use crate::quote::shown;
 
 /// More classes than this are taken for a mistake.
 const MOST_CLASSES: usize = 65_536;
+
+/// A class with a longer name is taken for one, too; with the number of classes it bounds what they can take.
+const LONGEST: usize = 1024;
 
 /// Gives each different label a number.
 pub(super) struct Labels {
@@ -14,26 +17,39 @@ pub(super) struct Labels {
     classes: Vec<String>,
     /// Whether the classes are those of a saved model.
     fixed: bool,
-    labels: Vec<u32>,
 }
 
 impl Labels {
     /// Any label is a class.
     pub(super) fn new() -> Self {
-        Labels { places: HashMap::new(), classes: Vec::new(), fixed: false, labels: Vec::new() }
+        Labels { places: HashMap::new(), classes: Vec::new(), fixed: false }
     }
 
     /// Only these are classes, in this order.
     pub(super) fn fixed(classes: &[String]) -> Self {
         let places = classes.iter().cloned().zip(0..).collect();
-        Labels { places, classes: classes.to_vec(), fixed: true, labels: Vec::new() }
+        Labels { places, classes: classes.to_vec(), fixed: true }
     }
 
-    /// Adds the label of a row; an error is the message about the cell.
-    pub(super) fn add(&mut self, label: &str) -> Result<(), String> {
+    /// Whether the classes and their order are known.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.fixed
+    }
+
+    /// The classes so far, by number.
+    pub(super) fn known(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// The number of a row's label; an error is the message about the cell.
+    pub(super) fn number(&mut self, label: &str) -> Result<u32, String> {
         let place = match self.places.get(label) {
             Some(place) => *place,
             None if self.fixed => return Err(self.unknown(label)),
+            None if label.len() > LONGEST => {
+                let advice = "shorten it, or name another column in data.target";
+                return Err(format!("{} is longer than {LONGEST} bytes, too long for a class; {advice}", shown(label)));
+            }
             None if self.classes.len() == MOST_CLASSES => {
                 return Err(format!(
                     "{} is class number {}, more than {MOST_CLASSES} are not possible; \
@@ -49,22 +65,22 @@ impl Labels {
                 place
             }
         };
-        self.labels.push(place);
-        Ok(())
+        Ok(place)
     }
 
-    /// The classes in their order and the label of each row; an error is the message about the column.
+    /// The classes in their order, and in the place of each row's number its place in that order; an error is the message
+    /// about the column.
     ///
     /// New classes are sorted: by number if all are whole numbers, otherwise by their text.
-    pub(super) fn finish(self) -> Result<(Vec<String>, Vec<u32>), String> {
+    pub(super) fn finish(self, labels: &mut [u32]) -> Result<Vec<String>, String> {
         if self.fixed {
-            return Ok((self.classes, self.labels));
+            return Ok(self.classes);
         }
         if let [only] = &self.classes[..] {
             return Err(format!("every row has the class {}; at least two classes are needed", shown(only)));
         }
-        if self.classes.len() > 2 && self.classes.len() * 2 > self.labels.len() {
-            let (classes, rows) = (self.classes.len(), self.labels.len());
+        if self.classes.len() > 2 && self.classes.len() * 2 > labels.len() {
+            let (classes, rows) = (self.classes.len(), labels.len());
             log::warn!("{classes} classes in {rows} rows; if the target is a quantity, use loss = \"mse\"");
         }
         let mut order: Vec<u32> = (0..).take(self.classes.len()).collect();
@@ -79,8 +95,8 @@ impl Labels {
         for (new, old) in (0..).zip(&order) {
             new_place[*old as usize] = new;
         }
-        let labels = self.labels.iter().map(|label| new_place[*label as usize]).collect();
-        Ok((classes, labels))
+        labels.iter_mut().for_each(|label| *label = new_place[*label as usize]);
+        Ok(classes)
     }
 
     /// A label that the saved model does not have.
@@ -99,8 +115,8 @@ mod tests {
 
     fn finished(labels: &[&str]) -> Result<(Vec<String>, Vec<u32>), String> {
         let mut all = Labels::new();
-        labels.iter().try_for_each(|label| all.add(label))?;
-        all.finish()
+        let mut numbers = labels.iter().map(|label| all.number(label)).collect::<Result<Vec<_>, _>>()?;
+        Ok((all.finish(&mut numbers)?, numbers))
     }
 
     #[test]
@@ -131,13 +147,13 @@ mod tests {
     fn one_class_is_refused_unless_the_model_has_it() {
         assert!(finished(&["a", "a"]).unwrap_err().starts_with("every row has the class \"a\""));
         let mut known = Labels::fixed(&["b".into(), "a".into()]);
-        known.add("a").unwrap();
-        assert_eq!(known.finish().unwrap(), (vec!["b".into(), "a".into()], vec![1]));
+        assert_eq!(known.number("a").unwrap(), 1);
+        assert_eq!(known.finish(&mut [1]).unwrap(), ["b", "a"]);
     }
 
     #[test]
     fn an_unknown_class_of_a_saved_model_is_refused() {
-        let message = Labels::fixed(&["0".into(), "1".into()]).add("2").unwrap_err();
+        let message = Labels::fixed(&["0".into(), "1".into()]).number("2").unwrap_err();
         assert_eq!(
             message,
             "\"2\" is not a class of the model; it has \"0\", \"1\": correct the label or remove the row"
@@ -147,9 +163,11 @@ mod tests {
     #[test]
     fn too_many_classes_are_taken_for_regression() {
         let mut all = Labels::new();
-        (0..MOST_CLASSES).for_each(|label| all.add(&label.to_string()).unwrap());
-        all.add("7").unwrap();
-        let message = all.add("0.5").unwrap_err();
+        assert!((0..MOST_CLASSES).all(|label| all.number(&label.to_string()).is_ok()));
+        all.number("7").unwrap();
+        let message = all.number("0.5").unwrap_err();
         assert!(message.contains("number 65537") && message.contains("regression is meant"), "{message}");
+        let message = Labels::new().number(&"x".repeat(LONGEST + 1)).unwrap_err();
+        assert!(message.contains("longer than 1024 bytes") && message.len() < 200, "{message}");
     }
 }

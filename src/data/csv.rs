@@ -3,156 +3,58 @@
 //! The first row names the columns. Cells are separated by commas, may be quoted with `"` and lose the white space around
 //! them; lines end with LF or CR LF, blank ones are skipped; a UTF-8 byte order mark is skipped too. Every number must be
 //! finite and is rounded once, from its text to `f32`. A message about a cell names file, line, column and what was found.
+//!
+//! # Memory
+//!
+//! A file may be far larger than the memory. [`Chunks`] hold some rows at a time, in memory that does not depend on how many
+//! there are. [`read_file`] holds every number of the columns that are used once, as `f32`: 4 bytes for what is some 9 in the
+//! file; room for them is made once, from the size of the file, and what was too much of it is given back.
+//! [`Dataset::split_off`] moves rows within that memory. A row may have 16 MiB, and is held some times over while it is read;
+//! a class may have a name of 1 KiB and there may be 65 536 of them.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::cells::{Rows, shown};
-use super::classes::Labels;
+pub use super::chunks::Chunks;
 pub use super::spec::{CsvSpec, TargetKind};
-use super::{Dataset, Features, Targets};
+use super::{Dataset, Features};
 use crate::{Error, Result};
 
 /// Reads features, targets and weights from a file, row by row.
 pub fn read_file(path: &Path, spec: &CsvSpec) -> Result<Dataset> {
-    let file = File::open(path).map_err(|source| Error::io(path, source))?;
-    read(file, &path.to_string_lossy(), spec)
+    let (file, size) = open(path)?;
+    Chunks::open(file, &path.to_string_lossy(), spec)?.rest(size)
 }
 
 /// Reads features alone from a file, row by row: these columns in this order; all others are left unread.
 pub fn read_features_file(path: &Path, names: &[String]) -> Result<Features> {
-    let file = File::open(path).map_err(|source| Error::io(path, source))?;
-    read_features(file, &path.to_string_lossy(), names)
+    let (file, size) = open(path)?;
+    Ok(Chunks::features(file, &path.to_string_lossy(), names)?.rest(size)?.features)
 }
 
 /// [`read_file`] from any reader; `place` stands for it in messages.
 pub fn read(reader: impl Read, place: &str, spec: &CsvSpec) -> Result<Dataset> {
-    spec.check()?;
-    let mut rows = Rows::open(reader, place)?;
-    let columns = Columns::find(&rows, spec)?;
-    let mut labels = match &spec.kind {
-        TargetKind::Classes => Some(Labels::new()),
-        TargetKind::KnownClasses(classes) => Some(Labels::fixed(classes)),
-        TargetKind::Values => None,
-    };
-    let (mut values, mut target_values, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-    let mut count = 0;
-    while next_row(&mut rows, &mut count)? {
-        push_numbers(&mut values, &rows, &columns.features, columns.advice)?;
-        match &mut labels {
-            Some(labels) => {
-                let column = columns.targets[0];
-                labels.add(rows.text(column)?).map_err(|message| rows.cell_error(column, message))?;
-            }
-            None => push_numbers(&mut target_values, &rows, &columns.targets, TARGET_ADVICE)?,
-        }
-        if let Some(column) = columns.weight {
-            weights.push(read_weight(&rows, column)?);
-        }
-    }
-    let column_error = |name: &str, message| Error::data(format!("{place}, column {}", shown(name)), message);
-    if let Some(name) = &spec.weight
-        && weights.iter().all(|weight| *weight == 0.0)
-    {
-        return Err(column_error(name, "every weight is 0; at least one row must count".to_owned()));
-    }
-
-    let targets = match labels {
-        Some(labels) => {
-            let name = spec.target[0].clone();
-            let (classes, labels) = labels.finish().map_err(|message| column_error(&name, message))?;
-            Targets::Classes { name, classes, labels }
-        }
-        None => Targets::Values { names: spec.target.clone(), values: target_values },
-    };
-    let names = columns.features.iter().map(|column| rows.names[*column].clone()).collect();
-    Ok(Dataset { features: Features { names, values }, targets, weights: columns.weight.map(|_| weights) })
+    Chunks::open(reader, place, spec)?.rest(None)
 }
 
 /// [`read_features_file`] from any reader; `place` stands for it in messages.
 pub fn read_features(reader: impl Read, place: &str, names: &[String]) -> Result<Features> {
-    let mut rows = Rows::open(reader, place)?;
-    let columns = find_features(&rows, names)?;
-    let (mut values, mut count) = (Vec::new(), 0);
-    while next_row(&mut rows, &mut count)? {
-        push_numbers(&mut values, &rows, &columns, MODEL_ADVICE)?;
-    }
-    Ok(Features { names: names.to_vec(), values })
+    Ok(Chunks::features(reader, place, names)?.rest(None)?.features)
 }
 
-const FEATURE_ADVICE: &str = "every feature column must be numeric (name it in data.target or remove it)";
-const TARGET_ADVICE: &str = "a quantity must be numeric (for classes use loss = \"cross_entropy\")";
-const MODEL_ADVICE: &str = "the model was trained on numbers in this column";
-
-/// Where in a row to find what.
-struct Columns {
-    features: Vec<usize>,
-    /// What to say about text in a feature column.
-    advice: &'static str,
-    targets: Vec<usize>,
-    weight: Option<usize>,
-}
-
-impl Columns {
-    fn find<R: Read>(rows: &Rows<R>, spec: &CsvSpec) -> Result<Self> {
-        let targets = spec.target.iter().map(|name| rows.find(name, "data.target")).collect::<Result<Vec<_>>>()?;
-        let weight = spec.weight.as_ref().map(|name| rows.find(name, "data.weight")).transpose()?;
-        if let Some(names) = &spec.features {
-            return Ok(Columns { features: find_features(rows, names)?, advice: MODEL_ADVICE, targets, weight });
-        }
-        let free = |column: &usize| !targets.contains(column) && weight != Some(*column);
-        let features: Vec<usize> = (0..rows.names.len()).filter(free).collect();
-        if features.is_empty() {
-            return Err(rows.line_error("no column is left to be a feature; add one beside the target".into()));
-        }
-        Ok(Columns { features, advice: FEATURE_ADVICE, targets, weight })
-    }
-}
-
-/// The columns of a saved model's features.
-fn find_features<R: Read>(rows: &Rows<R>, names: &[String]) -> Result<Vec<usize>> {
-    if names.is_empty() {
-        return Err(Error::config("features", "no column is named; a model has at least one feature"));
-    }
-    names.iter().map(|name| rows.find(name, "a feature of the model")).collect()
-}
-
-/// Goes to the next row and counts it; a file without one, or with more than can be numbered, is an error.
-fn next_row<R: Read>(rows: &mut Rows<R>, count: &mut u32) -> Result<bool> {
-    if rows.advance()? {
-        *count = count
-            .checked_add(1)
-            .ok_or_else(|| rows.line_error(format!("more than {} rows; split the file", u32::MAX)))?;
-        return Ok(true);
-    }
-    match count {
-        0 => Err(rows.line_error("no row follows the header; at least one is needed".into())),
-        _ => Ok(false),
-    }
-}
-
-/// Adds the numbers of some columns of the present row.
-fn push_numbers<R: Read>(values: &mut Vec<f32>, rows: &Rows<R>, columns: &[usize], advice: &str) -> Result<()> {
-    for column in columns {
-        values.push(rows.number(*column, advice)?);
-    }
-    Ok(())
-}
-
-/// The weight of the present row.
-fn read_weight<R: Read>(rows: &Rows<R>, column: usize) -> Result<f32> {
-    let weight = rows.number(column, "a weight must be a number of 0 or more")?;
-    if weight < 0.0 {
-        let text = shown(rows.text(column)?);
-        return Err(rows.cell_error(column, format!("{text} is negative; a weight must be 0 or more")));
-    }
-    Ok(weight)
+/// A file, and its size if it has one.
+fn open(path: &Path) -> Result<(File, Option<u64>)> {
+    let wrong = |source| Error::io(path, source);
+    let file = File::open(path).map_err(wrong)?;
+    let about = file.metadata().map_err(wrong)?;
+    Ok((file, about.is_file().then_some(about.len())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Targets;
     use crate::data::shuffle::{Purpose, stream};
     use rand::Rng;
 

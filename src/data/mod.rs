@@ -3,6 +3,8 @@
 #[cfg(feature = "csv")]
 mod cells;
 #[cfg(feature = "csv")]
+mod chunks;
+#[cfg(feature = "csv")]
 mod classes;
 #[cfg(feature = "csv")]
 pub mod csv;
@@ -138,6 +140,31 @@ impl Dataset {
         })
     }
 
+    /// Takes the rows for which `held` says so out of this data, in their order; the others stay in theirs.
+    ///
+    /// Beside the data, whose memory they leave, only the fewer of the two are in memory a second time while they move.
+    pub fn split_off(&mut self, held: &[bool]) -> Result<Dataset> {
+        self.check_shape()?;
+        if held.len() != self.rows() {
+            let message = format!("{} answers for {} rows; one for each is wanted", held.len(), self.rows());
+            return Err(Error::data("rows", message));
+        }
+        let features = part(&mut self.features.values, self.features.names.len(), held);
+        let targets = match &mut self.targets {
+            Targets::Classes { name, classes, labels } => {
+                Targets::Classes { name: name.clone(), classes: classes.clone(), labels: part(labels, 1, held) }
+            }
+            Targets::Values { names, values } => {
+                Targets::Values { names: names.clone(), values: part(values, names.len(), held) }
+            }
+        };
+        Ok(Dataset {
+            features: Features { names: self.features.names.clone(), values: features },
+            targets,
+            weights: self.weights.as_mut().map(|weights| part(weights, 1, held)),
+        })
+    }
+
     /// The same number of rows everywhere, and no row cut short.
     fn check_shape(&self) -> Result<()> {
         let rows = self.rows();
@@ -169,6 +196,27 @@ fn gather<T: Copy>(values: &[T], width: usize, rows: &[usize]) -> Vec<T> {
     rows.iter().flat_map(|row| &values[row * width..(row + 1) * width]).copied().collect()
 }
 
+/// Takes rows out of a `(rows, width)` matrix.
+fn part<T: Copy>(values: &mut Vec<T>, width: usize, held: &[bool]) -> Vec<T> {
+    let count = held.iter().filter(|held| **held).count();
+    // The fewer are copied, whichever they are.
+    let copied = count <= held.len() - count;
+    let mut copy = Vec::with_capacity(width * count.min(held.len() - count));
+    let mut to = 0;
+    for (row, &held) in held.iter().enumerate() {
+        let cells = row * width..(row + 1) * width;
+        if held == copied {
+            copy.extend_from_slice(&values[cells]);
+        } else {
+            values.copy_within(cells, to);
+            to += width;
+        }
+    }
+    values.truncate(to);
+    values.shrink_to_fit();
+    if copied { copy } else { std::mem::replace(values, copy) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +241,19 @@ mod tests {
         assert!(matches!(&picked.targets, Targets::Classes { labels, .. } if labels == &[0, 1, 0]));
         assert_eq!(picked.weights, Some(vec![2.0, 0.0, 2.0]));
         assert_eq!(three_rows().select(&[]).unwrap().rows(), 0);
+    }
+
+    #[test]
+    fn rows_are_split_off_as_they_are_selected() {
+        for held in 0..8u32 {
+            let held: Vec<bool> = (0..3).map(|row| held >> row & 1 == 1).collect();
+            let rows = |wanted| (0..3).filter(|&row| held[row] == wanted).collect::<Vec<_>>();
+            let mut data = three_rows();
+            let taken = data.split_off(&held).unwrap();
+            assert_eq!(taken, three_rows().select(&rows(true)).unwrap());
+            assert_eq!(data, three_rows().select(&rows(false)).unwrap());
+        }
+        assert!(three_rows().split_off(&[true]).is_err());
     }
 
     #[test]

@@ -71,18 +71,34 @@ impl Standardizer {
     ///
     /// After an error the rows before the one that is named are already changed.
     pub fn apply(&self, values: &mut [f32], columns: usize) -> Result<()> {
-        self.map(values, columns, |x, mean, std| (x - mean) / std)
+        self.apply_from(values, columns, 0)
+    }
+
+    /// As [`Standardizer::apply`], for rows that an error counts from `first`.
+    pub(crate) fn apply_from(&self, values: &mut [f32], columns: usize, first: usize) -> Result<()> {
+        self.map(values, columns, first, |x, mean, std| (x - mean) / std)
     }
 
     /// Gives standardised numbers their unit back: `x · std + mean`, in `f64`, rounded once.
     ///
     /// After an error the rows before the one that is named are already changed.
     pub fn invert(&self, values: &mut [f32], columns: usize) -> Result<()> {
-        self.map(values, columns, |x, mean, std| x * std + mean)
+        self.invert_from(values, columns, 0)
+    }
+
+    /// As [`Standardizer::invert`], for rows that an error counts from `first`.
+    pub(crate) fn invert_from(&self, values: &mut [f32], columns: usize, first: usize) -> Result<()> {
+        self.map(values, columns, first, |x, mean, std| x * std + mean)
     }
 
     /// Puts `change(x, mean, std)` in the place of each number; what is not finite afterwards is an error.
-    fn map(&self, values: &mut [f32], columns: usize, change: impl Fn(f64, f64, f64) -> f64) -> Result<()> {
+    fn map(
+        &self,
+        values: &mut [f32],
+        columns: usize,
+        first: usize,
+        change: impl Fn(f64, f64, f64) -> f64,
+    ) -> Result<()> {
         if columns != self.mean.len() || columns != self.std.len() {
             let message = format!("{columns} columns were given, but {} were measured", self.mean.len());
             return Err(Error::Shape { op: "standardize", message });
@@ -92,7 +108,7 @@ impl Standardizer {
             let column = place % columns;
             let changed = change(f64::from(*x), self.mean[column], self.std[column]) as f32;
             if !changed.is_finite() {
-                let (row, mean, std) = (place / columns, self.mean[column], self.std[column]);
+                let (row, mean, std) = (first + place / columns, self.mean[column], self.std[column]);
                 let message = format!(
                     "row {row}, column {column}: {x:e} with mean {mean:e} and deviation {std:e} does not give a \
                      finite number; look for an extreme value there"

@@ -1,7 +1,9 @@
 //! How the columns of a CSV file are used.
 
-use super::cells::shown;
+use std::collections::HashSet;
+
 use super::{Dataset, Targets};
+use crate::quote::shown;
 use crate::{Error, Result};
 
 /// How the columns of a CSV file are used. Columns that are not named here are features.
@@ -65,9 +67,10 @@ impl CsvSpec {
             }
             _ => {}
         }
-        for (place, name) in self.target.iter().enumerate() {
+        let mut targets = HashSet::new();
+        for name in &self.target {
             let shown = shown(name);
-            if self.target[..place].contains(name) {
+            if !targets.insert(name) {
                 return Err(Error::config(FIELD, format!("{shown} is named twice; name each column once")));
             }
             if self.weight.as_ref() == Some(name) {
@@ -75,7 +78,7 @@ impl CsvSpec {
                 return Err(Error::config("data.weight", message));
             }
         }
-        let used = |name: &&String| self.target.contains(name) || self.weight.as_ref() == Some(name);
+        let used = |name: &&String| targets.contains(name) || self.weight.as_ref() == Some(name);
         match self.features.iter().flatten().find(used) {
             Some(name) => {
                 let message = format!("{} is a feature of the model; it cannot be target or weight", shown(name));

@@ -8,12 +8,19 @@ use crate::{Error, Result};
 /// `rows · share` rows, rounded to the nearest whole number and halves upwards, are for validation. A share of 0 keeps
 /// none back; with any other share both sides must have at least one row. The result depends on the arguments alone.
 pub fn split(rows: usize, share: f64, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
+    let held = held(rows, share, seed)?;
+    Ok((0..rows).partition(|row| !held[*row]))
+}
+
+/// The same division as [`split`], as one answer for each row: whether it is kept back for validation.
+pub fn held(rows: usize, share: f64, seed: u64) -> Result<Vec<bool>> {
     const FIELD: &str = "data.validation";
     if !(0.0..1.0).contains(&share) {
         return Err(Error::config(FIELD, format!("{share} is not a share of the rows; write 0 or more, below 1")));
     }
+    let mut held = vec![false; rows];
     if share == 0.0 {
-        return Ok(((0..rows).collect(), Vec::new()));
+        return Ok(held);
     }
     let count = (rows as f64 * share).round() as usize;
     if count == 0 || count >= rows {
@@ -26,11 +33,10 @@ pub fn split(rows: usize, share: f64, seed: u64) -> Result<(Vec<usize>, Vec<usiz
     }
     let total = u32::try_from(rows)
         .map_err(|_| Error::data("rows", format!("{rows} rows are too many; at most {} can be split", u32::MAX)))?;
-    let mut kept = vec![false; rows];
     for row in &shuffled(&mut stream(seed, Purpose::Split, 0), total)[..count] {
-        kept[*row as usize] = true;
+        held[*row as usize] = true;
     }
-    Ok((0..rows).partition(|row| !kept[*row]))
+    Ok(held)
 }
 
 #[cfg(test)]

@@ -90,6 +90,9 @@ pub(super) const STATS_HEADER: usize = 64;
 /// Where `link` lies.
 pub(super) const STATS_LINK: usize = 48;
 
+/// Where `marks` lies.
+pub(super) const STATS_MARKS: usize = 60;
+
 /// Where `broken` lies.
 pub(super) const STATS_BROKEN: usize = 56;
 
@@ -285,7 +288,7 @@ impl Plan {
 mod tests {
     use naga::{Module, TypeInner};
 
-    use super::{RESULT, STATS_BROKEN, STATS_HEADER, STATS_LINK};
+    use super::{RESULT, STATS_BROKEN, STATS_HEADER, STATS_LINK, STATS_MARKS};
     use crate::plan::SHADERS;
 
     /// Names and offsets of a struct's members, and its bytes.
@@ -313,6 +316,7 @@ mod tests {
             ("link", STATS_LINK as u32),
             ("unfit", 52),
             ("broken", STATS_BROKEN as u32),
+            ("marks", STATS_MARKS as u32),
             ("results", STATS_HEADER as u32),
         ]);
         assert_eq!(layout(&module, "Stats").0, stats, "what Program::results_of leaves out");

@@ -102,6 +102,8 @@ pub struct Plan {
     pub windows: Vec<Step>,
     /// Closes an open block before an update that was not foreseen.
     pub close: Vec<Step>,
+    /// Counts a submission that ends inside a micro-batch.
+    pub mark: Vec<Step>,
     /// From the gradients to new parameters.
     pub update: Vec<Step>,
     /// All memory.
@@ -160,6 +162,7 @@ impl Plan {
             micro_step: Vec::new(),
             windows: Vec::new(),
             close: Vec::new(),
+            mark: Vec::new(),
             update: Vec::new(),
             buffers: Vec::new(),
             places: memory::Places::default(),
@@ -172,6 +175,7 @@ impl Plan {
         if let Some(training) = &training {
             let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
             plan.close.push(close(all));
+            plan.mark.push(Step::new("submission", &WINDOW, "mark", Grid::Group).bind("stats", Place::Stats));
             // Clipping by norm reads all gradients, and looks at them on the way.
             plan.update = training.clip.steps(all).unwrap_or_else(|| vec![check(all)]);
             plan.update.push(training.clip.apply(training.optimizer.step(all)));
@@ -217,7 +221,7 @@ impl Plan {
         [gather, &self.forward, &self.loss, &self.gradient].into_iter().flatten().collect()
     }
 
-    fn lists(&self) -> [(&'static str, &[Step]); 8] {
+    fn lists(&self) -> [(&'static str, &[Step]); 9] {
         [
             ("gather", &self.gather),
             ("forward", &self.forward),
@@ -226,6 +230,7 @@ impl Plan {
             ("micro", &self.micro_step),
             ("windows", &self.windows),
             ("close", &self.close),
+            ("mark", &self.mark),
             ("update", &self.update),
         ]
     }

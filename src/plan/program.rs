@@ -27,6 +27,8 @@ pub struct Program {
     pub windows: Vec<Dispatch>,
     /// Closes an open block.
     pub close: Vec<Dispatch>,
+    /// Counts a submission that ends inside a micro-batch.
+    pub mark: Vec<Dispatch>,
     /// From the gradients to new parameters.
     pub update: Vec<Dispatch>,
     gpu: Gpu,
@@ -73,6 +75,7 @@ impl Program {
             attached: Vec::new(),
             windows: Vec::new(),
             close: Vec::new(),
+            mark: Vec::new(),
             update: Vec::new(),
             gpu: gpu.clone(),
             buffers,
@@ -85,6 +88,7 @@ impl Program {
         program.gradient = program.compile(&program.plan.gradient, &mut dims, None)?;
         program.micro_step = program.compile(&program.plan.micro_step, &mut dims, None)?;
         program.close = program.compile(&program.plan.close, &mut dims, None)?;
+        program.mark = program.compile(&program.plan.mark, &mut dims, None)?;
         program.update = program.compile(&program.plan.update, &mut dims, None)?;
         gpu.upload(&program.buffers[program.plan.places.dims], &dims)?;
         program.fixed_dims = dims.len();
@@ -230,6 +234,11 @@ impl Program {
     /// How many micro-batches and updates were done without a gap, by the bytes of the stats.
     pub fn link_of(stats: &[u8]) -> u32 {
         word(stats, memory::STATS_LINK)
+    }
+
+    /// How many submissions that end inside a micro-batch were done, by the bytes of the stats.
+    pub fn marks_of(stats: &[u8]) -> u32 {
+        word(stats, memory::STATS_MARKS)
     }
 
     /// The update that would have made a value infinite or not a number, by the bytes of the stats; 0: none.

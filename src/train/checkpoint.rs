@@ -59,7 +59,8 @@ impl Checkpoint {
     /// Writes the file whole or not at all, with a checksum over all of it.
     ///
     /// # Errors
-    /// [`Error::Io`]; then what stood under this path still does.
+    /// [`Error::Io`]; then what stood under this path still does, or, where the folder alone could not be brought to the disk,
+    /// the new file.
     pub fn write(self, path: &Path) -> Result<()> {
         let State { parameters, moments, gradients, open_block, counts } = self.state;
         let mut arrays = Arrays::new();
@@ -125,5 +126,103 @@ impl Checkpoint {
             into.insert(name.to_owned(), array);
         }
         Ok(Checkpoint { state, position, about })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::run::Sums;
+    use super::*;
+    use crate::plan::Array;
+
+    /// With something in each of its places.
+    fn checkpoint(size: usize) -> Checkpoint {
+        let values = |from: f32| -> Vec<f32> { (0..2 * size).map(|at| from + at as f32).collect() };
+        let arrays =
+            |from| Arrays::from([("0.weight".to_owned(), Array { shape: vec![2, size], values: values(from) })]);
+        let counts = Counts {
+            optimizer: "adam".to_owned(),
+            updates: 12,
+            rows: 5,
+            ended: false,
+            lr: 0.1,
+            stats: vec![0, 1, u32::MAX],
+        };
+        let state = State {
+            parameters: arrays(1.0),
+            moments: vec![arrays(2.0), arrays(3.0)],
+            gradients: arrays(f32::INFINITY),
+            open_block: arrays(f32::NEG_INFINITY),
+            counts,
+        };
+        let epoch = Sums { loss: 0.1 + 0.2, weight: 48.0 };
+        Checkpoint {
+            state,
+            position: Position { updates: 12, window_at: 192, rows: 5, epoch },
+            about: "é\n".to_owned(),
+        }
+    }
+
+    fn file(name: &str, size: usize) -> (Vec<u8>, Checkpoint) {
+        let path = std::env::temp_dir().join(format!("accrue-{name}-{}", std::process::id()));
+        checkpoint(size).write(&path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(Checkpoint::read(&path).unwrap(), checkpoint(size));
+        std::fs::remove_file(&path).unwrap();
+        (bytes, checkpoint(size))
+    }
+
+    fn read(bytes: &[u8]) -> Result<Checkpoint> {
+        Checkpoint::from_bytes(bytes, Path::new("c"))
+    }
+
+    #[test]
+    fn a_checkpoint_with_one_flipped_bit_is_refused_unless_it_says_the_same() {
+        let (mut bytes, whole) = file("flips", 3);
+        assert_eq!(read(&bytes).unwrap(), whole);
+        let mut accepted = 0;
+        for bit in 0..8 * bytes.len() {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            match read(&bytes) {
+                Ok(read) => {
+                    assert_eq!(read, whole, "bit {bit}");
+                    accepted += 1;
+                }
+                Err(Error::ModelFile { message, .. }) => assert!(!message.is_empty() && !message.contains('\n')),
+                Err(error) => panic!("bit {bit}: {error}"),
+            }
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        assert!(accepted <= 8, "{accepted} of {} flips change nothing", 8 * bytes.len());
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_cut_or_longer_is_refused() {
+        let (small, _) = file("cuts", 3);
+        let (large, _) = file("large-cuts", 3000);
+        let cuts = (0..small.len()).map(|len| small[..len].to_vec());
+        let more = (0..large.len()).step_by(512).map(|len| large[..len].to_vec());
+        // As file systems leave one that they did not write to its end.
+        let zeros = (0..large.len()).step_by(512).map(|len| {
+            let mut bytes = large[..len].to_vec();
+            bytes.resize(large.len(), 0);
+            bytes
+        });
+        let longer = [[small.as_slice(), &[0]].concat(), [large.as_slice(), &small].concat()];
+        for bytes in cuts.chain(more).chain(zeros).chain(longer) {
+            match read(&bytes) {
+                Err(Error::ModelFile { .. }) => {}
+                other => panic!("{} bytes: {:?}", bytes.len(), other.map(drop)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_weights_is_no_checkpoint() {
+        let path = std::env::temp_dir().join(format!("accrue-weights-{}", std::process::id()));
+        crate::nn::write_arrays(&path, &checkpoint(3).state.parameters).unwrap();
+        let said = Checkpoint::read(&path).unwrap_err().to_string();
+        assert!(said.contains("is no checkpoint"), "{said}");
+        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Sent {
     pub updates: usize,
     /// Links of the chain, if all of it was done.
     pub links: u32,
+    /// Submissions that end inside a micro-batch, if all were done.
+    pub marks: u32,
 }
 
 /// What has gone wrong so far; nothing of it mends.
@@ -60,7 +62,7 @@ impl Trainer {
         self.caught_up()?;
         let (stats, _) = self.program.at(Place::Stats)?;
         let bytes = self.gpu().read(stats, self.program.stats_bytes());
-        let done = bytes.and_then(|bytes| whole(&bytes, self.links));
+        let done = bytes.and_then(|bytes| whole(&bytes, self.links, self.marks));
         self.noticed(done)
     }
 
@@ -97,7 +99,7 @@ fn updates_of(sent: Sent, stats: &[u8], promised: &VecDeque<Update>) -> Result<V
         }
         updates.push(Update { made: update.left_out.is_none(), ..update });
     }
-    whole(stats, sent.links)?;
+    whole(stats, sent.links, sent.marks)?;
     Ok(updates)
 }
 
@@ -123,8 +125,11 @@ fn result_of(result: &[u8], promise: &Update) -> Result<Update> {
 }
 
 /// Whether the chain has all its links.
-fn whole(stats: &[u8], links: u32) -> Result<()> {
+fn whole(stats: &[u8], links: u32, marks: u32) -> Result<()> {
     let done = Program::link_of(stats);
+    if Program::marks_of(stats) != marks {
+        return Err(Error::DeviceLost("a part of a micro-batch was submitted but never done".to_owned()));
+    }
     if done == links {
         return Ok(());
     }
@@ -151,7 +156,7 @@ mod tests {
     }
 
     fn read(links: u32, stats: &[u8]) -> Result<Vec<Update>> {
-        updates_of(Sent { updates: 3, links }, stats, &promised(7))
+        updates_of(Sent { updates: 3, links, marks: 0 }, stats, &promised(7))
     }
 
     #[test]

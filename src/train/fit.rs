@@ -112,7 +112,7 @@ impl Trainer {
         let mut run = Run::new(self, fit)?;
         // Updates that were asked for before are no events of this training; they stay for `finished`.
         let earlier = self.finish()?;
-        let outcome = run.to_the_end(self, fit, on_event);
+        let outcome = run.go_to_the_end(self, fit, on_event);
         // A training that ended early may have left a part of a window behind.
         self.abandon();
         self.finished.splice(..0, earlier);

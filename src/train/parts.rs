@@ -9,7 +9,7 @@ use super::pace::{DISPATCH, Load, Pace, Rates, SUBMISSION, Submitted, whole_rows
 use super::trainer::Trainer;
 use super::work::{Item, Work};
 use crate::Result;
-use crate::gpu::{Dispatch, Gpu, Profiler};
+use crate::gpu::{Dispatch, Gpu, Profiler, encode};
 use crate::ops::Place;
 use crate::plan::{BLOCK, Program};
 
@@ -98,6 +98,7 @@ impl Trainer {
         let rates = self.pace.rates();
         let jobs = jobs(&self.program, &self.pending, runs);
         let mut work = dispatches(&jobs, rates).peekable();
+        let mut parts = false;
         loop {
             if let Some(profiler) = &mut self.profiler {
                 profiler.begin(gpu)?;
@@ -111,8 +112,15 @@ impl Trainer {
             if let Some(profiler) = &mut self.profiler {
                 profiler.end(to);
             }
+            let more = work.peek().is_some();
+            // Whatever ends where no link of the chain does is counted by itself, unless it brings results.
+            parts |= more;
+            if let Some(own) = own.as_mut().filter(|_| more || (parts && self.pending.updates == 0)) {
+                mark(&self.program, own);
+                self.marks = self.marks.wrapping_add(1);
+            }
             match own {
-                Some(own) if work.peek().is_some() => {
+                Some(own) if more => {
                     make_room(gpu, &mut self.running, &mut self.pace)?;
                     let submission = hand_in(gpu, self.profiler.as_mut(), own)?;
                     run(gpu, &mut self.running, &mut self.pace, load, submission)?;
@@ -228,6 +236,13 @@ impl Trainer {
     pub fn submissions(&mut self) -> Vec<Submitted> {
         self.pace.log.as_mut().map(std::mem::take).unwrap_or_default()
     }
+}
+
+/// Counts a submission.
+fn mark(program: &Program, encoder: &mut wgpu::CommandEncoder) {
+    let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue.mark"), timestamp_writes: None };
+    let mut pass = encoder.begin_compute_pass(&descriptor);
+    encode(program.gpu(), &mut pass, &program.mark, 1, 0, None);
 }
 
 pub(super) fn encoder(gpu: &Gpu) -> wgpu::CommandEncoder {

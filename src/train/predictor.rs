@@ -129,8 +129,8 @@ fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: u
     Ok((number, at))
 }
 
-/// Fills a slot of its own for each of many calls that a host may encode before it submits: the call's number, and the slot's
-/// byte.
+/// The number of a forward pass, and the byte of a slot of its own for each of many that a host may encode before it
+/// submits.
 fn write_clock(program: &Program, rows: usize) -> (u32, u32) {
     let (number, at) = program.next_clock();
     let clock = Clock { rows: rows as u32, link: number, ..Clock::default() };
@@ -184,36 +184,45 @@ fn forward_slice(
     let (input, _) = program.at(Place::Record)?;
     let (output, range) = program.at(Place::Value(program.plan.output))?;
     gpu.write(input, 0, bytemuck::cast_slice(&records(features, columns, program.plan.record.stride)));
-    let (number, clock) = write_clock(program, count);
+    let (_, clock) = write_clock(program, count);
     let jobs = [Job { list: &program.forward, rows: count as u32, clock }];
     let rates = pace.rates();
     let mut work = dispatches(&jobs, rates).peekable();
-    let bytes = 4 * (count * pad4(outputs)) as u64;
-    let (staging, proof) = program.output_staging();
     let mut alone = alone;
     loop {
         let mut encoder = encoder(gpu);
         let load = encode_some(gpu, &mut encoder, &mut work, (rates, SUBMISSION), None);
         let begin = Instant::now();
         let landed = if work.peek().is_some() {
-            gpu.wait(Some(&gpu.submit(encoder.finish())?))?;
+            land(program, encoder, count, 0)?;
             None
         } else {
-            encoder.copy_buffer_to_buffer(output, range.start, staging, 0, bytes);
-            let link = u64::from(clock) + offset_of!(Clock, link) as u64;
-            encoder.copy_buffer_to_buffer(program.clocks(), link, staging, proof, 4);
-            Some(gpu.land(encoder, staging)?)
+            let bytes = 4 * (count * pad4(outputs)) as u64;
+            encoder.copy_buffer_to_buffer(output, range.start, program.output_staging().0, 0, bytes);
+            Some(land(program, encoder, count, bytes)?)
         };
         let took = begin.elapsed().as_secs_f64();
         pace.note(&load, took);
         pace.learn(&load, if alone { took } else { 0.0 }, took);
         alone = true;
         let Some(landed) = landed else { continue };
-        if landed[proof as usize..][..4] != number.to_le_bytes() {
-            return Err(Error::DeviceLost("a forward pass was submitted but never done".to_owned()));
-        }
-        let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&landed[..bytes as usize]);
+        let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&landed);
         all.extend(landed.chunks(pad4(outputs)).take(count).flat_map(|row| &row[..outputs]));
         return Ok(());
     }
+}
+
+/// Submits an encoder, waits, and returns the first `bytes` bytes that arrived, after a proof that they are those of this
+/// submission and not of another.
+fn land(program: &Program, mut encoder: wgpu::CommandEncoder, rows: usize, bytes: u64) -> Result<Vec<u8>> {
+    let (staging, proof) = program.output_staging();
+    let (number, at) = write_clock(program, rows);
+    let link = u64::from(at) + offset_of!(Clock, link) as u64;
+    encoder.copy_buffer_to_buffer(program.clocks(), link, staging, proof, 4);
+    let mut landed = program.gpu().land(encoder, staging)?;
+    if landed[proof as usize..][..4] != number.to_le_bytes() {
+        return Err(Error::DeviceLost("a forward pass was submitted but never done".to_owned()));
+    }
+    landed.truncate(bytes as usize);
+    Ok(landed)
 }

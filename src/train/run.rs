@@ -157,7 +157,7 @@ impl Run {
         })
     }
 
-    pub(super) fn to_the_end(
+    pub(super) fn go_to_the_end(
         &mut self,
         trainer: &mut Trainer,
         fit: &Fit,

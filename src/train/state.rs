@@ -97,7 +97,7 @@ impl Trainer {
         let (stats, _) = self.program.at(Place::Stats)?;
         let bytes: &[u8] = bytemuck::cast_slice(&state.counts.stats);
         self.gpu().upload(stats, bytes)?;
-        self.links = Program::link_of(bytes);
+        (self.links, self.marks) = (Program::link_of(bytes), Program::marks_of(bytes));
         let Counts { updates, rows, ended, lr, .. } = state.counts;
         (self.updates, self.rows, self.ended, self.lr) = (updates, rows, ended, lr);
         self.closed = ended || (rows as usize).is_multiple_of(BLOCK);

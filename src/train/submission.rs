@@ -92,7 +92,7 @@ impl Trainer {
 
     /// What the submission of all that is scheduled must have come to.
     fn sent(&self) -> Sent {
-        Sent { updates: self.pending.updates, links: self.links }
+        Sent { updates: self.pending.updates, links: self.links, marks: self.marks }
     }
 
     /// The updates that have been made since the last call, in order, without waiting for more; and those that were left

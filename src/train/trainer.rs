@@ -47,6 +47,8 @@ pub struct Trainer {
     pub(super) updates: u64,
     /// Micro-batches and updates that were ever asked for.
     pub(super) links: u32,
+    /// Submissions that ended inside a micro-batch.
+    pub(super) marks: u32,
     pub(super) pending: Work,
     pub(super) ring: Ring<Sent>,
     pub(super) promised: VecDeque<Update>,
@@ -55,9 +57,9 @@ pub struct Trainer {
     records: Vec<f32>,
     data_rows: u32,
     pub(super) encoded: bool,
+    pub(super) faults: Faults,
     pub(super) encoded_load: Load,
     pub(super) pace: Pace,
-    pub(super) faults: Faults,
     pub(super) profiler: Option<Profiler>,
 }
 
@@ -96,6 +98,7 @@ impl Trainer {
             hold: false,
             updates: 0,
             links: 0,
+            marks: 0,
             pending: Work::default(),
             ring,
             promised: VecDeque::new(),
@@ -104,9 +107,9 @@ impl Trainer {
             records: Vec::new(),
             data_rows: 0,
             encoded: false,
+            faults: Faults::default(),
             encoded_load: Load::default(),
             pace: Pace::default(),
-            faults: Faults::default(),
             profiler: None,
         };
         trainer.set_parameters(&start)?;
@@ -357,8 +360,8 @@ impl Trainer {
             ..self.clock()
         };
         self.pending.push(Item::MicroStep { rows, gather }, clock, None);
-        self.count(Item::MicroStep { rows, gather });
         self.links = self.links.wrapping_add(1);
+        self.count(Item::MicroStep { rows, gather });
         self.rows += rows;
         self.ended = last;
         self.closed = last || (self.rows as usize).is_multiple_of(BLOCK);
@@ -392,8 +395,8 @@ impl Trainer {
         let shader = shader.ok_or_else(|| Error::Internal("a plan for training has an update".to_owned()))?;
         let scalars = self.gpu().reflection(shader)?.pack("scalars", &scalars).map_err(Error::Internal)?;
         self.pending.push(Item::Update, self.clock(), Some(&scalars));
-        self.count(Item::Update);
         self.links = self.links.wrapping_add(1);
+        self.count(Item::Update);
         self.updates += 1;
         let (update, samples) = (self.updates, self.rows);
         let promise = Update { update, samples, weight: 0.0, loss: 0.0, lr, made: false, left_out: None };

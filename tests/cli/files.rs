@@ -138,3 +138,79 @@ fn line_ends_and_byte_order_marks_change_nothing() {
     place.write("held.csv", place.text("held.csv").replace("\r\n", "\n").trim_start_matches('\u{feff}'));
     assert_eq!(place.ok("eval plain --data held.csv"), eval);
 }
+
+#[test]
+fn rows_are_predicted_in_parts_as_they_are_together_and_a_fault_leaves_what_was_there() {
+    let place = Place::new("parts");
+    place.ok("train c.toml --out r --quiet");
+    let rows = classes(0..3000);
+    place.write("all.csv", &rows);
+    assert_eq!(place.ok("predict r --data all.csv --out all.out"), "3000 predictions in all.out\n");
+    let (header, mut found) = (rows.lines().next().unwrap(), String::new());
+    for part in rows.lines().skip(1).collect::<Vec<_>>().chunks(700) {
+        place.write("part.csv", format!("{header}\n{}\n", part.join("\n")));
+        place.ok("predict r --data part.csv --out part.out");
+        found += place.text("part.out").split_once('\n').unwrap().1;
+    }
+    let all = place.text("all.out");
+    assert_eq!(all.split_once('\n').unwrap().1, found);
+
+    place.write("all.csv", format!("{rows}1,two,left\n"));
+    let before = std::fs::read_dir(place.path(".")).unwrap().count();
+    place.fails("predict r --data all.csv --out all.out", 4, &["all.csv, line 3002, column \"y\": \"two\""]);
+    place.fails("eval r --data all.csv", 4, &["all.csv, line 3002, column \"y\": \"two\""]);
+    assert_eq!(place.text("all.out"), all, "the file of before is left");
+    assert_eq!(std::fs::read_dir(place.path(".")).unwrap().count(), before, "nothing else is left");
+    place.write("all.csv", format!("{rows}1,3e38,left\n"));
+    place.write("r/model.safetensors", with_std_of_1e_9(&place.bytes("r/model.safetensors")));
+    place.fails("predict r --data all.csv --out all.out", 4, &["standardize: row 3000, column 1: 3e38"]);
+}
+
+/// The model with a tiny deviation of its second feature, and without its checksum.
+fn with_std_of_1e_9(model: &[u8]) -> Vec<u8> {
+    with_header(model, |header| {
+        let text = &mut header["__metadata__"]["accrue"];
+        let mut description: serde_json::Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+        description.as_object_mut().unwrap().remove("checksum");
+        description["feature_scale"]["std"][1] = 1e-9.into();
+        *text = description.to_string().into();
+    })
+}
+
+#[test]
+fn a_configuration_of_a_stranger_is_refused_in_one_line() {
+    let place = Place::new("stranger");
+    let good = place.text("c.toml");
+    let layers = |list: &str| good.replace("[8, \"relu\"]", list);
+    for (text, part) in [
+        (layers(&format!("[{}]", "1,".repeat(500_000))), "model.layers: 500000 items; give 1023 at most"),
+        (layers("[1000000000000000000]"), "model.layers: "),
+        (layers("[99999999999999999999999]"), "model.layers: "),
+        (layers(&format!("[{}]", "[".repeat(100_000))), "d.toml:"),
+        (layers("[8, \"re\\u001b[2Jlu\"]"), "model.layers: \"re [2Jlu\" is not an activation"),
+        (good.replace("path = \"classes.csv\"", &format!("path = \"{}\"", "x".repeat(900_000))), "name too long"),
+        (good.replace("lr = 0.1", "lr = 1e999"), "optimizer.lr: "),
+        (good.replace("epochs = 3", "epochs = -9223372036854775808"), "train.epochs: "),
+        (good.replace("batch = 16", &format!("batch = [{}]", "[0,1],".repeat(100_000))), "train.batch: "),
+        (good.replace("[train]", &format!("[train]\nmemory = \"{}\"", "9".repeat(500_000))), "train.memory: "),
+        (format!("{good}\n{}", "#".repeat(1 << 20)), "larger than 1 MiB"),
+        ("a.".repeat(200_000) + "b = 1", "d.toml"),
+        ("\0".into(), "d.toml:1:"),
+    ] {
+        place.write("d.toml", &text);
+        let ended = place.run("train d.toml --out r");
+        assert!(
+            ended.code == 3 || part == "name too long" && ended.code == 9,
+            "{part}: {} {:.300}",
+            ended.code,
+            ended.err
+        );
+        assert!(
+            ended.err.lines().count() == 1 && ended.err.to_lowercase().contains(&part.to_lowercase()),
+            "{part}: {:.300}",
+            ended.err
+        );
+        assert!(ended.err.len() < 2500, "{part}: {:.300}", ended.err);
+    }
+    assert!(!place.path("r").exists(), "nothing is written");
+}

@@ -2,8 +2,11 @@
 
 mod bench;
 mod errors;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod faults;
 mod files;
 mod help;
+mod kills;
 mod memory;
 mod place;
 mod plan;

@@ -172,3 +172,47 @@ fn metrics_that_are_gone_begin_again_and_such_that_are_damaged_are_named() {
     let ended = place.run("train c.toml --out r");
     assert!(ended.code == 0 && ended.err.contains("metrics.jsonl is gone"), "{}", ended.err);
 }
+
+#[test]
+fn metrics_that_are_gone_do_not_stop_a_run_that_is_killed_before_it_is_saved_again() {
+    let place = Place::new("resume-metrics-gone");
+    place.ok("train c.toml --out r --set train.checkpoint=2");
+    std::fs::remove_file(place.path("r/metrics.jsonl")).unwrap();
+    // A run that is made longer and killed soon: at once, when the metrics are there again.
+    let longer = format!("{LONG} --set train.checkpoint=end --resume-with-changes --out r");
+    stopped(&place, &longer, "-KILL", || place.path("r/metrics.jsonl").exists());
+    place.ok("train c.toml --out r --set train.checkpoint=2");
+    assert_eq!(place.metrics("r")[0]["kind"], "run");
+}
+
+#[test]
+fn a_run_whose_losses_on_the_validation_rows_are_not_finite_goes_on() {
+    let place = Place::new("resume-infinite");
+    let held = "x,y,side\n1e38,-1e38,left\n-1e38,1e38,above\n";
+    place.write("held.csv", held);
+    place.ok("train c.toml --out whole --set train.epochs=5 --set data.standardize=false");
+    let infinite =
+        place.metrics("whole").iter().filter(|line| line["kind"] == "epoch" && line["val_loss"].is_null()).count();
+    assert_eq!(infinite, 5, "{}", place.text("whole/metrics.jsonl"));
+    place.ok("train c.toml --out r --set data.standardize=false");
+    place.ok("train c.toml --out r --set data.standardize=false --set train.epochs=5 --resume-with-changes");
+    let bytes = |run: &str| place.bytes(&format!("{run}/model.safetensors"));
+    assert!(bytes("whole") == bytes("r"));
+    assert!(!place.path("r/best.safetensors").exists(), "none of them is the best");
+}
+
+#[test]
+fn what_a_killed_process_was_writing_is_taken_away() {
+    let place = Place::new("resume-leftovers");
+    let names = ["config.toml", "best.safetensors", "model.safetensors", "report.html"];
+    let mut left: Vec<String> = names.iter().map(|name| format!("r/.{name}.aB3dE9")).collect();
+    left.push("r/checkpoints/.update-0000000009-row-0000000000.safetensors.aB3dE9".to_owned());
+    std::fs::create_dir_all(place.path("r/checkpoints")).unwrap();
+    // Before a run begins, and before it goes on.
+    for _ in 0..2 {
+        left.iter().for_each(|file| place.write(file, "half"));
+        place.write("r/.mine", "");
+        place.ok("train c.toml --out r");
+        assert!(left.iter().all(|file| !place.path(file).exists()) && place.path("r/.mine").exists());
+    }
+}

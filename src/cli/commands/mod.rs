@@ -32,12 +32,8 @@ fn open(common: &Common) -> Result<Gpu> {
     Gpu::new(&Choice { name: common.adapter.clone(), ..Choice::default() })
 }
 
-/// Rows that are predicted at once, if they fit.
-const ROWS: usize = 1024;
-
 /// A saved model on the device, for as many rows at once as fit; how many does not change a bit of the outputs.
-fn predictor(gpu: &Gpu, saved: &Saved, rows: usize) -> Result<Predictor> {
-    let mut rows = ROWS.min(rows);
+fn predictor(gpu: &Gpu, saved: &Saved, mut rows: usize) -> Result<Predictor> {
     loop {
         match Predictor::new(gpu, &saved.model, &saved.arrays, rows) {
             Err(Error::Memory(_)) if rows > 1 => rows = rows.div_ceil(2),

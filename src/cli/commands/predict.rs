@@ -1,59 +1,92 @@
 //! `accrue predict`: a saved model's outputs for new data, as a CSV file.
 
+use std::path::Path;
+
 use super::{open, predictor};
 use crate::cli::args::Predict;
 use crate::cli::exit::Stop;
 use crate::cli::progress::say;
+use crate::cli::rows::{self, ModelRows};
 use crate::cli::run_folder::RunFolder;
-use crate::data::csv::read_features_file;
-use crate::durable;
+use crate::data::csv::Chunks;
 use crate::nn::{Saved, TargetNames};
 use crate::train::metrics::class_of;
-use crate::{Error, Result};
+use crate::{Error, Result, durable};
 
-/// Writes one line for each row of a CSV file: the class and each class's probability, or the numbers.
+/// Writes one line for each row of a CSV file: the class and each class's probability, or the numbers. However many rows
+/// there are, it takes the memory of some.
 pub fn predict(arguments: &Predict) -> Result<(), Stop> {
     let saved = Saved::read(&RunFolder::model_of(&arguments.run))?;
-    let mut features = read_features_file(&arguments.data, &saved.features)?;
-    if let Some(scale) = &saved.feature_scale {
-        scale.apply(&mut features.values, saved.features.len())?;
-    }
+    let place = arguments.data.to_string_lossy();
+    let chunks = Chunks::features(rows::open(&arguments.data)?, &place, &saved.features)?;
+    let mut rows = ModelRows::new(&saved, chunks)?;
     let gpu = open(&arguments.common)?;
-    let predictor = predictor(&gpu, &saved, features.rows())?;
-    let outputs = predictor.predict(&features.values)?;
-    durable::write_bytes(&arguments.out, table(&saved, outputs)?.as_bytes())?;
+    let predictor = predictor(&gpu, &saved, rows.data.rows())?;
+    durable::write(&arguments.out, |file| {
+        let mut table = Table { saved: &saved, path: &arguments.out, csv: csv::Writer::from_writer(file) };
+        table.header()?;
+        loop {
+            table.rows(predictor.predict(&rows.data.features.values)?, rows.before)?;
+            if !rows.advance()? {
+                return table.finish();
+            }
+        }
+    })?;
     if !arguments.common.quiet {
-        say(&format!("{} predictions in {}", features.rows(), arguments.out.display()));
+        say(&format!("{} predictions in {}", rows.so_far(), arguments.out.display()));
     }
     Ok(())
 }
 
-fn table(saved: &Saved, mut outputs: Vec<f32>) -> Result<String> {
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    let wrong = |error: csv::Error| Error::Internal(format!("predictions: {error}"));
-    let columns = saved.model.outputs();
-    match &saved.target {
-        TargetNames::Classes { name, classes } => {
-            let probabilities = classes.iter().map(|class| format!("p_{class}"));
-            csv.write_record(std::iter::once(name.clone()).chain(probabilities)).map_err(wrong)?;
-            for row in outputs.chunks(columns) {
-                let class = classes.get(class_of(row)).cloned().unwrap_or_default();
-                let shares = probabilities_of(row).into_iter().map(|p| (p as f32).to_string());
-                csv.write_record(std::iter::once(class).chain(shares)).map_err(wrong)?;
+/// The file that is written.
+struct Table<'a> {
+    saved: &'a Saved,
+    path: &'a Path,
+    csv: csv::Writer<&'a mut durable::File>,
+}
+
+impl Table<'_> {
+    fn header(&mut self) -> Result<()> {
+        match &self.saved.target {
+            TargetNames::Classes { name, classes } => {
+                let probabilities = classes.iter().map(|class| format!("p_{class}"));
+                self.line(std::iter::once(name.clone()).chain(probabilities))
             }
-        }
-        TargetNames::Values { names, scale } => {
-            if let Some(scale) = scale {
-                scale.invert(&mut outputs, columns)?;
-            }
-            csv.write_record(names).map_err(wrong)?;
-            for row in outputs.chunks(columns) {
-                csv.write_record(row.iter().map(f32::to_string)).map_err(wrong)?;
-            }
+            TargetNames::Values { names, .. } => self.line(names),
         }
     }
-    let bytes = csv.into_inner().map_err(|error| Error::Internal(format!("predictions: {error}")))?;
-    String::from_utf8(bytes).map_err(|error| Error::Internal(format!("predictions: {error}")))
+
+    /// The lines of some rows of outputs, of which the first is row number `first`.
+    fn rows(&mut self, mut outputs: Vec<f32>, first: usize) -> Result<()> {
+        let columns = self.saved.model.outputs();
+        match &self.saved.target {
+            TargetNames::Classes { classes, .. } => {
+                for row in outputs.chunks(columns) {
+                    let class = classes.get(class_of(row)).cloned().unwrap_or_default();
+                    let shares = probabilities_of(row).into_iter().map(|p| (p as f32).to_string());
+                    self.line(std::iter::once(class).chain(shares))?;
+                }
+            }
+            TargetNames::Values { scale, .. } => {
+                if let Some(scale) = scale {
+                    scale.invert_from(&mut outputs, columns, first)?;
+                }
+                outputs.chunks(columns).try_for_each(|row| self.line(row.iter().map(f32::to_string)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<()> {
+        self.csv.write_record(cells).map_err(|error| match error.into_kind() {
+            csv::ErrorKind::Io(source) => Error::io(self.path, source),
+            other => Error::Internal(format!("predictions: {other:?}")),
+        })
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.csv.flush().map_err(|error| Error::io(self.path, error))
+    }
 }
 
 /// Softmax of the logits; with one logit, the shares of no and yes.

@@ -34,6 +34,7 @@ pub fn train(arguments: &Train) -> Result<(), Stop> {
     let gpu = Gpu::new(&Choice { name: arguments.common.adapter.clone(), timestamps })?;
     clock.lap("opening the adapter");
     let identity = Identity::of(&session, &config_toml, gpu.info());
+    let seen = folder.checkpoints().list()?;
     let mut found = if arguments.fresh { None } else { folder.checkpoints().latest(|line| log::warn!("{line}"))? };
     let changed = match &found {
         Some(found) => found.about.identity.goes_on_as(
@@ -49,7 +50,7 @@ pub fn train(arguments: &Train) -> Result<(), Stop> {
     let (mut trainer, chosen) = session.trainer(&gpu)?;
     clock.lap("building kernels and memory");
 
-    let _lock = folder.lock()?;
+    let _lock = folder.lock(&seen)?;
     let mut history = History::default();
     let metrics = begin(&folder, &config_toml, found.as_mut(), &mut history, &gpu, changed)?;
     let mut progress = Progress::new(updates, session.config.train.epochs, arguments.common.quiet);
@@ -65,7 +66,7 @@ pub fn train(arguments: &Train) -> Result<(), Stop> {
     let outcome = training::run(&session, &mut trainer, found, &folder, &mut saver, &mut told);
     let profile = trainer.finish_profile();
     told.progress.finish();
-    told.metrics.finish()?;
+    let outcome = outcome.and_then(|outcome| told.metrics.finish().map(|()| outcome));
     let outcome = outcome.map_err(|error| broken(error, &saver))?;
     let Told { progress, history, .. } = told;
     let speed = progress.samples_per_second();
@@ -125,20 +126,21 @@ fn begin(
     gpu: &Gpu,
     changed: bool,
 ) -> Result<MetricsFile> {
+    folder.tidy()?;
     let Some(found) = found else {
         folder.begin(config)?;
         return MetricsFile::create(&folder.metrics(), gpu.info());
     };
-    folder.checkpoints().tidy()?;
     folder.write_config(config)?;
     let path = folder.metrics();
     if !path.exists() {
         log::warn!("{} is gone; it begins again after update {}", path.display(), found.checkpoint.position.updates);
+        found.forget_metrics(&folder.checkpoints())?;
         return MetricsFile::create(&path, gpu.info());
     }
     let (mut metrics, lines) = MetricsFile::go_on(&path, found.about.metrics)?;
     history.before(lines);
-    if changed {
+    if changed || found.about.metrics == 0 {
         metrics.run(gpu.info())?;
     }
     Ok(metrics)

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Checkpoint;
 use crate::plan::Passes;
+use crate::quote::shown;
 use crate::train::OnNonFinite;
 use crate::window::{Batches, resolve_partition};
 use crate::{Error, Result, window};
@@ -239,8 +240,10 @@ impl Train {
 /// A size as people write it: 300000000, 256MiB, 1.5 GB.
 fn parse_bytes(text: &str) -> Result<u64> {
     let wrong = || {
-        let message =
-            format!("{text:?} is not a size; write, for example, memory = \"256MiB\" (KiB, MiB, GiB, KB, MB, GB)");
+        let message = format!(
+            "{} is not a size; write, for example, memory = \"256MiB\" (KiB, MiB, GiB, KB, MB, GB)",
+            shown(text)
+        );
         Error::config("train.memory", message)
     };
     let trimmed = text.trim();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::About;
 use crate::train::Checkpoint;
-use crate::{Error, Result};
+use crate::{Error, Result, durable};
 
 /// Checkpoints that are kept, the last ones.
 const KEPT: usize = 2;
@@ -20,6 +20,15 @@ pub struct Found {
     pub checkpoint: Checkpoint,
     /// What the command kept beside them.
     pub about: About,
+}
+
+impl Found {
+    /// Writes it again as that of a run whose metrics are gone: nobody may look for their lines any more.
+    pub fn forget_metrics(&mut self, checkpoints: &Checkpoints) -> Result<()> {
+        self.about.metrics = 0;
+        self.checkpoint.about = self.about.text()?;
+        checkpoints.save(self.checkpoint.clone()).map(drop)
+    }
 }
 
 impl Checkpoints {
@@ -55,12 +64,13 @@ impl Checkpoints {
 
     /// Writes a checkpoint, and when it is safe on the disk removes those that are no longer needed.
     pub fn save(&self, checkpoint: Checkpoint) -> Result<PathBuf> {
-        fs::create_dir_all(&self.0).map_err(|e| Error::io(&self.0, e))?;
+        durable::create_folder(&self.0)?;
         // In the order of the alphabet they are in the order of time.
         let (updates, rows) = (checkpoint.position.updates, checkpoint.position.rows);
         let path = self.0.join(format!("update-{updates:010}-row-{rows:010}.safetensors"));
         checkpoint.write(&path)?;
-        let list = self.list()?;
+        // Any that are later are damaged: the run went on from one before them.
+        let list: Vec<PathBuf> = self.list()?.into_iter().filter(|other| *other <= path).collect();
         for old in &list[..list.len().saturating_sub(KEPT)] {
             fs::remove_file(old).map_err(|e| Error::io(old, e))?;
         }
@@ -77,18 +87,11 @@ impl Checkpoints {
 
     /// Removes what processes that were killed left of checkpoints that they were writing. Nobody else may be writing.
     pub fn tidy(&self) -> Result<()> {
-        for path in self.files(|name| name.starts_with(".update-"))? {
-            fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
-        }
-        Ok(())
+        durable::tidy(&self.0, is_one)
     }
 
     /// The files from the first to the last.
-    fn list(&self) -> Result<Vec<PathBuf>> {
-        self.files(|name| name.starts_with("update-") && name.ends_with(".safetensors"))
-    }
-
-    fn files(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
+    pub fn list(&self) -> Result<Vec<PathBuf>> {
         let wrong = |error| Error::io(&self.0, error);
         let entries = match fs::read_dir(&self.0) {
             // A run's folder that cannot be one is an error when it is made.
@@ -100,13 +103,17 @@ impl Checkpoints {
         let mut files = Vec::new();
         for entry in entries {
             let entry = entry.map_err(wrong)?;
-            if entry.file_name().to_str().is_some_and(&wanted) {
+            if entry.file_name().to_str().is_some_and(is_one) {
                 files.push(entry.path());
             }
         }
         files.sort_unstable();
         Ok(files)
     }
+}
+
+fn is_one(name: &str) -> bool {
+    name.starts_with("update-") && name.ends_with(".safetensors")
 }
 
 fn read(path: &Path) -> Result<Found> {

@@ -10,6 +10,8 @@ pub use saver::Saver;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Error, Result};
+
 /// What the command keeps in a checkpoint beside the trainer's state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
@@ -19,6 +21,13 @@ pub struct About {
     pub metrics: u64,
     /// The best epoch so far.
     pub best: Option<Best>,
+}
+
+impl About {
+    /// As it stands in a checkpoint.
+    pub fn text(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|error| Error::Internal(format!("checkpoint: {error}")))
+    }
 }
 
 /// The epoch with the lowest loss on the validation rows.

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::{About, Best, Checkpoints, Found, Identity};
+use crate::Result;
 use crate::cli::config::Every;
 use crate::nn::{Arrays, Saved};
 use crate::train::{Checkpoint, Event, Position, Run, Trainer};
-use crate::{Error, Result};
 
 /// Saves a run while it goes on.
 pub struct Saver {
@@ -68,7 +68,7 @@ impl Saver {
     pub fn look(&mut self, trainer: &mut Trainer, event: Option<&Event>) -> Result<()> {
         let Some(Event::Epoch { epoch, update, validation: Some(validation), .. }) = event else { return Ok(()) };
         let loss = validation.loss;
-        if self.best.is_none_or(|best| loss < best.loss) {
+        if loss.is_finite() && self.best.is_none_or(|best| loss < best.loss) {
             self.best = Some(Best { epoch: *epoch, update: *update, loss });
             self.unsaved = Some(trainer.parameters()?);
         }
@@ -82,9 +82,8 @@ impl Saver {
             Saved { arrays, ..saved.clone() }.write(path)?;
         }
         let about = About { identity: self.identity.clone(), metrics, best: self.best };
-        let about = serde_json::to_string(&about).map_err(|e| Error::Internal(format!("checkpoint: {e}")))?;
         let position = run.position();
-        self.checkpoints.save(Checkpoint { state: trainer.state()?, position, about })?;
+        self.checkpoints.save(Checkpoint { state: trainer.state()?, position, about: about.text()? })?;
         (self.last, self.saved, self.is_there) = (Instant::now(), position, true);
         Ok(())
     }

@@ -1,0 +1,149 @@
+//! The command itself: it ends with 9 and one line, and the same command goes on to the same bytes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use accrue::train::Checkpoint;
+
+use super::{Call, FAULTS, Fault, all, real, run};
+use crate::place::{Ended, Place};
+
+const WORDS: &str = "train c.toml --set train.epochs=1 --set train.checkpoint=1";
+
+fn checkpoints(place: &Place, run: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(place.path(&format!("{run}/checkpoints"))).into_iter().flatten();
+    let visible = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("update-");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(visible).collect();
+    files.sort();
+    files
+}
+
+/// Lets call after call fail in a run that begins as `prepare` leaves its folder; returns how many faults there were.
+fn each_call_fails(place: &Place, prepare: impl Fn(&Path)) -> usize {
+    let (step, kinds) = if all() { (1, FAULTS.len()) } else { (5, 1) };
+    let mut tried = 0;
+    for at in (1..).step_by(step) {
+        for kind in 0..kinds {
+            let fault = FAULTS[(at / step + kind) % FAULTS.len()];
+            let folder = real(&place.path("")).join("r");
+            prepare(&folder);
+            let words = format!("{WORDS} --out r");
+            let (output, calls) = run(place.command(&words), &folder, at, fault);
+            if at > calls.len() {
+                assert!(output.status.success(), "{output:?}");
+                return tried;
+            }
+            tried += 1;
+            let what = format!("{fault:?} at call {at}, {:?}", calls[at - 1]);
+            let err = String::from_utf8(output.stderr).unwrap();
+            let errors: Vec<&str> = err.lines().filter(|line| line.starts_with("error: ")).collect();
+            match output.status.code() {
+                Some(0) => assert!(errors.is_empty(), "{what}: {err}"),
+                Some(9) => {
+                    assert_eq!(errors.len(), 1, "{what}: {err}");
+                    assert!(fault != Fault::Short && errors[0].starts_with("error: r"), "{what}: {err}");
+                    assert!(errors[0].contains("(os error "), "{what}: {err}");
+                }
+                code => panic!("{what}: {code:?} {err}"),
+            }
+            assert!(!err.contains("panicked"), "{what}: {err}");
+            for path in checkpoints(place, "r") {
+                Checkpoint::read(&path).unwrap_or_else(|error| panic!("{what}: {error}"));
+            }
+            let again = Ended::of(place.command(&words), &words);
+            assert_eq!((again.code, again.err.as_str()), (0, ""), "after {what}");
+            for file in ["model.safetensors", "best.safetensors", "metrics.jsonl"] {
+                let bytes = |run: &str| place.bytes(&format!("{run}/{file}"));
+                assert!(bytes("whole") == bytes("r"), "{file} after {what}");
+            }
+            std::fs::remove_dir_all(&folder).unwrap();
+        }
+    }
+    unreachable!("a run makes so many calls and no more")
+}
+
+#[test]
+fn whichever_call_of_a_run_fails_it_ends_with_9_and_goes_on_to_the_same_bytes() {
+    let place = Place::new("faults-command");
+    place.ok(&format!("{WORDS} --out whole"));
+    let tried = each_call_fails(&place, |_| {});
+    println!("{tried} faults, then the same bytes");
+    assert!(tried > 10);
+}
+
+#[test]
+fn whichever_call_of_a_run_that_goes_on_fails_it_ends_with_9_and_goes_on_to_the_same_bytes() {
+    let place = Place::new("faults-resume");
+    place.ok(&format!("{WORDS} --out whole"));
+    // As a process leaves it that is killed after its second update.
+    let killed = |folder: &Path| {
+        std::fs::create_dir_all(folder.join("checkpoints")).unwrap();
+        for file in ["metrics.jsonl", "config.toml"] {
+            std::fs::copy(place.path(&format!("whole/{file}")), folder.join(file)).unwrap();
+        }
+        let second = checkpoints(&place, "whole").remove(0);
+        std::fs::copy(&second, folder.join("checkpoints").join(second.file_name().unwrap())).unwrap();
+        std::fs::write(folder.join("checkpoints/.update-0000000003-row-0000000000.safetensors.abcdef"), b"half")
+            .unwrap();
+        std::fs::write(folder.join(".best.safetensors.abcdef"), b"half").unwrap();
+    };
+    let tried = each_call_fails(&place, killed);
+    println!("{tried} faults, then the same bytes");
+    assert!(tried > 5);
+}
+
+/// Goes through calls as a disk that keeps only what it was told to keep.
+fn check_order(calls: &[Call]) -> usize {
+    let (mut seen, mut files, mut folders) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut checkpoints = 0;
+    for (at, (name, path)) in calls.iter().enumerate() {
+        let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+        let hidden = file.starts_with('.');
+        let new = seen.insert((name, path));
+        let what = || format!("at {name} {path}\n{:#?}", &calls[..=at]);
+        match name.as_str() {
+            "write" => drop(files.insert(path.as_str())),
+            "fsync" => {
+                files.remove(path.as_str());
+                folders.remove(path.as_str());
+            }
+            "mkdir" if new => drop(folders.insert(folder)),
+            "open" if new && !hidden && file.contains('.') => drop(folders.insert(folder)),
+            "rename" => {
+                let temporary = format!("{folder}/.{file}.");
+                assert!(!files.iter().any(|file| file.starts_with(&temporary)), "its bytes are on the disk {}", what());
+                if file.starts_with("update-") {
+                    checkpoints += 1;
+                    assert_eq!(
+                        (&files, &folders),
+                        (&BTreeSet::new(), &BTreeSet::new()),
+                        "nothing is in the air {}",
+                        what()
+                    );
+                }
+                folders.insert(folder);
+            }
+            "unlink" if file.starts_with("update-") => {
+                assert!(!folders.contains(folder), "the new one is safe {}", what());
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((files, folders), (BTreeSet::new(), BTreeSet::new()), "at the end");
+    checkpoints
+}
+
+#[test]
+fn what_a_checkpoint_counts_on_is_on_the_disk_before_it() {
+    let place = Place::new("faults-order");
+    let folder = real(&place.path(""));
+    for (run_folder, more) in [("new/folders/r", ""), ("without", "--set data.validation=0")] {
+        let words = format!("{WORDS} {more} --set train.epochs=2 --out {run_folder}");
+        let (output, calls) = run(place.command(&words), &folder, 0, Fault::None);
+        assert!(output.status.success(), "{output:?}");
+        // What it reads is none of the run's.
+        let ours = |(_, path): &Call| path.starts_with(run_folder) || run_folder.starts_with(path.as_str());
+        let calls: Vec<Call> = calls.into_iter().filter(ours).collect();
+        assert!(check_order(&calls) > 4, "{calls:#?}");
+    }
+}

@@ -1,0 +1,80 @@
+//! What is done with bytes of strangers, one function for each kind of file: it must end soon, without a panic, in memory
+//! that does not depend on what the bytes claim, and either with a thing that fits together or with an error of one line.
+//! `tests/hostile/main.rs` runs them on `fuzz/corpus` and mutations of it, `make fuzz` on whatever libFuzzer thinks of. A new
+//! kind of file is a function here, its name in `TARGETS`, a target in `fuzz/`, and a few small files in `fuzz/corpus`.
+#![allow(dead_code)]
+
+use std::path::Path;
+
+use accrue::Result;
+use accrue::cli::Config;
+use accrue::data::csv::{Chunks, CsvSpec, TargetKind, read, read_features};
+use accrue::nn::{Model, Saved, arrays_from_bytes};
+
+/// What is done with the bytes of one kind of file.
+pub type Target = fn(&[u8]);
+
+/// Every target by the name of its folder in `fuzz/corpus`.
+pub const TARGETS: &[(&str, Target)] = &[("config", config), ("csv", csv), ("model", model), ("weights", weights)];
+
+/// What was made of the bytes, after a look at the error if they were refused.
+fn judged<T>(result: Result<T>) -> Option<T> {
+    let error = match result {
+        Ok(made) => return Some(made),
+        Err(error) => error,
+    };
+    assert!(!matches!(error, accrue::Error::Internal(_)), "an error of ours: {error}");
+    let text = error.to_string();
+    assert!(!text.contains(char::is_control) && text.len() < 2500, "one line, not too long: {text:?}");
+    None
+}
+
+/// A configuration.
+pub fn config(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let folder = Path::new("/folder");
+    let Some(config) = judged(Config::parse(text, "c.toml", &[], folder)) else { return };
+    let written = config.to_toml().expect("what was read can be written");
+    assert_eq!(Config::parse(&written, "c.toml", &[], folder).expect("what was written can be read"), config);
+}
+
+/// Data, used in every way.
+pub fn csv(bytes: &[u8]) {
+    let weighted = CsvSpec { weight: Some("w".into()), ..CsvSpec::classes("y") };
+    for spec in [CsvSpec::classes("y"), CsvSpec::values(["y"]), CsvSpec::values(["y", "a"]), weighted] {
+        let Some(data) = judged(read(bytes, "x.csv", &spec)) else { continue };
+        data.check().expect("what was read fits together");
+        // In parts, all rows are the same.
+        let mut chunks = Chunks::open(bytes, "x.csv", &spec.like(&data)).expect("the same file fits");
+        let (mut part, mut features) = (chunks.empty(), Vec::new());
+        while chunks.fill(&mut part, 2).expect("the same rows fit") {
+            part.check().expect("a part fits together");
+            features.extend_from_slice(&part.features.values);
+        }
+        assert_eq!(features, data.features.values);
+    }
+    let names = ["a".to_owned(), "b".to_owned()];
+    judged(read_features(bytes, "x.csv", &names));
+    let known = TargetKind::KnownClasses(vec!["0".into(), "1".into()]);
+    judged(read(bytes, "x.csv", &CsvSpec { kind: known, features: Some(names.to_vec()), ..CsvSpec::classes("y") }));
+}
+
+/// A whole model.
+pub fn model(bytes: &[u8]) {
+    let Some(saved) = judged(Saved::from_bytes(bytes, Path::new("m"))) else { return };
+    let network = saved.model.network(false).expect("a model that was read can be built");
+    drop(network);
+    let shapes = saved.arrays.iter().map(|(name, array)| (name.clone(), array.shape.clone()));
+    assert_eq!(shapes.collect::<std::collections::BTreeMap<_, _>>(), saved.model.parameters());
+    if let Some(scale) = &saved.feature_scale {
+        judged(scale.apply(&mut vec![0.5; saved.features.len()], saved.features.len()));
+    }
+}
+
+/// Weights to start from.
+pub fn weights(bytes: &[u8]) {
+    let model = Model::new(3, &[2.into(), "relu".into(), 1.into()], "mse").expect("a small model");
+    let Some(arrays) = judged(arrays_from_bytes(bytes, Path::new("w"), &model)) else { return };
+    assert!(arrays.values().flat_map(|array| &array.values).all(|value| value.is_finite()));
+    assert_eq!(arrays.len(), 4);
+}
