@@ -199,8 +199,8 @@ impl Pace {
         self.learn(&load, least.as_secs_f64(), (now - earliest).as_secs_f64());
     }
 
-    /// Some work took so many seconds at least and at most. Rates rise at once, by half of what is missing at least, and
-    /// fall slowly unless they are far too high, at most to half.
+    /// Some work took so many seconds at least and at most. Rates rise at once, to twice as much at most, and fall slowly, or
+    /// to half where they are far too high.
     pub fn learn(&mut self, load: &Load, least: f64, most: f64) {
         let expected = self.rates.load(load);
         let ratio = match () {
@@ -227,5 +227,46 @@ impl Pace {
         if let Some(log) = &mut self.log {
             log.push(Submitted { estimate, seconds });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_are_whole_blocks_or_the_micro_batch() {
+        let rows = |rows, any_cut| whole_rows(rows, 500, any_cut);
+        assert_eq!([rows(f64::INFINITY, false), rows(1000.0, true), rows(499.0, true)], [500, 500, 480]);
+        assert_eq!([rows(40.0, false), rows(31.0, false), rows(-3.0, false)], [32, 32, 32]);
+        assert_eq!([rows(40.0, true), rows(31.0, true), rows(-3.0, true)], [32, 16, LEAST]);
+        assert_eq!([whole_rows(9.0, 20, true), whole_rows(9.0, 5, true), whole_rows(9.0, 20, false)], [8, 5, 20]);
+    }
+
+    fn load(seconds: f64) -> Load {
+        Load { kinds: [seconds, 0.0, 0.0, 0.0, 0.0], launches: 0 }
+    }
+
+    #[test]
+    fn a_rate_doubles_and_halves_at_most_and_settles_where_work_is() {
+        let mut pace = Pace::default();
+        pace.learn(&load(1.0), 0.0, 0.001);
+        assert_eq!(pace.rates().load(&load(1.0)), UNKNOWN / 2.0);
+        pace.learn(&load(1.0), 1000.0, 1000.0);
+        assert_eq!(pace.rates().load(&load(1.0)), UNKNOWN);
+        for _ in 0..40 {
+            pace.learn(&load(1.0), 3.0, 3.0);
+        }
+        assert!((pace.rates().load(&load(1.0)) - 3.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn what_was_only_found_late_raises_no_rate() {
+        let mut pace = Pace::default();
+        pace.learn(&load(1.0), 0.0, 1000.0);
+        assert_eq!(pace.rates().load(&load(1.0)), UNKNOWN);
+        pace.pretend(5.0);
+        pace.learn(&load(1.0), 1000.0, 1000.0);
+        assert_eq!(pace.rates().load(&load(1.0)), 5.0, "a pretended rate stays");
     }
 }
