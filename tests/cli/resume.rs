@@ -108,6 +108,14 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_taken() {
     assert!(ended.out.contains("resumes   after update 20 of 21;"), "{}", ended.out);
     assert_same(&place, "whole", "r");
 
+    // Any number of damaged ones do not push out those that are whole.
+    for later in ["90", "91", "92"] {
+        place.write(&format!("r/checkpoints/update-00000000{later}-row-0000000000.safetensors"), "half");
+    }
+    let ended = place.run(&format!("{words} --out r"));
+    assert!(ended.code == 0 && ended.err.lines().count() == 3, "{}", ended.err);
+    assert_eq!(checkpoints(&place, "r")[..2], files);
+
     for file in checkpoints(&place, "r") {
         let bytes = std::fs::read(&file).unwrap();
         std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();

@@ -10,6 +10,20 @@ use crate::place::{Ended, Place};
 
 const WORDS: &str = "train c.toml --set train.epochs=1 --set train.checkpoint=1";
 
+/// Copies a run's folder.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), &to).unwrap();
+        }
+    }
+}
+
 fn checkpoints(place: &Place, run: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(place.path(&format!("{run}/checkpoints"))).into_iter().flatten();
     let visible = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("update-");
@@ -78,9 +92,10 @@ fn whichever_call_of_a_run_that_goes_on_fails_it_ends_with_9_and_goes_on_to_the_
     // As a process leaves it that is killed after its second update.
     let killed = |folder: &Path| {
         std::fs::create_dir_all(folder.join("checkpoints")).unwrap();
-        for file in ["metrics.jsonl", "config.toml"] {
-            std::fs::copy(place.path(&format!("whole/{file}")), folder.join(file)).unwrap();
-        }
+        std::fs::copy(place.path("whole/config.toml"), folder.join("config.toml")).unwrap();
+        // Lines that no checkpoint counts, the last of them cut.
+        let metrics = place.text("whole/metrics.jsonl") + &"{\"kind\":\"update\"\n".repeat(100) + "{";
+        std::fs::write(folder.join("metrics.jsonl"), metrics).unwrap();
         let second = checkpoints(&place, "whole").remove(0);
         std::fs::copy(&second, folder.join("checkpoints").join(second.file_name().unwrap())).unwrap();
         std::fs::write(folder.join("checkpoints/.update-0000000003-row-0000000000.safetensors.abcdef"), b"half")
@@ -90,6 +105,40 @@ fn whichever_call_of_a_run_that_goes_on_fails_it_ends_with_9_and_goes_on_to_the_
     let tried = each_call_fails(&place, killed);
     println!("{tried} faults, then the same bytes");
     assert!(tried > 5);
+}
+
+#[test]
+fn a_run_that_starts_over_and_dies_at_any_call_leaves_the_old_run_or_none() {
+    let place = Place::new("faults-fresh");
+    let new = format!("{WORDS} --set optimizer.lr=0.2 --out");
+    place.ok(&format!("{WORDS} --out old"));
+    place.ok(&format!("{new} whole"));
+    let (mut kept, mut begun) = (0, 0);
+    for at in (1..).step_by(if all() { 1 } else { 3 }) {
+        let folder = real(&place.path("")).join("r");
+        copy(&place.path("old"), &folder);
+        let (_, calls) = run(place.command(&format!("{new} r --fresh")), &folder, at, Fault::Dead);
+        let again = place.run(&format!("{new} r"));
+        if again.code == 3 {
+            kept += 1;
+            again.failed(3, &["--out: r ", "--fresh"]);
+            place.ok(&format!("{new} r --fresh"));
+        } else {
+            begun += 1;
+            assert_eq!((again.code, again.err.as_str()), (0, ""), "call {at}, {:?}", calls[at - 1]);
+        }
+        for file in ["model.safetensors", "best.safetensors", "metrics.jsonl"] {
+            let bytes = |run: &str| place.bytes(&format!("{run}/{file}"));
+            assert!(bytes("whole") == bytes("r"), "{file} after call {at}, {:?}", calls[at - 1]);
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+        // The new run has begun; what may fail from here on, the tests above try.
+        if calls[..at].contains(&("write".to_owned(), "metrics.jsonl".to_owned())) {
+            break;
+        }
+    }
+    println!("{kept} times the old run was kept, {begun} times the new one began");
+    assert!(kept > 0 && begun > 0);
 }
 
 /// Goes through calls as a disk that keeps only what it was told to keep.
@@ -108,7 +157,7 @@ fn check_order(calls: &[Call]) -> usize {
                 folders.remove(path.as_str());
             }
             "mkdir" if new => drop(folders.insert(folder)),
-            "open" if new && !hidden && file.contains('.') => drop(folders.insert(folder)),
+            "create" if !hidden => drop(folders.insert(folder)),
             "rename" => {
                 let temporary = format!("{folder}/.{file}.");
                 assert!(!files.iter().any(|file| file.starts_with(&temporary)), "its bytes are on the disk {}", what());
@@ -137,13 +186,26 @@ fn check_order(calls: &[Call]) -> usize {
 fn what_a_checkpoint_counts_on_is_on_the_disk_before_it() {
     let place = Place::new("faults-order");
     let folder = real(&place.path(""));
-    for (run_folder, more) in [("new/folders/r", ""), ("without", "--set data.validation=0")] {
-        let words = format!("{WORDS} {more} --set train.epochs=2 --out {run_folder}");
+    let lines = "new/folders/r/metrics.jsonl";
+    for (run_folder, more) in [
+        ("new/folders/r", "--set train.epochs=2"),
+        ("without", "--set train.epochs=2 --set data.validation=0"),
+        // It goes on, and its metrics are gone.
+        ("new/folders/r", "--set train.epochs=4 --resume-with-changes"),
+    ] {
+        let words = format!("{WORDS} {more} --out {run_folder}");
+        let was_there = place.path(run_folder).exists();
         let (output, calls) = run(place.command(&words), &folder, 0, Fault::None);
         assert!(output.status.success(), "{output:?}");
-        // What it reads is none of the run's.
-        let ours = |(_, path): &Call| path.starts_with(run_folder) || run_folder.starts_with(path.as_str());
+        // What it reads is none of the run's, and folders that are there are not made.
+        let ours = |(name, path): &Call| {
+            let of_the_run = path.starts_with(run_folder) || run_folder.starts_with(path.as_str());
+            of_the_run && !(was_there && name == "mkdir")
+        };
         let calls: Vec<Call> = calls.into_iter().filter(ours).collect();
         assert!(check_order(&calls) > 4, "{calls:#?}");
+        if place.path(lines).exists() {
+            std::fs::remove_file(place.path(lines)).unwrap();
+        }
     }
 }

@@ -77,6 +77,7 @@ static int mode_of(int flags, va_list rest)
     return flags & (O_CREAT | __O_TMPFILE) ? va_arg(rest, int) : 0;
 }
 
+#define OPENS(flags) ((flags) & O_CREAT ? "create" : "open")
 #define OPEN(name)                                                                                                     \
     int name(const char *path, int flags, ...)                                                                         \
     {                                                                                                                  \
@@ -84,7 +85,7 @@ static int mode_of(int flags, va_list rest)
         va_start(rest, flags);                                                                                         \
         int mode = mode_of(flags, rest);                                                                               \
         va_end(rest);                                                                                                  \
-        return judge("open", AT_FDCWD, path) == FAIL ? -1 : REAL(name)(path, flags, mode);                             \
+        return judge(OPENS(flags), AT_FDCWD, path) == FAIL ? -1 : REAL(name)(path, flags, mode);                             \
     }
 #define OPEN_AT(name)                                                                                                  \
     int name(int folder, const char *path, int flags, ...)                                                             \
@@ -93,7 +94,7 @@ static int mode_of(int flags, va_list rest)
         va_start(rest, flags);                                                                                         \
         int mode = mode_of(flags, rest);                                                                               \
         va_end(rest);                                                                                                  \
-        return judge("open", folder, path) == FAIL ? -1 : REAL(name)(folder, path, flags, mode);                       \
+        return judge(OPENS(flags), folder, path) == FAIL ? -1 : REAL(name)(folder, path, flags, mode);                       \
     }
 #define CALL(name, parameters, judged, arguments)                                                                      \
     int name parameters { return judge judged == FAIL ? -1 : REAL(name) arguments; }
