@@ -61,6 +61,11 @@ fn run(target: &str) {
 }
 
 #[test]
+fn checkpoints_of_strangers_do_no_harm() {
+    run("checkpoint");
+}
+
+#[test]
 fn configurations_of_strangers_do_no_harm() {
     run("config");
 }

@@ -10,12 +10,14 @@ use accrue::Result;
 use accrue::cli::Config;
 use accrue::data::csv::{Chunks, CsvSpec, TargetKind, read, read_features};
 use accrue::nn::{Model, Saved, arrays_from_bytes};
+use accrue::train::Checkpoint;
 
 /// What is done with the bytes of one kind of file.
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its folder in `fuzz/corpus`.
-pub const TARGETS: &[(&str, Target)] = &[("config", config), ("csv", csv), ("model", model), ("weights", weights)];
+pub const TARGETS: &[(&str, Target)] =
+    &[("checkpoint", checkpoint), ("config", config), ("csv", csv), ("model", model), ("weights", weights)];
 
 /// What was made of the bytes, after a look at the error if they were refused.
 fn judged<T>(result: Result<T>) -> Option<T> {
@@ -27,6 +29,13 @@ fn judged<T>(result: Result<T>) -> Option<T> {
     let text = error.to_string();
     assert!(!text.contains(char::is_control) && text.len() < 2500, "one line, not too long: {text:?}");
     None
+}
+
+/// A checkpoint.
+pub fn checkpoint(bytes: &[u8]) {
+    let Some(Checkpoint { state, .. }) = judged(Checkpoint::from_bytes(bytes, Path::new("c"))) else { return };
+    let kept = state.moments.iter().chain([&state.parameters]).flat_map(|arrays| arrays.values());
+    assert!(kept.flat_map(|array| &array.values).all(|value| value.is_finite()));
 }
 
 /// A configuration.
