@@ -125,6 +125,7 @@ pub(super) fn check_rest(gpu: &Gpu, mut watch: impl FnMut(Finding)) -> Result<()
         tally.take(&name, "window.close", updates::close(gpu, layer))?;
         tally.take(&name, "window.check", updates::check(gpu, layer))?;
     }
+    tally.take("three submissions", "window.mark", updates::mark(gpu))?;
     for (rows, features) in [(1, 1), (13, 257), (500, 6)] {
         let name = format!("{rows} rows of {features} features");
         tally.take(&name, "gather.gather", updates::gather(gpu, rows, features))?;

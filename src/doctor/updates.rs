@@ -10,6 +10,7 @@ use crate::gpu::{Gpu, usage};
 use crate::graph::{Graph, Tensor};
 use crate::ops::Place;
 use crate::optim::{Clip, Optimizer, STRETCH, Sgd};
+use crate::plan::Program;
 use crate::twin::Matrix;
 use crate::{Error, Result};
 
@@ -151,6 +152,26 @@ pub fn close(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
         compare("gradients", &rig.read(Place::Gradients(rig.all()))?, &added(&sums, &open)),
         compare("loss and weight of the window", &rig.read(Place::Stats)?[..2], &added(&head[..2], &head[2..])),
     ])
+}
+
+/// Counting submissions. Exact.
+///
+/// # Errors
+/// What the driver has against it.
+pub fn mark(gpu: &Gpu) -> Result<Vec<Compared>> {
+    let (case, _) = of_one_layer(1, 1, 1)?;
+    let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
+    let count = || -> Result<f64> { Ok(f64::from(Program::marks_of(bytemuck::cast_slice(&rig.read(Place::Stats)?)))) };
+    let before = count()?;
+    let mut counted = Vec::new();
+    for _ in 0..3 {
+        rig.run(&rig.program.mark)?;
+        counted.push(count()? - before);
+    }
+    let name = rig.plan().mark.first().map_or_else(String::new, kernel);
+    let row = |values: Vec<f64>| Matrix { rows: 1, columns: values.len(), values };
+    let wanted = row(vec![1.0, 2.0, 3.0]);
+    Ok(vec![Compared::new(name, "submissions", &row(counted), &wanted, |_, _| 0.0, None)])
 }
 
 /// Looking at all gradients: whether one of them is not finite, wherever it stands. Exact.
