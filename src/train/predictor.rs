@@ -97,6 +97,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Memory`] when the plan does not fit the device.
     pub fn predictor(&self, rows: usize) -> Result<Predictor> {
+        self.alive()?;
         let program = Program::on_parameters_of(&self.program, plan(self.gpu(), &self.model, rows)?)?;
         Ok(Predictor { program, features: self.model.inputs, outputs: self.model.outputs() })
     }
