@@ -104,6 +104,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Memory`] when the plan does not fit the device.
     pub fn predictor(&self, rows: usize) -> Result<Predictor> {
+        self.alive()?;
         let program = Program::on_parameters_of(&self.program, plan(self.gpu(), &self.model, rows)?)?;
         let (features, outputs) = (self.model.inputs, self.model.outputs());
         Ok(Predictor { program, features, outputs, pace: Mutex::default() })

@@ -242,6 +242,10 @@ impl Trainer {
     ///
     /// Returns as soon as the work is submitted, unless the GPU is several micro-batches behind: then it first waits for
     /// the oldest of them.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for rows that are not the model's or more than planned, [`Error::DeviceLost`] after work was lost,
+    /// [`Error::Diverged`] after an update that would have made a parameter infinite or not a number.
     pub fn micro_step(&mut self, batch: &Batch) -> Result<()> {
         let rows = self.format.check(batch)?;
         self.step_from_host(batch, 0..rows, false)
