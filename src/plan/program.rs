@@ -241,6 +241,13 @@ impl Program {
         word(stats, memory::STATS_MARKS)
     }
 
+    /// Sets in the bytes of the stats what counts work, to what the host has counted, and no update as broken.
+    pub fn set_counts(stats: &mut [u8], links: u32, marks: u32) {
+        for (at, word) in [(memory::STATS_LINK, links), (memory::STATS_MARKS, marks), (memory::STATS_BROKEN, 0)] {
+            stats[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        }
+    }
+
     /// The update that would have made a value infinite or not a number, by the bytes of the stats; 0: none.
     pub fn broken_of(stats: &[u8]) -> u32 {
         word(stats, memory::STATS_BROKEN)

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use crate::gpu::{Dispatch, Kind};
 use crate::plan::BLOCK;
 
-/// What a dispatch may take by estimate: half of what it may take.
-pub(super) const DISPATCH: f64 = 0.050;
+/// What a dispatch may take by estimate. It may take 100 ms, and the same dispatch takes twice as long when others use the memory.
+pub(super) const DISPATCH: f64 = 0.040;
 
-/// What a submission may take by estimate: half of what it may take.
-pub(super) const SUBMISSION: f64 = 0.120;
+/// What a submission may take by estimate. It may take 250 ms.
+pub(super) const SUBMISSION: f64 = 0.100;
 
 /// A submission that takes so long is worth its overhead.
 pub(super) const ENOUGH: f64 = 0.080;

@@ -95,9 +95,10 @@ impl Trainer {
             self.put(Place::OpenGradients(all), &open_block)?;
         }
         let (stats, _) = self.program.at(Place::Stats)?;
-        let bytes: &[u8] = bytemuck::cast_slice(&state.counts.stats);
-        self.gpu().upload(stats, bytes)?;
-        (self.links, self.marks) = (Program::link_of(bytes), Program::marks_of(bytes));
+        // What was counted here goes on: results of before are never taken for results of what comes.
+        let mut bytes: Vec<u8> = bytemuck::cast_slice(&state.counts.stats).to_vec();
+        Program::set_counts(&mut bytes, self.links, self.marks);
+        self.gpu().upload(stats, &bytes)?;
         let Counts { updates, rows, ended, lr, .. } = state.counts;
         (self.updates, self.rows, self.ended, self.lr) = (updates, rows, ended, lr);
         self.closed = ended || (rows as usize).is_multiple_of(BLOCK);
