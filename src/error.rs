@@ -91,13 +91,13 @@ pub enum NotFinite {
     Parameter,
 }
 
-/// Where a window first came to numbers that are not finite.
+/// What in a window comes to numbers that are not finite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suspect {
-    /// The rows of the window that the micro-batch has, counted from 0.
+    /// The rows of the window, counted from 0, in the first micro-batch that comes to such numbers by itself.
     pub rows: std::ops::Range<u32>,
-    /// The first of its samples that comes to such numbers alone, as its row in the training data, counted from 0; none
-    /// where it takes several.
+    /// The first of its samples that does, as its row in the data that is trained on, counted from 0; none where it takes several, or
+    /// where it was not found in ten seconds.
     pub sample: Option<u32>,
 }
 

@@ -92,6 +92,65 @@ fn an_event_that_is_answered_with_break_stops_a_run_that_has_a_budget_and_it_can
     assert_eq!(parameters(&mut trainer), parameters(&mut whole));
 }
 
+#[test]
+fn a_run_may_change_between_calls_with_a_budget_and_without_in_the_middle_of_a_validation() {
+    let (task, gpu) = (task(), common::gpu());
+    let held = Data::new(&task.model, 70, &mut Numbers::new(5));
+    let fit = Fit { validation: Some(held.all()), ..task.fit() };
+    let mut whole = task.trainer(gpu, 50, true);
+    let mut wanted = Vec::new();
+    let watch = |event| {
+        wanted.push(words(event));
+        ControlFlow::Continue(())
+    };
+    whole.fit(&fit, watch).unwrap();
+    let (mut trainer, mut told) = (task.trainer(gpu, 50, true), Vec::new());
+    // An update from before is none of the run's, and stays for whoever asks.
+    trainer.set_lr(0.0).unwrap();
+    trainer.micro_step(&task.data.stretch(0..4)).unwrap();
+    let start = trainer.state().unwrap();
+    trainer.update().unwrap();
+    let mut run = Run::new(&mut trainer, &fit).unwrap();
+    assert_eq!(trainer.finished().unwrap().len(), 1);
+    drop(start);
+    for call in 0.. {
+        let watch = |event| {
+            told.push(words(event));
+            ControlFlow::Continue(())
+        };
+        let outcome = if call % 4 == 3 {
+            run.advance(&mut trainer, &fit, watch)
+        } else {
+            run.advance_within(&mut trainer, &fit, Duration::from_micros(200), watch)
+        };
+        if outcome.unwrap().is_some() {
+            break;
+        }
+    }
+    assert_eq!(told.len(), wanted.len(), "{told:?}");
+    // A run that was dropped in the middle leaves nothing behind for the next.
+    let mut fresh = task.trainer(gpu, 50, true);
+    let state = fresh.state().unwrap();
+    for calls in 1..40 {
+        let mut run = Run::new(&mut fresh, &fit).unwrap();
+        for _ in 0..calls {
+            let go_on = |_: Event| ControlFlow::Continue(());
+            run.advance_within(&mut fresh, &fit, Duration::from_micros(300), go_on).unwrap();
+        }
+        drop(run);
+        fresh.set_state(&state).unwrap();
+        fresh.finished().unwrap();
+    }
+    let mut told = Vec::new();
+    let watch = |event| {
+        told.push(words(event));
+        ControlFlow::Continue(())
+    };
+    fresh.fit(&fit, watch).unwrap();
+    assert_eq!(told, wanted);
+    assert_eq!(parameters(&mut fresh), parameters(&mut whole));
+}
+
 /// A host: what it heard on callbacks of its own, and what it draws.
 struct Host {
     gpu: Gpu,

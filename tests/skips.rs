@@ -8,7 +8,7 @@ use accrue::data::Batch;
 use accrue::nn::Model;
 use accrue::optim::Sgd;
 use accrue::plan::Passes;
-use accrue::train::{Event, Fit, LeftOut, OnNonFinite, Settings, Trainer, Update};
+use accrue::train::{Event, Fit, LeftOut, OnNonFinite, Run, Settings, Trainer, Update};
 use accrue::{Error, NotFinite};
 use common::runs::parameters;
 use common::{Numbers, gpu};
@@ -18,9 +18,13 @@ const BAD: usize = 71;
 
 /// Rows of which one is so large that the loss overflows with it.
 fn rows() -> (Vec<f32>, Vec<f32>) {
+    rows_with(BAD)
+}
+
+fn rows_with(bad: usize) -> (Vec<f32>, Vec<f32>) {
     let mut numbers = Numbers::new(8);
     let (mut x, y) = (numbers.floats(3 * ROWS), numbers.floats(ROWS));
-    x[3 * BAD + 1] = 1e30;
+    x[3 * bad + 1] = 1e30;
     (x, y)
 }
 
@@ -98,4 +102,65 @@ fn a_window_that_is_skipped_leaves_no_trace() {
             assert_eq!(parameters(&mut trainer), wanted, "{kernels}, micro-batches of {micro_batch}");
         }
     }
+}
+
+#[test]
+fn the_row_is_found_wherever_it_stands_in_its_block() {
+    for bad in [40, 53, 60, 63, 72, 79] {
+        let (x, y) = rows_with(bad);
+        let mut trainer = trainer(8, Passes::Ops, false);
+        let error = trainer.fit(&fit(&x, &y, OnNonFinite::Stop), |_| ControlFlow::Continue(())).unwrap_err();
+        let Error::Diverged { suspect: Some(suspect), .. } = &error else { panic!("{error}") };
+        let from = (bad as u32 - 40) / 8 * 8;
+        assert_eq!((suspect.rows.clone(), suspect.sample), (from..from + 8, Some(bad as u32)));
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_after_a_skipped_window_and_may_skip_no_more_still_trains() {
+    let (x, y) = rows();
+    let mut trainer = trainer(40, Passes::Ops, false);
+    let skips = fit(&x, &y, OnNonFinite::Skip);
+    let mut run = Run::new(&mut trainer, &skips).unwrap();
+    run.pause_after(Some(2));
+    while run.position().updates < 2 {
+        run.advance(&mut trainer, &skips, |_| ControlFlow::Continue(())).unwrap();
+    }
+    run.settle(&mut trainer, &skips, |_| ControlFlow::Continue(())).unwrap();
+    let (state, position) = (trainer.state().unwrap(), run.position());
+
+    let stops = fit(&x, &y, OnNonFinite::Stop);
+    trainer.set_state(&state).unwrap();
+    let mut run = Run::at(&mut trainer, &stops, &position).unwrap();
+    let mut made = Vec::new();
+    let error = loop {
+        let step = run.advance(&mut trainer, &stops, |event| {
+            if let Event::Update { update, .. } = event {
+                made.push((update.update, update.made));
+            }
+            ControlFlow::Continue(())
+        });
+        match step {
+            Ok(outcome) => assert_eq!(outcome, None, "the bad window comes again"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::Diverged { update: 5, .. }), "{error}");
+    assert_eq!(made, [(3, true), (4, true)]);
+}
+
+#[test]
+fn a_state_from_before_an_update_that_broke_goes_on() {
+    let mut numbers = Numbers::new(8);
+    let (x, y) = (numbers.floats(3 * ROWS), numbers.floats(ROWS));
+    let y: Vec<f32> = y.iter().map(|y| 5.0 + y).collect();
+    let mut trainer = trainer(40, Passes::Ops, false);
+    let state = trainer.state().unwrap();
+    trainer.set_lr(3e38).unwrap();
+    trainer.fit(&fit(&x, &y, OnNonFinite::Skip), |_| ControlFlow::Continue(())).unwrap_err();
+    trainer.set_state(&state).unwrap();
+    trainer.fit(&fit(&x, &y, OnNonFinite::Stop), |_| ControlFlow::Continue(())).unwrap();
+    let mut fresh = self::trainer(40, Passes::Ops, false);
+    fresh.fit(&fit(&x, &y, OnNonFinite::Stop), |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(parameters(&mut trainer), parameters(&mut fresh));
 }

@@ -90,6 +90,9 @@ pub(super) const STATS_HEADER: usize = 64;
 /// Where `link` lies.
 pub(super) const STATS_LINK: usize = 48;
 
+/// Where `unfit` lies.
+pub(super) const STATS_UNFIT: usize = 52;
+
 /// Where `marks` lies.
 pub(super) const STATS_MARKS: usize = 60;
 
@@ -288,7 +291,7 @@ impl Plan {
 mod tests {
     use naga::{Module, TypeInner};
 
-    use super::{RESULT, STATS_BROKEN, STATS_HEADER, STATS_LINK, STATS_MARKS};
+    use super::{RESULT, STATS_BROKEN, STATS_HEADER, STATS_LINK, STATS_MARKS, STATS_UNFIT};
     use crate::plan::SHADERS;
 
     /// Names and offsets of a struct's members, and its bytes.
@@ -314,7 +317,7 @@ mod tests {
             ("scale", 40),
             ("due", 44),
             ("link", STATS_LINK as u32),
-            ("unfit", 52),
+            ("unfit", STATS_UNFIT as u32),
             ("broken", STATS_BROKEN as u32),
             ("marks", STATS_MARKS as u32),
             ("results", STATS_HEADER as u32),

@@ -241,6 +241,12 @@ impl Program {
         word(stats, memory::STATS_MARKS)
     }
 
+    /// Whether the sums of the window's closed blocks are finite, and no gradient was found that is not, by the bytes of the stats.
+    pub fn is_finite(stats: &[u8]) -> bool {
+        let sums = [0, 4].map(|at| f32::from_bits(word(stats, at)));
+        sums.into_iter().all(f32::is_finite) && word(stats, memory::STATS_UNFIT) == 0
+    }
+
     /// Sets in the bytes of the stats what counts work, to what the host has counted, and no update as broken.
     pub fn set_counts(stats: &mut [u8], links: u32, marks: u32) {
         for (at, word) in [(memory::STATS_LINK, links), (memory::STATS_MARKS, marks), (memory::STATS_BROKEN, 0)] {

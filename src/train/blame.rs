@@ -1,17 +1,24 @@
 //! Where in its window a training came to numbers that are not finite. The window is gone through once more, which costs
 //! nothing as long as all is well: its update was not made, so that everything is as it was.
 
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
 use super::fit::Fit;
 use super::run::Run;
 use super::trainer::Trainer;
+use crate::gpu::encode;
+use crate::ops::Place;
+use crate::plan::Program;
 use crate::window::Window;
 use crate::{NotFinite, Result, Suspect};
 
-/// Micro-batches of more rows are not gone through row by row.
-const MOST: u64 = 4096;
+/// Nobody waits longer for the row.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Run {
-    /// The first micro-batch of a window after which a sum is not finite, and its first row that comes to that alone.
+    /// The first micro-batch of a window that is not finite by itself, and its first row of which the same is true. None where it
+    /// takes several.
     pub(super) fn suspect(
         &mut self,
         trainer: &mut Trainer,
@@ -22,36 +29,54 @@ impl Run {
         if found == NotFinite::Parameter {
             return Ok(None);
         }
-        trainer.finish()?;
-        trainer.abandon();
-        let end = window.start + u64::from(window.rows);
-        let (mut at, mut bad) = (window.start, None);
-        while at < end && bad.is_none() {
-            let stop = end.min(at + trainer.plan().micro_batch as u64);
-            self.micro_step(trainer, fit, at..stop, stop == end)?;
-            bad = (!is_finite(trainer)?).then_some(at..stop);
-            at = stop;
-        }
-        trainer.abandon();
-        let Some(stretch) = bad else { return Ok(None) };
-        let rows = (stretch.start - window.start) as u32..(stretch.end - window.start) as u32;
-        let mut sample = None;
+        trainer.caught_up()?;
+        let begin = Instant::now();
+        let all = window.start..window.start + u64::from(window.rows);
+        let pieces = trainer.plan().micro_batch as u64;
+        let Some(piece) = self.first_bad(trainer, fit, all, pieces, begin)? else { return Ok(None) };
+        let rows = (piece.start - window.start) as u32..(piece.end - window.start) as u32;
+        let row = self.first_bad(trainer, fit, piece, 1, begin)?;
+        Ok(Some(Suspect { rows, sample: row.and_then(|_| self.samples.first().copied()) }))
+    }
+
+    /// The first piece of a stretch of the stream that is not finite when it is a window by itself.
+    fn first_bad(
+        &mut self,
+        trainer: &mut Trainer,
+        fit: &Fit,
+        stretch: Range<u64>,
+        pieces: u64,
+        begin: Instant,
+    ) -> Result<Option<Range<u64>>> {
         let mut at = stretch.start;
-        while stretch.end - stretch.start <= MOST && at < stretch.end && sample.is_none() {
-            self.micro_step(trainer, fit, at..at + 1, true)?;
-            sample = if is_finite(trainer)? { None } else { self.samples.first().copied() };
+        while at < stretch.end && begin.elapsed() < PATIENCE {
+            let piece = at..stretch.end.min(at + pieces);
             trainer.abandon();
-            at += 1;
+            self.micro_step(trainer, fit, piece.clone(), true)?;
+            let finite = is_finite(trainer);
+            trainer.abandon();
+            if !finite? {
+                return Ok(Some(piece));
+            }
+            at = piece.end;
         }
-        Ok(Some(Suspect { rows, sample }))
+        Ok(None)
     }
 }
 
-/// Whether the sums of the open window are finite so far.
+/// Whether loss and gradient of the window are, which had its last micro-batch.
 fn is_finite(trainer: &mut Trainer) -> Result<bool> {
-    let state = trainer.state()?;
-    let arrays = state.gradients.values().chain(state.open_block.values());
-    // The sums of the closed blocks and of the open one stand first.
-    let sums = state.counts.stats.iter().take(4).map(|&bits| f32::from_bits(bits));
-    Ok(sums.chain(arrays.flat_map(|array| array.values.iter().copied())).all(f32::is_finite))
+    trainer.submit()?;
+    let program = &trainer.program;
+    let gpu = program.gpu();
+    let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+    // What an update begins with: it looks at all gradients.
+    encode(gpu, &mut pass, &program.update[..program.update.len().min(1)], 0, 0, None);
+    drop(pass);
+    let submitted = gpu.submit(encoder.finish()).map(drop);
+    trainer.noticed(submitted)?;
+    let (stats, _) = trainer.program.at(Place::Stats)?;
+    let stats = trainer.gpu().read(stats, trainer.program.stats_header());
+    Ok(Program::is_finite(&trainer.noticed(stats)?))
 }

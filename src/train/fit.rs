@@ -110,12 +110,9 @@ impl Trainer {
     pub fn fit(&mut self, fit: &Fit, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
         self.alive()?;
         let mut run = Run::new(self, fit)?;
-        // Updates that were asked for before are no events of this training; they stay for `finished`.
-        let earlier = self.finish()?;
         let outcome = run.go_to_the_end(self, fit, on_event);
         // A training that ended early may have left a part of a window behind.
         self.abandon();
-        self.finished.splice(..0, earlier);
         outcome
     }
 

@@ -1,6 +1,6 @@
 //! What a model is worth on data: the loss and the metrics of its outputs, computed on the CPU in f64.
 
-pub use super::tally::Tally;
+pub(crate) use super::tally::Tally;
 use crate::data::Batch;
 use crate::nn::Model;
 use crate::{Error, Result};

@@ -228,7 +228,8 @@ impl Ahead {
         time: Duration,
     ) -> Result<(Ahead, wgpu::SubmissionIndex)> {
         let (gpu, rates) = (program.gpu(), pace.rates());
-        let within = rates.rows_within(&program.forward, time.as_secs_f64()).min(rates.rows(&program.forward));
+        let within =
+            rates.rows_within(&program.forward, time.as_secs_f64().min(SUBMISSION)).min(rates.rows(&program.forward));
         let rows = whole_rows(within, program.plan.micro_batch, true).min(features.len() / columns);
         let (input, _) = program.at(Place::Record)?;
         let (output, range) = program.at(Place::Value(program.plan.output))?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fit::{Event, Fit, OnNonFinite, Outcome};
 use super::metrics::Evaluation;
-use super::settings::Update;
+use super::settings::{LeftOut, Update};
 use super::trainer::Trainer;
 use super::within::Validation;
 use crate::plan::CLOCKS;
@@ -35,8 +35,10 @@ pub struct Run {
     open: Option<(Window, u64)>,
     order: Order,
     resident: bool,
+    /// The update of the first window that began here.
+    first: u64,
     /// Micro-batches and updates that the next submission takes at most: ever more, so that the first ones tell how long they take.
-    most: usize,
+    pub(super) most: usize,
     /// The windows whose updates are on their way.
     pub(super) expected: VecDeque<Window>,
     /// An epoch whose last update was made, but which has not been told yet.
@@ -108,7 +110,13 @@ impl Run {
             return wrong(format!("{} rows are more than the window has left open", position.rows));
         }
         let resident = trainer.keep(&fit.train)?;
+        // What was asked for before is none of the run's, nor are outputs of a run that was dropped.
+        trainer.land_ahead()?;
+        trainer.came = None;
+        let earlier = trainer.finish()?;
+        trainer.earlier.extend(earlier);
         Ok(Run {
+            first: position.updates + 1,
             windows,
             open,
             order: Order::new(samples as u32, fit.shuffle),
@@ -141,13 +149,17 @@ impl Run {
         mut on_event: impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Option<Outcome>> {
         self.stopped = false;
+        if self.ended.is_some() && fit.validation.is_some() {
+            // A call with a budget has left it to a later one.
+            self.settle(trainer, fit, &mut on_event)?;
+        }
         let more = self.fill(trainer, fit, None);
         // What the run sets for its windows counts for them alone.
         (trainer.hold, trainer.lr_factor) = (false, 1.0);
         let more = more?;
         trainer.submit()?;
         self.most = (2 * self.most).min(CLOCKS);
-        let updates = trainer.finished()?;
+        let updates = trainer.arrived()?;
         self.report(trainer, updates, fit, &mut on_event)?;
         let ends_epoch = self.ended.is_some() || self.expected.back().is_some_and(|window| window.ends_epoch);
         let validates = ends_epoch && fit.validation.is_some();
@@ -185,7 +197,8 @@ impl Run {
         fit: &Fit,
         mut on_event: impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<()> {
-        let updates = trainer.finish()?;
+        trainer.caught_up()?;
+        let updates = trainer.arrived()?;
         self.report(trainer, updates, fit, &mut on_event)?;
         if let (Some(_), Some(validation)) = (self.ended, &fit.validation) {
             self.validation = None;
@@ -197,7 +210,7 @@ impl Run {
         Ok(())
     }
 
-    /// Lets a call of [`Run::advance`] return right after the update of this number, counted from 1, has been asked for.
+    /// Lets a call of [`Run::advance`] return right after this update of the run, counted from 1, has been asked for.
     pub fn pause_after(&mut self, update: Option<u64>) {
         self.pause = update;
     }
@@ -227,7 +240,7 @@ impl Run {
                 return Ok(true);
             }
             // Windows that are on their way when one turns out not to be finite change nothing any more.
-            trainer.hold = window.update > 1 && fit.on_nonfinite == OnNonFinite::Stop;
+            trainer.hold = window.update > self.first && fit.on_nonfinite == OnNonFinite::Stop;
             self.micro_step(trainer, fit, at..stop, stop == end)?;
             self.open = (stop < end).then_some((window, stop));
             if stop == end {
@@ -259,6 +272,15 @@ impl Run {
         trainer.step_from_host(&fit.train, self.samples.iter().map(|&sample| sample as usize), last)
     }
 
+    /// What a window that is not finite, or follows one that ended a training, means for the run.
+    fn left_out_for(update: &Update) -> Result<()> {
+        if update.left_out == Some(LeftOut::Stopped) {
+            let message = format!("update {} was left out after one that ended the training", update.update);
+            return Err(Error::Internal(message));
+        }
+        update.check()
+    }
+
     /// Whether an update that was left out for a number that is not finite ends the run.
     fn left_out(&mut self, trainer: &mut Trainer, fit: &Fit, error: Error) -> Result<()> {
         let Error::Diverged { update, found, .. } = error else { return Err(error) };
@@ -281,7 +303,7 @@ impl Run {
         on_event: &mut impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<()> {
         for update in updates {
-            if let Err(error) = update.check() {
+            if let Err(error) = Run::left_out_for(&update) {
                 self.left_out(trainer, fit, error)?;
             }
             let Some(window) = self.expected.pop_front() else { break };

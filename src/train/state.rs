@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::faults::Faults;
 use super::trainer::Trainer;
 use crate::nn::Arrays;
 use crate::ops::Place;
@@ -75,11 +76,12 @@ impl Trainer {
         })
     }
 
-    /// Goes on from a state, whatever was there before. The micro-batch may be another than that of the trainer which the
+    /// Goes on from a state, whatever was there before, but for results that were not asked for yet. The micro-batch may be another than that of the trainer which the
     /// state is of; model and optimizer may not.
     ///
     /// # Errors
-    /// [`Error::Config`] naming what does not fit this trainer, which is left as it was.
+    /// [`Error::Config`] naming what does not fit this trainer, which is left as it was; [`Error::DeviceLost`] when it lost work: a
+    /// new one takes the state then; [`Error::Shape`] between encode and submitted.
     pub fn set_state(&mut self, state: &State) -> Result<()> {
         self.all_done()?;
         let Packed { parameters, moments, gradients, open_block } = self.pack(state)?;
@@ -99,6 +101,8 @@ impl Trainer {
         let mut bytes: Vec<u8> = bytemuck::cast_slice(&state.counts.stats).to_vec();
         Program::set_counts(&mut bytes, self.links, self.marks);
         self.gpu().upload(stats, &bytes)?;
+        self.land_ahead()?;
+        (self.came, self.faults) = (None, Faults::default());
         let Counts { updates, rows, ended, lr, .. } = state.counts;
         (self.updates, self.rows, self.ended, self.lr) = (updates, rows, ended, lr);
         self.closed = ended || (rows as usize).is_multiple_of(BLOCK);
@@ -111,13 +115,16 @@ impl Trainer {
 
     /// The arrays as they lie in memory, after checking that all of them fit.
     fn pack(&self, state: &State) -> Result<Packed> {
-        let Counts { optimizer, rows, ended, lr, stats, .. } = &state.counts;
+        let Counts { optimizer, rows, ended, lr, stats, updates } = &state.counts;
         let wrong = |message: String| Err(Error::config("state", message));
         if optimizer != self.optimizer.name() {
             return wrong(format!("is of the optimizer {optimizer:?}; this trainer's is {:?}", self.optimizer.name()));
         }
         if 4 * stats.len() as u64 != self.program.stats_header() || !(lr.is_finite() && *lr >= 0.0) {
             return wrong("its counters are none of this version".to_owned());
+        }
+        if (*ended && *rows == 0) || *rows > u32::MAX / 2 || *updates >= u64::from(u32::MAX) {
+            return wrong(format!("counts that no training comes to: {updates} updates, {rows} rows, ended {ended}"));
         }
         let count = self.optimizer.moments();
         if state.moments.len() != count {

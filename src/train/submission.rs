@@ -19,7 +19,13 @@ impl Trainer {
         if self.encoded {
             return Err(Error::Shape { op: "submit", message: not_submitted() });
         }
+        let marks = self.marks;
         let submitted = self.submit_pending();
+        let submitted = match submitted {
+            // A part of it was handed over already: nothing brings that back.
+            Err(error) if self.marks != marks => Err(Error::DeviceLost(format!("a submission broke off ({error})"))),
+            other => other,
+        };
         self.noticed(submitted)
     }
 
@@ -105,8 +111,20 @@ impl Trainer {
     /// [`Error::DeviceLost`] when work that was submitted is found not to have been done: from then on the trainer gives
     /// nothing else.
     pub fn finished(&mut self) -> Result<Vec<Update>> {
+        let updates = self.arrived()?;
+        Ok(self.after_earlier(updates))
+    }
+
+    /// The same without those that were asked for before a run.
+    pub(super) fn arrived(&mut self) -> Result<Vec<Update>> {
         while self.receive(false)? {}
         Ok(std::mem::take(&mut self.finished))
+    }
+
+    fn after_earlier(&mut self, updates: Vec<Update>) -> Vec<Update> {
+        let mut all = std::mem::take(&mut self.earlier);
+        all.extend(updates);
+        all
     }
 
     /// Submits what is scheduled, waits for all of it, and returns the updates as [`Trainer::finished`] does.
@@ -115,6 +133,7 @@ impl Trainer {
     /// As [`Trainer::finished`].
     pub fn finish(&mut self) -> Result<Vec<Update>> {
         self.caught_up()?;
-        Ok(std::mem::take(&mut self.finished))
+        let updates = std::mem::take(&mut self.finished);
+        Ok(self.after_earlier(updates))
     }
 }

@@ -56,6 +56,8 @@ pub struct Trainer {
     pub(super) promised: VecDeque<Update>,
     pub(super) running: VecDeque<wgpu::SubmissionIndex>,
     pub(super) finished: Vec<Update>,
+    /// Updates that were asked for before a run began.
+    pub(super) earlier: Vec<Update>,
     records: Vec<f32>,
     data_rows: u32,
     pub(super) encoded: bool,
@@ -111,6 +113,7 @@ impl Trainer {
             promised: VecDeque::new(),
             running: VecDeque::new(),
             finished: Vec::new(),
+            earlier: Vec::new(),
             records: Vec::new(),
             data_rows: 0,
             encoded: false,

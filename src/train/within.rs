@@ -9,6 +9,7 @@ use super::predictor::Ahead;
 use super::run::Run;
 use super::trainer::Trainer;
 use crate::data::{Batch, Target};
+use crate::plan::CLOCKS;
 use crate::{Error, Result};
 
 /// A validation that goes on over several calls.
@@ -22,11 +23,13 @@ pub(super) struct Validation {
 impl Run {
     /// As [`Run::advance`], but returns after about `budget`, for a host that has frames to draw: what it hands to the GPU is
     /// meant to take the GPU no longer than that, and when it does the call comes back without it, and a later one goes on. It
-    /// never waits longer than the budget, and hands nothing over while something of its own is at work. The first
-    /// calls find out how fast the adapter is, and do little.
+    /// hands nothing over while something of its own is at work, and waits no longer than the budget, but for the least that can
+    /// be handed over: some rows, or an update, which for millions of parameters on a slow adapter takes longer. The first calls
+    /// find out how fast the adapter is, and do little.
     ///
     /// No bit of the result depends on the budget. Where a window is not finite and ends the run, that is looked into before
-    /// the error comes, however long it takes.
+    /// the error comes, for some seconds at most. After [`Outcome::Stopped`] an epoch may have ended that is not told yet:
+    /// a later call tells it, or [`Run::settle`].
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -52,7 +55,7 @@ impl Run {
         while trainer.is_through(end)? {
             // What is done has results, which another thread that polls may still have in its hands.
             while !self.expected.is_empty() && trainer.receive(true)? {}
-            let updates = trainer.finished()?;
+            let updates = trainer.arrived()?;
             self.report(trainer, updates, fit, &mut on_event)?;
             if std::mem::take(&mut self.stopped) {
                 return Ok(Some(Outcome::Stopped));
@@ -74,6 +77,7 @@ impl Run {
                 return Ok(Some(Outcome::Done));
             }
             trainer.submit()?;
+            self.most = (2 * self.most).min(CLOCKS);
         }
         Ok(None)
     }

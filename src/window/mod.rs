@@ -96,7 +96,11 @@ impl Windows {
 
     /// Goes to a [`place`](Windows::place) of the same windows, and says whether it can be one.
     pub fn go_to(&mut self, updates: u64, at: u64) -> bool {
-        let reachable = updates <= at && at <= self.samples * u64::from(self.epochs);
+        let mut there = self.clone();
+        while there.update < updates && there.next().is_some() {}
+        // A short tail that is dropped lies between two windows.
+        let next = there.clone().next().map(|window| window.start);
+        let reachable = there.update == updates && (there.at == at || next == Some(at));
         if reachable {
             (self.update, self.at) = (updates, at);
         }
