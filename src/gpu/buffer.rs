@@ -52,6 +52,9 @@ impl Gpu {
     }
 
     /// Copies `bytes` to the beginning of a buffer, at most 4 MiB at a time, so that staging memory stays bounded.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] when the device does not take it.
     pub fn upload(&self, buffer: &wgpu::Buffer, bytes: &[u8]) -> Result<()> {
         for (at, piece) in bytes.chunks(PIECE).enumerate() {
             self.write(buffer, (at * PIECE) as u64, piece);
@@ -72,6 +75,9 @@ impl Gpu {
 
     /// Waits for all earlier work and returns the first `bytes` bytes of a buffer, brought over piece by piece, so that it
     /// takes little memory however large the buffer is. The staging buffer lives for this call alone and is not counted.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] when it does not arrive.
     pub fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
         let room = bytes.min(PIECE as u64).next_multiple_of(MARK);
         let marks = bytes.div_ceil(PIECE as u64);
@@ -113,6 +119,9 @@ impl Gpu {
     }
 
     /// As [`Gpu::read`], as floats.
+    ///
+    /// # Errors
+    /// As [`Gpu::read`].
     pub fn read_f32(&self, buffer: &wgpu::Buffer, count: usize) -> Result<Vec<f32>> {
         Ok(bytemuck::pod_collect_to_vec(&self.read(buffer, 4 * count as u64)?))
     }

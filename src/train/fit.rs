@@ -71,7 +71,7 @@ impl<'a> Fit<'a> {
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// An update was made in an epoch, counted from 1.
+    /// An update was made in an epoch, counted from 1, or left out.
     Update {
         /// The update.
         update: Update,
@@ -145,6 +145,9 @@ impl Trainer {
     }
 
     /// Outputs (rows, outputs) of the model as it is now, for features (rows, features). The open window is not touched.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for numbers that are no rows of features; [`Error::DeviceLost`] after work was lost.
     pub fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>> {
         self.caught_up()?;
         self.land_ahead()?;
@@ -158,6 +161,9 @@ impl Trainer {
     }
 
     /// Loss and metrics of the model as it is now. The open window is not touched.
+    ///
+    /// # Errors
+    /// As [`Trainer::predict`]; [`Error::Shape`] for rows that are not the model's.
     pub fn evaluate(&mut self, batch: &Batch, unit: Option<&[f64]>) -> Result<Evaluation> {
         let outputs = self.predict(batch.features)?;
         evaluate(&self.model, &outputs, batch, unit)

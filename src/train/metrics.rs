@@ -36,6 +36,9 @@ pub fn class_of(outputs: &[f32]) -> usize {
 
 /// Loss and metrics of `outputs`, (rows, outputs), against a batch. For numbers, `unit` gives for each output the size of
 /// its unit in the target's own, so that RMSE is in the target's unit.
+///
+/// # Errors
+/// [`Error::Shape`] when they do not fit each other.
 pub fn evaluate(model: &Model, outputs: &[f32], batch: &Batch, unit: Option<&[f64]>) -> Result<Evaluation> {
     if let Some(unit) = unit.filter(|unit| unit.len() != model.outputs()) {
         let message = format!("{} units for {} outputs", unit.len(), model.outputs());

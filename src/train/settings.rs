@@ -49,7 +49,7 @@ impl Default for Settings {
     }
 }
 
-/// An update that the GPU has made.
+/// An update that the GPU has made, or left out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Update {
     /// Its number, from 1.

@@ -11,6 +11,9 @@ use crate::{Error, Result};
 
 impl Trainer {
     /// Submits what is scheduled. Waits only when two submissions with updates are on their way already.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] after work was lost; [`Error::Shape`] between encode and submitted.
     pub fn submit(&mut self) -> Result<()> {
         self.alive()?;
         if self.pending.is_empty() {
@@ -52,6 +55,9 @@ impl Trainer {
 
     /// Whether [`Trainer::encode`] goes ahead without waiting. Two submissions may be on their way at once; while both
     /// are, a host that must not be held up leaves training out of its frame.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] after work was lost.
     pub fn ready(&mut self) -> Result<bool> {
         while self.receive(false)? {}
         Ok(!self.encoded && !self.ring.full())
@@ -72,6 +78,9 @@ impl Trainer {
     /// trainer.submitted();
     /// # Ok(()) }
     /// ```
+    ///
+    /// # Errors
+    /// As [`Trainer::submit`].
     pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
         self.alive()?;
         if self.encoded {

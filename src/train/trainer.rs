@@ -192,6 +192,9 @@ impl Trainer {
 
     /// Waits for everything that was asked for, and returns what the optimizer remembers: its moments one after the other,
     /// each under the parameters' names.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] after work was lost.
     pub fn moments(&mut self) -> Result<Vec<Arrays>> {
         self.caught_up()?;
         if !self.plan().buffers.iter().any(|buffer| buffer.role == Role::Optimizer) {
@@ -203,6 +206,9 @@ impl Trainer {
     }
 
     /// Waits, and returns the open window's gradient sums Σ_r w_r · ∂loss_r/∂θ over its closed blocks.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] after work was lost.
     pub fn gradient_sums(&mut self) -> Result<Arrays> {
         self.all_done()?;
         let flat = self.read(Place::Gradients(self.all()))?;
@@ -295,6 +301,9 @@ impl Trainer {
 
     /// Plans a whole window of rows of the attached data, cut into micro-batches, and its update. What does not fit one
     /// submission is submitted.
+    ///
+    /// # Errors
+    /// As [`Trainer::schedule`] and [`Trainer::schedule_update`].
     pub fn schedule_window(&mut self, samples: &[u32]) -> Result<()> {
         let mut left = samples;
         while !left.is_empty() {
@@ -312,6 +321,10 @@ impl Trainer {
     /// than finding out in [`Trainer::schedule_update`].
     ///
     /// Nothing runs before [`Trainer::submit`] or [`Trainer::encode`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for rows that are not there, do not fit or come after a window's last; [`Error::DeviceLost`] after work was lost;
+    /// [`Error::Diverged`] after an update that would have made a parameter infinite or not a number.
     pub fn schedule(&mut self, samples: &[u32], last: bool) -> Result<()> {
         self.check_cut(samples.len(), last)?;
         if let Some(sample) = samples.iter().find(|&&sample| sample >= self.data_rows) {
@@ -431,6 +444,9 @@ impl Trainer {
     }
 
     /// Ends the window: one update from the gradient of all its micro-batches, divided by their total weight.
+    ///
+    /// # Errors
+    /// As [`Trainer::schedule_update`] and [`Trainer::submit`].
     pub fn update(&mut self) -> Result<()> {
         self.schedule_update()?;
         self.submit()
