@@ -144,7 +144,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("accrue-lock-{}", std::process::id()));
         let folder = RunFolder::open(&path);
         drop(folder.lock(&[]).unwrap());
-        let checkpoint = path.join("checkpoints/update-1.safetensors");
+        let checkpoint = path.join("checkpoints/update-0000000001-row-0000000000.safetensors");
         fs::create_dir_all(path.join("checkpoints")).unwrap();
         fs::write(&checkpoint, b"").unwrap();
         let said = folder.lock(&[]).err().unwrap().to_string();
