@@ -147,6 +147,29 @@ fn a_run_that_is_done_has_nothing_left_and_may_be_made_longer() {
 }
 
 #[test]
+fn the_file_of_first_weights_may_be_gone_when_a_run_goes_on() {
+    let place = Place::new("resume-init");
+    place.ok("train c.toml --out first --set train.epochs=1");
+    let words = "train c.toml --set model.init=first/model.safetensors --out r";
+    place.ok(&format!("{words} --set train.epochs=1"));
+    std::fs::remove_dir_all(place.path("first")).unwrap();
+    place.ok(&format!("{words} --set train.epochs=2 --resume-with-changes"));
+    place.fails(&format!("{words} --fresh"), 9, &["first/model.safetensors"]);
+}
+
+#[test]
+fn fewer_epochs_and_other_names_of_the_same_rows() {
+    let place = Place::new("resume-names");
+    place.ok("train c.toml --out r");
+    place.fails("train c.toml --out r --set train.epochs=2 --resume-with-changes", 3, &["train.epochs = 3 (now 2)"]);
+    place.write("moved.csv", place.text("held.csv"));
+    place.ok("train c.toml --out r --set data.validation=moved.csv --resume-with-changes");
+    place.write("moved.csv", place.text("held.csv").replacen("0.", "0.1", 1));
+    let words = "train c.toml --out r --set data.validation=moved.csv --resume-with-changes";
+    place.fails(words, 3, &["other rows of data"]);
+}
+
+#[test]
 fn other_rows_of_data_are_another_run() {
     let place = Place::new("resume-data");
     place.ok("train c.toml --out r");
@@ -159,10 +182,14 @@ fn other_rows_of_data_are_another_run() {
 fn two_processes_do_not_train_in_one_folder() {
     let place = Place::new("resume-lock");
     let mut child = place.command(&format!("{LONG}000 --out r")).stdout(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
     while !place.path("r/metrics.jsonl").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it trains");
         std::thread::sleep(Duration::from_millis(1));
     }
     place.fails(&format!("{LONG}000 --out r"), 3, &["--out: another accrue is training in r"]);
+    // Before it reads any data.
+    place.fails(&format!("{LONG}000 --out r --set data.path=no.csv"), 3, &["--out: another accrue is training in r"]);
     child.kill().unwrap();
     child.wait().unwrap();
 }
