@@ -79,6 +79,26 @@ fn a_run_goes_on_in_the_middle_of_a_window_with_another_micro_batch() {
 }
 
 #[test]
+fn an_open_block_is_within_the_memory_too() {
+    let place = Place::new("resume-memory");
+    // The open block takes 1 MB, a block of rows less.
+    let words = "train c.toml --set train.epochs=300 --set train.batch=10000 --set train.tail=carry --set train.kernels=ops \
+                 --set model.layers=[512,\"relu\",512,\"relu\"] --set data.validation=0.0 --set train.checkpoint=0.1s --out r";
+    let saved = place.path("r/checkpoints");
+    let far = || std::fs::read_dir(&saved).is_ok_and(|mut entries| entries.next().is_some());
+    stopped(&place, &format!("{words} --set train.micro_batch=1"), "-INT", far);
+    let on = |memory: &str| {
+        let memory = format!("--set train.memory={memory} --resume-with-changes");
+        format!("{words} --set train.micro_batch=auto {memory}")
+    };
+    place.fails(&on("4MiB"), 7, &["the checkpoint is inside of a window", "raise train.memory"]);
+    let out = place.ok(&on("8MiB"));
+    let line = out.lines().find_map(|line| line.strip_prefix("memory ")).unwrap();
+    let taken: f64 = line.split_once(" MiB").unwrap().0.trim().parse().unwrap();
+    assert!(out.contains("\nresumes ") && taken <= 8.0, "{out}");
+}
+
+#[test]
 fn a_run_is_saved_after_the_updates_that_are_asked_for_and_the_last_two_are_kept() {
     let place = Place::new("resume-updates");
     place.ok("train c.toml --out r --set train.epochs=7 --set train.checkpoint=4");
