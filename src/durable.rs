@@ -5,9 +5,11 @@
 //! A write that fails leaves the old file as it is, unless it is the folder that could not be brought to the disk: then the new
 //! one stands there, whole, but might not after a loss of power. What a process that is killed was writing, or a disk that
 //! fails did not take, stays beside it as a hidden file, as `.model.safetensors.` and six letters; [`tidy`] removes such.
+//!
+//! What is no file of a disk (`/dev/null`, `/dev/stdout`, a pipe) cannot be replaced, and takes the bytes as they come.
 
 use std::fs;
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 use atomic_write_file::AtomicWriteFile;
@@ -18,14 +20,58 @@ use crate::{Error, Result};
 const LETTERS: usize = 6;
 
 /// A file that is being written; nobody sees it yet.
-pub type File = BufWriter<AtomicWriteFile>;
+pub type File = BufWriter<Sink>;
+
+/// Where the bytes go.
+pub enum Sink {
+    /// Into a file beside that which it is to replace.
+    Beside(AtomicWriteFile),
+    /// Into what is there and cannot be replaced.
+    Into(fs::File),
+}
+
+impl Sink {
+    fn open(path: &Path) -> io::Result<Sink> {
+        let is_special = fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir());
+        // `/dev/stdout` may lead to a file, but its name must not be replaced.
+        let is_name_of_open =
+            ["/dev", "/dev/fd", "/proc/self/fd"].map(Path::new).contains(&path.parent().unwrap_or(path));
+        if is_special || is_name_of_open {
+            return fs::File::options().append(true).open(path).map(Sink::Into);
+        }
+        AtomicWriteFile::open(path).map(Sink::Beside)
+    }
+
+    fn commit(self) -> io::Result<()> {
+        match self {
+            Sink::Beside(file) => file.commit(),
+            Sink::Into(_) => Ok(()),
+        }
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Sink::Beside(file) => file.write(bytes),
+            Sink::Into(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Sink::Beside(file) => file.flush(),
+            Sink::Into(file) => file.flush(),
+        }
+    }
+}
 
 /// Writes a file with what `fill` puts into it, and returns what `fill` returns.
 ///
 /// Nothing is left of a file for which `fill` fails.
 pub fn write<T>(path: &Path, fill: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
     let wrong = |error| Error::io(path, error);
-    let mut file = BufWriter::new(AtomicWriteFile::open(path).map_err(wrong)?);
+    let mut file = BufWriter::new(Sink::open(path).map_err(wrong)?);
     let filled = fill(&mut file)?;
     file.into_inner().map_err(|error| wrong(error.into_error()))?.commit().map_err(wrong)?;
     Ok(filled)
@@ -96,6 +142,25 @@ mod tests {
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "no temporary file is left");
         assert!(matches!(write_bytes(&folder.join("no/file"), b""), Err(Error::Io { .. })));
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_replaced_is_written_into() {
+        use std::os::unix::fs::FileTypeExt;
+        let null = Path::new("/dev/null");
+        write_bytes(null, b"x").unwrap();
+        assert!(fs::metadata(null).unwrap().file_type().is_char_device());
+        let path = std::env::temp_dir().join(format!("accrue-pipe-{}", std::process::id()));
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let read = std::thread::spawn({
+            let path = path.clone();
+            move || fs::read(path).unwrap()
+        });
+        write_bytes(&path, b"through a pipe").unwrap();
+        assert_eq!(read.join().unwrap(), b"through a pipe");
+        assert!(fs::metadata(&path).unwrap().file_type().is_fifo());
+        fs::remove_file(&path).unwrap();
     }
 
     #[test]

@@ -43,7 +43,6 @@
 //! | [`twin`] | the same graph in plain `f64` on the CPU, which every kernel is checked against |
 //! | [`doctor`] | a self-test of a device: every kernel against its twin, the law of partitions, speed |
 //! | [`gpu`] | everything that knows `wgpu`: adapter, device, shaders, buffers, the one submit; it knows no mathematics |
-//! | [`durable`] | files that are there whole or not at all |
 //! | [`nearest`] | "did you mean …?" |
 //!
 //! # Words
@@ -72,7 +71,8 @@ pub mod backward;
 pub mod cli;
 pub mod data;
 pub mod doctor;
-pub mod durable;
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "folders are the command's alone"))]
+pub(crate) mod durable;
 mod error;
 pub mod gpu;
 pub mod graph;

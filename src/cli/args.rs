@@ -100,7 +100,7 @@ pub enum Command {
 pub struct Train {
     /// The configuration, a TOML file; paths in it are relative to its folder.
     pub config: PathBuf,
-    /// The folder to write the run to: model, configuration, metrics and report.
+    /// The folder to write the run to: model, best model, checkpoints, configuration, metrics and report.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Use VALUE for one key of the configuration, as in `--set optimizer.lr=0.1`; may be given many times.

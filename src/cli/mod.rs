@@ -7,6 +7,7 @@ mod commands;
 pub mod config;
 mod exit;
 pub mod init;
+mod interrupts;
 pub mod keys;
 mod load;
 mod metrics_file;
@@ -61,7 +62,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(stop) => {
             if !stop.is_said() {
-                eprintln!("{stop}");
+                progress::complain(&stop.to_string());
             }
             ExitCode::from(stop.code())
         }
@@ -71,7 +72,7 @@ pub fn main() -> ExitCode {
 /// Help and version go where they should; what is wrong with the arguments is one line like every other error.
 fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        eprintln!("{}", exit::usage_line(&error.to_string()));
+        progress::complain(&exit::usage_line(&error.to_string()));
     } else {
         let _ = error.print();
     }

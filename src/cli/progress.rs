@@ -3,11 +3,12 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::interrupts;
 use crate::train::{Event, LeftOut};
 use crate::{Error, Result};
 
@@ -97,20 +98,14 @@ impl Progress {
         }
     }
 
-    /// Whether Ctrl-C was pressed. A second press ends the process at once.
+    /// Whether Ctrl-C was pressed. A second press, a second later or more, ends the process at once.
     pub fn interrupts(&self) -> Result<Arc<AtomicBool>> {
-        let pressed = Arc::new(AtomicBool::new(false));
-        let (seen, bar, quiet) = (pressed.clone(), self.bar.clone(), self.quiet);
-        let set = ctrlc::set_handler(move || {
-            if seen.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
-            }
+        let (bar, quiet) = (self.bar.clone(), self.quiet);
+        interrupts::watch(move || {
             if !quiet {
-                bar.suspend(|| eprintln!("stopping; press Ctrl-C again to stop at once"));
+                bar.suspend(|| complain("stopping; press Ctrl-C again to stop at once"));
             }
-        });
-        set.map_err(|error| Error::Internal(format!("Ctrl-C cannot be watched: {error}")))?;
-        Ok(pressed)
+        })
     }
 
     /// Updates that were left out.
@@ -132,6 +127,11 @@ impl Progress {
 /// Prints a line about how things go, which is not worth an error.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Prints what is wrong. Where nobody listens to standard error, that is no reason to panic.
+pub fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Prints what was asked for. A reader that has seen enough, as in `accrue devices | head -1`, is no error.

@@ -40,13 +40,28 @@ impl RunFolder {
         }
     }
 
-    /// Makes the folder, and keeps other processes from training in it. `seen` are the checkpoints that were there when it was
-    /// decided what to do.
+    /// Makes the folder where there was none, and keeps other processes from training in it.
     ///
     /// # Errors
-    /// [`Error::Config`] when one does, or did since then.
-    pub fn lock(&self, seen: &[PathBuf]) -> Result<Lock> {
+    /// [`Error::Config`] when one does, or did since it was found that there was none.
+    pub fn make(&self) -> Result<Lock> {
         durable::create_folder(&self.0)?;
+        let lock = self.lock()?.ok_or_else(|| Error::Internal("a folder that was just made is there".to_owned()))?;
+        if self.config().exists() {
+            let message = format!("another accrue has just trained in {}; try again", self.0.display());
+            return Err(Error::config("--out", message));
+        }
+        Ok(lock)
+    }
+
+    /// Keeps other processes from training in the folder, if it is there.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when one does.
+    pub fn lock(&self) -> Result<Option<Lock>> {
+        if !self.0.is_dir() {
+            return Ok(None);
+        }
         let path = self.0.join(".lock");
         let file = File::create(&path).map_err(|e| Error::io(&path, e))?;
         match file.try_lock() {
@@ -56,11 +71,7 @@ impl RunFolder {
                 Err(Error::config("--out", message))
             }
             // A file system without locks is no reason not to train.
-            Ok(()) | Err(TryLockError::Error(_)) if self.checkpoints().list()? == seen => Ok(Lock(file)),
-            Ok(()) | Err(TryLockError::Error(_)) => {
-                let message = format!("another accrue has just trained in {}; try again", self.0.display());
-                Err(Error::config("--out", message))
-            }
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Lock(file))),
         }
     }
 
@@ -140,19 +151,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_locked_as_it_was_seen() {
+    fn a_folder_is_locked_when_it_is_there_or_made() {
         let path = std::env::temp_dir().join(format!("accrue-lock-{}", std::process::id()));
         let folder = RunFolder::open(&path);
-        drop(folder.lock(&[]).unwrap());
-        let checkpoint = path.join("checkpoints/update-1.safetensors");
-        fs::create_dir_all(path.join("checkpoints")).unwrap();
-        fs::write(&checkpoint, b"").unwrap();
-        let said = folder.lock(&[]).err().unwrap().to_string();
-        assert!(said.starts_with("--out: another accrue has just trained in "), "{said}");
-        let lock = folder.lock(std::slice::from_ref(&checkpoint)).unwrap();
-        let said = folder.lock(&[checkpoint]).err().unwrap().to_string();
+        assert!(folder.lock().unwrap().is_none() && !path.exists());
+        let lock = folder.make().unwrap();
+        let said = folder.lock().err().unwrap().to_string();
         assert!(said.starts_with("--out: another accrue is training in "), "{said}");
         drop(lock);
+        drop(folder.lock().unwrap().unwrap());
+        // Another process was quicker.
+        folder.write_config("").unwrap();
+        let said = folder.make().err().unwrap().to_string();
+        assert!(said.starts_with("--out: another accrue has just trained in "), "{said}");
         fs::remove_dir_all(&path).unwrap();
     }
 }

@@ -77,12 +77,39 @@ impl Session {
         let (batch, samples, model) = (self.batch(), self.prepared.train.rows(), &self.prepared.saved.model);
         let settings = self.settings()?;
         match self.cut.micro_batch {
-            MicroBatch::Automatic(_) => choose_micro_batch(gpu, model, &settings, batch, samples, &self.budget(gpu)?),
+            MicroBatch::Automatic(_) => {
+                self.opened(gpu, choose_micro_batch(gpu, model, &settings, batch, samples, &self.budget(gpu)?)?)
+            }
             MicroBatch::Rows(rows) => {
                 let budget = self.given_budget(gpu)?;
                 let rows = (rows as usize).min(batch);
                 let opens = self.open_blocks || self.cut.batches.sizes().any(|size| opens_blocks(size as usize, rows));
                 fixed_micro_batch(gpu, model, &settings, (rows, opens), samples, budget.as_ref())
+            }
+        }
+    }
+
+    /// As chosen, but with an open block of gradients: with fewer rows if the budget has no room for both.
+    fn opened(&self, gpu: &Gpu, chosen: Chosen) -> Result<Chosen> {
+        if chosen.open_blocks || !self.open_blocks {
+            return Ok(chosen);
+        }
+        let (samples, model) = (self.prepared.train.rows(), &self.prepared.saved.model);
+        let (settings, budget) = (self.settings()?, self.budget(gpu)?);
+        let held = |rows, budget| fixed_micro_batch(gpu, model, &settings, (rows, true), samples, budget);
+        let mut rows = chosen.micro_batch;
+        loop {
+            match held(rows, Some(&budget)) {
+                Err(Error::Memory(_)) if rows > 1 => rows /= 2,
+                Err(Error::Memory(_)) => {
+                    let bytes = held(rows, None)?.bytes;
+                    return Err(Error::Memory(format!(
+                        "the checkpoint is inside of a window, where its open block needs memory too: {bytes} bytes on the \
+                         GPU, but {} are allowed; raise train.memory, or start over with --fresh",
+                        budget.bytes
+                    )));
+                }
+                held => return Ok(Chosen { why: chosen.why, ..held? }),
             }
         }
     }
@@ -109,7 +136,7 @@ impl Session {
         match self.cut.micro_batch {
             MicroBatch::Automatic(Automatic::Fastest) => {
                 let data = self.prepared.train.batch();
-                fastest(gpu, model, self.batch(), &chosen, &data, || self.settings())
+                self.opened(gpu, fastest(gpu, model, self.batch(), &chosen, &data, || self.settings())?)
             }
             _ => Ok(chosen),
         }
@@ -148,8 +175,7 @@ impl Session {
     /// The trainer, with everything that it needs on the GPU.
     pub fn trainer(&mut self, gpu: &Gpu) -> Result<(Trainer, Chosen)> {
         let chosen = self.settled(gpu)?;
-        let mut chosen = self.look_up(gpu, chosen)?;
-        chosen.open_blocks |= self.open_blocks;
+        let chosen = self.look_up(gpu, chosen)?;
         let (batch, model) = (self.batch(), &self.prepared.saved.model);
         match self.cut.micro_batch {
             MicroBatch::Automatic(_) => build(gpu, model, batch, chosen, || self.settings()),

@@ -51,8 +51,24 @@ impl Told {
     }
 }
 
-/// Trains to the end, or until Ctrl-C; the run is saved then, and whenever it is time.
+/// Trains to the end, or until Ctrl-C; the run is saved then, and whenever it is time. On an error the best model is kept.
 pub fn run(
+    session: &Session,
+    trainer: &mut Trainer,
+    from: Option<Found>,
+    folder: &RunFolder,
+    saver: &mut Saver,
+    told: &mut Told,
+) -> Result<Outcome> {
+    let outcome = to_the_end(session, trainer, from, folder, saver, told);
+    if outcome.is_err() {
+        // What went wrong first is what counts.
+        let _ = saver.keep_best((&folder.best(), &session.prepared.saved));
+    }
+    outcome
+}
+
+fn to_the_end(
     session: &Session,
     trainer: &mut Trainer,
     from: Option<Found>,

@@ -36,6 +36,10 @@ pub struct Chunks<'a, R> {
 
 impl<'a, R: Read> Chunks<'a, R> {
     /// Reads the header; `place` stands for the file in messages.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a specification that contradicts itself, [`Error::Data`] for a header that is none or lacks a column,
+    /// [`Error::Io`] when the reader fails.
     pub fn open(reader: R, place: &'a str, spec: &CsvSpec) -> Result<Self> {
         spec.check()?;
         let rows = Rows::open(reader, place)?;
@@ -51,6 +55,10 @@ impl<'a, R: Read> Chunks<'a, R> {
     }
 
     /// Features alone, these columns in this order; the data that they come in has no target.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when no column is named, [`Error::Data`] for a header that is none or lacks one, [`Error::Io`] when the
+    /// reader fails.
     pub fn features(reader: R, place: &'a str, names: &[String]) -> Result<Self> {
         let rows = Rows::open(reader, place)?;
         let columns = Columns { features: find_features(&rows, names)?, ..Columns::of_a_model() };

@@ -22,23 +22,36 @@ use super::{Dataset, Features};
 use crate::{Error, Result};
 
 /// Reads features, targets and weights from a file, row by row.
+///
+/// # Errors
+/// [`Error::Io`] when it cannot be read, [`Error::Config`] for a specification that contradicts itself, [`Error::Data`] with
+/// file, line and column for everything else.
 pub fn read_file(path: &Path, spec: &CsvSpec) -> Result<Dataset> {
     let (file, size) = open(path)?;
     Chunks::open(file, &path.to_string_lossy(), spec)?.rest(size)
 }
 
 /// Reads features alone from a file, row by row: these columns in this order; all others are left unread.
+///
+/// # Errors
+/// Those of [`read_file`].
 pub fn read_features_file(path: &Path, names: &[String]) -> Result<Features> {
     let (file, size) = open(path)?;
     Ok(Chunks::features(file, &path.to_string_lossy(), names)?.rest(size)?.features)
 }
 
 /// [`read_file`] from any reader; `place` stands for it in messages.
+///
+/// # Errors
+/// Those of [`read_file`].
 pub fn read(reader: impl Read, place: &str, spec: &CsvSpec) -> Result<Dataset> {
     Chunks::open(reader, place, spec)?.rest(None)
 }
 
 /// [`read_features_file`] from any reader; `place` stands for it in messages.
+///
+/// # Errors
+/// Those of [`read_file`].
 pub fn read_features(reader: impl Read, place: &str, names: &[String]) -> Result<Features> {
     Ok(Chunks::features(reader, place, names)?.rest(None)?.features)
 }

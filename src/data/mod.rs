@@ -118,6 +118,9 @@ impl Dataset {
     }
 
     /// The named rows, in the order given; a row may be named more than once.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a row that does not exist, and for data that does not have the same number of rows everywhere.
     pub fn select(&self, rows: &[usize]) -> Result<Dataset> {
         self.check_shape()?;
         if let Some(row) = rows.iter().find(|row| **row >= self.rows()) {
@@ -143,6 +146,10 @@ impl Dataset {
     /// Takes the rows for which `held` says so out of this data, in their order; the others stay in theirs.
     ///
     /// Beside the data, whose memory they leave, only the fewer of the two are in memory a second time while they move.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when there is not one answer for each row, or the data itself does not have the same number of rows
+    /// everywhere.
     pub fn split_off(&mut self, held: &[bool]) -> Result<Dataset> {
         self.check_shape()?;
         if held.len() != self.rows() {

@@ -7,12 +7,19 @@ use crate::{Error, Result};
 ///
 /// `rows · share` rows, rounded to the nearest whole number and halves upwards, are for validation. A share of 0 keeps
 /// none back; with any other share both sides must have at least one row. The result depends on the arguments alone.
+///
+/// # Errors
+/// [`Error::Config`] for a share outside of 0 to 1 and for a side without rows, [`Error::Data`] for more rows than can be
+/// numbered in 32 bits.
 pub fn split(rows: usize, share: f64, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
     let held = held(rows, share, seed)?;
     Ok((0..rows).partition(|row| !held[*row]))
 }
 
 /// The same division as [`split`], as one answer for each row: whether it is kept back for validation.
+///
+/// # Errors
+/// Those of [`split`].
 pub fn held(rows: usize, share: f64, seed: u64) -> Result<Vec<bool>> {
     const FIELD: &str = "data.validation";
     if !(0.0..1.0).contains(&share) {

@@ -64,6 +64,9 @@ const VERSION: u32 = 1;
 
 impl Saved {
     /// Writes the file whole or not at all; equal models give equal files.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be written, [`Error::ModelFile`] when [`Saved::check_size`] refuses it.
     pub fn write(&self, path: &Path) -> Result<()> {
         container::write(path, Some((KEY, &self.description(path)?)), &self.arrays)
     }
@@ -80,6 +83,9 @@ impl Saved {
     }
 
     /// As [`Saved::read`], from the bytes of a file that errors call `place`.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] when they are damaged or no model of ours.
     pub fn from_bytes(bytes: &[u8], place: &Path) -> Result<Saved> {
         Saved::from_container(Container::read(bytes, bytes.len() as u64, place, KEY)?, place)
     }
@@ -187,6 +193,9 @@ fn fits<'a>(model: &Model, shapes: impl Iterator<Item = (&'a str, &'a [usize])>)
 }
 
 /// Writes weights alone.
+///
+/// # Errors
+/// [`Error::Io`] when the file cannot be written.
 pub fn write_arrays(path: &Path, arrays: &Arrays) -> Result<()> {
     container::write(path, None, arrays)
 }
@@ -201,6 +210,9 @@ pub fn read_arrays(path: &Path, model: &Model) -> Result<Arrays> {
 }
 
 /// As [`read_arrays`], from the bytes of a file that errors call `place`.
+///
+/// # Errors
+/// Those of [`read_arrays`], but for [`Error::Io`].
 pub fn arrays_from_bytes(bytes: &[u8], place: &Path, model: &Model) -> Result<Arrays> {
     arrays_of(Container::read(bytes, bytes.len() as u64, place, KEY)?, place, model)
 }

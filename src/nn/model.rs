@@ -75,6 +75,9 @@ impl Model {
     }
 
     /// As [`Model::new`], for a model that was read from a file.
+    ///
+    /// # Errors
+    /// Those of [`Model::new`].
     pub fn check(&self) -> Result<()> {
         let most = 1 << 24;
         if self.layers.len() > MOST_LAYERS {
@@ -138,6 +141,9 @@ impl Model {
     }
 
     /// The model as a graph; with a target, for training.
+    ///
+    /// # Errors
+    /// Those of [`Model::new`], and [`Error::Shape`] when its shapes do not fit each other or the loss.
     pub fn network(&self, with_target: bool) -> Result<Network> {
         self.check()?;
         let mut graph = Graph::new();

@@ -55,6 +55,12 @@ fn data_of_another_model_ends_with_4() {
     place.fails("eval r --data new.csv", 4, &["\"side\""]);
     place.ok("predict r --data new.csv --out p.csv");
     assert_eq!(place.text("p.csv").lines().next(), Some("side,p_above,p_below,p_left"));
+    if cfg!(unix) {
+        place.ok("predict r --data new.csv --out /dev/null");
+        assert!(!std::fs::metadata("/dev/null").unwrap().is_file(), "it is as it was");
+        let out = place.ok("predict r --data new.csv --out /dev/stdout --quiet");
+        assert_eq!(out, place.text("p.csv"));
+    }
 }
 
 #[test]

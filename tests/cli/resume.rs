@@ -79,6 +79,26 @@ fn a_run_goes_on_in_the_middle_of_a_window_with_another_micro_batch() {
 }
 
 #[test]
+fn an_open_block_is_within_the_memory_too() {
+    let place = Place::new("resume-memory");
+    // The open block takes 1 MB, a block of rows less.
+    let words = "train c.toml --set train.epochs=300 --set train.batch=10000 --set train.tail=carry --set train.kernels=ops \
+                 --set model.layers=[512,\"relu\",512,\"relu\"] --set data.validation=0.0 --set train.checkpoint=0.1s --out r";
+    let saved = place.path("r/checkpoints");
+    let far = || std::fs::read_dir(&saved).is_ok_and(|mut entries| entries.next().is_some());
+    stopped(&place, &format!("{words} --set train.micro_batch=1"), "-INT", far);
+    let on = |memory: &str| {
+        let memory = format!("--set train.memory={memory} --resume-with-changes");
+        format!("{words} --set train.micro_batch=auto {memory}")
+    };
+    place.fails(&on("4MiB"), 7, &["the checkpoint is inside of a window", "raise train.memory"]);
+    let out = place.ok(&on("8MiB"));
+    let line = out.lines().find_map(|line| line.strip_prefix("memory ")).unwrap();
+    let taken: f64 = line.split_once(" MiB").unwrap().0.trim().parse().unwrap();
+    assert!(out.contains("\nresumes ") && taken <= 8.0, "{out}");
+}
+
+#[test]
 fn a_run_is_saved_after_the_updates_that_are_asked_for_and_the_last_two_are_kept() {
     let place = Place::new("resume-updates");
     place.ok("train c.toml --out r --set train.epochs=7 --set train.checkpoint=4");
@@ -147,6 +167,29 @@ fn a_run_that_is_done_has_nothing_left_and_may_be_made_longer() {
 }
 
 #[test]
+fn the_file_of_first_weights_may_be_gone_when_a_run_goes_on() {
+    let place = Place::new("resume-init");
+    place.ok("train c.toml --out first --set train.epochs=1");
+    let words = "train c.toml --set model.init=first/model.safetensors --out r";
+    place.ok(&format!("{words} --set train.epochs=1"));
+    std::fs::remove_dir_all(place.path("first")).unwrap();
+    place.ok(&format!("{words} --set train.epochs=2 --resume-with-changes"));
+    place.fails(&format!("{words} --fresh"), 9, &["first/model.safetensors"]);
+}
+
+#[test]
+fn fewer_epochs_and_other_names_of_the_same_rows() {
+    let place = Place::new("resume-names");
+    place.ok("train c.toml --out r");
+    place.fails("train c.toml --out r --set train.epochs=2 --resume-with-changes", 3, &["train.epochs = 3 (now 2)"]);
+    place.write("moved.csv", place.text("held.csv"));
+    place.ok("train c.toml --out r --set data.validation=moved.csv --resume-with-changes");
+    place.write("moved.csv", place.text("held.csv").replacen("0.", "0.1", 1));
+    let words = "train c.toml --out r --set data.validation=moved.csv --resume-with-changes";
+    place.fails(words, 3, &["other rows of data"]);
+}
+
+#[test]
 fn other_rows_of_data_are_another_run() {
     let place = Place::new("resume-data");
     place.ok("train c.toml --out r");
@@ -159,10 +202,14 @@ fn other_rows_of_data_are_another_run() {
 fn two_processes_do_not_train_in_one_folder() {
     let place = Place::new("resume-lock");
     let mut child = place.command(&format!("{LONG}000 --out r")).stdout(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
     while !place.path("r/metrics.jsonl").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it trains");
         std::thread::sleep(Duration::from_millis(1));
     }
     place.fails(&format!("{LONG}000 --out r"), 3, &["--out: another accrue is training in r"]);
+    // Before it reads any data.
+    place.fails(&format!("{LONG}000 --out r --set data.path=no.csv"), 3, &["--out: another accrue is training in r"]);
     child.kill().unwrap();
     child.wait().unwrap();
 }

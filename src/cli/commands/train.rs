@@ -3,122 +3,120 @@
 use std::time::Instant;
 
 use crate::cli::args::Train;
-use crate::cli::config::Config;
+use crate::cli::config::{Config, Validation};
 use crate::cli::exit::Stop;
 use crate::cli::metrics_file::MetricsFile;
 use crate::cli::profile;
 use crate::cli::progress::{Progress, print, rate};
 use crate::cli::report::render;
 use crate::cli::resume::{Found, Identity, Saver};
-use crate::cli::run_folder::RunFolder;
+use crate::cli::run_folder::{Lock, RunFolder};
 use crate::cli::session::Session;
 use crate::cli::summary::{About, History, opening, plural};
 use crate::cli::training::{self, Told};
+use crate::data::split::held;
 use crate::gpu::profile::Profile;
 use crate::gpu::{Choice, Gpu, adapter};
+use crate::plan::Chosen;
 use crate::train::{Outcome, Trainer};
-use crate::{Error, Result, durable};
+use crate::{Error, NotFinite, Result, Suspect, durable};
 
 /// Trains as a configuration says, and leaves model, checkpoints, metrics and report in the run's folder. A run that is there
 /// goes on.
 pub fn train(arguments: &Train) -> Result<(), Stop> {
     let mut clock = Clock::start();
-    let config = Config::load(&arguments.config, &arguments.sets)?;
-    let config_toml = config.to_toml()?;
-    let folder = RunFolder::open(&arguments.out);
-    let mut session = Session::new(config)?;
-    session.check_length()?;
-    let updates = session.windows.updates();
-    clock.lap("reading the data");
-    let timestamps = arguments.is_timed();
-    let gpu = Gpu::new(&Choice { name: arguments.common.adapter.clone(), timestamps })?;
-    clock.lap("opening the adapter");
-    let identity = Identity::of(&session, &config_toml, gpu.info());
-    let seen = folder.checkpoints().list()?;
-    let mut found = if arguments.fresh { None } else { folder.checkpoints().latest(|line| log::warn!("{line}"))? };
-    let changed = match &found {
-        Some(found) => found.about.identity.goes_on_as(
-            &identity,
-            &arguments.out.display().to_string(),
-            arguments.resume_with_changes,
-        )?,
-        None if arguments.fresh => false,
-        None => folder.check(&config_toml).map(|()| false)?,
-    };
-    // A window that is open inside a block of rows needs the memory for it.
-    session.open_blocks = found.as_ref().is_some_and(|found| !found.checkpoint.state.open_block.is_empty());
-    let (mut trainer, chosen) = session.trainer(&gpu)?;
-    clock.lap("building kernels and memory");
-
-    let _lock = folder.lock(&seen)?;
-    let mut history = History::default();
-    let metrics = begin(&folder, &config_toml, found.as_mut(), &mut history, &gpu, changed)?;
-    let mut progress = Progress::new(updates, session.config.train.epochs, arguments.common.quiet);
-    for line in opening(&session, &gpu, trainer.plan(), &chosen) {
-        progress.say(&line);
-    }
-    if let Some(found) = &found {
-        progress.goes_on(found.checkpoint.position.updates, updates);
-    }
-    let mut told = Told::new(history, progress, metrics)?;
-    let mut saver = Saver::new(folder.path(), identity, session.config.train.checkpoint.every()?, found.as_ref());
-    begin_profile(arguments, &mut trainer)?;
-    let outcome = training::run(&session, &mut trainer, found, &folder, &mut saver, &mut told);
+    let (mut begun, found) = begin(arguments, &mut clock)?;
+    begin_profile(arguments, &mut begun.trainer)?;
+    let Begun { session, trainer, folder, saver, told, .. } = &mut begun;
+    let outcome = training::run(session, trainer, found, folder, saver, told);
     let profile = trainer.finish_profile();
     told.progress.finish();
     let outcome = outcome.and_then(|outcome| told.metrics.finish().map(|()| outcome));
-    let outcome = outcome.map_err(|error| broken(error, &saver))?;
-    let Told { progress, history, .. } = told;
-    let speed = progress.samples_per_second();
+    let outcome = outcome.map_err(|error| broken(error, session, saver))?;
+    let speed = told.progress.samples_per_second();
     clock.lap("training and validation");
 
     session.prepared.saved.arrays = trainer.parameters()?;
     session.prepared.saved.write(&folder.model())?;
     clock.lap("saving the model");
-    let stopped = format!("after update {} of {}", trainer.updates(), updates);
-    let note = (outcome == Outcome::Stopped).then(|| format!("Interrupted {stopped}."));
-    let summary = history.summary();
-    let about = About {
-        title: folder.name(),
-        session: &session,
-        chosen: &chosen,
-        config_toml,
-        gpu: &gpu,
-        timings: clock.laps,
-        samples_per_second: speed,
-        note,
-    };
-    durable::write_bytes(&folder.report(), render(&history.report(about)).as_bytes())?;
-    if let Some(summary) = summary {
-        let speed = if speed > 0.0 { format!("; {} samples/s", rate(speed)) } else { String::new() };
-        progress.say(&format!("{summary}{speed}"));
-    }
-    if progress.left_out() > 0 {
-        progress.say(&format!("left out  {} without weight or not finite", plural(progress.left_out(), "update")));
-    }
-    progress.say(&format!("saved     {}", folder.model().display()));
-    if let Some(best) = saver.best() {
-        progress.say(&format!(
-            "best      {}: val_loss {:.4} after epoch {}",
-            folder.best().display(),
-            best.loss,
-            best.epoch
-        ));
-    }
-    progress.say(&format!("report    {}", folder.report().display()));
+    let stopped = (outcome == Outcome::Stopped)
+        .then(|| format!("after update {} of {}", trainer.updates(), session.windows.updates()));
+    tell(&mut begun, clock, speed, stopped.as_deref())?;
     if let Some(profile) = profile? {
-        show_profile(arguments, &profile, &gpu, &progress)?;
+        show_profile(arguments, &profile, &begun.gpu, &begun.told.progress)?;
     }
-    match outcome {
-        Outcome::Done => Ok(()),
-        Outcome::Stopped => {
+    match stopped {
+        None => Ok(()),
+        Some(stopped) => {
             Err(Stop::Interrupted(format!("{stopped}; the run is saved, and the same command goes on with it")))
         }
     }
 }
 
+/// A run that is about to train, in a folder that is its own now.
+struct Begun {
+    folder: RunFolder,
+    config_toml: String,
+    session: Session,
+    gpu: Gpu,
+    trainer: Trainer,
+    chosen: Chosen,
+    saver: Saver,
+    told: Told,
+    _lock: Lock,
+}
+
+/// Reads everything, makes the trainer and then the files. What there is to go on from comes beside it.
+fn begin(arguments: &Train, clock: &mut Clock) -> Result<(Begun, Option<Found>)> {
+    let mut config = Config::load(&arguments.config, &arguments.sets)?;
+    let config_toml = config.to_toml()?;
+    let folder = RunFolder::open(&arguments.out);
+    let lock = folder.lock()?;
+    let mut found = if arguments.fresh { None } else { folder.checkpoints().latest(|line| log::warn!("{line}"))? };
+    if found.is_some() {
+        // The weights are the checkpoint's; the file that the run began with may be gone.
+        config.model.init = None;
+    }
+    let mut session = Session::new(config)?;
+    session.check_length()?;
+    clock.lap("reading the data");
+    let gpu = Gpu::new(&Choice { name: arguments.common.adapter.clone(), timestamps: arguments.is_timed() })?;
+    clock.lap("opening the adapter");
+    let identity = Identity::of(&session, &config_toml, gpu.info());
+    let changed = goes_on(arguments, &folder, found.as_ref(), &identity)?;
+    // A window that is open inside a block of rows needs the memory for it.
+    session.open_blocks = found.as_ref().is_some_and(|found| !found.checkpoint.state.open_block.is_empty());
+    let (trainer, chosen) = session.trainer(&gpu)?;
+    clock.lap("building kernels and memory");
+
+    let lock = lock.map_or_else(|| folder.make(), Ok)?;
+    let mut history = History::default();
+    let metrics = files(&folder, &identity.config, found.as_mut(), &mut history, &gpu, changed)?;
+    let progress = Progress::new(session.windows.updates(), session.config.train.epochs, arguments.common.quiet);
+    let saver = Saver::new(folder.path(), identity, session.config.train.checkpoint.every()?, found.as_ref());
+    let told = Told::new(history, progress, metrics)?;
+    let mut begun = Begun { folder, config_toml, session, gpu, trainer, chosen, saver, told, _lock: lock };
+    begun.open(found.as_ref());
+    Ok((begun, found))
+}
+
+/// Whether something changed since the run began that is taken as it is.
+///
+/// # Errors
+/// When the folder's run is another one.
+fn goes_on(arguments: &Train, folder: &RunFolder, found: Option<&Found>, identity: &Identity) -> Result<bool> {
+    match found {
+        Some(found) => {
+            let out = arguments.out.display().to_string();
+            found.about.identity.goes_on_as(identity, &out, arguments.resume_with_changes)
+        }
+        None if arguments.fresh => Ok(false),
+        None => folder.check(&identity.config).map(|()| false),
+    }
+}
+
 /// The files of a run that begins, or goes on from a checkpoint.
-fn begin(
+fn files(
     folder: &RunFolder,
     config: &str,
     found: Option<&mut Found>,
@@ -146,12 +144,81 @@ fn begin(
     Ok(metrics)
 }
 
-/// An error in the middle of a training says what is kept.
-fn broken(error: Error, saver: &Saver) -> Stop {
-    match saver.kept() {
-        Some(update) => Stop::Broken(error, format!("the checkpoint after update {update} is kept")),
-        None => Stop::Error(error),
+impl Begun {
+    /// Says what is about to be trained.
+    fn open(&mut self, found: Option<&Found>) {
+        let Begun { session, told: Told { progress, .. }, .. } = self;
+        for line in opening(session, &self.gpu, self.trainer.plan(), &self.chosen) {
+            progress.say(&line);
+        }
+        if let Some(found) = found {
+            progress.goes_on(found.checkpoint.position.updates, session.windows.updates());
+        }
     }
+}
+
+/// Writes the report, and says where everything is. `stopped` is where the run was interrupted, if it was.
+fn tell(begun: &mut Begun, clock: Clock, speed: f64, stopped: Option<&str>) -> Result<()> {
+    let history = std::mem::take(&mut begun.told.history);
+    let Begun { folder, session, gpu, chosen, config_toml, saver, told: Told { progress, .. }, .. } = begun;
+    let summary = history.summary();
+    let about = About {
+        title: folder.name(),
+        session,
+        chosen,
+        config_toml: config_toml.clone(),
+        gpu,
+        timings: clock.laps,
+        samples_per_second: speed,
+        note: stopped.map(|stopped| format!("Interrupted {stopped}.")),
+    };
+    durable::write_bytes(&folder.report(), render(&history.report(about)).as_bytes())?;
+    if let Some(summary) = summary {
+        let speed = if speed > 0.0 { format!("; {} samples/s", rate(speed)) } else { String::new() };
+        progress.say(&format!("{summary}{speed}"));
+    }
+    if progress.left_out() > 0 {
+        progress.say(&format!("left out  {} without weight or not finite", plural(progress.left_out(), "update")));
+    }
+    progress.say(&format!("saved     {}", folder.model().display()));
+    if let Some(best) = saver.best() {
+        let path = folder.best();
+        progress.say(&format!("best      {}: val_loss {:.4} after epoch {}", path.display(), best.loss, best.epoch));
+    }
+    progress.say(&format!("report    {}", folder.report().display()));
+    Ok(())
+}
+
+/// An error in the middle of a training says which row of the file it is about, what is kept, and what goes on from that.
+fn broken(error: Error, session: &Session, saver: &Saver) -> Stop {
+    let mut words = Vec::new();
+    let mut skips = false;
+    if let Error::Diverged { found, suspect, .. } = &error {
+        words.extend(suspect.as_ref().and_then(|suspect| row_of_file(suspect, session)));
+        skips = *found != NotFinite::Parameter;
+    }
+    if let Some(update) = saver.kept() {
+        let on = "--set train.on_nonfinite=skip --resume-with-changes goes on from it and leaves such windows out";
+        let on = if skips { format!("; {on}") } else { String::new() };
+        words.push(format!("the checkpoint after update {update} is kept{on}"));
+    }
+    if words.is_empty() { Stop::Error(error) } else { Stop::Broken(error, words.join("; ")) }
+}
+
+/// Which row of its file a row of the training data is: those that are kept back for validation are not counted there.
+fn row_of_file(suspect: &Suspect, session: &Session) -> Option<String> {
+    let (sample, data) = (suspect.sample?, &session.config.data);
+    let at = match &data.validation {
+        Validation::File(_) => sample as usize,
+        Validation::Share(share) => {
+            let (train, validation) = (&session.prepared.train, &session.prepared.validation);
+            let rows = train.rows() + validation.as_ref().map_or(0, |rows| rows.rows());
+            let held = held(rows, *share, session.config.train.seed).ok()?;
+            (0..rows).filter(|&row| !held[row]).nth(sample as usize)?
+        }
+    };
+    let file = data.path.file_name().unwrap_or(data.path.as_os_str()).to_string_lossy();
+    Some(format!("row {sample} is row {} of {file}, counted from 1 below its header", at + 1))
 }
 
 fn begin_profile(arguments: &Train, trainer: &mut Trainer) -> Result<()> {

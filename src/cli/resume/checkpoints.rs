@@ -40,16 +40,17 @@ impl Checkpoints {
     /// The latest that is whole. Those after it that are damaged are named by `warn`.
     ///
     /// # Errors
-    /// The latest's, when none is whole.
+    /// The latest's, when none is whole; and that of one that cannot be read, which may well be whole.
     pub fn latest(&self, mut warn: impl FnMut(String)) -> Result<Option<Found>> {
         let mut first = None;
         for path in self.list()?.into_iter().rev() {
             match read(&path) {
                 Ok(found) => return Ok(Some(found)),
-                Err(error) => {
+                Err(error @ Error::ModelFile { .. }) => {
                     warn(format!("{error}; it is left aside, and the checkpoint before it is taken"));
                     first.get_or_insert(error);
                 }
+                Err(error) => return Err(error),
             }
         }
         match first {
@@ -77,10 +78,17 @@ impl Checkpoints {
         Ok(path)
     }
 
-    /// Removes all of them, and what was left of one that was being written when the process was killed.
+    /// Removes all of them, what was left of one that was being written when the process was killed, and the folder if nothing
+    /// else is in it.
     pub fn clear(&self) -> Result<()> {
-        match fs::remove_dir_all(&self.0) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(&self.0, error)),
+        self.tidy()?;
+        for path in self.list()? {
+            fs::remove_file(&path).map_err(|error| Error::io(&path, error))?;
+        }
+        match fs::remove_dir(&self.0) {
+            Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty) => {
+                Err(Error::io(&self.0, error))
+            }
             _ => Ok(()),
         }
     }
@@ -112,8 +120,11 @@ impl Checkpoints {
     }
 }
 
+/// Whether a file of this name is ours, as `update-0000000012-row-0000000000.safetensors`.
 fn is_one(name: &str) -> bool {
-    name.starts_with("update-") && name.ends_with(".safetensors")
+    let numbers = name.strip_prefix("update-").and_then(|rest| rest.strip_suffix(".safetensors")?.split_once("-row-"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.is_some_and(|(updates, rows)| is_number(updates) && is_number(rows))
 }
 
 fn read(path: &Path) -> Result<Found> {
@@ -123,4 +134,51 @@ fn read(path: &Path) -> Result<Found> {
         message: format!("is not of a run of the command ({error})"),
     })?;
     Ok(Found { checkpoint, about })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> (PathBuf, Checkpoints) {
+        let run = std::env::temp_dir().join(format!("accrue-checkpoints-{name}-{}", std::process::id()));
+        let checkpoints = Checkpoints::of(&run);
+        fs::create_dir_all(&checkpoints.0).unwrap();
+        (run, checkpoints)
+    }
+
+    #[test]
+    fn only_checkpoints_of_ours_are_removed() {
+        let (run, checkpoints) = folder("clear");
+        let one = "update-0000000012-row-0000000000.safetensors";
+        let theirs = ["epoch-3.pt", "update-12.safetensors", "update-a-row-1.safetensors", ".notes.aB3dE9"];
+        let write = |name: &str| fs::write(checkpoints.0.join(name), b"").unwrap();
+        theirs.iter().chain(&[one]).for_each(|name| write(name));
+        write(&format!(".{one}.aB3dE9"));
+        checkpoints.clear().unwrap();
+        assert_eq!(fs::read_dir(&checkpoints.0).unwrap().count(), theirs.len());
+        theirs.iter().for_each(|name| fs::remove_file(checkpoints.0.join(name)).unwrap());
+        write(one);
+        checkpoints.clear().unwrap();
+        assert!(!checkpoints.0.exists(), "an empty folder goes too");
+        checkpoints.clear().unwrap();
+        fs::remove_dir_all(&run).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn one_that_cannot_be_read_is_not_taken_for_damaged() {
+        let (run, checkpoints) = folder("unreadable");
+        let path = |update: u32| checkpoints.0.join(format!("update-{update:010}-row-0000000000.safetensors"));
+        fs::write(path(1), b"half").unwrap();
+        // Even root cannot follow a link to itself.
+        std::os::unix::fs::symlink(path(2), path(2)).unwrap();
+        let found = checkpoints.latest(|line| panic!("{line}"));
+        assert!(matches!(found, Err(Error::Io { path: of, .. }) if of == path(2)));
+        fs::remove_file(path(2)).unwrap();
+        let mut warned = 0;
+        assert!(matches!(checkpoints.latest(|_| warned += 1), Err(Error::ModelFile { .. })));
+        assert_eq!(warned, 1);
+        fs::remove_dir_all(&run).unwrap();
+    }
 }

@@ -24,8 +24,9 @@ pub struct Identity {
     pub version: String,
 }
 
-/// Keys that decide where and how fast a run is computed or what is said of it; and such as count at its beginning alone.
-const HARMLESS: [&str; 8] = [
+/// Keys that decide where and how fast a run is computed or what is said of it; such as count at its beginning alone; and such
+/// as name rows, which the checksum covers.
+const HARMLESS: [&str; 9] = [
     "train.micro_batch",
     "train.accumulation_steps",
     "train.memory",
@@ -33,6 +34,7 @@ const HARMLESS: [&str; 8] = [
     "train.checkpoint",
     "train.on_nonfinite",
     "data.path",
+    "data.validation",
     "model.init",
 ];
 
@@ -86,7 +88,7 @@ impl Identity {
         keys.sort_unstable();
         keys.dedup();
         let shown = |table: &Table, key: &str| table.get(key).map_or("unset".to_owned(), |v| short(&v.to_string()));
-        let longer = may_be_longer(&new);
+        let longer = is_longer(&old, &new);
         let differing = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
         let mut changes: Vec<Change> = differing
             .map(|key| Change {
@@ -109,10 +111,13 @@ impl Identity {
     }
 }
 
-/// Whether more epochs change nothing about those that are done: no clock knows the end.
-fn may_be_longer(config: &Table) -> bool {
-    let is = |key: &str, value: &str| config.get(key).and_then(Value::as_str) == Some(value);
-    !is("optimizer.schedule", "cosine") && !is("train.tail", &format!("{:?}", Tail::Carry).to_lowercase())
+/// Whether there are more epochs now, and that changes nothing about those that are done: no clock knows the end.
+fn is_longer(old: &Table, new: &Table) -> bool {
+    let epochs = |config: &Table| config.get("train.epochs").and_then(Value::as_integer);
+    let is = |key: &str, value: &str| new.get(key).and_then(Value::as_str) == Some(value);
+    let end_counts =
+        is("optimizer.schedule", "cosine") || is("train.tail", &format!("{:?}", Tail::Carry).to_lowercase());
+    epochs(new) >= epochs(old) && !end_counts
 }
 
 /// The keys of all sections, as in `train.batch`.
@@ -171,6 +176,8 @@ mod tests {
              --fresh starts over"
         );
         assert!(run(CONFIG).goes_on_as(&now, "r", true).unwrap());
+        let (share, file) = ("[data]\nvalidation = 0.2\n", "[data]\nvalidation = \"held.csv\"\n");
+        assert!(run(&(share.to_owned() + CONFIG)).goes_on_as(&run(&(file.to_owned() + CONFIG)), "r", true).unwrap());
         let elsewhere = Identity { adapter: "b".to_owned(), ..run(CONFIG) };
         assert!(run(CONFIG).goes_on_as(&elsewhere, "r", false).is_err());
         assert!(run(CONFIG).goes_on_as(&elsewhere, "r", true).unwrap());
@@ -191,6 +198,8 @@ mod tests {
     fn a_run_may_be_made_longer_unless_its_schedule_knows_its_end() {
         let longer = |config: &str| run(config).goes_on_as(&run(&config.replace("= 3", "= 9")), "r", true);
         assert!(longer(CONFIG).unwrap());
+        let shorter = run(&CONFIG.replace("= 3", "= 2"));
+        assert!(said(&shorter, true).contains("train.epochs = 3 (now 2); that would be another run"));
         assert!(longer(&CONFIG.replace("constant", "cosine")).is_err());
         assert!(longer(&CONFIG.replace("epochs", "tail = \"carry\"\nepochs")).is_err());
     }

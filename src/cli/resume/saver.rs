@@ -75,12 +75,17 @@ impl Saver {
         Ok(())
     }
 
+    /// Writes the best model, unless it is on the disk already.
+    pub fn keep_best(&mut self, (path, saved): (&Path, &Saved)) -> Result<()> {
+        match self.unsaved.take() {
+            Some(arrays) => Saved { arrays, ..saved.clone() }.write(path),
+            None => Ok(()),
+        }
+    }
+
     /// Saves a run that has settled: the best model, and all that is needed to go on. `metrics` are the bytes of `metrics.jsonl`.
     pub fn save(&mut self, trainer: &mut Trainer, run: &Run, metrics: u64, best: (&Path, &Saved)) -> Result<()> {
-        let (path, saved) = best;
-        if let Some(arrays) = self.unsaved.take() {
-            Saved { arrays, ..saved.clone() }.write(path)?;
-        }
+        self.keep_best(best)?;
         let about = About { identity: self.identity.clone(), metrics, best: self.best };
         let position = run.position();
         self.checkpoints.save(Checkpoint { state: trainer.state()?, position, about: about.text()? })?;
