@@ -117,7 +117,7 @@ mod tests {
             let values: Vec<f32> = (0..ROWS * outputs).map(|at| number(at + 7)).collect();
             let labels: Vec<u32> = (0..ROWS).map(|at| (at * at % outputs.max(2)) as u32).collect();
             let weights: Vec<f32> = (0..ROWS).map(|at| (at % 4) as f32 / 3.0).collect();
-            let features = vec![0.0; ROWS];
+            let features = [0.0; ROWS];
             let found: Vec<f32> = (0..ROWS * outputs).map(number).collect();
             let rows = |rows: std::ops::Range<usize>| {
                 let targets = match loss {
