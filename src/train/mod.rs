@@ -11,6 +11,7 @@ mod parts;
 mod predictor;
 mod profile;
 mod run;
+mod schedule;
 mod settings;
 mod state;
 mod submission;
