@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::ops::{ControlFlow, Range};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::fit::{Event, Fit, OnNonFinite, Outcome};
 use super::metrics::Evaluation;
+use super::position::Sums;
 use super::settings::{LeftOut, Update};
 use super::trainer::Trainer;
 use super::within::Validation;
@@ -30,108 +29,27 @@ use crate::{Error, NotFinite, Result};
 /// # Ok(()) }
 /// ```
 pub struct Run {
-    windows: Windows,
+    pub(super) windows: Windows,
     /// The window that is open, and the place of its next sample in the stream.
-    open: Option<(Window, u64)>,
-    order: Order,
-    resident: bool,
+    pub(super) open: Option<(Window, u64)>,
+    pub(super) order: Order,
+    pub(super) resident: bool,
     /// The update of the first window that began here.
-    first: u64,
+    pub(super) first: u64,
     /// Micro-batches and updates that the next submission takes at most: ever more, so that the first ones tell how long they take.
     pub(super) most: usize,
     /// The windows whose updates are on their way.
     pub(super) expected: VecDeque<Window>,
     /// An epoch whose last update was made, but which has not been told yet.
     pub(super) ended: Option<(u32, u64)>,
-    epoch: Sums,
+    pub(super) epoch: Sums,
     pub(super) stopped: bool,
-    pause: Option<u64>,
+    pub(super) pause: Option<u64>,
     pub(super) validation: Option<Validation>,
     pub(super) samples: Vec<u32>,
 }
 
-/// What a run has summed over the epoch that is going on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Sums {
-    /// Σ of the updates' loss · weight.
-    pub loss: f64,
-    /// Σ of their weights.
-    pub weight: f64,
-}
-
-/// How far a run has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Position {
-    /// Windows whose update was asked for.
-    pub updates: u64,
-    /// Where the next window begins, or the open one began, in the stream of all epochs' samples.
-    pub window_at: u64,
-    /// Samples of the open window that are in it already.
-    pub rows: u32,
-    pub(super) epoch: Sums,
-}
-
 impl Run {
-    /// Begins a run.
-    ///
-    /// # Errors
-    /// [`Error::Config`] when no update would ever be made; [`Error::Shape`] when a window of the trainer is open, or the data
-    /// does not fit the model.
-    pub fn new(trainer: &mut Trainer, fit: &Fit) -> Result<Run> {
-        if trainer.open_rows() > 0 {
-            let message = "a window is open; end it with update() first".to_owned();
-            return Err(Error::Shape { op: "fit", message });
-        }
-        Run::at(trainer, fit, &Position::default())
-    }
-
-    /// Goes on with a run where another one was, with a trainer in that one's [`State`](super::State). The micro-batch may be
-    /// another.
-    ///
-    /// # Errors
-    /// As [`Run::new`]; [`Error::Shape`] when the position is none of this run, or the trainer is not there.
-    pub fn at(trainer: &mut Trainer, fit: &Fit, position: &Position) -> Result<Run> {
-        let samples = trainer.format.check(&fit.train)?;
-        trainer.check_validation(fit)?;
-        let mut windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
-        let wrong = |message: String| Err(Error::Shape { op: "run", message });
-        if !windows.go_to(position.updates, position.window_at) {
-            return wrong(format!("no window after {} updates begins at {}", position.updates, position.window_at));
-        }
-        if trainer.open_rows() != position.rows {
-            let (rows, wanted) = (trainer.open_rows(), position.rows);
-            return wrong(format!("the trainer's window has {rows} rows; {wanted} are wanted at this position"));
-        }
-        let open = match position.rows {
-            0 => None,
-            rows => windows.next().map(|window| (window, window.start + u64::from(rows))),
-        };
-        if open.is_some_and(|(window, at)| at >= window.start + u64::from(window.rows)) {
-            return wrong(format!("{} rows are more than the window has left open", position.rows));
-        }
-        let resident = trainer.keep(&fit.train)?;
-        // What was asked for before is none of the run's, nor are outputs of a run that was dropped.
-        trainer.land_ahead()?;
-        trainer.came = None;
-        let earlier = trainer.finish()?;
-        trainer.earlier.extend(earlier);
-        Ok(Run {
-            first: position.updates + 1,
-            windows,
-            open,
-            order: Order::new(samples as u32, fit.shuffle),
-            resident,
-            most: 1,
-            expected: VecDeque::new(),
-            ended: None,
-            epoch: position.epoch,
-            stopped: false,
-            pause: None,
-            validation: None,
-            samples: Vec::new(),
-        })
-    }
-
     /// Goes on for about one submission, waiting for the GPU where it is behind, and gives every event to `on_event`. `None`:
     /// there is more to do.
     ///
@@ -213,16 +131,6 @@ impl Run {
     /// Lets a call of [`Run::advance`] return right after this update of the run, counted from 1, has been asked for.
     pub fn pause_after(&mut self, update: Option<u64>) {
         self.pause = update;
-    }
-
-    /// How far the run has come, everything asked for included.
-    pub fn position(&self) -> Position {
-        let (updates, at) = self.windows.place();
-        let (updates, window_at, rows) = match self.open {
-            Some((window, at)) => (updates - 1, window.start, (at - window.start) as u32),
-            None => (updates, at, 0),
-        };
-        Position { updates, window_at, rows, epoch: self.epoch }
     }
 
     /// Schedules what one submission takes, in this time if one is given; false when nothing is left.

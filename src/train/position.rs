@@ -1,0 +1,104 @@
+//! Where a run stands, and how one begins there.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::fit::Fit;
+use super::run::Run;
+use super::trainer::Trainer;
+use crate::window::{Order, Windows};
+use crate::{Error, Result};
+
+/// What a run has summed over the epoch that is going on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Sums {
+    /// Σ of the updates' loss · weight.
+    pub loss: f64,
+    /// Σ of their weights.
+    pub weight: f64,
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    /// Windows whose update was asked for.
+    pub updates: u64,
+    /// Where the next window begins, or the open one began, in the stream of all epochs' samples.
+    pub window_at: u64,
+    /// Samples of the open window that are in it already.
+    pub rows: u32,
+    pub(super) epoch: Sums,
+}
+
+impl Run {
+    /// Begins a run.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when no update would ever be made; [`Error::Shape`] when a window of the trainer is open, or the data
+    /// does not fit the model.
+    pub fn new(trainer: &mut Trainer, fit: &Fit) -> Result<Run> {
+        if trainer.open_rows() > 0 {
+            let message = "a window is open; end it with update() first".to_owned();
+            return Err(Error::Shape { op: "fit", message });
+        }
+        Run::at(trainer, fit, &Position::default())
+    }
+
+    /// Goes on with a run where another one was, with a trainer in that one's [`State`](super::State). The micro-batch may be
+    /// another.
+    ///
+    /// # Errors
+    /// As [`Run::new`]; [`Error::Shape`] when the position is none of this run, or the trainer is not there.
+    pub fn at(trainer: &mut Trainer, fit: &Fit, position: &Position) -> Result<Run> {
+        let samples = trainer.format.check(&fit.train)?;
+        trainer.check_validation(fit)?;
+        let mut windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
+        let wrong = |message: String| Err(Error::Shape { op: "run", message });
+        if !windows.go_to(position.updates, position.window_at) {
+            return wrong(format!("no window after {} updates begins at {}", position.updates, position.window_at));
+        }
+        if trainer.open_rows() != position.rows {
+            let (rows, wanted) = (trainer.open_rows(), position.rows);
+            return wrong(format!("the trainer's window has {rows} rows; {wanted} are wanted at this position"));
+        }
+        let open = match position.rows {
+            0 => None,
+            rows => windows.next().map(|window| (window, window.start + u64::from(rows))),
+        };
+        if open.is_some_and(|(window, at)| at >= window.start + u64::from(window.rows)) {
+            return wrong(format!("{} rows are more than the window has left open", position.rows));
+        }
+        let resident = trainer.keep(&fit.train)?;
+        // What was asked for before is none of the run's, nor are outputs of a run that was dropped.
+        trainer.land_ahead()?;
+        trainer.came = None;
+        let earlier = trainer.finish()?;
+        trainer.earlier.extend(earlier);
+        Ok(Run {
+            first: position.updates + 1,
+            windows,
+            open,
+            order: Order::new(samples as u32, fit.shuffle),
+            resident,
+            most: 1,
+            expected: VecDeque::new(),
+            ended: None,
+            epoch: position.epoch,
+            stopped: false,
+            pause: None,
+            validation: None,
+            samples: Vec::new(),
+        })
+    }
+
+    /// How far the run has come, everything asked for included.
+    pub fn position(&self) -> Position {
+        let (updates, at) = self.windows.place();
+        let (updates, window_at, rows) = match self.open {
+            Some((window, at)) => (updates - 1, window.start, (at - window.start) as u32),
+            None => (updates, at, 0),
+        };
+        Position { updates, window_at, rows, epoch: self.epoch }
+    }
+}
