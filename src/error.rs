@@ -96,8 +96,8 @@ pub enum NotFinite {
 pub struct Suspect {
     /// The rows of the window, counted from 0, in the first micro-batch that comes to such numbers by itself.
     pub rows: std::ops::Range<u32>,
-    /// The first of its samples that does, as its row in the data that is trained on, counted from 0; none where it takes several, or
-    /// where it was not found in ten seconds.
+    /// The first of its samples that does, as its row in the data that is trained on, counted from 0; none where it takes several,
+    /// where the next does so too, or where it was not found in ten seconds.
     pub sample: Option<u32>,
 }
 
@@ -123,8 +123,13 @@ impl NotFinite {
 
     fn remedy(self) -> &'static str {
         match self {
-            NotFinite::Loss => "lower optimizer.lr or look for extreme values in the data",
-            NotFinite::Gradient => "lower optimizer.lr, or look for extreme values and weights in the data",
+            NotFinite::Loss => {
+                "lower optimizer.lr, look for extreme values in the data, or leave such windows out (train.on_nonfinite = \"skip\")"
+            }
+            NotFinite::Gradient => {
+                "lower optimizer.lr, look for extreme values and weights in the data, or leave such windows out \
+                 (train.on_nonfinite = \"skip\")"
+            }
             NotFinite::Parameter => {
                 "it stays as it was, and no update is made after this one; lower optimizer.lr or set optimizer.clip_norm"
             }

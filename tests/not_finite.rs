@@ -351,7 +351,8 @@ fn fit_names_the_update_whose_gradient_or_parameters_are_not_finite() {
         assert_eq!(
             error.to_string(),
             "the gradient of update 5, whose loss is finite, is not finite, first in rows 0 to 7 of its window, where row 33 \
-             of the training data alone makes it so; lower optimizer.lr, or look for extreme values and weights in the data",
+             of the training data alone makes it so; lower optimizer.lr, look for extreme values and weights in the data, or leave \
+             such windows out (train.on_nonfinite = \"skip\")",
             "{passes}"
         );
         let adam = || -> Box<dyn Optimizer> { Box::new(Adam::default()) };

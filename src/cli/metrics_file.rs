@@ -101,7 +101,7 @@ impl MetricsFile {
         let len = file.metadata().map_err(wrong)?.len();
         if len < bytes {
             let message = format!(
-                "has {len} bytes, but had {bytes} when the run was saved; put it back, or start over with --fresh"
+                "has {len} bytes, but had {bytes} when the run was saved; put it back, remove it to go on without its lines, or start over with --fresh"
             );
             return Err(Error::data(path.display().to_string(), message));
         }

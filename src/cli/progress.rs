@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::interrupts;
+use super::summary::plural;
 use crate::train::{Event, LeftOut};
 use crate::{Error, Result};
 
@@ -22,8 +23,10 @@ pub struct Progress {
     epochs: u32,
     start: Instant,
     samples: u64,
+    updates: u64,
     shown: Option<Instant>,
-    left_out: u64,
+    /// Updates that were left out without weight, and because they were not finite.
+    left_out: [u64; 2],
 }
 
 impl Progress {
@@ -38,7 +41,7 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━━╌"));
         }
-        Progress { bar, quiet, epochs, start: Instant::now(), samples: 0, shown: None, left_out: 0 }
+        Progress { bar, quiet, epochs, start: Instant::now(), samples: 0, updates: 0, shown: None, left_out: [0; 2] }
     }
 
     /// Begins where the run was left.
@@ -54,15 +57,14 @@ impl Progress {
         match event {
             Event::Update { update, .. } => {
                 self.samples += u64::from(update.samples);
+                self.updates += 1;
+                let weightless = update.left_out == Some(LeftOut::NoWeight);
                 if !update.made {
-                    self.left_out += 1;
+                    self.left_out[usize::from(!weightless)] += 1;
                 }
-                if self.left_out == 1 && !update.made {
-                    let why = if update.left_out == Some(LeftOut::NoWeight) {
-                        "its window has no weight"
-                    } else {
-                        "its loss or gradient is not finite"
-                    };
+                if !update.made && self.left_out[usize::from(!weightless)] == 1 {
+                    let why =
+                        if weightless { "its window has no weight" } else { "its loss or gradient is not finite" };
                     self.say(&format!("update {} is left out: {why} (metrics.jsonl has all such)", update.update));
                 }
                 let due = self.shown.is_none_or(|shown| shown.elapsed() > Duration::from_millis(100));
@@ -110,7 +112,24 @@ impl Progress {
 
     /// Updates that were left out.
     pub fn left_out(&self) -> u64 {
-        self.left_out
+        self.left_out.iter().sum()
+    }
+
+    /// The same, and why.
+    pub fn left_out_in_words(&self) -> String {
+        let [weightless, not_finite] = self.left_out;
+        let all = plural(self.updates, "update");
+        let mut words = Vec::new();
+        if weightless > 0 {
+            words.push(format!("{weightless} of {all} without weight"));
+        }
+        if not_finite > 0 {
+            words.push(format!("{not_finite} of {all} not finite"));
+        }
+        if 2 * not_finite > self.updates {
+            words.push("most of this training was lost: lower optimizer.lr".to_owned());
+        }
+        words.join(", ")
     }
 
     /// Samples trained on per second so far.

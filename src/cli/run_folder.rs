@@ -3,9 +3,13 @@
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::resume::Checkpoints;
 use crate::{Error, Result, durable};
+
+/// How long another process may take to die.
+const DYING: Duration = Duration::from_secs(2);
 
 /// The folder that `accrue train --out` writes.
 pub struct RunFolder(PathBuf);
@@ -64,7 +68,14 @@ impl RunFolder {
         }
         let path = self.0.join(".lock");
         let file = File::create(&path).map_err(|e| Error::io(&path, e))?;
-        match file.try_lock() {
+        // A process that was killed keeps it until its driver has let go of the GPU.
+        let begin = Instant::now();
+        let mut locked = file.try_lock();
+        while matches!(locked, Err(TryLockError::WouldBlock)) && begin.elapsed() < DYING {
+            std::thread::sleep(Duration::from_millis(20));
+            locked = file.try_lock();
+        }
+        match locked {
             Err(TryLockError::WouldBlock) => {
                 let message =
                     format!("another accrue is training in {}; wait for it, or give another folder", self.0.display());

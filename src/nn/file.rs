@@ -92,6 +92,9 @@ impl Saved {
 
     fn from_container(container: Container<impl Read>, path: &Path) -> Result<Saved> {
         let wrong = |message: String| damaged(path, message);
+        if container.shapes().any(|(name, _)| name.starts_with("parameters/")) {
+            return Err(wrong("is a checkpoint; give the folder of its run, or a model of it".to_owned()));
+        }
         let text = container.description().ok_or_else(|| {
             wrong(
                 "holds weights but no description of a model; accrue did not write it (start from it by model.init)"

@@ -35,8 +35,12 @@ impl Run {
         let pieces = trainer.plan().micro_batch as u64;
         let Some(piece) = self.first_bad(trainer, fit, all, pieces, begin)? else { return Ok(None) };
         let rows = (piece.start - window.start) as u32..(piece.end - window.start) as u32;
-        let row = self.first_bad(trainer, fit, piece, 1, begin)?;
-        Ok(Some(Suspect { rows, sample: row.and_then(|_| self.samples.first().copied()) }))
+        let row = self.first_bad(trainer, fit, piece.clone(), 1, begin)?;
+        let sample = row.as_ref().and_then(|_| self.samples.first().copied());
+        // Where the next row does the same it is no fault of the row's.
+        let next = row.map_or(0..0, |row| row.end..piece.end.min(row.end + 1));
+        let many = self.first_bad(trainer, fit, next, 1, begin)?.is_some();
+        Ok(Some(Suspect { rows, sample: sample.filter(|_| !many) }))
     }
 
     /// The first piece of a stretch of the stream that is not finite when it is a window by itself.

@@ -7,12 +7,12 @@ use crate::cli::config::{Config, Validation};
 use crate::cli::exit::Stop;
 use crate::cli::metrics_file::MetricsFile;
 use crate::cli::profile;
-use crate::cli::progress::{Progress, print, rate};
+use crate::cli::progress::{Progress, complain, print, rate};
 use crate::cli::report::render;
 use crate::cli::resume::{Found, Identity, Saver};
 use crate::cli::run_folder::{Lock, RunFolder};
 use crate::cli::session::Session;
-use crate::cli::summary::{About, History, opening, plural};
+use crate::cli::summary::{About, History, opening};
 use crate::cli::training::{self, Told};
 use crate::data::split::held;
 use crate::gpu::profile::Profile;
@@ -72,7 +72,11 @@ fn begin(arguments: &Train, clock: &mut Clock) -> Result<(Begun, Option<Found>)>
     let config_toml = config.to_toml()?;
     let folder = RunFolder::open(&arguments.out);
     let lock = folder.lock()?;
-    let mut found = if arguments.fresh { None } else { folder.checkpoints().latest(|line| log::warn!("{line}"))? };
+    let mut found = if arguments.fresh {
+        None
+    } else {
+        folder.checkpoints().latest(|line| complain(&format!("warning: {line}")))?
+    };
     if found.is_some() {
         // The weights are the checkpoint's; the file that the run began with may be gone.
         config.model.init = None;
@@ -132,7 +136,11 @@ fn files(
     folder.write_config(config)?;
     let path = folder.metrics();
     if !path.exists() {
-        log::warn!("{} is gone; it begins again after update {}", path.display(), found.checkpoint.position.updates);
+        complain(&format!(
+            "warning: {} is gone; it begins again after update {}",
+            path.display(),
+            found.checkpoint.position.updates
+        ));
         found.forget_metrics(&folder.checkpoints())?;
         return MetricsFile::create(&path, gpu.info());
     }
@@ -178,7 +186,7 @@ fn tell(begun: &mut Begun, clock: Clock, speed: f64, stopped: Option<&str>) -> R
         progress.say(&format!("{summary}{speed}"));
     }
     if progress.left_out() > 0 {
-        progress.say(&format!("left out  {} without weight or not finite", plural(progress.left_out(), "update")));
+        progress.say(&format!("left out  {}", progress.left_out_in_words()));
     }
     progress.say(&format!("saved     {}", folder.model().display()));
     if let Some(best) = saver.best() {
@@ -198,8 +206,7 @@ fn broken(error: Error, session: &Session, saver: &Saver) -> Stop {
         skips = *found != NotFinite::Parameter;
     }
     if let Some(update) = saver.kept() {
-        let on = "--set train.on_nonfinite=skip --resume-with-changes goes on from it and leaves such windows out";
-        let on = if skips { format!("; {on}") } else { String::new() };
+        let on = if skips { "; with --resume-with-changes a run that skips goes on from it" } else { "" };
         words.push(format!("the checkpoint after update {update} is kept{on}"));
     }
     if words.is_empty() { Stop::Error(error) } else { Stop::Broken(error, words.join("; ")) }

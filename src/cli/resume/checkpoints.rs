@@ -42,18 +42,20 @@ impl Checkpoints {
     /// # Errors
     /// The latest's, when none is whole; and that of one that cannot be read, which may well be whole.
     pub fn latest(&self, mut warn: impl FnMut(String)) -> Result<Option<Found>> {
-        let mut first = None;
+        let mut damaged = Vec::new();
         for path in self.list()?.into_iter().rev() {
             match read(&path) {
-                Ok(found) => return Ok(Some(found)),
-                Err(error @ Error::ModelFile { .. }) => {
-                    warn(format!("{error}; it is left aside, and the checkpoint before it is taken"));
-                    first.get_or_insert(error);
+                Ok(found) => {
+                    for error in damaged {
+                        warn(format!("{error}; the checkpoint before it is taken"));
+                    }
+                    return Ok(Some(found));
                 }
+                Err(error @ Error::ModelFile { .. }) => damaged.push(error),
                 Err(error) => return Err(error),
             }
         }
-        match first {
+        match damaged.into_iter().next() {
             None => Ok(None),
             Some(Error::ModelFile { path, message }) => {
                 let message = format!("{message}; no other checkpoint is whole either: start over with --fresh");
@@ -176,9 +178,8 @@ mod tests {
         let found = checkpoints.latest(|line| panic!("{line}"));
         assert!(matches!(found, Err(Error::Io { path: of, .. }) if of == path(2)));
         fs::remove_file(path(2)).unwrap();
-        let mut warned = 0;
-        assert!(matches!(checkpoints.latest(|_| warned += 1), Err(Error::ModelFile { .. })));
-        assert_eq!(warned, 1);
+        let found = checkpoints.latest(|line| panic!("the error says it: {line}"));
+        assert!(matches!(found, Err(Error::ModelFile { path: of, .. }) if of == path(1)));
         fs::remove_dir_all(&run).unwrap();
     }
 }

@@ -24,19 +24,18 @@ pub struct Identity {
     pub version: String,
 }
 
-/// Keys that decide where and how fast a run is computed or what is said of it; such as count at its beginning alone; and such
-/// as name rows, which the checksum covers.
-const HARMLESS: [&str; 9] = [
+/// Keys that decide where and how fast a run is computed, or what is said of it.
+const HARMLESS: [&str; 6] = [
     "train.micro_batch",
     "train.accumulation_steps",
     "train.memory",
     "train.kernels",
     "train.checkpoint",
     "train.on_nonfinite",
-    "data.path",
-    "data.validation",
-    "model.init",
 ];
+
+/// Keys whose change is none: such as name rows, which the checksum covers, and such as count at the beginning alone.
+const FREE: [&str; 3] = ["data.path", "data.validation", "model.init"];
 
 /// One thing that is not as it was.
 struct Change {
@@ -79,7 +78,7 @@ impl Identity {
         } else {
             "that would be another run: change it back, give another folder, or start over with --fresh"
         };
-        Err(Error::config("--out", format!("{folder} has a run that began with {}; {remedy}", words.join(", "))))
+        Err(Error::config("--out", format!("{folder} has a run that was saved with {}; {remedy}", words.join(", "))))
     }
 
     fn changes(&self, now: &Identity) -> Result<Vec<Change>> {
@@ -88,12 +87,19 @@ impl Identity {
         keys.sort_unstable();
         keys.dedup();
         let shown = |table: &Table, key: &str| table.get(key).map_or("unset".to_owned(), |v| short(&v.to_string()));
-        let longer = is_longer(&old, &new);
-        let differing = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
+        let epochs = Epochs::of(&old, &new);
+        let why = |key: &str| match key {
+            "train.epochs" if epochs == Epochs::EndKnown => ", but the schedule or the carried tail knows the end",
+            _ => "",
+        };
+        let differs = |key: &str| !FREE.contains(&key) && old.get(key) != new.get(key);
+        // The steps follow from the micro-batch.
+        let follows = |key: &str| key == "train.accumulation_steps" && differs("train.micro_batch");
+        let differing = keys.into_iter().filter(|key| differs(key) && !follows(key));
         let mut changes: Vec<Change> = differing
             .map(|key| Change {
-                words: format!("{key} = {} (now {})", shown(&old, key), shown(&new, key)),
-                harmless: HARMLESS.contains(&key.as_str()) || (longer && key == "train.epochs"),
+                words: format!("{key} = {} (now {}{})", shown(&old, key), shown(&new, key), why(key)),
+                harmless: HARMLESS.contains(&key.as_str()) || (epochs == Epochs::More && key == "train.epochs"),
             })
             .collect();
         if self.data != now.data {
@@ -111,13 +117,28 @@ impl Identity {
     }
 }
 
-/// Whether there are more epochs now, and that changes nothing about those that are done: no clock knows the end.
-fn is_longer(old: &Table, new: &Table) -> bool {
-    let epochs = |config: &Table| config.get("train.epochs").and_then(Value::as_integer);
-    let is = |key: &str, value: &str| new.get(key).and_then(Value::as_str) == Some(value);
-    let end_counts =
-        is("optimizer.schedule", "cosine") || is("train.tail", &format!("{:?}", Tail::Carry).to_lowercase());
-    epochs(new) >= epochs(old) && !end_counts
+/// What becomes of the epochs.
+#[derive(Clone, Copy, PartialEq)]
+enum Epochs {
+    /// More, which change nothing about those that are done.
+    More,
+    /// More, of which something in the run knew.
+    EndKnown,
+    /// Fewer.
+    Fewer,
+}
+
+impl Epochs {
+    fn of(old: &Table, new: &Table) -> Epochs {
+        let epochs = |config: &Table| config.get("train.epochs").and_then(Value::as_integer);
+        let is = |key: &str, value: &str| new.get(key).and_then(Value::as_str) == Some(value);
+        let carries = is("train.tail", &format!("{:?}", Tail::Carry).to_lowercase());
+        match epochs(new) >= epochs(old) {
+            false => Epochs::Fewer,
+            true if is("optimizer.schedule", "cosine") || carries => Epochs::EndKnown,
+            true => Epochs::More,
+        }
+    }
 }
 
 /// The keys of all sections, as in `train.batch`.
@@ -172,12 +193,13 @@ mod tests {
         let now = run(&CONFIG.replace("= 8", "= 16"));
         assert_eq!(
             said(&now, false),
-            "--out: r has a run that began with train.micro_batch = 8 (now 16); --resume-with-changes goes on with that, \
+            "--out: r has a run that was saved with train.micro_batch = 8 (now 16); --resume-with-changes goes on with that, \
              --fresh starts over"
         );
         assert!(run(CONFIG).goes_on_as(&now, "r", true).unwrap());
         let (share, file) = ("[data]\nvalidation = 0.2\n", "[data]\nvalidation = \"held.csv\"\n");
-        assert!(run(&(share.to_owned() + CONFIG)).goes_on_as(&run(&(file.to_owned() + CONFIG)), "r", true).unwrap());
+        let same_rows = run(&(share.to_owned() + CONFIG)).goes_on_as(&run(&(file.to_owned() + CONFIG)), "r", false);
+        assert!(!same_rows.unwrap(), "no change at all");
         let elsewhere = Identity { adapter: "b".to_owned(), ..run(CONFIG) };
         assert!(run(CONFIG).goes_on_as(&elsewhere, "r", false).is_err());
         assert!(run(CONFIG).goes_on_as(&elsewhere, "r", true).unwrap());
@@ -189,7 +211,7 @@ mod tests {
         let both = said(&now, false);
         assert!(both.contains("optimizer.lr = 0.1 (now 0.2), train.micro_batch = 8 (now 16)"), "{both}");
         let one = said(&now, true);
-        assert!(one.contains("began with optimizer.lr = 0.1 (now 0.2); that would be another run"), "{one}");
+        assert!(one.contains("was saved with optimizer.lr = 0.1 (now 0.2); that would be another run"), "{one}");
         let data = Identity { data: "e".to_owned(), ..run(CONFIG) };
         assert!(said(&data, true).contains("other rows of data"));
     }
