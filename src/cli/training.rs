@@ -11,7 +11,7 @@ use super::run_folder::RunFolder;
 use super::session::Session;
 use super::summary::History;
 use crate::Result;
-use crate::train::{Event, Fit, Outcome, Position, Run, Trainer};
+use crate::train::{Event, Fit, Outcome, Run, Trainer};
 
 /// Everything that is told of a run.
 pub struct Told {
@@ -51,68 +51,66 @@ impl Told {
     }
 }
 
-/// Trains to the end, or until Ctrl-C; the run is saved then, and whenever it is time. On an error the best model is kept.
-pub fn run(
-    session: &Session,
-    trainer: &mut Trainer,
-    from: Option<Found>,
-    folder: &RunFolder,
-    saver: &mut Saver,
-    told: &mut Told,
-) -> Result<Outcome> {
-    let outcome = to_the_end(session, trainer, from, folder, saver, told);
-    if outcome.is_err() {
-        // What went wrong first is what counts.
-        let _ = saver.keep_best((&folder.best(), &session.prepared.saved));
-    }
-    outcome
+/// A run with all that it takes.
+pub struct Training<'a> {
+    /// Configuration, model and data.
+    pub session: &'a Session,
+    /// What trains.
+    pub trainer: &'a mut Trainer,
+    /// Where the best model is kept.
+    pub folder: &'a RunFolder,
+    /// When the run is saved, and how.
+    pub saver: &'a mut Saver,
+    /// Everything that is told.
+    pub told: &'a mut Told,
 }
 
-fn to_the_end(
-    session: &Session,
-    trainer: &mut Trainer,
-    from: Option<Found>,
-    folder: &RunFolder,
-    saver: &mut Saver,
-    told: &mut Told,
-) -> Result<Outcome> {
-    let fit = session.fit();
-    let mut run = match from {
-        None => Run::new(trainer, &fit)?,
-        Some(found) => {
-            let position: Position = found.checkpoint.position;
-            trainer.set_state(&found.checkpoint.state)?;
-            Run::at(trainer, &fit, &position)?
+impl Training<'_> {
+    /// Trains to the end, or until Ctrl-C; the run is saved then, and whenever it is time. On an error the best model is kept.
+    pub fn run(mut self, from: Option<Found>) -> Result<Outcome> {
+        let outcome = self.go_to_the_end(from);
+        if outcome.is_err() {
+            // What went wrong first is what counts.
+            let _ = self.saver.keep_best((&self.folder.best(), &self.session.prepared.saved));
         }
-    };
-    loop {
-        run.pause_after(saver.next_update());
-        let mut outcome = run.advance(trainer, &fit, |event| told.event(event))?;
-        saver.look(trainer, told.epoch.take().as_ref())?;
-        if outcome.is_none() && told.ends() {
-            outcome = Some(Outcome::Stopped);
-        }
-        if outcome.is_some() || saver.is_due(&run.position()) {
-            save(&mut run, trainer, &fit, session, folder, saver, told)?;
-        }
-        if let Some(outcome) = outcome {
-            return Ok(outcome);
+        outcome
+    }
+
+    fn go_to_the_end(&mut self, from: Option<Found>) -> Result<Outcome> {
+        let fit = self.session.fit();
+        let mut run = match from {
+            None => Run::new(self.trainer, &fit)?,
+            Some(found) => {
+                self.trainer.set_state(&found.checkpoint.state)?;
+                Run::at(self.trainer, &fit, &found.checkpoint.position)?
+            }
+        };
+        loop {
+            run.pause_after(self.saver.next_update());
+            let mut outcome = run.advance(self.trainer, &fit, |event| self.told.event(event))?;
+            self.look()?;
+            if outcome.is_none() && self.told.ends() {
+                outcome = Some(Outcome::Stopped);
+            }
+            if outcome.is_some() || self.saver.is_due(&run.position()) {
+                self.save(&mut run, &fit)?;
+            }
+            if let Some(outcome) = outcome {
+                return Ok(outcome);
+            }
         }
     }
-}
 
-fn save(
-    run: &mut Run,
-    trainer: &mut Trainer,
-    fit: &Fit,
-    session: &Session,
-    folder: &RunFolder,
-    saver: &mut Saver,
-    told: &mut Told,
-) -> Result<()> {
-    run.settle(trainer, fit, |event| told.event(event))?;
-    saver.look(trainer, told.epoch.take().as_ref())?;
-    std::mem::replace(&mut told.wrote, Ok(()))?;
-    let metrics = told.metrics.sync()?;
-    saver.save(trainer, run, metrics, (&folder.best(), &session.prepared.saved))
+    fn save(&mut self, run: &mut Run, fit: &Fit) -> Result<()> {
+        run.settle(self.trainer, fit, |event| self.told.event(event))?;
+        self.look()?;
+        std::mem::replace(&mut self.told.wrote, Ok(()))?;
+        let metrics = self.told.metrics.sync()?;
+        self.saver.save(self.trainer, run, metrics, (&self.folder.best(), &self.session.prepared.saved))
+    }
+
+    /// Keeps the parameters of an epoch that has just ended, if it is the best.
+    fn look(&mut self) -> Result<()> {
+        self.saver.look(self.trainer, self.told.epoch.take().as_ref())
+    }
 }

@@ -13,7 +13,7 @@ use crate::cli::resume::{Found, Identity, Saver};
 use crate::cli::run_folder::{Lock, RunFolder};
 use crate::cli::session::Session;
 use crate::cli::summary::{About, History, opening};
-use crate::cli::training::{self, Told};
+use crate::cli::training::{Told, Training};
 use crate::data::split::held;
 use crate::gpu::profile::Profile;
 use crate::gpu::{Choice, Gpu, adapter};
@@ -28,7 +28,8 @@ pub fn train(arguments: &Train) -> Result<(), Stop> {
     let (mut begun, found) = begin(arguments, &mut clock)?;
     begin_profile(arguments, &mut begun.trainer)?;
     let Begun { session, trainer, folder, saver, told, .. } = &mut begun;
-    let outcome = training::run(session, trainer, found, folder, saver, told);
+    let training = Training { session, trainer: &mut *trainer, folder, saver: &mut *saver, told: &mut *told };
+    let outcome = training.run(found);
     let profile = trainer.finish_profile();
     told.progress.finish();
     let outcome = outcome.and_then(|outcome| told.metrics.finish().map(|()| outcome));
