@@ -71,10 +71,7 @@ impl Run {
             // A call with a budget has left it to a later one.
             self.settle(trainer, fit, &mut on_event)?;
         }
-        let more = self.fill(trainer, fit, None);
-        // What the run sets for its windows counts for them alone.
-        (trainer.hold, trainer.lr_factor) = (false, 1.0);
-        let more = more?;
+        let more = self.fill(trainer, fit, None)?;
         trainer.submit()?;
         self.most = (2 * self.most).min(CLOCKS);
         let updates = trainer.arrived()?;
@@ -135,6 +132,13 @@ impl Run {
 
     /// Schedules what one submission takes, in this time if one is given; false when nothing is left.
     pub(super) fn fill(&mut self, trainer: &mut Trainer, fit: &Fit, time: Option<Duration>) -> Result<bool> {
+        let more = self.schedule(trainer, fit, time);
+        // What the run sets for its windows counts for them alone.
+        (trainer.hold, trainer.lr_factor) = (false, 1.0);
+        more
+    }
+
+    fn schedule(&mut self, trainer: &mut Trainer, fit: &Fit, time: Option<Duration>) -> Result<bool> {
         loop {
             let Some((window, at)) = self.open.take().or_else(|| self.windows.next().map(|w| (w, w.start))) else {
                 return Ok(false);

@@ -71,9 +71,8 @@ impl Run {
                 }
                 _ => {}
             }
-            let more = self.fill(trainer, fit, Some(left));
-            (trainer.hold, trainer.lr_factor) = (false, 1.0);
-            if !more? && trainer.is_idle() && self.expected.is_empty() {
+            let more = self.fill(trainer, fit, Some(left))?;
+            if !more && trainer.is_idle() && self.expected.is_empty() {
                 return Ok(Some(Outcome::Done));
             }
             trainer.submit()?;
