@@ -181,9 +181,7 @@ fn forward_slice(
 ) -> Result<()> {
     let gpu = program.gpu();
     let count = features.len() / columns;
-    let (input, _) = program.at(Place::Record)?;
-    let (output, range) = program.at(Place::Value(program.plan.output))?;
-    gpu.write(input, 0, bytemuck::cast_slice(&records(features, columns, program.plan.record.stride)));
+    write_input(program, features, columns)?;
     let (_, clock) = write_clock(program, count);
     let jobs = [Job { list: &program.forward, rows: count as u32, clock }];
     let rates = pace.rates();
@@ -197,8 +195,7 @@ fn forward_slice(
             land(program, encoder, count, 0)?;
             None
         } else {
-            let bytes = 4 * (count * pad4(outputs)) as u64;
-            encoder.copy_buffer_to_buffer(output, range.start, program.output_staging().0, 0, bytes);
+            let bytes = copy_outputs(program, &mut encoder, count, outputs)?;
             Some(land(program, encoder, count, bytes)?)
         };
         let took = begin.elapsed().as_secs_f64();
@@ -206,17 +203,15 @@ fn forward_slice(
         pace.learn(&load, if alone { took } else { 0.0 }, took);
         alone = true;
         let Some(landed) = landed else { continue };
-        let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&landed);
-        all.extend(landed.chunks(pad4(outputs)).take(count).flat_map(|row| &row[..outputs]));
+        all.extend(unpadded(&landed, outputs));
         return Ok(());
     }
 }
 
 /// Rows that were handed over, and whose outputs will come.
 pub(super) struct Ahead {
-    ring: Ring<u32>,
-    rows: usize,
-    number: u32,
+    /// With the number of the pass and the bytes of its outputs.
+    ring: Ring<(u32, u64)>,
 }
 
 impl Ahead {
@@ -231,49 +226,74 @@ impl Ahead {
         let within =
             rates.rows_within(&program.forward, time.as_secs_f64().min(SUBMISSION)).min(rates.rows(&program.forward));
         let rows = whole_rows(within, program.plan.micro_batch, true).min(features.len() / columns);
-        let (input, _) = program.at(Place::Record)?;
-        let (output, range) = program.at(Place::Value(program.plan.output))?;
-        let (staging, proof) = program.output_staging();
-        let records = records(&features[..rows * columns], columns, program.plan.record.stride);
-        gpu.write(input, 0, bytemuck::cast_slice(&records));
+        write_input(program, &features[..rows * columns], columns)?;
         let (number, at) = write_clock(program, rows);
         let jobs = [Job { list: &program.forward, rows: rows as u32, clock: at }];
         let mut encoder = encoder(gpu);
         let mut work = dispatches(&jobs, rates).peekable();
         let load = encode_some(gpu, &mut encoder, &mut work, (rates, f64::INFINITY), None);
-        encoder.copy_buffer_to_buffer(output, range.start, staging, 0, 4 * (rows * pad4(outputs)) as u64);
-        let link = u64::from(at) + offset_of!(Clock, link) as u64;
-        encoder.copy_buffer_to_buffer(program.clocks(), link, staging, proof, 4);
+        let bytes = copy_outputs(program, &mut encoder, rows, outputs)?;
+        copy_proof(program, &mut encoder, at);
         let submission = gpu.submit(encoder.finish())?;
         pace.sent(load, false);
-        let mut ring = Ring::new(vec![staging.clone()], 0);
-        ring.sent(Some(submission.clone()), number);
-        Ok((Ahead { ring, rows, number }, submission))
+        let mut ring = Ring::new(vec![program.output_staging().0.clone()], 0);
+        ring.sent(Some(submission.clone()), (number, bytes));
+        Ok((Ahead { ring }, submission))
     }
 
     /// Their outputs, (rows, outputs).
     pub fn take(mut self, program: &Program, outputs: usize) -> Result<Vec<f32>> {
-        let (_, proof) = program.output_staging();
-        let landed = self.ring.receive(program.gpu(), true)?.map(|(_, bytes)| bytes).unwrap_or_default();
-        if landed.get(proof as usize..proof as usize + 4) != Some(&self.number.to_le_bytes()) {
-            return Err(Error::DeviceLost("a forward pass was submitted but never done".to_owned()));
-        }
-        let landed: Vec<f32> = bytemuck::pod_collect_to_vec(&landed[..4 * self.rows * pad4(outputs)]);
-        Ok(landed.chunks(pad4(outputs)).flat_map(|row| &row[..outputs]).copied().collect())
+        let Some(((number, bytes), landed)) = self.ring.receive(program.gpu(), true)? else {
+            return Err(Error::Internal("outputs that were handed over are on no way".to_owned()));
+        };
+        Ok(unpadded(&proven(program, landed, number, bytes)?, outputs))
     }
 }
 
-/// Submits an encoder, waits, and returns the first `bytes` bytes that arrived, after a proof that they are those of this
-/// submission and not of another.
-fn land(program: &Program, mut encoder: wgpu::CommandEncoder, rows: usize, bytes: u64) -> Result<Vec<u8>> {
+/// Puts features where a pass begins.
+fn write_input(program: &Program, features: &[f32], columns: usize) -> Result<()> {
+    let (input, _) = program.at(Place::Record)?;
+    let records = records(features, columns, program.plan.record.stride);
+    program.gpu().write(input, 0, bytemuck::cast_slice(&records));
+    Ok(())
+}
+
+/// Copies the outputs of so many rows to where they travel to the host, and returns their bytes.
+fn copy_outputs(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usize, outputs: usize) -> Result<u64> {
+    let (output, range) = program.at(Place::Value(program.plan.output))?;
+    let bytes = 4 * (rows * pad4(outputs)) as u64;
+    encoder.copy_buffer_to_buffer(output, range.start, program.output_staging().0, 0, bytes);
+    Ok(bytes)
+}
+
+/// Copies the number of the pass whose clock lies there beside them.
+fn copy_proof(program: &Program, encoder: &mut wgpu::CommandEncoder, clock: u32) {
     let (staging, proof) = program.output_staging();
-    let (number, at) = write_clock(program, rows);
-    let link = u64::from(at) + offset_of!(Clock, link) as u64;
+    let link = u64::from(clock) + offset_of!(Clock, link) as u64;
     encoder.copy_buffer_to_buffer(program.clocks(), link, staging, proof, 4);
-    let mut landed = program.gpu().land(encoder, staging)?;
+}
+
+/// What arrived, if it is of the pass of this number and not of another.
+fn proven(program: &Program, mut landed: Vec<u8>, number: u32, bytes: u64) -> Result<Vec<u8>> {
+    let (_, proof) = program.output_staging();
     if landed[proof as usize..][..4] != number.to_le_bytes() {
         return Err(Error::DeviceLost("a forward pass was submitted but never done".to_owned()));
     }
     landed.truncate(bytes as usize);
     Ok(landed)
+}
+
+/// The outputs of padded rows.
+fn unpadded(landed: &[u8], outputs: usize) -> Vec<f32> {
+    let padded: Vec<f32> = bytemuck::pod_collect_to_vec(landed);
+    padded.chunks(pad4(outputs)).flat_map(|row| &row[..outputs]).copied().collect()
+}
+
+/// Submits an encoder, waits, and returns the first `bytes` bytes that arrived, after a proof that they are those of this
+/// submission and not of another.
+fn land(program: &Program, mut encoder: wgpu::CommandEncoder, rows: usize, bytes: u64) -> Result<Vec<u8>> {
+    let (number, at) = write_clock(program, rows);
+    copy_proof(program, &mut encoder, at);
+    let landed = program.gpu().land(encoder, program.output_staging().0)?;
+    proven(program, landed, number, bytes)
 }
