@@ -22,8 +22,8 @@ fn stopped(place: &Place, words: &str, signal: &str, far: impl Fn() -> bool) -> 
 }
 
 fn checkpoints(place: &Place, run: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(place.path(&format!("{run}/checkpoints"))).unwrap();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    let entries = std::fs::read_dir(place.path(&format!("{run}/checkpoints")));
+    let mut files: Vec<PathBuf> = entries.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
@@ -84,9 +84,17 @@ fn an_open_block_is_within_the_memory_too() {
     // The open block takes 1 MB, a block of rows less.
     let words = "train c.toml --set train.epochs=300 --set train.batch=10000 --set train.tail=carry --set train.kernels=ops \
                  --set model.layers=[512,\"relu\",512,\"relu\"] --set data.validation=0.0 --set train.checkpoint=0.1s --out r";
-    let saved = place.path("r/checkpoints");
-    let far = || std::fs::read_dir(&saved).is_ok_and(|mut entries| entries.next().is_some());
-    stopped(&place, &format!("{words} --set train.micro_batch=1"), "-INT", far);
+    // It goes on until it is stopped inside of a block of 32 rows: between two of them none is open.
+    let last = || checkpoints(&place, "r").pop();
+    let open = || {
+        let name = last()?.file_stem()?.to_str()?.to_owned();
+        Some(name.rsplit_once('-')?.1.parse::<u64>().ok()? % 32 != 0)
+    };
+    while open() != Some(true) {
+        let before = last();
+        let began = format!("{words} --set train.micro_batch=1");
+        assert_eq!(stopped(&place, &began, "-INT", || last() > before), Some(130), "it is stopped inside of a window");
+    }
     let on = |memory: &str| {
         let memory = format!("--set train.memory={memory} --resume-with-changes");
         format!("{words} --set train.micro_batch=auto {memory}")
