@@ -19,7 +19,7 @@ export WGPU_ADAPTER_NAME := $(ADAPTER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build driver demo bench test soak fuzz variants lint pytorch goldens check-pytorch clean
+.PHONY: help build driver demo bench test soak fuzz variants cross lint pytorch goldens check-pytorch clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -82,6 +82,15 @@ variants: ## run the tests of bits and laws with every kind of kernel in turn
 	done
 	for tiles in small tall flat plain shared shared_narrow shared_flat wg32 wg64 wg128; do \
 		ACCRUE_KERNELS=ops ACCRUE_TILES=$$tiles $(CARGO) test $(CARGO_FLAGS) --test laws --test golden --test watchdog || exit 1; \
+	done
+
+# Nothing is linked or run, so no SDK is needed.
+CROSS_TARGETS ?= x86_64-pc-windows-msvc aarch64-apple-darwin x86_64-unknown-linux-musl
+
+cross: ## compile for Windows, macOS and another Linux, warnings as errors; rustup fetches what it needs
+	rustup target add $(CROSS_TARGETS)
+	for target in $(CROSS_TARGETS); do \
+		$(CARGO) clippy --all-targets --all-features --target $$target $(CARGO_FLAGS) -- -D warnings || exit 1; \
 	done
 
 lint: ## format, clippy and docs, warnings as errors

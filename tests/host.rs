@@ -2,13 +2,14 @@
 
 mod common;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use accrue::Error;
-use accrue::gpu::{Choice, Gpu};
+use accrue::gpu::{Choice, Gpu, is_lost_device};
 use accrue::nn::Model;
 use accrue::optim::Sgd;
 use accrue::train::{Predictor, Trainer};
@@ -153,6 +154,19 @@ fn a_host_that_polls_on_other_threads_takes_nothing_from_us() {
         running.store(0, Ordering::Relaxed);
         result.unwrap();
     });
+}
+
+#[test]
+fn a_callback_of_the_hosts_that_panics_while_we_wait_is_the_hosts_to_see() {
+    let (device, queue) = own_device();
+    let gpu = Gpu::from_host(&device, &queue);
+    let task = task();
+    let mut trainer = task.trainer(&gpu, 20, true);
+    queue.on_submitted_work_done(|| panic!("the host's own"));
+    let panic = catch_unwind(AssertUnwindSafe(|| trainer.parameters())).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"the host's own"));
+    assert!(!is_lost_device(&*panic));
+    trainer.parameters().unwrap();
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub use args::{Cli, Command};
 pub use config::Config;
 pub use exit::{Stop, exit_code};
 
+use crate::gpu::is_lost_device;
+
 /// Reads the arguments, does what they say, and prints what went wrong in one line.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -43,6 +45,7 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     quiet_layers();
+    quiet_loss_of_the_device();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=off,wgpu_core=off"))
         .format_timestamp(None)
         .init();
@@ -94,4 +97,14 @@ fn quiet_layers() {
         let _ =
             std::process::Command::new(program).args(std::env::args_os().skip(1)).env("NODEVICE_SELECT", "1").exec();
     }
+}
+
+/// A lost device makes wgpu panic; the library catches that, and it is said as an error like every other.
+fn quiet_loss_of_the_device() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !is_lost_device(panic.payload()) {
+            usual(panic);
+        }
+    }));
 }

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::time::Duration;
 
 use wgpu::BufferUsages;
@@ -29,6 +30,12 @@ const PIECE: usize = 4 << 20;
 /// Bytes that tell whether a piece was copied.
 const MARK: u64 = 8;
 
+/// A number that is nowhere in memory yet, however often memory is taken and given back: what arrives with it was done now.
+pub(crate) fn fresh() -> u64 {
+    static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(0)));
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 impl Gpu {
     /// Makes a buffer; it holds zeros.
     ///
@@ -51,20 +58,37 @@ impl Gpu {
         Ok(buffer)
     }
 
-    /// Copies `bytes` to the beginning of a buffer, at most 4 MiB at a time, so that staging memory stays bounded.
+    /// Copies `bytes` to the beginning of a buffer, at most 4 MiB at a time, so that staging memory stays bounded. What fits
+    /// one piece travels with the next submission.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] when the device does not take it.
     pub fn upload(&self, buffer: &wgpu::Buffer, bytes: &[u8]) -> Result<()> {
-        for (at, piece) in bytes.chunks(PIECE).enumerate() {
+        if bytes.len() <= PIECE {
+            self.write(buffer, 0, bytes);
+            return Ok(());
+        }
+        // With each piece goes a number, by which it proves that it arrived.
+        let numbers: Vec<u64> = bytes.chunks(PIECE).map(|_| fresh()).collect();
+        let marks = self.passing("accrue.uploaded", MARK * numbers.len() as u64, usage::STORAGE)?;
+        for (at, (piece, number)) in bytes.chunks(PIECE).zip(&numbers).enumerate() {
             self.write(buffer, (at * PIECE) as u64, piece);
-            if bytes.len() > PIECE {
-                let nothing = self.inner.device.create_command_encoder(&Default::default()).finish();
-                let done = self.submit(nothing)?;
-                self.wait(Some(&done))?;
-            }
+            self.write(&marks, at as u64 * MARK, &number.to_le_bytes());
+            let nothing = self.inner.device.create_command_encoder(&Default::default()).finish();
+            let done = self.submit(nothing)?;
+            self.wait(Some(&done))?;
+        }
+        let arrived = self.read(&marks, marks.size())?;
+        if arrived != bytemuck::cast_slice::<u64, u8>(&numbers) {
+            return Err(Error::DeviceLost("data was handed over but never arrived".to_owned()));
         }
         Ok(())
+    }
+
+    /// A buffer for one call, which is not counted.
+    fn passing(&self, label: &str, bytes: u64, usage: BufferUsages) -> Result<wgpu::Buffer> {
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size: bytes, usage, mapped_at_creation: false };
+        self.checked(label, || self.inner.device.create_buffer(&descriptor))
     }
 
     /// Writes `bytes` to a buffer, before anything that is submitted after this call.
@@ -74,34 +98,26 @@ impl Gpu {
     }
 
     /// Waits for all earlier work and returns the first `bytes` bytes of a buffer, brought over piece by piece, so that it
-    /// takes little memory however large the buffer is. The staging buffer lives for this call alone and is not counted.
+    /// takes little memory however large the buffer is.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] when it does not arrive.
     pub fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
         let room = bytes.min(PIECE as u64).next_multiple_of(MARK);
-        let marks = bytes.div_ceil(PIECE as u64);
-        let descriptor = wgpu::BufferDescriptor {
-            label: Some("accrue.read"),
-            size: room + MARK * marks,
-            usage: usage::READBACK,
-            mapped_at_creation: true,
-        };
-        let staging = self.checked("reading back", || self.inner.device.create_buffer(&descriptor))?;
-        let unmarked = staging.get_mapped_range_mut(room..).map_err(|error| gone(&error));
-        unmarked?.copy_from_slice(&vec![u8::MAX; (MARK * marks) as usize]);
-        staging.unmap();
+        let staging = self.passing("accrue.read", room + MARK, usage::READBACK)?;
+        let mark = self.passing("accrue.read mark", MARK, usage::STORAGE)?;
         let mut all = Vec::with_capacity(bytes as usize);
-        for mark in 0..marks {
+        while (all.len() as u64) < bytes {
             let at = all.len() as u64;
             let piece = (bytes - at).min(PIECE as u64);
+            let number = fresh().to_le_bytes();
+            self.write(&mark, 0, &number);
             let mut encoder = self.inner.device.create_command_encoder(&Default::default());
             encoder.copy_buffer_to_buffer(buffer, at, &staging, 0, piece);
-            // A copy that was never made leaves no zeros.
-            let mark = room + MARK * mark;
-            encoder.clear_buffer(&staging, mark, Some(MARK));
+            // A copy that was never made leaves another number, or what was in that memory before.
+            encoder.copy_buffer_to_buffer(&mark, 0, &staging, room, MARK);
             let landed = self.land(encoder, &staging)?;
-            if landed[mark as usize..][..MARK as usize] != [0; MARK as usize] {
+            if landed[room as usize..] != number {
                 return Err(gone(&"it was never copied"));
             }
             all.extend_from_slice(&landed[..piece as usize]);
@@ -213,7 +229,7 @@ impl<Tag: Copy> Ring<Tag> {
     pub fn receive(&mut self, gpu: &Gpu, wait: bool) -> Result<Option<(Tag, Vec<u8>)>> {
         let Some(flight) = self.flights.front() else { return Ok(None) };
         let staging = &self.staging[flight.staging];
-        gpu.poll();
+        gpu.poll()?;
         let mut taken = flight.landing.take(staging);
         if taken.is_none() && wait {
             gpu.wait(flight.submission.as_ref())?;

@@ -7,27 +7,23 @@ mod cost;
 mod dispatch;
 pub mod profile;
 mod profiler;
+mod queue;
 mod shader;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 pub use adapter::Choice;
+pub(crate) use buffer::fresh;
 pub use buffer::{Ring, usage};
 pub use cost::{Cost, Kind, Label};
 pub use dispatch::{Bound, Dispatch, Grid, Kernel, SLOT, encode};
 pub use profiler::{Profiler, TIMED, TIMESTAMPS};
+pub use queue::{PATIENCE, is_lost_device};
 pub use shader::{Access, Binding, Entry, Reflection, Scalar, Shader};
 
 use crate::{Error, Result};
-
-/// Waiting longer than this for work that was submitted means that the device is gone: no driver lets a GPU work for so long.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The same for a driver that computes on the CPU. It has no watchdog, may be a thousand times slower and share its cores.
-const PATIENCE_WITH_A_CPU: Duration = Duration::from_secs(900);
 
 /// What is used where it is offered: subgroups that hand values round and wait for each other.
 pub const SUBGROUPS: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::SUBGROUP_BARRIER);
@@ -150,8 +146,7 @@ impl Gpu {
         offers: wgpu::Features,
     ) -> Gpu {
         let limits = device.limits();
-        let cpu = info.device_type == wgpu::DeviceType::Cpu;
-        let patience = if cpu { PATIENCE_WITH_A_CPU } else { PATIENCE };
+        let patience = queue::patience_with(info.device_type);
         let inner = Inner {
             device,
             queue,
@@ -226,25 +221,6 @@ impl Gpu {
         counted_down(&self.inner.failing)
     }
 
-    /// Lets the `nth` submission from now on, counted from 1, never come to the queue, as if the driver had dropped it and
-    /// said nothing: for tests.
-    #[doc(hidden)]
-    pub fn drop_submission(&self, nth: u64) {
-        self.inner.dropping.store(nth, Ordering::Relaxed);
-    }
-
-    /// How long anyone waits for work that was submitted, before the device counts as lost: a minute, and with a driver
-    /// that computes on the CPU a quarter of an hour.
-    pub fn patience(&self) -> Duration {
-        Duration::from_millis(self.inner.patience.load(Ordering::Relaxed))
-    }
-
-    /// Waits so long at most from now on, in whole milliseconds. It must be longer than everything that the queue may
-    /// have to do first, the host's own work included.
-    pub fn set_patience(&self, patience: Duration) {
-        self.inner.patience.store(patience.as_millis() as u64, Ordering::Relaxed);
-    }
-
     /// Runs `make` and turns what the driver says against it into an error, without a callback on the device.
     pub(crate) fn checked<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
         let memory = self.inner.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -260,41 +236,6 @@ impl Gpu {
             Some(error) => Err(Error::Internal(format!("{what}: {error}"))),
             None => Ok(made),
         }
-    }
-
-    /// Hands a command buffer to the queue: the only place that does.
-    pub(crate) fn submit(&self, commands: wgpu::CommandBuffer) -> Result<wgpu::SubmissionIndex> {
-        self.inner.counters.submits.fetch_add(1, Ordering::Relaxed);
-        let dropped = counted_down(&self.inner.dropping);
-        self.checked("a submission", || self.inner.queue.submit((!dropped).then_some(commands)))
-    }
-
-    /// Waits until a submission, or else the latest one, is done and its callbacks have run.
-    pub(crate) fn wait(&self, submission: Option<&wgpu::SubmissionIndex>) -> Result<()> {
-        self.inner.counters.waits.fetch_add(1, Ordering::Relaxed);
-        let patience = self.patience();
-        let poll = wgpu::PollType::Wait { submission_index: submission.cloned(), timeout: Some(patience) };
-        match self.inner.device.poll(poll) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::DeviceLost(format!("work was not done after {patience:?} ({error})"))),
-        }
-    }
-
-    /// Waits until a submission is done, but no longer than for this time: whether it is done.
-    pub(crate) fn wait_for(&self, submission: &wgpu::SubmissionIndex, time: Duration) -> Result<bool> {
-        self.inner.counters.waits.fetch_add(1, Ordering::Relaxed);
-        let poll = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(time) };
-        match self.inner.device.poll(poll) {
-            Ok(_) => Ok(true),
-            Err(wgpu::PollError::Timeout) => Ok(false),
-            Err(error) => Err(Error::DeviceLost(format!("work was not done ({error})"))),
-        }
-    }
-
-    /// Lets callbacks of finished work run, without waiting.
-    pub(crate) fn poll(&self) {
-        // Poll never times out, and a lost device shows in the results that it did not deliver.
-        let _ = self.inner.device.poll(wgpu::PollType::Poll);
     }
 }
 

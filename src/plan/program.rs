@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{CLOCKS, ITEMS, Plan, Role, memory};
-use crate::gpu::{Bound, Dispatch, Gpu, SLOT};
+use crate::gpu::{Bound, Dispatch, Gpu, SLOT, fresh};
 use crate::ops::{Place, Step};
 use crate::{Error, Result};
 
@@ -79,7 +79,7 @@ impl Program {
             update: Vec::new(),
             gpu: gpu.clone(),
             buffers,
-            clock: AtomicU32::new(0),
+            clock: AtomicU32::new(fresh() as u32),
             fixed_dims: 0,
         };
         let mut dims = Vec::new();

@@ -290,8 +290,7 @@ fn run(
 ) -> Result<()> {
     watch(gpu, pace, load, &submission, false)?;
     running.push_back(submission);
-    gpu.poll();
-    Ok(())
+    gpu.poll()
 }
 
 /// Remembers a submission, and waits for it where each is to be timed.

@@ -52,7 +52,10 @@ impl Trainer {
         self.sound()?;
         let (stats, _) = self.program.at(Place::Stats)?;
         let stats = self.gpu().read(stats, self.program.stats_header());
-        let stats = bytemuck::pod_collect_to_vec(&self.noticed(stats)?);
+        let mut stats = self.noticed(stats)?;
+        // They are this trainer's own.
+        Program::set_counts(&mut stats, 0, 0);
+        let stats = bytemuck::pod_collect_to_vec(&stats);
         let counts = Counts {
             optimizer: self.optimizer.name().to_owned(),
             updates: self.updates(),
@@ -76,8 +79,8 @@ impl Trainer {
         })
     }
 
-    /// Goes on from a state, whatever was there before, but for results that were not asked for yet. The micro-batch may be another than that of the trainer which the
-    /// state is of; model and optimizer may not.
+    /// Goes on from a state, whatever was there before, but for results that were not asked for yet. The micro-batch may be
+    /// another than that of the trainer which the state is of; model and optimizer may not.
     ///
     /// # Errors
     /// [`Error::Config`] naming what does not fit this trainer, which is left as it was; [`Error::DeviceLost`] when it lost work: a
@@ -96,17 +99,21 @@ impl Trainer {
         if let Some(open_block) = open_block {
             self.put(Place::OpenGradients(all), &open_block)?;
         }
-        let (stats, _) = self.program.at(Place::Stats)?;
-        // What was counted here goes on: results of before are never taken for results of what comes.
-        let mut bytes: Vec<u8> = bytemuck::cast_slice(&state.counts.stats).to_vec();
-        Program::set_counts(&mut bytes, self.links, self.marks);
-        self.gpu().upload(stats, &bytes)?;
+        self.set_stats(bytemuck::cast_slice(&state.counts.stats).to_vec())?;
         self.land_ahead()?;
         (self.came, self.faults) = (None, Faults::default());
         let Counts { updates, rows, ended, lr, .. } = state.counts;
         (self.updates, self.rows, self.ended, self.lr) = (updates, rows, ended, lr);
         self.closed = ended || (rows as usize).is_multiple_of(BLOCK);
         Ok(())
+    }
+
+    /// Puts a header before the results of windows. What was counted here goes on: results of before are never taken for
+    /// results of what comes.
+    pub(super) fn set_stats(&self, mut header: Vec<u8>) -> Result<()> {
+        Program::set_counts(&mut header, self.links, self.marks);
+        let (stats, _) = self.program.at(Place::Stats)?;
+        self.gpu().upload(stats, &header)
     }
 
     fn put(&self, place: Place, floats: &[f32]) -> Result<()> {

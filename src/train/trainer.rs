@@ -9,7 +9,7 @@ use super::predictor::Ahead;
 use super::settings::{Settings, Update};
 use super::work::Work;
 use crate::data::records::Format;
-use crate::gpu::{Gpu, Profiler, Ring};
+use crate::gpu::{Gpu, Profiler, Ring, fresh};
 use crate::nn::{Arrays, Model, initial};
 use crate::ops::{Place, Span};
 use crate::optim::{Optimizer, Schedule};
@@ -46,7 +46,8 @@ pub struct Trainer {
     pub(super) ended: bool,
     pub(super) hold: bool,
     pub(super) updates: u64,
-    /// Micro-batches and updates that were ever asked for.
+    /// Goes on by one with each micro-batch and update that is asked for. Each trainer begins elsewhere, so that no memory
+    /// that it gets can pass for work that it has done.
     pub(super) links: u32,
     /// Submissions that ended inside a micro-batch.
     pub(super) marks: u32,
@@ -105,7 +106,7 @@ impl Trainer {
             ended: false,
             hold: false,
             updates: 0,
-            links: 0,
+            links: fresh() as u32,
             marks: 0,
             pending: Work::default(),
             ring,
@@ -125,6 +126,7 @@ impl Trainer {
             profiler: None,
         };
         trainer.set_parameters(&start)?;
+        trainer.set_stats(vec![0; trainer.program.stats_header() as usize])?;
         Ok(trainer)
     }
 

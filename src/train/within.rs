@@ -130,7 +130,7 @@ impl Trainer {
         self.alive()?;
         let Some((latest, since)) = self.latest.clone() else { return Ok(true) };
         let begin = Instant::now();
-        let done = self.gpu().wait_for(&latest, end.saturating_duration_since(begin));
+        let done = self.gpu().wait_for(Some(&latest), end.saturating_duration_since(begin));
         if self.noticed(done)? {
             (self.latest, self.running) = (None, Default::default());
             self.pace.done_but(0, begin);

@@ -201,13 +201,18 @@ fn tell(begun: &mut Begun, clock: Clock, speed: f64, stopped: Option<&str>) -> R
 /// An error in the middle of a training says which row of the file it is about, what is kept, and what goes on from that.
 fn broken(error: Error, session: &Session, saver: &Saver) -> Stop {
     let mut words = Vec::new();
-    let mut skips = false;
-    if let Error::Diverged { found, suspect, .. } = &error {
-        words.extend(suspect.as_ref().and_then(|suspect| row_of_file(suspect, session)));
-        skips = *found != NotFinite::Parameter;
+    let mut on = "";
+    match &error {
+        Error::Diverged { found, suspect, .. } => {
+            words.extend(suspect.as_ref().and_then(|suspect| row_of_file(suspect, session)));
+            if *found != NotFinite::Parameter {
+                on = "; with --resume-with-changes a run that skips goes on from it";
+            }
+        }
+        Error::DeviceLost(_) => on = "; the same command goes on from it",
+        _ => {}
     }
     if let Some(update) = saver.kept() {
-        let on = if skips { "; with --resume-with-changes a run that skips goes on from it" } else { "" };
         words.push(format!("the checkpoint after update {update} is kept{on}"));
     }
     if words.is_empty() { Stop::Error(error) } else { Stop::Broken(error, words.join("; ")) }

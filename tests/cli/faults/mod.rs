@@ -1,10 +1,12 @@
 //! What becomes of a run when the disk fails: each call by which files are changed fails once, by a small library in C that
-//! is put before the C library's own (`shim.c`).
+//! is put before the C library's own (`shim.c`). And when the GPU fails: each submission does, by a layer that is put before
+//! Vulkan's driver (`layer.c`).
 //!
 //! `ACCRUE_FAULTS=all` lets every call of the command fail in every way, where a plain `cargo test` takes some of them.
 
 mod command;
 mod full_disk;
+mod gpu;
 mod library;
 
 use std::path::{Path, PathBuf};
@@ -45,7 +47,12 @@ fn run(mut command: Command, folder: &Path, at: usize, fault: Fault) -> (std::pr
         Fault::Full => ("28", true, true),
         Fault::Dead => ("5", false, true),
     };
-    command.env("LD_PRELOAD", shim()).env("FAULT_FOLDER", folder).env("FAULT_LOG", &log).env("FAULT_ERRNO", error);
+    static SHIM: OnceLock<PathBuf> = OnceLock::new();
+    command
+        .env("LD_PRELOAD", library("shim.c", &SHIM))
+        .env("FAULT_FOLDER", folder)
+        .env("FAULT_LOG", &log)
+        .env("FAULT_ERRNO", error);
     command.env("FAULT_AT", if fault == Fault::None { 0 } else { at }.to_string());
     command.env("FAULT_HALF", u8::from(half).to_string()).env("FAULT_STAYS", u8::from(stays).to_string());
     let output = command.output().unwrap();
@@ -55,17 +62,16 @@ fn run(mut command: Command, folder: &Path, at: usize, fault: Fault) -> (std::pr
     (output, calls.map(|(name, path)| (name.to_owned(), path.to_owned())).collect())
 }
 
-/// The library, compiled.
-fn shim() -> &'static Path {
-    static SHIM: OnceLock<PathBuf> = OnceLock::new();
-    SHIM.get_or_init(|| {
+/// A library in C that lies beside this file, compiled once.
+fn library(source: &str, kept: &'static OnceLock<PathBuf>) -> &'static Path {
+    kept.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let file = folder.join(format!("shim-{}.so", std::process::id()));
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/faults/shim.c");
+        let file = folder.join(format!("{source}-{}.so", std::process::id()));
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/faults").join(source);
         let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-std=gnu11", "-Wall", "-Wextra", "-Werror", source, "-ldl", "-o"]);
-        assert!(cc.arg(&file).status().expect("cc, which Rust links with").success());
-        let kept = folder.join("shim.so");
+        cc.args(["-shared", "-fPIC", "-O1", "-std=gnu11", "-Wall", "-Wextra", "-Werror"]).arg(path);
+        assert!(cc.args(["-ldl", "-o"]).arg(&file).status().expect("cc, which Rust links with").success());
+        let kept = folder.join(format!("{source}.so"));
         std::fs::rename(&file, &kept).unwrap();
         kept
     })

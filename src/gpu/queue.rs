@@ -1,0 +1,94 @@
+//! Handing work to the queue, and waiting for it: never for ever, and not for a device that is lost.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::{Gpu, counted_down};
+use crate::{Error, Result};
+
+/// Waiting longer than this for work that was submitted means that the device is gone: no driver lets a GPU work for so long.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The same for a driver that computes on the CPU. It has no watchdog, may be a thousand times slower and share its cores.
+const PATIENCE_WITH_A_CPU: Duration = Duration::from_secs(900);
+
+/// The patience that an adapter of this kind begins with.
+pub(super) fn patience_with(kind: wgpu::DeviceType) -> Duration {
+    if kind == wgpu::DeviceType::Cpu { PATIENCE_WITH_A_CPU } else { PATIENCE }
+}
+
+/// Whether a panic is how wgpu says, when it is asked to wait, that the device is lost.
+///
+/// Accrue catches it and returns [`Error::DeviceLost`], but a panic hook comes first. One that prints or counts panics may ask
+/// this of [`payload`](std::panic::PanicHookInfo::payload). With `panic = "abort"` nothing can be caught.
+pub fn is_lost_device(payload: &(dyn Any + Send)) -> bool {
+    let text = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
+    text.is_some_and(|text| text.starts_with("Error in Device::poll"))
+}
+
+impl Gpu {
+    /// Lets the `nth` submission from now on, counted from 1, never come to the queue, as if the driver had dropped it and
+    /// said nothing: for tests.
+    #[doc(hidden)]
+    pub fn drop_submission(&self, nth: u64) {
+        self.inner.dropping.store(nth, Ordering::Relaxed);
+    }
+
+    /// How long anyone waits for work that was submitted, before the device counts as lost: a minute, and with a driver
+    /// that computes on the CPU a quarter of an hour.
+    pub fn patience(&self) -> Duration {
+        Duration::from_millis(self.inner.patience.load(Ordering::Relaxed))
+    }
+
+    /// Waits so long at most from now on, in whole milliseconds. It must be longer than everything that the queue may
+    /// have to do first, the host's own work included.
+    pub fn set_patience(&self, patience: Duration) {
+        self.inner.patience.store(patience.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// Hands a command buffer to the queue: the only place that does.
+    pub(crate) fn submit(&self, commands: wgpu::CommandBuffer) -> Result<wgpu::SubmissionIndex> {
+        self.inner.counters.submits.fetch_add(1, Ordering::Relaxed);
+        let dropped = counted_down(&self.inner.dropping);
+        // That the device is lost is in no error scope; whoever waits for the submission is told.
+        self.checked("a submission", || self.inner.queue.submit((!dropped).then_some(commands)))
+    }
+
+    /// Waits until a submission, or else the latest one, is done and its callbacks have run.
+    pub(crate) fn wait(&self, submission: Option<&wgpu::SubmissionIndex>) -> Result<()> {
+        let patience = self.patience();
+        if self.wait_for(submission, patience)? {
+            return Ok(());
+        }
+        Err(Error::DeviceLost(format!("work was not done after {patience:?}")))
+    }
+
+    /// As [`Gpu::wait`], but no longer than for this time: whether it is done.
+    pub(crate) fn wait_for(&self, submission: Option<&wgpu::SubmissionIndex>, time: Duration) -> Result<bool> {
+        self.inner.counters.waits.fetch_add(1, Ordering::Relaxed);
+        self.turn(wgpu::PollType::Wait { submission_index: submission.cloned(), timeout: Some(time) })
+    }
+
+    /// Lets callbacks of finished work run, without waiting.
+    pub(crate) fn poll(&self) -> Result<()> {
+        self.turn(wgpu::PollType::Poll).map(drop)
+    }
+
+    /// Polls: whether what was waited for is done. wgpu has no value for a device that is lost meanwhile; it panics, holding
+    /// nothing. A callback of the host's that panics is none of our business.
+    fn turn(&self, poll: wgpu::PollType) -> Result<bool> {
+        match catch_unwind(AssertUnwindSafe(|| self.inner.device.poll(poll))) {
+            Ok(Ok(_)) => Ok(true),
+            Ok(Err(wgpu::PollError::Timeout)) => Ok(false),
+            Ok(Err(wgpu::PollError::WrongSubmissionIndex(..))) => {
+                Err(Error::DeviceLost("the device is lost: it took no more work".to_owned()))
+            }
+            Err(panic) if is_lost_device(&*panic) => {
+                Err(Error::DeviceLost("the device is lost: it did not finish its work".to_owned()))
+            }
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The GPU: it is lost, or a submission is dropped and nothing says so. The command ends with 6 and one line, and the same
+//! command goes on to the same bytes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::{all, library};
+use crate::place::{Ended, Place};
+
+const LAYER: &str = "VK_LAYER_ACCRUE_faults";
+const WORDS: &str = "train c.toml --set train.epochs=2 --set train.checkpoint=1 --set train.micro_batch=8";
+
+/// How a submission fails; `layer.c` has the same names.
+const KINDS: [&str; 2] = ["lost", "dropped"];
+
+/// The folder in which Vulkan's loader finds the layer.
+fn layer() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+        let library = library("layer.c", &LIBRARY);
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("layer");
+        std::fs::create_dir_all(&folder).unwrap();
+        let manifest = serde_json::json!({
+            "file_format_version": "1.0.0",
+            "layer": {
+                "name": LAYER,
+                "type": "GLOBAL",
+                "library_path": library,
+                "api_version": "1.3.0",
+                "implementation_version": "1",
+                "description": "lets submissions fail",
+            },
+        });
+        std::fs::write(folder.join("layer.json"), manifest.to_string()).unwrap();
+        folder
+    })
+}
+
+/// A command of which the submission at `at`, counted from 1, fails; how it ended, and how many submissions there were.
+fn run(mut command: Command, log: &Path, at: usize, kind: &str) -> (Ended, usize) {
+    let _ = std::fs::remove_file(log);
+    command.env("VK_LAYER_PATH", layer()).env("VK_INSTANCE_LAYERS", LAYER);
+    command.env("FAULT_AT", at.to_string()).env("FAULT_KIND", kind).env("FAULT_LOG", log);
+    let ended = Ended::of(command, &format!("{kind} at submission {at}"));
+    let text = std::fs::read_to_string(log).expect("the loader puts the layer before the driver");
+    (ended, text.lines().count())
+}
+
+/// Lets submission after submission of a command fail, until it makes no more; each time it ends with 6, and then comes
+/// `after`. How many failed.
+fn each_submission_fails(place: &Place, words: &str, kind: &str, after: impl Fn(&str)) -> usize {
+    let log = place.path("submissions");
+    let step = if all() { 1 } else { 4 };
+    for (tried, at) in (1..).step_by(step).enumerate() {
+        let (ended, made) = run(place.command(words), &log, at, kind);
+        if at > made {
+            assert_eq!((ended.code, ended.err.as_str()), (0, ""), "nothing failed");
+            return tried;
+        }
+        ended.failed(6, &["error: the GPU stopped answering: "]);
+        after(&format!("{kind} at submission {at}: {}", ended.err));
+    }
+    unreachable!("a command makes so many submissions and no more")
+}
+
+#[test]
+fn whichever_submission_of_a_run_fails_it_ends_with_6_and_goes_on_to_the_same_bytes() {
+    let place = Place::new("faults-gpu");
+    place.ok(&format!("{WORDS} --out whole"));
+    let words = format!("{WORDS} --out r");
+    for kind in KINDS {
+        let failed = each_submission_fails(&place, &words, kind, |what| {
+            let saved = place.path("r/checkpoints").read_dir().is_ok_and(|mut entries| entries.next().is_some());
+            assert_eq!(what.contains(" is kept; the same command goes on from it\n"), saved, "{what}");
+            place.ok(&words);
+            for file in ["model.safetensors", "best.safetensors", "metrics.jsonl"] {
+                let bytes = |run: &str| place.bytes(&format!("{run}/{file}"));
+                assert!(bytes("whole") == bytes("r"), "{file} after {what}");
+            }
+            std::fs::remove_dir_all(place.path("r")).unwrap();
+        });
+        std::fs::remove_dir_all(place.path("r")).unwrap();
+        println!("{failed} submissions {kind}, then the same bytes");
+        assert!(failed > 5);
+    }
+}
+
+#[test]
+fn whichever_submission_of_predict_and_eval_fails_they_end_with_6_and_say_nothing() {
+    let place = Place::new("faults-gpu-predict");
+    place.ok("train c.toml --out r");
+    let eval = place.ok("eval r --data held.csv");
+    for kind in KINDS {
+        let failed = each_submission_fails(&place, "predict r --data held.csv --out p.csv", kind, |what| {
+            assert!(!place.path("p.csv").exists(), "{what}");
+        });
+        assert!(failed > 0);
+        std::fs::remove_file(place.path("p.csv")).unwrap();
+        each_submission_fails(&place, "eval r --data held.csv", kind, |_| {});
+    }
+    assert_eq!(place.ok("eval r --data held.csv"), eval);
+}

@@ -1,0 +1,177 @@
+/* Lets a submission to the GPU fail. For tests: a layer of Vulkan, which the loader puts between Accrue and the driver.
+ * What it needs of Vulkan's headers is declared here, so that nobody has to install them.
+ *
+ * FAULT_AT   the submission that fails, counted from 1 over the process; with 0, none does
+ * FAULT_KIND lost: it and all after it, and all waits, say that the device is lost
+ *            dropped: nothing of it is done, but what waits for its end is told that it has come
+ * FAULT_LOG  a file that gets a line for each submission that does something: how many command buffers it has
+ */
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DEVICE_LOST = -4, CREATES_INSTANCE = 47, CREATES_DEVICE = 48, MOST = 16 };
+
+typedef void (*function)(void);
+typedef function (*lookup)(void *handle, const char *name);
+
+/* VkLayerInstanceLink, VkLayerDeviceLink: who comes next. Of the last, an instance's is another function. */
+struct link {
+    struct link *next;
+    lookup of_instance, of_device;
+};
+
+/* VkLayerInstanceCreateInfo, VkLayerDeviceCreateInfo, and the beginning of every other structure in a chain. */
+struct chained {
+    int32_t type;
+    struct chained *next;
+    int32_t what;
+    struct link *link;
+};
+
+/* VkSubmitInfo */
+struct submit {
+    int32_t type;
+    const void *next;
+    uint32_t waits;
+    const void *wait, *stages;
+    uint32_t commands;
+    const void *command;
+    uint32_t signals;
+    const void *signal;
+};
+
+static lookup next_of_instance, next_of_device;
+static void *device;
+static atomic_int submissions;
+static atomic_bool lost;
+
+/* Takes the next layer, or the driver, out of what the loader has put into the chain. */
+static struct link *take(const struct chained *info, int32_t type)
+{
+    struct chained *at = info->next;
+    while (at && (at->type != type || at->what != 0))
+        at = at->next;
+    if (at == NULL)
+        abort();
+    struct link *link = at->link;
+    at->link = link->next;
+    return link;
+}
+
+static int32_t create_instance(const struct chained *info, const void *allocator, void **instance)
+{
+    next_of_instance = take(info, CREATES_INSTANCE)->of_instance;
+    int32_t (*create)(const void *, const void *, void **) = (void *)next_of_instance(NULL, "vkCreateInstance");
+    return create(info, allocator, instance);
+}
+
+/* There is one device in a process of the command. */
+static int32_t create_device(void *adapter, const struct chained *info, const void *allocator, void **made)
+{
+    struct link *link = take(info, CREATES_DEVICE);
+    int32_t (*create)(void *, const void *, const void *, void **) = (void *)link->of_instance(NULL, "vkCreateDevice");
+    int32_t result = create(adapter, info, allocator, made);
+    next_of_device = link->of_device;
+    device = *made;
+    return result;
+}
+
+static int is(const char *name, const char *value)
+{
+    const char *text = getenv(name);
+    return text && strcmp(text, value) == 0;
+}
+
+/* The number of this submission. */
+static int counted(uint32_t commands)
+{
+    int number = atomic_fetch_add(&submissions, 1) + 1;
+    if (getenv("FAULT_LOG")) {
+        int log = open(getenv("FAULT_LOG"), O_WRONLY | O_CREAT | O_APPEND, 0666);
+        dprintf(log, "%u\n", commands);
+        close(log);
+    }
+    return number;
+}
+
+static int32_t queue_submit(void *queue, uint32_t count, const struct submit *submits, uint64_t fence)
+{
+    struct submit kept[MOST];
+    uint32_t commands = 0;
+    if (count > MOST)
+        abort();
+    for (uint32_t i = 0; i < count; i++) {
+        kept[i] = submits[i];
+        commands += submits[i].commands;
+    }
+    const char *at = getenv("FAULT_AT");
+    if (commands > 0 && at && counted(commands) == atoi(at)) {
+        lost = is("FAULT_KIND", "lost");
+        for (uint32_t i = 0; i < count; i++)
+            kept[i].commands = 0;
+    }
+    int32_t (*submit)(void *, uint32_t, const struct submit *, uint64_t) = (void *)next_of_device(device, "vkQueueSubmit");
+    return lost ? DEVICE_LOST : submit(queue, count, kept, fence);
+}
+
+/* A function of the device that says that it is lost. */
+#define WAIT(name, parameters, arguments)                                                                              \
+    static int32_t name parameters                                                                                     \
+    {                                                                                                                  \
+        int32_t(*next) parameters = (void *)next_of_device(device, #name);                                             \
+        return lost ? DEVICE_LOST : next arguments;                                                                    \
+    }
+
+WAIT(vkWaitSemaphores, (void *of, const void *info, uint64_t timeout), (of, info, timeout))
+WAIT(vkGetSemaphoreCounterValue, (void *of, uint64_t semaphore, uint64_t *value), (of, semaphore, value))
+WAIT(vkWaitForFences, (void *of, uint32_t n, const uint64_t *fences, uint32_t all, uint64_t timeout),
+     (of, n, fences, all, timeout))
+WAIT(vkGetFenceStatus, (void *of, uint64_t fence), (of, fence))
+
+static function of_device(void *of, const char *name);
+
+static function ours(const char *name)
+{
+    static const struct {
+        const char *name;
+        function call;
+    } calls[] = {
+        {"vkCreateDevice", (function)create_device},
+        {"vkCreateInstance", (function)create_instance},
+        {"vkGetDeviceProcAddr", (function)of_device},
+        {"vkQueueSubmit", (function)queue_submit},
+        {"vkWaitSemaphores", (function)vkWaitSemaphores},
+        {"vkWaitSemaphoresKHR", (function)vkWaitSemaphores},
+        {"vkGetSemaphoreCounterValue", (function)vkGetSemaphoreCounterValue},
+        {"vkGetSemaphoreCounterValueKHR", (function)vkGetSemaphoreCounterValue},
+        {"vkWaitForFences", (function)vkWaitForFences},
+        {"vkGetFenceStatus", (function)vkGetFenceStatus},
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        if (strcmp(name, calls[i].name) == 0)
+            return calls[i].call;
+    return NULL;
+}
+
+static function of_device(void *of, const char *name)
+{
+    function call = ours(name);
+    return call ? call : next_of_device(of, name);
+}
+
+/* What the loader asks for. */
+function vkGetInstanceProcAddr(void *instance, const char *name)
+{
+    function call = strcmp(name, "vkGetInstanceProcAddr") == 0 ? (function)vkGetInstanceProcAddr : ours(name);
+    return call || next_of_instance == NULL ? call : next_of_instance(instance, name);
+}
+
+function vkGetDeviceProcAddr(void *of, const char *name)
+{
+    return of_device(of, name);
+}
