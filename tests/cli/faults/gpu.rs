@@ -88,6 +88,17 @@ fn whichever_submission_of_a_run_fails_it_ends_with_6_and_goes_on_to_the_same_by
 }
 
 #[test]
+fn parameters_of_which_a_piece_is_dropped_are_not_trained_with() {
+    let place = Place::new("faults-gpu-pieces");
+    // 4.2 MB: two pieces, each with a submission of its own.
+    let words = "train n.toml --out r --set model.layers=[1024,\"relu\",1024,\"relu\"] --set train.epochs=1";
+    for at in 1..=2 {
+        let (ended, _) = run(place.command(words), &place.path("submissions"), at, "dropped");
+        ended.failed(6, &["data was handed over but never arrived"]);
+    }
+}
+
+#[test]
 fn whichever_submission_of_predict_and_eval_fails_they_end_with_6_and_say_nothing() {
     let place = Place::new("faults-gpu-predict");
     place.ok("train c.toml --out r");
