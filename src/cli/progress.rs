@@ -71,7 +71,7 @@ impl Progress {
                 if due {
                     self.shown = Some(Instant::now());
                     let speed = rate(self.samples_per_second());
-                    self.bar.set_message(format!("loss {:.4} · {speed} samples/s", update.loss));
+                    self.bar.set_message(format!("loss {} · {speed} samples/s", number(update.loss)));
                     self.bar.set_position(update.update);
                 }
             }
@@ -81,9 +81,9 @@ impl Progress {
                     return;
                 }
                 let width = self.epochs.to_string().len();
-                let mut line = format!("epoch {epoch:>width$}/{}  train_loss {train_loss:.4}", self.epochs);
+                let mut line = format!("epoch {epoch:>width$}/{}  train_loss {}", self.epochs, number(*train_loss));
                 if let Some(validation) = validation {
-                    line += &format!("  val_loss {:.4}", validation.loss);
+                    line += &format!("  val_loss {}", number(validation.loss));
                     for (name, value) in &validation.metrics {
                         line += &format!("  val_{name} {}", metric(name, *value));
                     }
@@ -184,5 +184,35 @@ pub fn three(value: f64) -> String {
 
 /// A metric as people read it: shares in percent.
 pub fn metric(name: &str, value: f64) -> String {
-    if name == "accuracy" { format!("{:.2} %", 100.0 * value) } else { format!("{value:.4}") }
+    if name == "accuracy" { format!("{:.2} %", 100.0 * value) } else { number(value) }
+}
+
+/// A loss or an error as people read it: four decimals, and powers of ten where they would show nothing or no end.
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    let plain = size == 0.0 || (0.001..1e6).contains(&size) || !size.is_finite();
+    if plain { format!("{value:.4}") } else { format!("{value:.3e}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_short_whatever_its_size() {
+        let shown = [0.0, 0.25, -12.5, 999_999.0, 1e6, 3.4e38, 0.001, 0.000_99, 1.5e-12, f64::INFINITY].map(number);
+        let wanted = [
+            "0.0000",
+            "0.2500",
+            "-12.5000",
+            "999999.0000",
+            "1.000e6",
+            "3.400e38",
+            "0.0010",
+            "9.900e-4",
+            "1.500e-12",
+            "inf",
+        ];
+        assert_eq!(shown, wanted);
+    }
 }

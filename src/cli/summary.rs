@@ -2,7 +2,7 @@
 
 use super::config::MicroBatch;
 use super::metrics_file::Line;
-use super::progress::metric;
+use super::progress::{metric, number};
 use super::report::{EpochPoint, LayerRow, Report, UpdatePoint};
 use super::session::Session;
 use crate::data::Targets;
@@ -129,21 +129,29 @@ impl History {
             Some((name, value)) if name == "val_accuracy" => {
                 format!("{} validation accuracy {after}", metric("accuracy", *value))
             }
-            Some((_, rmse)) => format!("validation RMSE {rmse:.4} {after}"),
-            None => format!("training loss {:.4} {after}", last.train_loss),
+            Some((_, rmse)) => format!("validation RMSE {} {after}", number(*rmse)),
+            None => format!("training loss {} {after}", number(last.train_loss)),
         })
+    }
+
+    /// What the page cannot show.
+    fn gap(&self) -> Option<String> {
+        let first = self.updates.first()?.update;
+        let why = "metrics.jsonl was gone when the run went on";
+        (first > 1).then(|| format!("What came before update {first} is not shown: {why}."))
     }
 
     /// The page of the run.
     pub fn report(self, about: About) -> Report {
         let About { title, session, chosen, config_toml, gpu, timings, samples_per_second, note } = about;
         let summary = self.summary();
+        let notes: Vec<String> = note.into_iter().chain(self.gap()).collect();
         let updates = self.updates.last().map_or(0, |update| update.update);
         Report {
             title,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             summary,
-            note,
+            note: (!notes.is_empty()).then(|| notes.join(" ")),
             layers: layers(&session.prepared.saved.model),
             facts: facts(session, chosen, updates),
             adapter: adapter_facts(gpu),

@@ -7,7 +7,7 @@ use crate::cli::config::{Config, Validation};
 use crate::cli::exit::Stop;
 use crate::cli::metrics_file::MetricsFile;
 use crate::cli::profile;
-use crate::cli::progress::{Progress, complain, print, rate};
+use crate::cli::progress::{Progress, complain, number, print, rate};
 use crate::cli::report::render;
 use crate::cli::resume::{Found, Identity, Saver};
 use crate::cli::run_folder::{Lock, RunFolder};
@@ -192,7 +192,12 @@ fn tell(begun: &mut Begun, clock: Clock, speed: f64, stopped: Option<&str>) -> R
     progress.say(&format!("saved     {}", folder.model().display()));
     if let Some(best) = saver.best() {
         let path = folder.best();
-        progress.say(&format!("best      {}: val_loss {:.4} after epoch {}", path.display(), best.loss, best.epoch));
+        progress.say(&format!(
+            "best      {}: val_loss {} after epoch {}",
+            path.display(),
+            number(best.loss),
+            best.epoch
+        ));
     }
     progress.say(&format!("report    {}", folder.report().display()));
     Ok(())
