@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use accrue::Error;
-use accrue::gpu::{Choice, Gpu, is_lost_device};
+use accrue::gpu::{Choice, Gpu, is_lost_device, usage};
 use accrue::nn::Model;
 use accrue::optim::Sgd;
 use accrue::train::{Predictor, Trainer};
@@ -172,9 +172,27 @@ fn a_callback_of_the_hosts_that_panics_while_we_wait_is_the_hosts_to_see() {
 #[test]
 fn a_lost_device_is_a_typed_error_wherever_training_stands() {
     let task = task();
-    for moment in ["micro_step", "update", "submit", "encode", "finish", "fit", "parameters", "predict", "new"] {
+    let moments = [
+        "micro_step",
+        "update",
+        "submit",
+        "encode",
+        "finish",
+        "fit",
+        "parameters",
+        "predict",
+        "new",
+        "state",
+        "upload",
+    ];
+    for moment in moments {
         let (device, queue) = own_device();
         let gpu = Gpu::from_host(&device, &queue);
+        let buffer = gpu.buffer("large", 5 << 20, usage::STORAGE).unwrap();
+        // In an app that sets none, what comes here is a panic.
+        let came = Arc::new(Mutex::new(Vec::new()));
+        let errors = came.clone();
+        device.on_uncaptured_error(Arc::new(move |error| errors.lock().unwrap().push(error.to_string())));
         let mut trainer = task.trainer(&gpu, 20, true);
         let predictor = Predictor::new(&gpu, &task.model, &trainer.parameters().unwrap(), 8).unwrap();
         trainer.attach(&task.data.all()).unwrap();
@@ -200,6 +218,8 @@ fn a_lost_device_is_a_typed_error_wherever_training_stands() {
             "finish" => trainer.finish().map(drop),
             "fit" => trainer.fit(&task.fit(), |_| std::ops::ControlFlow::Continue(())).map(drop),
             "parameters" => trainer.parameters().map(drop),
+            "state" => trainer.state().map(drop),
+            "upload" => gpu.upload(&buffer, &[1; 5 << 20]),
             "predict" => predictor.predict(&task.data.features).map(drop),
             _ => Trainer::new(&gpu, &task.model, Default::default()).and_then(|mut new| new.parameters().map(drop)),
         };
@@ -207,5 +227,6 @@ fn a_lost_device_is_a_typed_error_wherever_training_stands() {
         // And it stays so.
         let error = trainer.parameters();
         assert!(matches!(error, Err(Error::DeviceLost(_))), "parameters after {moment}: {error:?}");
+        assert_eq!(came.lock().unwrap()[..], [""; 0], "{moment}");
     }
 }

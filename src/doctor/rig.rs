@@ -137,8 +137,7 @@ impl<'a> Rig<'a> {
     /// Writes the beginning of a place.
     pub fn upload(&self, place: Place, values: &[f32]) -> Result<()> {
         let (buffer, range) = self.program.at(place)?;
-        self.program.gpu().write(buffer, range.start, bytemuck::cast_slice(values));
-        Ok(())
+        self.program.gpu().write(buffer, range.start, bytemuck::cast_slice(values))
     }
 
     /// All of a place.

@@ -220,7 +220,7 @@ pub fn gather(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> 
     gpu.upload(&buffer, bytemuck::cast_slice(&data))?;
     let samples: Vec<u32> = (0..first + rows).map(|_| numbers.below(all) as u32).collect();
     let (list, _) = rig.program.at(Place::Sample)?;
-    gpu.write(list, 0, bytemuck::cast_slice(&samples));
+    gpu.write(list, 0, bytemuck::cast_slice(&samples))?;
     rig.program.attach(&buffer)?;
     rig.clock(&[("rows", rows as u32), ("index0", first as u32)], &[])?;
     rig.run(&rig.program.gather)?;

@@ -20,6 +20,8 @@ pub mod usage {
     pub const STORAGE: BufferUsages = BufferUsages::STORAGE.union(BufferUsages::COPY_SRC).union(BufferUsages::COPY_DST);
     /// Small values for kernels, written by the host.
     pub const UNIFORM: BufferUsages = BufferUsages::UNIFORM.union(BufferUsages::COPY_DST);
+    /// Written by the host and copied from by the GPU.
+    pub const UPLOAD: BufferUsages = BufferUsages::MAP_WRITE.union(BufferUsages::COPY_SRC);
     /// Copied to by the GPU and read by the host.
     pub const READBACK: BufferUsages = BufferUsages::MAP_READ.union(BufferUsages::COPY_DST);
 }
@@ -62,21 +64,29 @@ impl Gpu {
     /// one piece travels with the next submission.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] when the device does not take it.
+    /// [`Error::DeviceLost`] when the device does not take it, [`Error::Memory`] when it has no memory for a piece.
     pub fn upload(&self, buffer: &wgpu::Buffer, bytes: &[u8]) -> Result<()> {
         if bytes.len() <= PIECE {
-            self.write(buffer, 0, bytes);
-            return Ok(());
+            return self.write(buffer, 0, bytes);
         }
         // With each piece goes a number, by which it proves that it arrived.
         let numbers: Vec<u64> = bytes.chunks(PIECE).map(|_| fresh()).collect();
-        let marks = self.passing("accrue.uploaded", MARK * numbers.len() as u64, usage::STORAGE)?;
+        let marks = self.passing("accrue.uploaded", MARK * numbers.len() as u64, usage::STORAGE, false)?;
         for (at, (piece, number)) in bytes.chunks(PIECE).zip(&numbers).enumerate() {
-            self.write(buffer, (at * PIECE) as u64, piece);
-            self.write(&marks, at as u64 * MARK, &number.to_le_bytes());
-            let nothing = self.inner.device.create_command_encoder(&Default::default()).finish();
-            let done = self.submit(nothing)?;
+            let (len, at) = (piece.len() as u64, at as u64);
+            // Not the queue's own way: where that finds no memory, wgpu gives the device up.
+            let staging = self.passing("accrue.upload", len + MARK, usage::UPLOAD, true)?;
+            let mut view = staging.get_mapped_range_mut(..).map_err(|error| gone(&error))?;
+            view.slice(..piece.len()).copy_from_slice(piece);
+            view.slice(piece.len()..).copy_from_slice(&number.to_le_bytes());
+            drop(view);
+            staging.unmap();
+            let mut encoder = self.inner.device.create_command_encoder(&Default::default());
+            encoder.copy_buffer_to_buffer(&staging, 0, buffer, at * PIECE as u64, len);
+            encoder.copy_buffer_to_buffer(&staging, len, &marks, at * MARK, MARK);
+            let done = self.submit(encoder.finish())?;
             self.wait(Some(&done))?;
+            self.inner.counters.written.fetch_add(len, Ordering::Relaxed);
         }
         let arrived = self.read(&marks, marks.size())?;
         if arrived != bytemuck::cast_slice::<u64, u8>(&numbers) {
@@ -86,15 +96,18 @@ impl Gpu {
     }
 
     /// A buffer for one call, which is not counted.
-    fn passing(&self, label: &str, bytes: u64, usage: BufferUsages) -> Result<wgpu::Buffer> {
-        let descriptor = wgpu::BufferDescriptor { label: Some(label), size: bytes, usage, mapped_at_creation: false };
+    fn passing(&self, label: &str, bytes: u64, usage: BufferUsages, mapped: bool) -> Result<wgpu::Buffer> {
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size: bytes, usage, mapped_at_creation: mapped };
         self.checked(label, || self.inner.device.create_buffer(&descriptor))
     }
 
     /// Writes `bytes` to a buffer, before anything that is submitted after this call.
-    pub(crate) fn write(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) {
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when there is none for what is on its way; wgpu gives the device up then.
+    pub(crate) fn write(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) -> Result<()> {
         self.inner.counters.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        self.inner.queue.write_buffer(buffer, offset, bytes);
+        self.checked("data on its way", || self.inner.queue.write_buffer(buffer, offset, bytes))
     }
 
     /// Waits for all earlier work and returns the first `bytes` bytes of a buffer, brought over piece by piece, so that it
@@ -104,14 +117,14 @@ impl Gpu {
     /// [`Error::DeviceLost`] when it does not arrive.
     pub fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
         let room = bytes.min(PIECE as u64).next_multiple_of(MARK);
-        let staging = self.passing("accrue.read", room + MARK, usage::READBACK)?;
-        let mark = self.passing("accrue.read mark", MARK, usage::STORAGE)?;
+        let staging = self.passing("accrue.read", room + MARK, usage::READBACK, false)?;
+        let mark = self.passing("accrue.read mark", MARK, usage::STORAGE, false)?;
         let mut all = Vec::with_capacity(bytes as usize);
         while (all.len() as u64) < bytes {
             let at = all.len() as u64;
             let piece = (bytes - at).min(PIECE as u64);
             let number = fresh().to_le_bytes();
-            self.write(&mark, 0, &number);
+            self.write(&mark, 0, &number)?;
             let mut encoder = self.inner.device.create_command_encoder(&Default::default());
             encoder.copy_buffer_to_buffer(buffer, at, &staging, 0, piece);
             // A copy that was never made leaves another number, or what was in that memory before.
@@ -131,7 +144,7 @@ impl Gpu {
         let landing = Landing::map(staging);
         self.wait(Some(&submission))?;
         landing.wait(self.patience());
-        landing.take(staging).unwrap_or_else(|| Err(gone(&"it did not arrive")))
+        landing.take(self, staging).unwrap_or_else(|| Err(gone(&"it did not arrive")))
     }
 
     /// As [`Gpu::read`], as floats.
@@ -172,17 +185,16 @@ impl Landing {
     }
 
     /// `None` while it is still on its way.
-    fn take(&self, staging: &wgpu::Buffer) -> Option<Result<Vec<u8>>> {
+    fn take(&self, gpu: &Gpu, staging: &wgpu::Buffer) -> Option<Result<Vec<u8>>> {
         let arrived = *self.0.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if !arrived? {
             return Some(Err(gone(&"the device is gone")));
         }
         let bytes = match staging.get_mapped_range(..) {
-            Ok(view) => Ok(view.to_vec()),
-            Err(error) => Err(gone(&error)),
+            Ok(view) => view.to_vec(),
+            Err(error) => return Some(Err(gone(&error))),
         };
-        staging.unmap();
-        Some(bytes)
+        Some(gpu.checked("reading back", || staging.unmap()).map(|()| bytes))
     }
 }
 
@@ -230,11 +242,11 @@ impl<Tag: Copy> Ring<Tag> {
         let Some(flight) = self.flights.front() else { return Ok(None) };
         let staging = &self.staging[flight.staging];
         gpu.poll()?;
-        let mut taken = flight.landing.take(staging);
+        let mut taken = flight.landing.take(gpu, staging);
         if taken.is_none() && wait {
             gpu.wait(flight.submission.as_ref())?;
             flight.landing.wait(gpu.patience());
-            taken = flight.landing.take(staging);
+            taken = flight.landing.take(gpu, staging);
             if taken.is_none() {
                 return Err(Error::DeviceLost("results of finished work did not arrive".to_owned()));
             }

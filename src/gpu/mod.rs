@@ -233,6 +233,8 @@ impl Gpu {
             return Err(no_memory(what));
         }
         match internal.or(validation) {
+            // On a device that is lost everything is in order, and invalid.
+            Some(_) if self.is_lost() => Err(queue::took_no_more()),
             Some(error) => Err(Error::Internal(format!("{what}: {error}"))),
             None => Ok(made),
         }

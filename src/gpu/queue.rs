@@ -19,6 +19,11 @@ pub(super) fn patience_with(kind: wgpu::DeviceType) -> Duration {
     if kind == wgpu::DeviceType::Cpu { PATIENCE_WITH_A_CPU } else { PATIENCE }
 }
 
+/// A device that is lost before it is given more to do.
+pub(super) fn took_no_more() -> Error {
+    Error::DeviceLost("the device is lost: it took no more work".to_owned())
+}
+
 /// Whether a panic is how wgpu says, when it is asked to wait, that the device is lost.
 ///
 /// Accrue catches it and returns [`Error::DeviceLost`], but a panic hook comes first. One that prints or counts panics may ask
@@ -76,15 +81,20 @@ impl Gpu {
         self.turn(wgpu::PollType::Poll).map(drop)
     }
 
+    /// Whether the device is known to be lost: then it takes not even a submission of nothing.
+    pub(super) fn is_lost(&self) -> bool {
+        let nothing = self.inner.queue.submit(None);
+        let poll = wgpu::PollType::Wait { submission_index: Some(nothing), timeout: Some(Duration::ZERO) };
+        self.turn(poll).is_err()
+    }
+
     /// Polls: whether what was waited for is done. wgpu has no value for a device that is lost meanwhile; it panics, holding
     /// nothing. A callback of the host's that panics is none of our business.
     fn turn(&self, poll: wgpu::PollType) -> Result<bool> {
         match catch_unwind(AssertUnwindSafe(|| self.inner.device.poll(poll))) {
             Ok(Ok(_)) => Ok(true),
             Ok(Err(wgpu::PollError::Timeout)) => Ok(false),
-            Ok(Err(wgpu::PollError::WrongSubmissionIndex(..))) => {
-                Err(Error::DeviceLost("the device is lost: it took no more work".to_owned()))
-            }
+            Ok(Err(wgpu::PollError::WrongSubmissionIndex(..))) => Err(took_no_more()),
             Err(panic) if is_lost_device(&*panic) => {
                 Err(Error::DeviceLost("the device is lost: it did not finish its work".to_owned()))
             }

@@ -90,10 +90,10 @@ impl Trainer {
         let runs = self.runs();
         let gpu = self.program.gpu();
         // These bytes stand until the next submission of other work: all parts of this one find them.
-        gpu.write(self.program.clocks(), 0, &self.pending.clocks);
+        gpu.write(self.program.clocks(), 0, &self.pending.clocks)?;
         if !self.pending.samples.is_empty() {
             let (samples, _) = self.program.at(Place::Sample)?;
-            gpu.write(samples, 0, bytemuck::cast_slice(&self.pending.samples));
+            gpu.write(samples, 0, bytemuck::cast_slice(&self.pending.samples))?;
         }
         let rates = self.pace.rates();
         let jobs = jobs(&self.program, &self.pending, runs);

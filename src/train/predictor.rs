@@ -122,7 +122,7 @@ fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: u
         let message = format!("{rows} rows; this model was planned for 1 to {most}");
         return Err(Error::Shape { op: "forward", message });
     }
-    let (_, at) = write_clock(program, rows);
+    let (_, at) = write_clock(program, rows)?;
     let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue.forward"), timestamp_writes: None };
     let mut pass = encoder.begin_compute_pass(&descriptor);
     encode(program.gpu(), &mut pass, &program.forward, rows as u32, at, None);
@@ -131,11 +131,11 @@ fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: u
 
 /// The number of a forward pass, and the byte of a slot of its own for each of many that a host may encode before it
 /// submits.
-fn write_clock(program: &Program, rows: usize) -> (u32, u32) {
+fn write_clock(program: &Program, rows: usize) -> Result<(u32, u32)> {
     let (number, at) = program.next_clock();
     let clock = Clock { rows: rows as u32, link: number, ..Clock::default() };
-    program.gpu().write(program.clocks(), u64::from(at), bytemuck::bytes_of(&clock));
-    (number, at)
+    program.gpu().write(program.clocks(), u64::from(at), bytemuck::bytes_of(&clock))?;
+    Ok((number, at))
 }
 
 /// Rows of so many columns, padded with +0.
@@ -182,7 +182,7 @@ fn forward_slice(
     let gpu = program.gpu();
     let count = features.len() / columns;
     write_input(program, features, columns)?;
-    let (_, clock) = write_clock(program, count);
+    let (_, clock) = write_clock(program, count)?;
     let jobs = [Job { list: &program.forward, rows: count as u32, clock }];
     let rates = pace.rates();
     let mut work = dispatches(&jobs, rates).peekable();
@@ -227,7 +227,7 @@ impl Ahead {
             rates.rows_within(&program.forward, time.as_secs_f64().min(SUBMISSION)).min(rates.rows(&program.forward));
         let rows = whole_rows(within, program.plan.micro_batch, true).min(features.len() / columns);
         write_input(program, &features[..rows * columns], columns)?;
-        let (number, at) = write_clock(program, rows);
+        let (number, at) = write_clock(program, rows)?;
         let jobs = [Job { list: &program.forward, rows: rows as u32, clock: at }];
         let mut encoder = encoder(gpu);
         let mut work = dispatches(&jobs, rates).peekable();
@@ -254,8 +254,7 @@ impl Ahead {
 fn write_input(program: &Program, features: &[f32], columns: usize) -> Result<()> {
     let (input, _) = program.at(Place::Record)?;
     let records = records(features, columns, program.plan.record.stride);
-    program.gpu().write(input, 0, bytemuck::cast_slice(&records));
-    Ok(())
+    program.gpu().write(input, 0, bytemuck::cast_slice(&records))
 }
 
 /// Copies the outputs of so many rows to where they travel to the host, and returns their bytes.
@@ -292,7 +291,7 @@ fn unpadded(landed: &[u8], outputs: usize) -> Vec<f32> {
 /// Submits an encoder, waits, and returns the first `bytes` bytes that arrived, after a proof that they are those of this
 /// submission and not of another.
 fn land(program: &Program, mut encoder: wgpu::CommandEncoder, rows: usize, bytes: u64) -> Result<Vec<u8>> {
-    let (number, at) = write_clock(program, rows);
+    let (number, at) = write_clock(program, rows)?;
     copy_proof(program, &mut encoder, at);
     let landed = program.gpu().land(encoder, program.output_staging().0)?;
     proven(program, landed, number, bytes)

@@ -63,7 +63,7 @@ impl Trainer {
             self.records.clear();
             self.format.write(batch, rows.by_ref().take(slice), &mut self.records);
             let (buffer, _) = self.program.at(Place::Record)?;
-            self.gpu().write(buffer, 0, bytemuck::cast_slice(&self.records));
+            self.gpu().write(buffer, 0, bytemuck::cast_slice(&self.records))?;
             self.push_micro_step(slice as u32, last && left == 0, false);
             self.submit()?;
         }

@@ -1,5 +1,5 @@
 //! The GPU: it is lost, or a submission is dropped and nothing says so. The command ends with 6 and one line, and the same
-//! command goes on to the same bytes.
+//! command goes on to the same bytes. Or it has no memory left, and the command ends with 7 or does without.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,7 +30,7 @@ fn layer() -> &'static Path {
                 "library_path": library,
                 "api_version": "1.3.0",
                 "implementation_version": "1",
-                "description": "lets submissions fail",
+                "description": "lets calls fail",
             },
         });
         std::fs::write(folder.join("layer.json"), manifest.to_string()).unwrap();
@@ -38,12 +38,12 @@ fn layer() -> &'static Path {
     })
 }
 
-/// A command of which the submission at `at`, counted from 1, fails; how it ended, and how many submissions there were.
+/// A command of which the call at `at`, counted from 1, fails; how it ended, and how many such calls there were.
 fn run(mut command: Command, log: &Path, at: usize, kind: &str) -> (Ended, usize) {
     let _ = std::fs::remove_file(log);
     command.env("VK_LAYER_PATH", layer()).env("VK_INSTANCE_LAYERS", LAYER);
     command.env("FAULT_AT", at.to_string()).env("FAULT_KIND", kind).env("FAULT_LOG", log);
-    let ended = Ended::of(command, &format!("{kind} at submission {at}"));
+    let ended = Ended::of(command, &format!("{kind} at call {at}"));
     let text = std::fs::read_to_string(log).expect("the loader puts the layer before the driver");
     (ended, text.lines().count())
 }
@@ -112,4 +112,41 @@ fn whichever_submission_of_predict_and_eval_fails_they_end_with_6_and_say_nothin
         each_submission_fails(&place, "eval r --data held.csv", kind, |_| {});
     }
     assert_eq!(place.ok("eval r --data held.csv"), eval);
+}
+
+#[test]
+fn whichever_memory_the_driver_refuses_a_run_ends_with_7_or_has_the_same_bytes() {
+    let place = Place::new("faults-gpu-memory");
+    let words = "train n.toml --set model.layers=[1024,\"relu\",1024,\"relu\"] --set train.epochs=1";
+    place.ok(&format!("{words} --out whole"));
+    let (mut refused, mut done) = (0, 0);
+    for stays in ["0", "1"] {
+        for at in 1.. {
+            let mut command = place.command(&format!("{words} --out r --fresh"));
+            command.env("FAULT_STAYS", stays);
+            let (ended, made) = run(command, &place.path("allocations"), at, "memory");
+            match ended.code {
+                0 => {
+                    assert!(!ended.err.contains("error"), "{}", ended.err);
+                    assert!(
+                        place.bytes("whole/model.safetensors") == place.bytes("r/model.safetensors"),
+                        "{}",
+                        ended.err
+                    );
+                    done += 1;
+                }
+                5 => ended.failed(5, &["gives no device"]),
+                _ => {
+                    ended.failed(7, &["the device has no memory left for "]);
+                    refused += 1;
+                }
+            }
+            if at > made {
+                assert_eq!((ended.code, ended.err.as_str()), (0, ""), "nothing was refused");
+                break;
+            }
+        }
+    }
+    println!("refused {refused} times, done without {done} times");
+    assert!(refused > 1);
 }

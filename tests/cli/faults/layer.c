@@ -1,10 +1,13 @@
-/* Lets a submission to the GPU fail. For tests: a layer of Vulkan, which the loader puts between Accrue and the driver.
+/* Lets a call on the GPU fail. For tests: a layer of Vulkan, which the loader puts between Accrue and the driver.
  * What it needs of Vulkan's headers is declared here, so that nobody has to install them.
  *
- * FAULT_AT   the submission that fails, counted from 1 over the process; with 0, none does
- * FAULT_KIND lost: it and all after it, and all waits, say that the device is lost
- *            dropped: nothing of it is done, but what waits for its end is told that it has come
- * FAULT_LOG  a file that gets a line for each submission that does something: how many command buffers it has
+ * FAULT_AT   the call that fails, counted from 1 over the process; with 0, none does
+ * FAULT_KIND what is counted, and what becomes of it:
+ *            lost: a submission; it and all after it, and all waits, say that the device is lost
+ *            dropped: a submission; nothing of it is done, but what waits for its end is told that it has come
+ *            memory: an allocation of memory; there is none left for it
+ * FAULT_STAYS 1: all calls after it fail in the same way; a device that is lost is so anyway
+ * FAULT_LOG  a file that gets a line for each call that is counted
  */
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -14,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DEVICE_LOST = -4, CREATES_INSTANCE = 47, CREATES_DEVICE = 48, MOST = 16 };
+enum { NO_MEMORY = -2, DEVICE_LOST = -4, CREATES_INSTANCE = 47, CREATES_DEVICE = 48, MOST = 16 };
 
 typedef void (*function)(void);
 typedef function (*lookup)(void *handle, const char *name);
@@ -47,7 +50,7 @@ struct submit {
 
 static lookup next_of_instance, next_of_device;
 static void *device;
-static atomic_int submissions;
+static atomic_int calls;
 static atomic_bool lost;
 
 /* Takes the next layer, or the driver, out of what the loader has put into the chain. */
@@ -87,16 +90,17 @@ static int is(const char *name, const char *value)
     return text && strcmp(text, value) == 0;
 }
 
-/* The number of this submission. */
-static int counted(uint32_t commands)
+/* Counts a call: whether it is the one that fails. */
+static int fails(const char *name)
 {
-    int number = atomic_fetch_add(&submissions, 1) + 1;
+    int number = atomic_fetch_add(&calls, 1) + 1;
     if (getenv("FAULT_LOG")) {
         int log = open(getenv("FAULT_LOG"), O_WRONLY | O_CREAT | O_APPEND, 0666);
-        dprintf(log, "%u\n", commands);
+        dprintf(log, "%s\n", name);
         close(log);
     }
-    return number;
+    const char *at = getenv("FAULT_AT");
+    return at && atoi(at) > 0 && (is("FAULT_STAYS", "1") ? number >= atoi(at) : number == atoi(at));
 }
 
 static int32_t queue_submit(void *queue, uint32_t count, const struct submit *submits, uint64_t fence)
@@ -109,14 +113,20 @@ static int32_t queue_submit(void *queue, uint32_t count, const struct submit *su
         kept[i] = submits[i];
         commands += submits[i].commands;
     }
-    const char *at = getenv("FAULT_AT");
-    if (commands > 0 && at && counted(commands) == atoi(at)) {
+    /* Some submissions only pass signals on. */
+    if (commands > 0 && !is("FAULT_KIND", "memory") && fails("submission")) {
         lost = is("FAULT_KIND", "lost");
         for (uint32_t i = 0; i < count; i++)
             kept[i].commands = 0;
     }
     int32_t (*submit)(void *, uint32_t, const struct submit *, uint64_t) = (void *)next_of_device(device, "vkQueueSubmit");
     return lost ? DEVICE_LOST : submit(queue, count, kept, fence);
+}
+
+static int32_t allocate_memory(void *of, const void *info, const void *allocator, uint64_t *memory)
+{
+    int32_t (*allocate)(void *, const void *, const void *, uint64_t *) = (void *)next_of_device(of, "vkAllocateMemory");
+    return is("FAULT_KIND", "memory") && fails("allocation") ? NO_MEMORY : allocate(of, info, allocator, memory);
 }
 
 /* A function of the device that says that it is lost. */
@@ -140,7 +150,8 @@ static function ours(const char *name)
     static const struct {
         const char *name;
         function call;
-    } calls[] = {
+    } table[] = {
+        {"vkAllocateMemory", (function)allocate_memory},
         {"vkCreateDevice", (function)create_device},
         {"vkCreateInstance", (function)create_instance},
         {"vkGetDeviceProcAddr", (function)of_device},
@@ -152,9 +163,9 @@ static function ours(const char *name)
         {"vkWaitForFences", (function)vkWaitForFences},
         {"vkGetFenceStatus", (function)vkGetFenceStatus},
     };
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
-        if (strcmp(name, calls[i].name) == 0)
-            return calls[i].call;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strcmp(name, table[i].name) == 0)
+            return table[i].call;
     return NULL;
 }
 
