@@ -37,8 +37,8 @@ pub fn train(arguments: &Train) -> Result<(), Stop> {
     let speed = told.progress.samples_per_second();
     clock.lap("training and validation");
 
-    session.prepared.saved.arrays = trainer.parameters()?;
-    session.prepared.saved.write(&folder.model())?;
+    session.prepared.saved.arrays = trainer.parameters().map_err(|error| broken(error, session, saver))?;
+    session.prepared.saved.write(&folder.model()).map_err(|error| broken(error, session, saver))?;
     clock.lap("saving the model");
     let stopped = (outcome == Outcome::Stopped)
         .then(|| format!("after update {} of {}", trainer.updates(), session.windows.updates()));
