@@ -108,11 +108,11 @@ impl<'a> Rig<'a> {
 
     fn run_rows(&self, dispatches: &[Dispatch], rows: usize) -> Result<()> {
         let gpu = self.program.gpu();
-        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        let mut encoder = gpu.encoder()?;
         let mut pass = encoder.begin_compute_pass(&Default::default());
         encode(gpu, &mut pass, dispatches, rows as u32, 0, None);
         drop(pass);
-        gpu.submit(encoder.finish()).map(drop)
+        gpu.submit(gpu.finish(encoder)?).map(drop)
     }
 
     /// Sets fields of the clock (the others are 0) and the update's scalars.
@@ -137,7 +137,7 @@ impl<'a> Rig<'a> {
     /// Writes the beginning of a place.
     pub fn upload(&self, place: Place, values: &[f32]) -> Result<()> {
         let (buffer, range) = self.program.at(place)?;
-        self.program.gpu().write(buffer, range.start, bytemuck::cast_slice(values))
+        self.program.gpu().upload_at(buffer, range.start, bytemuck::cast_slice(values))
     }
 
     /// All of a place.

@@ -72,13 +72,13 @@ pub fn measure(gpu: &Gpu) -> Result<Speed> {
 /// What the driver has against it.
 pub fn time(gpu: &Gpu, dispatches: &[Dispatch], rows: usize, times: usize) -> Result<(Duration, Duration)> {
     let start = Instant::now();
-    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    let mut encoder = gpu.encoder()?;
     let mut pass = encoder.begin_compute_pass(&Default::default());
     for _ in 0..times {
         encode(gpu, &mut pass, dispatches, rows as u32, 0, None);
     }
     drop(pass);
-    let commands = encoder.finish();
+    let commands = gpu.finish(encoder)?;
     let encoded = start.elapsed();
     let start = Instant::now();
     let submission = gpu.submit(commands)?;
@@ -166,10 +166,10 @@ fn copy(gpu: &Gpu) -> Result<f64> {
     let from = gpu.buffer("accrue.doctor.from", COPIED, usage::STORAGE)?;
     let to = gpu.buffer("accrue.doctor.to", COPIED, usage::STORAGE)?;
     let (_, seconds) = medians(|| {
-        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        let mut encoder = gpu.encoder()?;
         encoder.copy_buffer_to_buffer(&from, 0, &to, 0, COPIED);
         let start = Instant::now();
-        let submission = gpu.submit(encoder.finish())?;
+        let submission = gpu.submit(gpu.finish(encoder)?)?;
         gpu.wait(Some(&submission))?;
         Ok((Duration::ZERO, start.elapsed()))
     })?;

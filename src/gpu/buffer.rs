@@ -33,9 +33,11 @@ const PIECE: usize = 4 << 20;
 const MARK: u64 = 8;
 
 /// A number that is nowhere in memory yet, however often memory is taken and given back: what arrives with it was done now.
+/// Numbers that count up from two of them do not meet.
 pub(crate) fn fresh() -> u64 {
-    static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(0)));
-    NEXT.fetch_add(1, Ordering::Relaxed)
+    static SCATTER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    SCATTER.hash_one(COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Gpu {
@@ -60,31 +62,31 @@ impl Gpu {
         Ok(buffer)
     }
 
-    /// Copies `bytes` to the beginning of a buffer, at most 4 MiB at a time, so that staging memory stays bounded. What fits
-    /// one piece travels with the next submission.
+    /// Copies `bytes` to the beginning of a buffer, after all earlier work, and waits until they are there. Staging memory
+    /// takes 4 MiB at most.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] when the device does not take it, [`Error::Memory`] when it has no memory for a piece.
+    /// [`Error::DeviceLost`] when they do not arrive, [`Error::Memory`] when there is none for a piece of them: some may have
+    /// arrived then.
     pub fn upload(&self, buffer: &wgpu::Buffer, bytes: &[u8]) -> Result<()> {
-        if bytes.len() <= PIECE {
-            return self.write(buffer, 0, bytes);
+        self.upload_at(buffer, 0, bytes)
+    }
+
+    /// As [`Gpu::upload`], from this byte of the buffer on.
+    pub(crate) fn upload_at(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
         }
         // With each piece goes a number, by which it proves that it arrived.
         let numbers: Vec<u64> = bytes.chunks(PIECE).map(|_| fresh()).collect();
-        let marks = self.passing("accrue.uploaded", MARK * numbers.len() as u64, usage::STORAGE, false)?;
+        let marks = self.passing("an upload's marks", MARK * numbers.len() as u64, usage::STORAGE, false)?;
         for (at, (piece, number)) in bytes.chunks(PIECE).zip(&numbers).enumerate() {
             let (len, at) = (piece.len() as u64, at as u64);
-            // Not the queue's own way: where that finds no memory, wgpu gives the device up.
-            let staging = self.passing("accrue.upload", len + MARK, usage::UPLOAD, true)?;
-            let mut view = staging.get_mapped_range_mut(..).map_err(|error| gone(&error))?;
-            view.slice(..piece.len()).copy_from_slice(piece);
-            view.slice(piece.len()..).copy_from_slice(&number.to_le_bytes());
-            drop(view);
-            staging.unmap();
-            let mut encoder = self.inner.device.create_command_encoder(&Default::default());
-            encoder.copy_buffer_to_buffer(&staging, 0, buffer, at * PIECE as u64, len);
+            let staging = self.filled(piece, *number)?;
+            let mut encoder = self.encoder()?;
+            encoder.copy_buffer_to_buffer(&staging, 0, buffer, offset + at * PIECE as u64, len);
             encoder.copy_buffer_to_buffer(&staging, len, &marks, at * MARK, MARK);
-            let done = self.submit(encoder.finish())?;
+            let done = self.submit(self.finish(encoder)?)?;
             self.wait(Some(&done))?;
             self.inner.counters.written.fetch_add(len, Ordering::Relaxed);
         }
@@ -95,13 +97,29 @@ impl Gpu {
         Ok(())
     }
 
-    /// A buffer for one call, which is not counted.
-    fn passing(&self, label: &str, bytes: u64, usage: BufferUsages, mapped: bool) -> Result<wgpu::Buffer> {
-        let descriptor = wgpu::BufferDescriptor { label: Some(label), size: bytes, usage, mapped_at_creation: mapped };
-        self.checked(label, || self.inner.device.create_buffer(&descriptor))
+    /// A staging buffer with a piece and its number. The queue's own way would do, but where that finds no memory, wgpu gives
+    /// the device up.
+    fn filled(&self, piece: &[u8], number: u64) -> Result<wgpu::Buffer> {
+        let staging = self.passing("an upload", piece.len() as u64 + MARK, usage::UPLOAD, true)?;
+        let filled = self.checked("an upload", || {
+            let mut view = staging.get_mapped_range_mut(..)?;
+            view.slice(..piece.len()).copy_from_slice(piece);
+            view.slice(piece.len()..).copy_from_slice(&number.to_le_bytes());
+            drop(view);
+            staging.unmap();
+            Ok::<(), wgpu::MapRangeError>(())
+        })?;
+        filled.map_err(|error| Error::DeviceLost(format!("memory for an upload is not there ({error})")))?;
+        Ok(staging)
     }
 
-    /// Writes `bytes` to a buffer, before anything that is submitted after this call.
+    /// A buffer for one call, which is not counted.
+    fn passing(&self, what: &str, bytes: u64, usage: BufferUsages, mapped: bool) -> Result<wgpu::Buffer> {
+        let descriptor = wgpu::BufferDescriptor { label: Some(what), size: bytes, usage, mapped_at_creation: mapped };
+        self.checked(what, || self.inner.device.create_buffer(&descriptor))
+    }
+
+    /// Writes `bytes` to a buffer with the next submission, whosever it is: for what only that one needs, and proves.
     ///
     /// # Errors
     /// [`Error::Memory`] when there is none for what is on its way; wgpu gives the device up then.
@@ -117,15 +135,15 @@ impl Gpu {
     /// [`Error::DeviceLost`] when it does not arrive.
     pub fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
         let room = bytes.min(PIECE as u64).next_multiple_of(MARK);
-        let staging = self.passing("accrue.read", room + MARK, usage::READBACK, false)?;
-        let mark = self.passing("accrue.read mark", MARK, usage::STORAGE, false)?;
+        let staging = self.passing("reading back", room + MARK, usage::READBACK, false)?;
+        let mark = self.passing("reading back", MARK, usage::STORAGE, false)?;
         let mut all = Vec::with_capacity(bytes as usize);
         while (all.len() as u64) < bytes {
             let at = all.len() as u64;
             let piece = (bytes - at).min(PIECE as u64);
             let number = fresh().to_le_bytes();
             self.write(&mark, 0, &number)?;
-            let mut encoder = self.inner.device.create_command_encoder(&Default::default());
+            let mut encoder = self.encoder()?;
             encoder.copy_buffer_to_buffer(buffer, at, &staging, 0, piece);
             // A copy that was never made leaves another number, or what was in that memory before.
             encoder.copy_buffer_to_buffer(&mark, 0, &staging, room, MARK);
@@ -140,11 +158,17 @@ impl Gpu {
 
     /// Submits an encoder that copies to `staging`, waits, and returns what arrived.
     pub(crate) fn land(&self, encoder: wgpu::CommandEncoder, staging: &wgpu::Buffer) -> Result<Vec<u8>> {
-        let submission = self.submit(encoder.finish())?;
-        let landing = Landing::map(staging);
-        self.wait(Some(&submission))?;
-        landing.wait(self.patience());
-        landing.take(self, staging).unwrap_or_else(|| Err(gone(&"it did not arrive")))
+        let submission = self.submit(self.finish(encoder)?)?;
+        let landing = Landing::map(self, staging);
+        let landed = self.wait(Some(&submission)).and_then(|()| {
+            landing.wait(self.patience());
+            landing.take(self, staging).unwrap_or_else(|| Err(gone(&"it did not arrive")))
+        });
+        if landed.is_err() {
+            // Whoever tries again finds it as it was.
+            let _ = self.scoped(|| staging.unmap());
+        }
+        landed
     }
 
     /// As [`Gpu::read`], as floats.
@@ -164,14 +188,16 @@ fn gone(why: &dyn fmt::Display) -> Error {
 struct Landing(Arc<(Mutex<Option<bool>>, Condvar)>);
 
 impl Landing {
-    fn map(staging: &wgpu::Buffer) -> Landing {
+    fn map(gpu: &Gpu, staging: &wgpu::Buffer) -> Landing {
         let state = Arc::new((Mutex::new(None), Condvar::new()));
         let shared = state.clone();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+        let tell = move |result: std::result::Result<(), wgpu::BufferAsyncError>| {
             let (arrived, told) = &*shared;
             *arrived.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(result.is_ok());
             told.notify_all();
-        });
+        };
+        // What is wrong is told to both, and seen by `take`.
+        let _ = gpu.scoped(|| staging.map_async(wgpu::MapMode::Read, .., tell));
         Landing(state)
     }
 
@@ -201,6 +227,7 @@ impl Landing {
 /// Staging buffers that carry small results back while the GPU works on: as many submissions as there are buffers may be
 /// on their way at once.
 pub struct Ring<Tag> {
+    gpu: Gpu,
     staging: Vec<wgpu::Buffer>,
     flights: VecDeque<Flight<Tag>>,
     next: usize,
@@ -216,8 +243,8 @@ struct Flight<Tag> {
 
 impl<Tag: Copy> Ring<Tag> {
     /// Carries `bytes` bytes at a time in these staging buffers.
-    pub fn new(staging: Vec<wgpu::Buffer>, bytes: u64) -> Ring<Tag> {
-        Ring { staging, flights: VecDeque::new(), next: 0, bytes }
+    pub fn new(gpu: &Gpu, staging: Vec<wgpu::Buffer>, bytes: u64) -> Ring<Tag> {
+        Ring { gpu: gpu.clone(), staging, flights: VecDeque::new(), next: 0, bytes }
     }
 
     /// Whether every staging buffer is on its way: then [`Ring::receive`] must come before [`Ring::copy`].
@@ -232,13 +259,14 @@ impl<Tag: Copy> Ring<Tag> {
 
     /// Starts bringing the copy back that was submitted last. `tag` comes back with it.
     pub fn sent(&mut self, submission: Option<wgpu::SubmissionIndex>, tag: Tag) {
-        let landing = Landing::map(&self.staging[self.next]);
+        let landing = Landing::map(&self.gpu, &self.staging[self.next]);
         self.flights.push_back(Flight { staging: self.next, landing, submission, tag });
         self.next = (self.next + 1) % self.staging.len();
     }
 
     /// The oldest result, if it has arrived; with `wait`, waits for it. `None` when nothing is on its way or has arrived.
-    pub fn receive(&mut self, gpu: &Gpu, wait: bool) -> Result<Option<(Tag, Vec<u8>)>> {
+    pub fn receive(&mut self, wait: bool) -> Result<Option<(Tag, Vec<u8>)>> {
+        let gpu = &self.gpu;
         let Some(flight) = self.flights.front() else { return Ok(None) };
         let staging = &self.staging[flight.staging];
         gpu.poll()?;

@@ -223,21 +223,26 @@ impl Gpu {
 
     /// Runs `make` and turns what the driver says against it into an error, without a callback on the device.
     pub(crate) fn checked<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
+        let (made, error) = self.scoped(make);
+        match error {
+            None => Ok(made),
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(no_memory(what)),
+            // wgpu makes things on a lost device without an error, but they are invalid, and using them is one.
+            Some(_) if self.is_lost() => Err(queue::took_no_more()),
+            Some(error) => Err(Error::Internal(format!("{what}: {error}"))),
+        }
+    }
+
+    /// What was made, and the error that came of it, if one did.
+    fn scoped<T>(&self, make: impl FnOnce() -> T) -> (T, Option<wgpu::Error>) {
         let memory = self.inner.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.inner.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let internal = self.inner.device.push_error_scope(wgpu::ErrorFilter::Internal);
         let made = make();
         let internal = pollster::block_on(internal.pop());
         let validation = pollster::block_on(validation.pop());
-        if pollster::block_on(memory.pop()).is_some() {
-            return Err(no_memory(what));
-        }
-        match internal.or(validation) {
-            // On a device that is lost everything is in order, and invalid.
-            Some(_) if self.is_lost() => Err(queue::took_no_more()),
-            Some(error) => Err(Error::Internal(format!("{what}: {error}"))),
-            None => Ok(made),
-        }
+        let memory = pollster::block_on(memory.pop());
+        (made, memory.or(internal).or(validation))
     }
 }
 

@@ -72,7 +72,7 @@ impl Profiler {
         let mut profiler = Profiler {
             queries,
             resolved,
-            ring: Ring::new(staging.collect::<Result<_>>()?, BYTES),
+            ring: Ring::new(gpu, staging.collect::<Result<_>>()?, BYTES),
             tick: 1e-9 * f64::from(gpu.queue().get_timestamp_period()),
             start: Instant::now(),
             encoding: Submission::default(),
@@ -87,12 +87,12 @@ impl Profiler {
     /// The median time between two timestamps that have nothing between them.
     fn of_nothing(&self, gpu: &Gpu) -> Result<f64> {
         const PAIRS: usize = 33;
-        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        let mut encoder = gpu.encoder()?;
         let mut pass = encoder.begin_compute_pass(&Default::default());
         (0..2 * PAIRS as u32).for_each(|query| pass.write_timestamp(&self.queries, query));
         drop(pass);
         encoder.resolve_query_set(&self.queries, 0..2 * PAIRS as u32, &self.resolved, 0);
-        gpu.submit(encoder.finish())?;
+        gpu.submit(gpu.finish(encoder)?)?;
         let bytes = gpu.read(&self.resolved, u64::from(wgpu::QUERY_SIZE) * 2 * PAIRS as u64)?;
         let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
         let mut took: Vec<u64> = ticks.chunks_exact(2).map(|ends| ends[1].saturating_sub(ends[0])).collect();
@@ -104,8 +104,8 @@ impl Profiler {
     ///
     /// # Errors
     /// [`Error::DeviceLost`](crate::Error::DeviceLost) when what was submitted does not come back.
-    pub fn begin(&mut self, gpu: &Gpu) -> Result<()> {
-        while self.receive(gpu, self.ring.full())? {}
+    pub fn begin(&mut self) -> Result<()> {
+        while self.receive(self.ring.full())? {}
         self.encoding = Submission { begin: Some(Instant::now()), ..Submission::default() };
         Ok(())
     }
@@ -168,9 +168,9 @@ impl Profiler {
     }
 
     /// Waits for all timestamps. What was submitted must be done for times to be complete.
-    pub fn finish(mut self, gpu: &Gpu) -> Result<Profile> {
+    pub fn finish(mut self) -> Result<Profile> {
         let wall = self.start.elapsed().as_secs_f64();
-        while self.receive(gpu, true)? {}
+        while self.receive(true)? {}
         let mut profile = self.arrived.profile;
         profile.wall = wall;
         for dispatch in &mut profile.dispatches {
@@ -179,8 +179,8 @@ impl Profiler {
         Ok(profile)
     }
 
-    fn receive(&mut self, gpu: &Gpu, wait: bool) -> Result<bool> {
-        let Some(((), bytes)) = self.ring.receive(gpu, wait)? else { return Ok(false) };
+    fn receive(&mut self, wait: bool) -> Result<bool> {
+        let Some(((), bytes)) = self.ring.receive(wait)? else { return Ok(false) };
         if let Some(submission) = self.flights.pop_front() {
             let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
             self.arrived.take(&submission, &ticks, self.tick);

@@ -19,7 +19,7 @@ pub(super) fn patience_with(kind: wgpu::DeviceType) -> Duration {
     if kind == wgpu::DeviceType::Cpu { PATIENCE_WITH_A_CPU } else { PATIENCE }
 }
 
-/// A device that is lost before it is given more to do.
+/// The error for work that a lost device did not take.
 pub(super) fn took_no_more() -> Error {
     Error::DeviceLost("the device is lost: it took no more work".to_owned())
 }
@@ -34,8 +34,8 @@ pub fn is_lost_device(payload: &(dyn Any + Send)) -> bool {
 }
 
 impl Gpu {
-    /// Lets the `nth` submission from now on, counted from 1, never come to the queue, as if the driver had dropped it and
-    /// said nothing: for tests.
+    /// Lets the commands of the `nth` submission from now on, counted from 1, never come to the queue, and nothing says so:
+    /// for tests. What the host wrote before it arrives.
     #[doc(hidden)]
     pub fn drop_submission(&self, nth: u64) {
         self.inner.dropping.store(nth, Ordering::Relaxed);
@@ -51,6 +51,17 @@ impl Gpu {
     /// have to do first, the host's own work included.
     pub fn set_patience(&self, patience: Duration) {
         self.inner.patience.store(patience.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// An encoder of our own.
+    pub(crate) fn encoder(&self) -> Result<wgpu::CommandEncoder> {
+        let descriptor = wgpu::CommandEncoderDescriptor { label: Some("accrue") };
+        self.checked("an encoder", || self.inner.device.create_command_encoder(&descriptor))
+    }
+
+    /// Ends an encoder of our own. It is here that wgpu makes the driver's commands, and finds what is wrong with them.
+    pub(crate) fn finish(&self, encoder: wgpu::CommandEncoder) -> Result<wgpu::CommandBuffer> {
+        self.checked("commands", || encoder.finish())
     }
 
     /// Hands a command buffer to the queue: the only place that does.
@@ -83,7 +94,7 @@ impl Gpu {
 
     /// Whether the device is known to be lost: then it takes not even a submission of nothing.
     pub(super) fn is_lost(&self) -> bool {
-        let nothing = self.inner.queue.submit(None);
+        let (nothing, _) = self.scoped(|| self.inner.queue.submit(None));
         let poll = wgpu::PollType::Wait { submission_index: Some(nothing), timeout: Some(Duration::ZERO) };
         self.turn(poll).is_err()
     }

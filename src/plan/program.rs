@@ -122,7 +122,7 @@ impl Program {
         self.gather = self.compile(&self.plan.gather, &mut dims, Some(data))?;
         self.attached = self.compile(&self.plan.micro_step, &mut dims, Some(data))?;
         self.windows = self.compile(&self.plan.windows, &mut dims, Some(data))?;
-        self.gpu.write(&self.buffers[self.plan.places.dims], at as u64, &dims[at..])
+        self.gpu.upload_at(&self.buffers[self.plan.places.dims], at as u64, &dims[at..])
     }
 
     fn compile(&self, steps: &[Step], dims: &mut Vec<u8>, data: Option<&wgpu::Buffer>) -> Result<Vec<Dispatch>> {

@@ -73,12 +73,12 @@ fn is_finite(trainer: &mut Trainer) -> Result<bool> {
     trainer.submit()?;
     let program = &trainer.program;
     let gpu = program.gpu();
-    let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    let mut encoder = gpu.encoder()?;
     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
     // What an update begins with: it looks at all gradients.
     encode(gpu, &mut pass, &program.update[..program.update.len().min(1)], 0, 0, None);
     drop(pass);
-    let submitted = gpu.submit(encoder.finish()).map(drop);
+    let submitted = gpu.finish(encoder).and_then(|commands| gpu.submit(commands).map(drop));
     trainer.noticed(submitted)?;
     let (stats, _) = trainer.program.at(Place::Stats)?;
     let stats = trainer.gpu().read(stats, trainer.program.stats_header());

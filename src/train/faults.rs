@@ -50,6 +50,14 @@ impl Trainer {
         result
     }
 
+    /// Remembers that not all of what replaces parameters or state has arrived, if so: what is there now belongs to no training.
+    pub(super) fn replaced(&mut self, result: Result<()>) -> Result<()> {
+        if let Err(error) = &result {
+            self.faults.lost.get_or_insert_with(|| format!("parameters or state were replaced in part ({error})"));
+        }
+        result
+    }
+
     /// Submits what is scheduled and waits for its updates, which are then known to have been made.
     pub(super) fn caught_up(&mut self) -> Result<()> {
         self.submit()?;

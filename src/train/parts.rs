@@ -101,12 +101,12 @@ impl Trainer {
         let mut parts = false;
         loop {
             if let Some(profiler) = &mut self.profiler {
-                profiler.begin(gpu)?;
+                profiler.begin()?;
             }
             let mut own = None;
             let (to, most) = match &mut host {
                 Some(host) => (&mut **host, f64::INFINITY),
-                None => (own.insert(encoder(gpu)), SUBMISSION),
+                None => (own.insert(gpu.encoder()?), SUBMISSION),
             };
             let load = encode_some(gpu, to, &mut work, (rates, most), self.profiler.as_mut());
             if let Some(profiler) = &mut self.profiler {
@@ -142,7 +142,7 @@ impl Trainer {
     /// The results of the oldest submission that brings some.
     pub(super) fn land(&mut self, wait: bool) -> Result<Option<(Sent, Vec<u8>)>> {
         let begin = Instant::now();
-        let landed = self.ring.receive(self.program.gpu(), wait)?;
+        let landed = self.ring.receive(wait)?;
         match landed {
             Some(_) => self.pace.came(wait.then_some(begin)),
             None => self.pace.still_at_work(),
@@ -246,10 +246,6 @@ fn mark(program: &Program, encoder: &mut wgpu::CommandEncoder) {
     encode(program.gpu(), &mut pass, &program.mark, 1, 0, None);
 }
 
-pub(super) fn encoder(gpu: &Gpu) -> wgpu::CommandEncoder {
-    gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("accrue") })
-}
-
 /// Submits an encoder, and tells the profiler when.
 pub(super) fn hand_in(
     gpu: &Gpu,
@@ -257,7 +253,7 @@ pub(super) fn hand_in(
     encoder: wgpu::CommandEncoder,
 ) -> Result<wgpu::SubmissionIndex> {
     let begin = Instant::now();
-    let commands = encoder.finish();
+    let commands = gpu.finish(encoder)?;
     if let Some(profiler) = &mut profiler {
         profiler.finished(begin);
     }

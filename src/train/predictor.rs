@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::pace::{Pace, SUBMISSION, whole_rows};
-use super::parts::{Job, dispatches, encode_some, encoder};
+use super::parts::{Job, dispatches, encode_some};
 use super::trainer::Trainer;
 use super::work::Clock;
 use crate::gpu::{Gpu, Ring, encode};
@@ -56,7 +56,7 @@ impl Predictor {
         self.plan().record.stride
     }
 
-    /// Fills the first rows of the input with features (rows, features) from the host's memory.
+    /// Fills the first rows of the input with features (rows, features) from the host's memory, with the next submission.
     ///
     /// # Errors
     /// [`Error::Shape`] when they are no whole rows, or more than were planned.
@@ -67,8 +67,7 @@ impl Predictor {
             let message = format!("{given} numbers; this model was planned for {most} at most, in rows of {columns}");
             return Err(Error::Shape { op: "input", message });
         }
-        let records = records(features, self.features, self.input_stride());
-        self.program.gpu().upload(self.input()?, bytemuck::cast_slice(&records))
+        write_input(&self.program, features, self.features)
     }
 
     /// (rows, outputs), each row padded to [`Predictor::output_stride`] floats. For classes these are logits.
@@ -188,7 +187,7 @@ fn forward_slice(
     let mut work = dispatches(&jobs, rates).peekable();
     let mut alone = alone;
     loop {
-        let mut encoder = encoder(gpu);
+        let mut encoder = gpu.encoder()?;
         let load = encode_some(gpu, &mut encoder, &mut work, (rates, SUBMISSION), None);
         let begin = Instant::now();
         let landed = if work.peek().is_some() {
@@ -229,21 +228,21 @@ impl Ahead {
         write_input(program, &features[..rows * columns], columns)?;
         let (number, at) = write_clock(program, rows)?;
         let jobs = [Job { list: &program.forward, rows: rows as u32, clock: at }];
-        let mut encoder = encoder(gpu);
+        let mut encoder = gpu.encoder()?;
         let mut work = dispatches(&jobs, rates).peekable();
         let load = encode_some(gpu, &mut encoder, &mut work, (rates, f64::INFINITY), None);
         let bytes = copy_outputs(program, &mut encoder, rows, outputs)?;
         copy_proof(program, &mut encoder, at);
-        let submission = gpu.submit(encoder.finish())?;
+        let submission = gpu.submit(gpu.finish(encoder)?)?;
         pace.sent(load, false);
-        let mut ring = Ring::new(vec![program.output_staging().0.clone()], 0);
+        let mut ring = Ring::new(gpu, vec![program.output_staging().0.clone()], 0);
         ring.sent(Some(submission.clone()), (number, bytes));
         Ok((Ahead { ring }, submission))
     }
 
     /// Their outputs, (rows, outputs).
     pub fn take(mut self, program: &Program, outputs: usize) -> Result<Vec<f32>> {
-        let Some(((number, bytes), landed)) = self.ring.receive(program.gpu(), true)? else {
+        let Some(((number, bytes), landed)) = self.ring.receive(true)? else {
             return Err(Error::Internal("outputs that were handed over are on no way".to_owned()));
         };
         Ok(unpadded(&proven(program, landed, number, bytes)?, outputs))

@@ -22,7 +22,7 @@ impl Trainer {
     pub fn finish_profile(&mut self) -> Result<Option<Profile>> {
         self.caught_up()?;
         let Some(profiler) = self.profiler.take() else { return Ok(None) };
-        Ok(Some(profiler.finish(self.gpu())?))
+        Ok(Some(profiler.finish()?))
     }
 
     /// Whether another micro-batch and its update might have more dispatches than can be timed in one submission.

@@ -15,7 +15,8 @@ impl Trainer {
     /// Puts a whole data set on the GPU. [`Trainer::schedule`] then takes rows from it by number.
     ///
     /// # Errors
-    /// [`Error::Memory`] when it does not fit one buffer or binding of the adapter.
+    /// [`Error::Memory`] when it does not fit one buffer or binding of the adapter, or there is none left for it;
+    /// [`Error::DeviceLost`] after work was lost. Then no data is attached.
     pub fn attach(&mut self, batch: &Batch) -> Result<()> {
         self.alive()?;
         let rows = self.format.check(batch)?;
@@ -27,8 +28,8 @@ impl Trainer {
         self.format.write(batch, 0..rows, &mut records);
         let bytes: &[u8] = bytemuck::cast_slice(&records);
         let data = self.gpu().buffer("accrue.data", bytes.len() as u64, crate::gpu::usage::STORAGE)?;
-        self.gpu().upload(&data, bytes)?;
-        self.program.attach(&data)?;
+        let attached = self.gpu().upload(&data, bytes).and_then(|()| self.program.attach(&data));
+        self.noticed(attached)?;
         self.data_rows = rows as u32;
         Ok(())
     }

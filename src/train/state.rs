@@ -83,29 +83,35 @@ impl Trainer {
     /// another than that of the trainer which the state is of; model and optimizer may not.
     ///
     /// # Errors
-    /// [`Error::Config`] naming what does not fit this trainer, which is left as it was; [`Error::DeviceLost`] when it lost work: a
-    /// new one takes the state then; [`Error::Shape`] between encode and submitted.
+    /// [`Error::Config`] naming what does not fit this trainer, which is left as it was; [`Error::DeviceLost`] when it lost work, and
+    /// [`Error::Memory`] when there was none for all of the state: a new one takes it then; [`Error::Shape`] between encode and submitted.
     pub fn set_state(&mut self, state: &State) -> Result<()> {
         self.all_done()?;
-        let Packed { parameters, moments, gradients, open_block } = self.pack(state)?;
-        let all = self.all();
-        self.put(Place::Parameters(all), &parameters)?;
-        if !moments.is_empty() {
-            self.put(Place::Moments(all), &moments)?;
-        }
-        if let Some(gradients) = gradients {
-            self.put(Place::Gradients(all), &gradients)?;
-        }
-        if let Some(open_block) = open_block {
-            self.put(Place::OpenGradients(all), &open_block)?;
-        }
-        self.set_stats(bytemuck::cast_slice(&state.counts.stats).to_vec())?;
+        let packed = self.pack(state)?;
         self.land_ahead()?;
+        let replaced = self.put_all(&packed, &state.counts);
+        self.replaced(replaced)?;
         (self.came, self.faults) = (None, Faults::default());
         let Counts { updates, rows, ended, lr, .. } = state.counts;
         (self.updates, self.rows, self.ended, self.lr) = (updates, rows, ended, lr);
         self.closed = ended || (rows as usize).is_multiple_of(BLOCK);
         Ok(())
+    }
+
+    fn put_all(&self, packed: &Packed, counts: &Counts) -> Result<()> {
+        let Packed { parameters, moments, gradients, open_block } = packed;
+        let all = self.all();
+        self.put(Place::Parameters(all), parameters)?;
+        if !moments.is_empty() {
+            self.put(Place::Moments(all), moments)?;
+        }
+        if let Some(gradients) = gradients {
+            self.put(Place::Gradients(all), gradients)?;
+        }
+        if let Some(open_block) = open_block {
+            self.put(Place::OpenGradients(all), open_block)?;
+        }
+        self.set_stats(bytemuck::cast_slice(&counts.stats).to_vec())
     }
 
     /// Puts a header before the results of windows. What was counted here goes on: results of before are never taken for

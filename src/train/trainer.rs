@@ -89,7 +89,7 @@ impl Trainer {
         let plan = Plan::new(&network.graph, network.output, settings.micro_batch, Some(training))?;
         let format = Format::of(model);
         let program = Program::new(gpu, plan)?;
-        let ring = Ring::new(program.results(), program.stats_bytes());
+        let ring = Ring::new(gpu, program.results(), program.stats_bytes());
         let start = settings.start.unwrap_or_else(|| initial(model, settings.seed));
         let mut trainer = Trainer {
             program,
@@ -165,10 +165,11 @@ impl Trainer {
         Ok(())
     }
 
-    /// Replaces the parameters; the open window and the optimizer's state stay.
+    /// Waits for earlier work and replaces the parameters; the open window and the optimizer's state stay.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the array that is missing, superfluous or of another shape than the model's.
+    /// [`Error::Config`] naming the array that is missing, superfluous or of another shape than the model's;
+    /// [`Error::DeviceLost`] and [`Error::Memory`] when not all of them arrived: from then on the trainer gives nothing.
     pub fn set_parameters(&mut self, arrays: &Arrays) -> Result<()> {
         if self.encoded {
             return Err(Error::Shape { op: "parameters", message: not_submitted() });
@@ -177,7 +178,8 @@ impl Trainer {
         self.submit()?;
         let flat = self.program.plan.layout.pack(arrays).map_err(|message| Error::config("model.init", message))?;
         let (buffer, _) = self.program.at(Place::Parameters(self.all()))?;
-        self.gpu().upload(buffer, bytemuck::cast_slice(&flat))
+        let replaced = self.gpu().upload(buffer, bytemuck::cast_slice(&flat));
+        self.replaced(replaced)
     }
 
     /// Waits for everything that was asked for, and returns the parameters under PyTorch's names. They are finite, whatever

@@ -122,6 +122,12 @@ pub struct Ended {
     pub err: String,
 }
 
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "accrue {} ended with {}: {}", self.words, self.code, self.err)
+    }
+}
+
 impl Ended {
     pub fn of(mut command: Command, words: &str) -> Ended {
         let output = command.output().unwrap();

@@ -33,12 +33,12 @@ pub fn train(arguments: &Train) -> Result<(), Stop> {
     let profile = trainer.finish_profile();
     told.progress.finish();
     let outcome = outcome.and_then(|outcome| told.metrics.finish().map(|()| outcome));
-    let outcome = outcome.map_err(|error| broken(error, session, saver))?;
+    let outcome = outcome.map_err(|error| broken(error, arguments, session, saver))?;
     let speed = told.progress.samples_per_second();
     clock.lap("training and validation");
 
-    session.prepared.saved.arrays = trainer.parameters().map_err(|error| broken(error, session, saver))?;
-    session.prepared.saved.write(&folder.model()).map_err(|error| broken(error, session, saver))?;
+    session.prepared.saved.arrays = trainer.parameters().map_err(|error| broken(error, arguments, session, saver))?;
+    session.prepared.saved.write(&folder.model()).map_err(|error| broken(error, arguments, session, saver))?;
     clock.lap("saving the model");
     let stopped = (outcome == Outcome::Stopped)
         .then(|| format!("after update {} of {}", trainer.updates(), session.windows.updates()));
@@ -49,7 +49,8 @@ pub fn train(arguments: &Train) -> Result<(), Stop> {
     match stopped {
         None => Ok(()),
         Some(stopped) => {
-            Err(Stop::Interrupted(format!("{stopped}; the run is saved, and the same command goes on with it")))
+            let same = same_command(arguments);
+            Err(Stop::Interrupted(format!("{stopped}; the run is saved, and {same} goes on with it")))
         }
     }
 }
@@ -203,18 +204,23 @@ fn tell(begun: &mut Begun, clock: Clock, speed: f64, stopped: Option<&str>) -> R
     Ok(())
 }
 
+/// What goes on with a run that is saved.
+fn same_command(arguments: &Train) -> &'static str {
+    if arguments.fresh { "the same command without --fresh" } else { "the same command" }
+}
+
 /// An error in the middle of a training says which row of the file it is about, what is kept, and what goes on from that.
-fn broken(error: Error, session: &Session, saver: &Saver) -> Stop {
+fn broken(error: Error, arguments: &Train, session: &Session, saver: &Saver) -> Stop {
     let mut words = Vec::new();
-    let mut on = "";
+    let mut on = String::new();
     match &error {
         Error::Diverged { found, suspect, .. } => {
             words.extend(suspect.as_ref().and_then(|suspect| row_of_file(suspect, session)));
             if *found != NotFinite::Parameter {
-                on = "; with --resume-with-changes a run that skips goes on from it";
+                on.push_str("; with --resume-with-changes a run that skips goes on from it");
             }
         }
-        Error::DeviceLost(_) => on = "; the same command goes on from it",
+        Error::DeviceLost(_) => on = format!("; {} goes on from it", same_command(arguments)),
         _ => {}
     }
     if let Some(update) = saver.kept() {

@@ -4,6 +4,7 @@
  * FAULT_AT   the call that fails, counted from 1 over the process; with 0, none does
  * FAULT_KIND what is counted, and what becomes of it:
  *            lost: a submission; it and all after it, and all waits, say that the device is lost
+ *            reset: a submission; it is taken and begun, and then all waits and submissions say that the device is lost
  *            dropped: a submission; nothing of it is done, but what waits for its end is told that it has come
  *            memory: an allocation of memory; there is none left for it
  * FAULT_STAYS 1: all calls after it fail in the same way; a device that is lost is so anyway
@@ -107,6 +108,7 @@ static int32_t queue_submit(void *queue, uint32_t count, const struct submit *su
 {
     struct submit kept[MOST];
     uint32_t commands = 0;
+    int reset = 0;
     if (count > MOST)
         abort();
     for (uint32_t i = 0; i < count; i++) {
@@ -115,12 +117,15 @@ static int32_t queue_submit(void *queue, uint32_t count, const struct submit *su
     }
     /* Some submissions only pass signals on. */
     if (commands > 0 && !is("FAULT_KIND", "memory") && fails("submission")) {
+        reset = is("FAULT_KIND", "reset");
         lost = is("FAULT_KIND", "lost");
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = 0; i < count && !reset; i++)
             kept[i].commands = 0;
     }
     int32_t (*submit)(void *, uint32_t, const struct submit *, uint64_t) = (void *)next_of_device(device, "vkQueueSubmit");
-    return lost ? DEVICE_LOST : submit(queue, count, kept, fence);
+    int32_t result = lost ? DEVICE_LOST : submit(queue, count, kept, fence);
+    lost |= reset;
+    return result;
 }
 
 static int32_t allocate_memory(void *of, const void *info, const void *allocator, uint64_t *memory)

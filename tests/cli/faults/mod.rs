@@ -4,6 +4,7 @@
 //!
 //! `ACCRUE_FAULTS=all` lets every call of the command fail in every way, where a plain `cargo test` takes some of them.
 
+mod app;
 mod command;
 mod full_disk;
 mod gpu;
@@ -49,7 +50,7 @@ fn run(mut command: Command, folder: &Path, at: usize, fault: Fault) -> (std::pr
     };
     static SHIM: OnceLock<PathBuf> = OnceLock::new();
     command
-        .env("LD_PRELOAD", library("shim.c", &SHIM))
+        .env("LD_PRELOAD", SHIM.get_or_init(|| library("shim.c")))
         .env("FAULT_FOLDER", folder)
         .env("FAULT_LOG", &log)
         .env("FAULT_ERRNO", error);
@@ -62,19 +63,17 @@ fn run(mut command: Command, folder: &Path, at: usize, fault: Fault) -> (std::pr
     (output, calls.map(|(name, path)| (name.to_owned(), path.to_owned())).collect())
 }
 
-/// A library in C that lies beside this file, compiled once.
-fn library(source: &str, kept: &'static OnceLock<PathBuf>) -> &'static Path {
-    kept.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let file = folder.join(format!("{source}-{}.so", std::process::id()));
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/faults").join(source);
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-std=gnu11", "-Wall", "-Wextra", "-Werror"]).arg(path);
-        assert!(cc.args(["-ldl", "-o"]).arg(&file).status().expect("cc, which Rust links with").success());
-        let kept = folder.join(format!("{source}.so"));
-        std::fs::rename(&file, &kept).unwrap();
-        kept
-    })
+/// A library in C that lies beside this file, compiled.
+fn library(source: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let file = folder.join(format!("{source}-{}.so", std::process::id()));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/faults").join(source);
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-O1", "-std=gnu11", "-Wall", "-Wextra", "-Werror"]).arg(path);
+    assert!(cc.args(["-ldl", "-o"]).arg(&file).status().expect("cc, which Rust links with").success());
+    let kept = folder.join(format!("{source}.so"));
+    std::fs::rename(&file, &kept).unwrap();
+    kept
 }
 
 /// The folder without links, as the kernel names files in it.

@@ -1,0 +1,149 @@
+//! The GPU under an app, in processes of their own: whatever fails, what the library answers is right or an error, also when
+//! the app asks again or asks another object on the same device.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::process::Command;
+
+use accrue::data::Batch;
+use accrue::gpu::{Choice, Gpu, usage};
+use accrue::nn::{Arrays, Model, initial};
+use accrue::train::{Predictor, Settings, Trainer};
+use accrue::{Error, Result};
+
+use super::all;
+use super::gpu::{KINDS, run};
+use crate::place::Place;
+
+/// Makes the test below the child of another.
+const CHILD: &str = "ACCRUE_FAULTS_CHILD";
+
+const ROWS: usize = 24;
+
+/// Prints what became of something: its bits in short, or that the device is lost.
+fn tell<T>(name: &str, result: Result<T>, bits: impl Fn(&T) -> Vec<u32>) -> Option<T> {
+    match result {
+        Ok(value) => {
+            let mut hasher = DefaultHasher::new();
+            bits(&value).hash(&mut hasher);
+            println!("\nanswer {name}: {:x}", hasher.finish());
+            return Some(value);
+        }
+        Err(Error::DeviceLost(_)) => println!("\nanswer {name}: lost"),
+        Err(error) => println!("\nanswer {name}: {error}"),
+    }
+    None
+}
+
+fn of_floats(values: &Vec<f32>) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+fn of_arrays(arrays: &Arrays) -> Vec<u32> {
+    arrays.values().flat_map(|array| of_floats(&array.values)).collect()
+}
+
+fn floats(count: usize) -> Vec<f32> {
+    (0..count).map(|at| (at as f32).sin()).collect()
+}
+
+/// A window of all rows and its update.
+fn window(trainer: &mut Trainer) -> Result<Vec<f32>> {
+    let rows: Vec<u32> = (0..ROWS as u32).collect();
+    trainer.schedule_window(&rows)?;
+    Ok(trainer.finish()?.iter().map(|update| update.loss as f32).collect())
+}
+
+/// What an app might ask of one trainer.
+fn train(gpu: &Gpu, model: &Model, other: &Arrays, round: u32) {
+    let name = |what: &str| format!("{what} in round {round}");
+    let (x, y) = (floats(4 * ROWS), floats(2 * ROWS));
+    let settings = Settings { micro_batch: 8, ..Settings::default() };
+    let Some(mut trainer) = tell(&name("trainer"), Trainer::new(gpu, model, settings), |_| Vec::new()) else { return };
+    tell(&name("attach"), trainer.attach(&Batch::values(&x, &y)), |()| Vec::new());
+    tell(&name("window"), window(&mut trainer), of_floats);
+    let state = tell(&name("state"), trainer.state(), |state| of_arrays(&state.parameters));
+    tell(&name("from the host"), trainer.micro_step(&Batch::values(&x[..32], &y[..16])), |()| Vec::new());
+    tell(&name("update"), trainer.update().and_then(|()| trainer.finish().map(drop)), |()| Vec::new());
+    tell(&name("parameters"), trainer.parameters(), of_arrays);
+    tell(&name("replace"), trainer.set_parameters(other), |()| Vec::new());
+    // A predictor of its own program, which shares the trainer's parameters.
+    if let Some(predictor) = tell(&name("predictor"), trainer.predictor(5), |_| Vec::new()) {
+        tell(&name("predict"), predictor.predict(&x), of_floats);
+    }
+    tell(&name("replaced"), trainer.parameters(), of_arrays);
+    if let Some(state) = state {
+        tell(&name("go back"), trainer.set_state(&state), |()| Vec::new());
+    }
+    tell(&name("again"), window(&mut trainer), of_floats);
+    tell(&name("at last"), trainer.parameters(), of_arrays);
+}
+
+/// What the test below runs as a process; alone it does nothing.
+#[test]
+fn a_child_asks() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    let Some(gpu) = tell("gpu", Gpu::new(&Choice::default()), |_| Vec::new()) else { return };
+    let model = Model::new(4, &[8.into(), "tanh".into(), 2.into()], "mse").unwrap();
+    let (one, other) = (initial(&model, 1), initial(&model, 2));
+    // The second takes the first one's memory, where the driver gives it again.
+    for round in 0..2 {
+        train(&gpu, &model, &other, round);
+    }
+    let x = floats(4 * ROWS);
+    let make = |(name, weights)| tell(name, Predictor::new(&gpu, &model, weights, 5), |_| Vec::new());
+    let predictors = [("one", &one), ("another", &other)].map(make);
+    for (name, predictor) in ["one", "another"].iter().zip(&predictors) {
+        let Some(predictor) = predictor else { continue };
+        tell(&format!("{name} predicts"), predictor.predict(&x), of_floats);
+        tell(&format!("{name} predicts once more"), predictor.predict(&x), of_floats);
+    }
+    // More than one piece.
+    let long = vec![7; 5 << 20];
+    if let Some(buffer) = tell("buffer", gpu.buffer("long", long.len() as u64, usage::STORAGE), |_| Vec::new()) {
+        let there = gpu.upload(&buffer, &long).and_then(|()| gpu.read(&buffer, long.len() as u64));
+        tell("upload", there, |bytes| bytes.iter().map(|&byte| byte.into()).collect());
+    }
+}
+
+/// The answers of a child, by names that are given once.
+fn answers(out: &str) -> BTreeMap<String, String> {
+    let answer = |line: &str| {
+        let (name, answer) = line.strip_prefix("answer ")?.split_once(": ")?;
+        Some((name.to_owned(), answer.to_owned()))
+    };
+    out.lines().filter_map(answer).collect()
+}
+
+#[test]
+fn whichever_submission_fails_an_app_gets_what_is_right_or_an_error() {
+    let place = Place::new("faults-app");
+    let child = || {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let test = concat!(module_path!(), "::a_child_asks").split_once("::").unwrap().1;
+        command.args(["--exact", test, "--nocapture"]).env(CHILD, "1");
+        command
+    };
+    let log = place.path("submissions");
+    for kind in KINDS {
+        let (clean, made) = run(child(), &log, 0, kind);
+        let right = answers(&clean.out);
+        assert!(right.len() > 30 && right.values().all(|answer| answer != "lost"), "{right:?}");
+        let (mut asked, mut lost) = (0, 0);
+        for at in (1..=made).step_by(if all() { 1 } else { 7 }) {
+            let (ended, _) = run(child(), &log, at, kind);
+            assert_eq!(ended.code, 0, "{ended}");
+            let given = answers(&ended.out);
+            for (name, answer) in &given {
+                let right = right.get(name);
+                assert!(answer == "lost" || Some(answer) == right, "{kind} at {at}: {name}: {answer}, not {right:?}");
+            }
+            let now = given.values().filter(|answer| *answer == "lost").count();
+            assert!(now > 0, "{kind} at {at} is noticed by nobody");
+            (asked, lost) = (asked + given.len(), lost + now);
+        }
+        println!("{kind}: {asked} answers of {made} submissions, {lost} errors, the others right");
+    }
+}
