@@ -35,7 +35,7 @@ fn tell<T>(name: &str, result: Result<T>, bits: impl Fn(&T) -> Vec<u32>) -> Opti
     None
 }
 
-fn of_floats(values: &Vec<f32>) -> Vec<u32> {
+fn of_floats(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
@@ -61,7 +61,7 @@ fn train(gpu: &Gpu, model: &Model, other: &Arrays, round: u32) {
     let settings = Settings { micro_batch: 8, ..Settings::default() };
     let Some(mut trainer) = tell(&name("trainer"), Trainer::new(gpu, model, settings), |_| Vec::new()) else { return };
     tell(&name("attach"), trainer.attach(&Batch::values(&x, &y)), |()| Vec::new());
-    tell(&name("window"), window(&mut trainer), of_floats);
+    tell(&name("window"), window(&mut trainer), |values| of_floats(values));
     let state = tell(&name("state"), trainer.state(), |state| of_arrays(&state.parameters));
     tell(&name("from the host"), trainer.micro_step(&Batch::values(&x[..32], &y[..16])), |()| Vec::new());
     tell(&name("update"), trainer.update().and_then(|()| trainer.finish().map(drop)), |()| Vec::new());
@@ -69,13 +69,13 @@ fn train(gpu: &Gpu, model: &Model, other: &Arrays, round: u32) {
     tell(&name("replace"), trainer.set_parameters(other), |()| Vec::new());
     // A predictor of its own program, which shares the trainer's parameters.
     if let Some(predictor) = tell(&name("predictor"), trainer.predictor(5), |_| Vec::new()) {
-        tell(&name("predict"), predictor.predict(&x), of_floats);
+        tell(&name("predict"), predictor.predict(&x), |values| of_floats(values));
     }
     tell(&name("replaced"), trainer.parameters(), of_arrays);
     if let Some(state) = state {
         tell(&name("go back"), trainer.set_state(&state), |()| Vec::new());
     }
-    tell(&name("again"), window(&mut trainer), of_floats);
+    tell(&name("again"), window(&mut trainer), |values| of_floats(values));
     tell(&name("at last"), trainer.parameters(), of_arrays);
 }
 
@@ -97,8 +97,8 @@ fn a_child_asks() {
     let predictors = [("one", &one), ("another", &other)].map(make);
     for (name, predictor) in ["one", "another"].iter().zip(&predictors) {
         let Some(predictor) = predictor else { continue };
-        tell(&format!("{name} predicts"), predictor.predict(&x), of_floats);
-        tell(&format!("{name} predicts once more"), predictor.predict(&x), of_floats);
+        tell(&format!("{name} predicts"), predictor.predict(&x), |values| of_floats(values));
+        tell(&format!("{name} predicts once more"), predictor.predict(&x), |values| of_floats(values));
     }
     // More than one piece.
     let long = vec![7; 5 << 20];
