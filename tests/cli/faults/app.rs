@@ -133,7 +133,7 @@ fn whichever_submission_fails_an_app_gets_what_is_right_or_an_error() {
         assert!(right.len() > 30 && right.values().all(|answer| answer != "lost"), "{right:?}");
         let (mut asked, mut lost) = (0, 0);
         for at in (1..=made).step_by(if all() { 1 } else { 7 }) {
-            let (ended, _) = run(child(), &log, at, kind);
+            let (ended, made) = run(child(), &log, at, kind);
             assert_eq!(ended.code, 0, "{ended}");
             let given = answers(&ended.out);
             for (name, answer) in &given {
@@ -141,7 +141,7 @@ fn whichever_submission_fails_an_app_gets_what_is_right_or_an_error() {
                 assert!(answer == "lost" || Some(answer) == right, "{kind} at {at}: {name}: {answer}, not {right:?}");
             }
             let now = given.values().filter(|answer| *answer == "lost").count();
-            assert!(now > 0, "{kind} at {at} is noticed by nobody");
+            assert!(now > 0 || at > made, "{kind} at {at} is noticed by nobody");
             (asked, lost) = (asked + given.len(), lost + now);
         }
         println!("{kind}: {asked} answers of {made} submissions, {lost} errors, the others right");

@@ -139,6 +139,8 @@ static int32_t allocate_memory(void *of, const void *info, const void *allocator
     static int32_t name parameters                                                                                     \
     {                                                                                                                  \
         int32_t(*next) parameters = (void *)next_of_device(device, #name);                                             \
+        if (next == NULL)                                                                                              \
+            next = (void *)next_of_device(device, #name "KHR");                                                        \
         return lost ? DEVICE_LOST : next arguments;                                                                    \
     }
 
