@@ -21,7 +21,7 @@ struct Stats {
     stopped: u32,          // 1: a window was not finite, and those after it make no updates
     scale: f32,            // what clipping by norm multiplies the window's gradient with
     due: u32,              // 1: the last window's update was made, and is not counted in `made` yet
-    link: atomic<u32>,     // micro-batches and updates that were done, one after the other and without a gap
+    link: atomic<u32>,     // the number of the next micro-batch or update, if all before it were done
     unfit: atomic<u32>,    // 1: the window's gradient is not finite
     broken: atomic<u32>,   // the update that would have made a parameter or a moment infinite or not a number; 0: none
     marks: u32,            // submissions done that bring no results and end where no micro-batch does

@@ -86,9 +86,16 @@ pub fn plural(count: u64, what: &str) -> String {
 pub struct History {
     updates: Vec<UpdatePoint>,
     epochs: Vec<EpochPoint>,
+    /// Updates that were made before this process began.
+    earlier: u64,
 }
 
 impl History {
+    /// The run goes on after so many updates.
+    pub fn goes_on(&mut self, updates: u64) {
+        self.earlier = updates;
+    }
+
     /// Takes in what happened.
     pub fn event(&mut self, event: &Event) {
         match event {
@@ -136,7 +143,7 @@ impl History {
 
     /// What the page cannot show.
     fn gap(&self) -> Option<String> {
-        let first = self.updates.first()?.update;
+        let first = self.updates.first().map_or(self.earlier + 1, |update| update.update);
         let why = "metrics.jsonl was gone when the run went on";
         (first > 1).then(|| format!("What came before update {first} is not shown: {why}."))
     }

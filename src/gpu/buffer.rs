@@ -33,7 +33,7 @@ const PIECE: usize = 4 << 20;
 const MARK: u64 = 8;
 
 /// A number that is nowhere in memory yet, however often memory is taken and given back: what arrives with it was done now.
-/// Numbers that count up from two of them do not meet.
+/// Scattered, so that two counts that begin with one of them do not meet but by chance.
 pub(crate) fn fresh() -> u64 {
     static SCATTER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -74,42 +74,39 @@ impl Gpu {
 
     /// As [`Gpu::upload`], from this byte of the buffer on.
     pub(crate) fn upload_at(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) -> Result<()> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        // With each piece goes a number, by which it proves that it arrived.
-        let numbers: Vec<u64> = bytes.chunks(PIECE).map(|_| fresh()).collect();
-        let marks = self.passing("an upload's marks", MARK * numbers.len() as u64, usage::STORAGE, false)?;
-        for (at, (piece, number)) in bytes.chunks(PIECE).zip(&numbers).enumerate() {
-            let (len, at) = (piece.len() as u64, at as u64);
-            let staging = self.filled(piece, *number)?;
+        let receipt = self.passing("an upload", MARK, usage::READBACK, false)?;
+        for (at, piece) in bytes.chunks(PIECE).enumerate() {
+            let (len, at) = (piece.len() as u64, (at * PIECE) as u64);
+            // With each piece goes a number, by which it proves that it arrived.
+            let number = fresh().to_le_bytes();
+            let staging = self.filled("an upload", &[piece, &number])?;
             let mut encoder = self.encoder()?;
-            encoder.copy_buffer_to_buffer(&staging, 0, buffer, offset + at * PIECE as u64, len);
-            encoder.copy_buffer_to_buffer(&staging, len, &marks, at * MARK, MARK);
-            let done = self.submit(self.finish(encoder)?)?;
-            self.wait(Some(&done))?;
+            encoder.copy_buffer_to_buffer(&staging, 0, buffer, offset + at, len);
+            encoder.copy_buffer_to_buffer(&staging, len, &receipt, 0, MARK);
+            if self.land(encoder, &receipt)? != number {
+                return Err(Error::DeviceLost("data was handed over but never arrived".to_owned()));
+            }
             self.inner.counters.written.fetch_add(len, Ordering::Relaxed);
-        }
-        let arrived = self.read(&marks, marks.size())?;
-        if arrived != bytemuck::cast_slice::<u64, u8>(&numbers) {
-            return Err(Error::DeviceLost("data was handed over but never arrived".to_owned()));
         }
         Ok(())
     }
 
-    /// A staging buffer with a piece and its number. The queue's own way would do, but where that finds no memory, wgpu gives
-    /// the device up.
-    fn filled(&self, piece: &[u8], number: u64) -> Result<wgpu::Buffer> {
-        let staging = self.passing("an upload", piece.len() as u64 + MARK, usage::UPLOAD, true)?;
-        let filled = self.checked("an upload", || {
+    /// A staging buffer that holds these bytes. The queue's own way would do, but where that finds no memory, wgpu gives the
+    /// device up.
+    fn filled(&self, what: &str, parts: &[&[u8]]) -> Result<wgpu::Buffer> {
+        let staging = self.passing(what, parts.iter().map(|part| part.len() as u64).sum(), usage::UPLOAD, true)?;
+        let filled = self.checked(what, || {
             let mut view = staging.get_mapped_range_mut(..)?;
-            view.slice(..piece.len()).copy_from_slice(piece);
-            view.slice(piece.len()..).copy_from_slice(&number.to_le_bytes());
+            let mut at = 0;
+            for part in parts {
+                view.slice(at..at + part.len()).copy_from_slice(part);
+                at += part.len();
+            }
             drop(view);
             staging.unmap();
             Ok::<(), wgpu::MapRangeError>(())
         })?;
-        filled.map_err(|error| Error::DeviceLost(format!("memory for an upload is not there ({error})")))?;
+        filled.map_err(|error| Error::DeviceLost(format!("memory for {what} is not there ({error})")))?;
         Ok(staging)
     }
 
@@ -134,16 +131,26 @@ impl Gpu {
     /// # Errors
     /// [`Error::DeviceLost`] when it does not arrive.
     pub fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
+        self.read_after(self.encoder()?, buffer, bytes)
+    }
+
+    /// As [`Gpu::read`], after what is in this encoder, which is proved to be done with the first piece.
+    pub(crate) fn read_after(
+        &self,
+        encoder: wgpu::CommandEncoder,
+        buffer: &wgpu::Buffer,
+        bytes: u64,
+    ) -> Result<Vec<u8>> {
         let room = bytes.min(PIECE as u64).next_multiple_of(MARK);
         let staging = self.passing("reading back", room + MARK, usage::READBACK, false)?;
-        let mark = self.passing("reading back", MARK, usage::STORAGE, false)?;
         let mut all = Vec::with_capacity(bytes as usize);
+        let mut encoder = Some(encoder);
         while (all.len() as u64) < bytes {
             let at = all.len() as u64;
             let piece = (bytes - at).min(PIECE as u64);
             let number = fresh().to_le_bytes();
-            self.write(&mark, 0, &number)?;
-            let mut encoder = self.encoder()?;
+            let mark = self.filled("reading back", &[&number])?;
+            let mut encoder = encoder.take().map_or_else(|| self.encoder(), Ok)?;
             encoder.copy_buffer_to_buffer(buffer, at, &staging, 0, piece);
             // A copy that was never made leaves another number, or what was in that memory before.
             encoder.copy_buffer_to_buffer(&mark, 0, &staging, room, MARK);
@@ -187,17 +194,30 @@ fn gone(why: &dyn fmt::Display) -> Error {
 /// A buffer on its way to the host: whether it arrived, as soon as that is known.
 struct Landing(Arc<(Mutex<Option<bool>>, Condvar)>);
 
+/// What a callback has to say of it. wgpu calls none of those after one that panics, a host's perhaps, but drops them: the
+/// buffer is mapped then, or whoever takes it finds that it is not.
+struct Word(Arc<(Mutex<Option<bool>>, Condvar)>);
+
+impl Word {
+    fn tell(&self, came: bool) {
+        let (arrived, told) = &*self.0;
+        arrived.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(came);
+        told.notify_all();
+    }
+}
+
+impl Drop for Word {
+    fn drop(&mut self) {
+        self.tell(true);
+    }
+}
+
 impl Landing {
     fn map(gpu: &Gpu, staging: &wgpu::Buffer) -> Landing {
         let state = Arc::new((Mutex::new(None), Condvar::new()));
-        let shared = state.clone();
-        let tell = move |result: std::result::Result<(), wgpu::BufferAsyncError>| {
-            let (arrived, told) = &*shared;
-            *arrived.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(result.is_ok());
-            told.notify_all();
-        };
+        let word = Word(state.clone());
         // What is wrong is told to both, and seen by `take`.
-        let _ = gpu.scoped(|| staging.map_async(wgpu::MapMode::Read, .., tell));
+        let _ = gpu.scoped(|| staging.map_async(wgpu::MapMode::Read, .., move |result| word.tell(result.is_ok())));
         Landing(state)
     }
 

@@ -92,8 +92,7 @@ impl Profiler {
         (0..2 * PAIRS as u32).for_each(|query| pass.write_timestamp(&self.queries, query));
         drop(pass);
         encoder.resolve_query_set(&self.queries, 0..2 * PAIRS as u32, &self.resolved, 0);
-        gpu.submit(gpu.finish(encoder)?)?;
-        let bytes = gpu.read(&self.resolved, u64::from(wgpu::QUERY_SIZE) * 2 * PAIRS as u64)?;
+        let bytes = gpu.read_after(encoder, &self.resolved, u64::from(wgpu::QUERY_SIZE) * 2 * PAIRS as u64)?;
         let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
         let mut took: Vec<u64> = ticks.chunks_exact(2).map(|ends| ends[1].saturating_sub(ends[0])).collect();
         took.sort_unstable();

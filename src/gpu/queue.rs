@@ -68,8 +68,12 @@ impl Gpu {
     pub(crate) fn submit(&self, commands: wgpu::CommandBuffer) -> Result<wgpu::SubmissionIndex> {
         self.inner.counters.submits.fetch_add(1, Ordering::Relaxed);
         let dropped = counted_down(&self.inner.dropping);
-        // That the device is lost is in no error scope; whoever waits for the submission is told.
-        self.checked("a submission", || self.inner.queue.submit((!dropped).then_some(commands)))
+        // That the device is lost is in no error scope; whoever waits for the submission is told. Another error may be that of
+        // a host's callback, which wgpu runs here, or ours: nobody can say what was done.
+        match self.checked("a submission", || self.inner.queue.submit((!dropped).then_some(commands))) {
+            Err(Error::Internal(message)) => Err(Error::DeviceLost(message)),
+            submitted => submitted,
+        }
     }
 
     /// Waits until a submission, or else the latest one, is done and its callbacks have run.

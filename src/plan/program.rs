@@ -1,6 +1,7 @@
 //! A plan made real: buffers, pipelines and bind groups, each made once.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::{CLOCKS, ITEMS, Plan, Role, memory};
 use crate::gpu::{Bound, Dispatch, Gpu, SLOT, fresh};
@@ -34,6 +35,8 @@ pub struct Program {
     gpu: Gpu,
     buffers: Vec<wgpu::Buffer>,
     clock: AtomicU32,
+    /// Whether the parameters, which others may share, were replaced in part.
+    torn: Arc<AtomicBool>,
     /// Bytes of the sizes of all steps but those that take their rows from the data.
     fixed_dims: usize,
 }
@@ -55,7 +58,24 @@ impl Program {
         for buffer in plan.buffers.iter_mut().filter(|buffer| buffer.role == Role::Parameters) {
             (buffer.name, buffer.bytes) = ("parameters of another plan".to_owned(), 0);
         }
-        Self::make(&other.gpu, plan, other.of_role(Role::Parameters))
+        let made = Self::make(&other.gpu, plan, other.of_role(Role::Parameters))?;
+        Ok(Program { torn: other.torn.clone(), ..made })
+    }
+
+    /// Remembers that not all of the parameters were replaced, for all that share them.
+    pub fn tear(&self) {
+        self.torn.store(true, Ordering::Relaxed);
+    }
+
+    /// Refuses to compute with parameters that were replaced in part.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] then.
+    pub fn check_parameters(&self) -> Result<()> {
+        if self.torn.load(Ordering::Relaxed) {
+            return Err(Error::DeviceLost("the parameters were replaced in part".to_owned()));
+        }
+        Ok(())
     }
 
     fn make(gpu: &Gpu, plan: Plan, parameters: Option<&wgpu::Buffer>) -> Result<Program> {
@@ -80,6 +100,7 @@ impl Program {
             gpu: gpu.clone(),
             buffers,
             clock: AtomicU32::new(fresh() as u32),
+            torn: Arc::default(),
             fixed_dims: 0,
         };
         let mut dims = Vec::new();
@@ -230,7 +251,7 @@ impl Program {
         stats[memory::STATS_HEADER..].chunks_exact(memory::RESULT)
     }
 
-    /// How many micro-batches and updates were done without a gap, by the bytes of the stats.
+    /// The number of the micro-batch or update that comes next, if all before it were done; by the bytes of the stats.
     pub fn link_of(stats: &[u8]) -> u32 {
         word(stats, memory::STATS_LINK)
     }

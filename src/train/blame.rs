@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::faults::whole;
 use super::fit::Fit;
 use super::run::Run;
 use super::trainer::Trainer;
@@ -78,9 +79,8 @@ fn is_finite(trainer: &mut Trainer) -> Result<bool> {
     // What an update begins with: it looks at all gradients.
     encode(gpu, &mut pass, &program.update[..program.update.len().min(1)], 0, 0, None);
     drop(pass);
-    let submitted = gpu.finish(encoder).and_then(|commands| gpu.submit(commands).map(drop));
-    trainer.noticed(submitted)?;
-    let (stats, _) = trainer.program.at(Place::Stats)?;
-    let stats = trainer.gpu().read(stats, trainer.program.stats_header());
+    let (stats, _) = program.at(Place::Stats)?;
+    let stats = gpu.read_after(encoder, stats, program.stats_header());
+    let stats = stats.and_then(|stats| whole(&stats, trainer.links, trainer.marks).map(|()| stats));
     Ok(Program::is_finite(&trainer.noticed(stats)?))
 }

@@ -53,6 +53,7 @@ impl Trainer {
     /// Remembers that not all of what replaces parameters or state has arrived, if so: what is there now belongs to no training.
     pub(super) fn replaced(&mut self, result: Result<()>) -> Result<()> {
         if let Err(error) = &result {
+            self.program.tear();
             self.faults.lost.get_or_insert_with(|| format!("parameters or state were replaced in part ({error})"));
         }
         result
@@ -133,7 +134,7 @@ fn result_of(result: &[u8], promise: &Update) -> Result<Update> {
 }
 
 /// Whether the chain has all its links.
-fn whole(stats: &[u8], links: u32, marks: u32) -> Result<()> {
+pub(super) fn whole(stats: &[u8], links: u32, marks: u32) -> Result<()> {
     if Program::marks_of(stats) != marks {
         return Err(Error::DeviceLost("a part of a micro-batch was submitted but never done".to_owned()));
     }

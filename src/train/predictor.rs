@@ -27,10 +27,11 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Plans inference for `rows` rows at once.
+    /// Plans inference for `rows` rows at once. Waits until weights and sizes are there, and so for all earlier work.
     ///
     /// # Errors
-    /// [`Error::Config`] when the weights do not fit the model, [`Error::Memory`] when the plan does not fit the device.
+    /// [`Error::Config`] when the weights do not fit the model, [`Error::Memory`] when the plan does not fit the device,
+    /// [`Error::DeviceLost`] when they did not arrive.
     pub fn new(gpu: &Gpu, model: &Model, weights: &Arrays, rows: usize) -> Result<Predictor> {
         let plan = plan(gpu, model, rows)?;
         let flat = plan.layout.pack(weights).map_err(|message| Error::config("model", message))?;
@@ -86,11 +87,16 @@ impl Predictor {
     /// # Errors
     /// [`Error::Shape`] when there are more rows than were planned.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<()> {
+        self.program.check_parameters()?;
         encode_forward(&self.program, encoder, rows)
     }
 
     /// Outputs (rows, outputs) for features (rows, features), however many rows there are.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for numbers that are no whole rows; [`Error::DeviceLost`] when they did not come back.
     pub fn predict(&self, features: &[f32]) -> Result<Vec<f32>> {
+        self.program.check_parameters()?;
         let mut pace = self.pace.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         forward(&self.program, &mut pace, features, self.features, self.outputs)
     }
@@ -98,10 +104,10 @@ impl Predictor {
 
 impl Trainer {
     /// Plans inference for `rows` rows at once with this trainer's own parameters: nothing is copied, and what is asked
-    /// for after an update was submitted shows that update.
+    /// for after an update was submitted shows that update, if it was made: only the trainer knows. Waits for earlier work.
     ///
     /// # Errors
-    /// [`Error::Memory`] when the plan does not fit the device.
+    /// [`Error::Memory`] when the plan does not fit the device, [`Error::DeviceLost`] after work was lost.
     pub fn predictor(&self, rows: usize) -> Result<Predictor> {
         self.alive()?;
         let program = Program::on_parameters_of(&self.program, plan(self.gpu(), &self.model, rows)?)?;

@@ -12,7 +12,7 @@ use crate::plan::{BLOCK, SAMPLES};
 use crate::{Error, Result};
 
 impl Trainer {
-    /// Puts a whole data set on the GPU. [`Trainer::schedule`] then takes rows from it by number.
+    /// Waits for earlier work and puts a whole data set on the GPU. [`Trainer::schedule`] then takes rows from it by number.
     ///
     /// # Errors
     /// [`Error::Memory`] when it does not fit one buffer or binding of the adapter, or there is none left for it;
@@ -29,6 +29,9 @@ impl Trainer {
         let bytes: &[u8] = bytemuck::cast_slice(&records);
         let data = self.gpu().buffer("accrue.data", bytes.len() as u64, crate::gpu::usage::STORAGE)?;
         let attached = self.gpu().upload(&data, bytes).and_then(|()| self.program.attach(&data));
+        if attached.is_err() {
+            self.program.detach();
+        }
         self.noticed(attached)?;
         self.data_rows = rows as u32;
         Ok(())

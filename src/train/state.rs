@@ -53,7 +53,7 @@ impl Trainer {
         let (stats, _) = self.program.at(Place::Stats)?;
         let stats = self.gpu().read(stats, self.program.stats_header());
         let mut stats = self.noticed(stats)?;
-        // They are this trainer's own.
+        // Where a trainer counts from is its own business.
         Program::set_counts(&mut stats, 0, 0);
         let stats = bytemuck::pod_collect_to_vec(&stats);
         let counts = Counts {

@@ -34,7 +34,7 @@ pub struct Clock {
     pub kind: u32,
     /// Slots of the list that this one begins.
     pub slots: u32,
-    /// Of all micro-batches and updates that the trainer ever asked for, how many come before.
+    /// Its number among micro-batches and updates, which goes on by one from where the trainer began.
     pub link: u32,
 }
 

@@ -136,6 +136,7 @@ fn files(
         return MetricsFile::create(&folder.metrics(), gpu.info());
     };
     folder.write_config(config)?;
+    history.goes_on(found.checkpoint.position.updates);
     let path = folder.metrics();
     if !path.exists() {
         complain(&format!(
