@@ -24,8 +24,10 @@
 //! # Ok::<(), accrue::Error>(())
 //! ```
 //!
-//! [`Trainer::fit`](train::Trainer::fit) does the two loops for whole epochs, with shuffling and validation. A host that
-//! must not be held up encodes training into its own frames with [`Trainer::encode`](train::Trainer::encode). The folder
+//! [`Trainer::fit`](train::Trainer::fit) does the two loops for whole epochs, with shuffling and validation. A
+//! [`Run`](train::Run) does the same piece by piece: a host gives it the milliseconds that a frame has left, and saves it as a
+//! [`Checkpoint`](train::Checkpoint) to go on from. Or a host encodes training into its own frames with
+//! [`Trainer::encode`](train::Trainer::encode). The folder
 //! `examples/` has one program for each of the three ways: `tutorial`, `digits` and `embed`.
 //!
 //! # Where things are

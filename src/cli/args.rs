@@ -106,7 +106,7 @@ pub struct Train {
     /// Use VALUE for one key of the configuration, as in `--set optimizer.lr=0.1`; may be given many times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
-    /// Start over, and replace what DIR has; without this a run that was stopped goes on.
+    /// Start over: what DIR has of a run is removed when the new one begins; without this a run that was stopped goes on.
     #[arg(long)]
     pub fresh: bool,
     /// Go on although the micro-batch, memory, kernels, adapter or such has changed, which cannot spoil the result.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -193,11 +193,15 @@ enum Known {
 fn read_lines(path: &Path, file: impl Read) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for (at, line) in BufReader::new(file).lines().enumerate() {
-        let line = line.map_err(|e| Error::io(path, e))?;
-        let read = serde_json::from_str(&line).map_err(|error| {
+        let wrong = |error: &dyn std::fmt::Display| {
             let message = format!("is no line of a run ({error}); put the file back, or start over with --fresh");
             Error::data(format!("{}, line {}", path.display(), at + 1), message)
+        };
+        let line = line.map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => wrong(&error),
+            _ => Error::io(path, error),
         })?;
+        let read = serde_json::from_str(&line).map_err(|error| wrong(&error))?;
         match read {
             Known::Run {} => {}
             Known::Update { update, epoch, loss, lr } => {

@@ -23,6 +23,42 @@ impl RunFolder {
         RunFolder(folder.to_owned())
     }
 
+    /// Refuses a folder that has files under a run's names, but is none: they are somebody's work. To be asked before the lock
+    /// is taken, by which a folder becomes a run's.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming such a file.
+    pub fn check_ours(&self) -> Result<()> {
+        let marks = [self.0.join(".lock"), self.0.join("checkpoints"), self.metrics()];
+        if marks.iter().any(|path| path.exists()) {
+            return Ok(());
+        }
+        match [self.config(), self.model(), self.best(), self.report()].iter().find(|path| path.exists()) {
+            None => Ok(()),
+            Some(path) => {
+                let message = format!("{} is of no run and would be replaced; give another folder", path.display());
+                Err(Error::config("--out", message))
+            }
+        }
+    }
+
+    /// Refuses to write a file over one that is read, or over one of the run's.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming it.
+    pub fn check_written(&self, out: &Path, read: &[&Path]) -> Result<()> {
+        let Ok(out) = fs::canonicalize(out) else { return Ok(()) };
+        let ours = [self.config(), self.model(), self.best(), self.report(), self.metrics()];
+        let mut kept = ours.iter().map(PathBuf::as_path).chain(read.iter().copied());
+        match kept.find(|path| fs::canonicalize(path).is_ok_and(|path| path == out)) {
+            None => Ok(()),
+            Some(path) => {
+                let message = format!("{} is read, or is the run's own; give another file", path.display());
+                Err(Error::config("--out", message))
+            }
+        }
+    }
+
     /// Refuses a folder whose model is of a run with another configuration; it has no checkpoint to go on from.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ impl Run {
     /// another.
     ///
     /// # Errors
-    /// As [`Run::new`]; [`Error::Shape`] when the position is none of this run, or the trainer is not there.
+    /// As [`Run::new`]; [`Error::Shape`] when the position is none of this run, or the trainer has not come so far.
     pub fn at(trainer: &mut Trainer, fit: &Fit, position: &Position) -> Result<Run> {
         let samples = trainer.format.check(&fit.train)?;
         trainer.check_validation(fit)?;
@@ -57,6 +57,13 @@ impl Run {
         let wrong = |message: String| Err(Error::Shape { op: "run", message });
         if !windows.go_to(position.updates, position.window_at) {
             return wrong(format!("no window after {} updates begins at {}", position.updates, position.window_at));
+        }
+        if trainer.updates() < position.updates {
+            let (made, wanted) = (trainer.updates(), position.updates);
+            return wrong(format!(
+                "the trainer was asked for {made} updates, and the run for {wanted} before this position; give it the state that was \
+                 saved with the position"
+            ));
         }
         if trainer.open_rows() != position.rows {
             let (rows, wanted) = (trainer.open_rows(), position.rows);

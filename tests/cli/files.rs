@@ -220,3 +220,32 @@ fn a_configuration_of_a_stranger_is_refused_in_one_line() {
     }
     assert!(!place.path("r").exists(), "nothing is written");
 }
+
+#[test]
+fn no_file_of_the_users_is_written_over() {
+    let place = Place::new("files-kept");
+    // A folder that has a file of the user's by a name that a run would take.
+    let config = place.text("c.toml");
+    for (file, more) in [("config.toml", ""), ("report.html", ""), ("model.safetensors", " --fresh")] {
+        place.write(file, &config);
+        let words = format!("train c.toml --out .{more}");
+        place.fails(&words, 3, &["--out", file, "is of no run and would be replaced; give another folder"]);
+        assert_eq!(place.text(file), config);
+        std::fs::remove_file(place.path(file)).unwrap();
+    }
+    place.ok("train c.toml --out .");
+    place.ok("train config.toml --out .");
+    place.ok("train c.toml --out r");
+    let model = place.bytes("r/model.safetensors");
+    for (run, out) in [
+        ("r", "held.csv"),
+        ("r", "./held.csv"),
+        ("r", "r/model.safetensors"),
+        ("r/best.safetensors", "r/best.safetensors"),
+        ("r", "r/metrics.jsonl"),
+    ] {
+        place.fails(&format!("predict {run} --data held.csv --out {out}"), 3, &["--out", "give another file"]);
+    }
+    assert!(model == place.bytes("r/model.safetensors"));
+    place.ok("predict r --data held.csv --out r/held.csv");
+}

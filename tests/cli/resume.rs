@@ -231,6 +231,8 @@ fn metrics_that_are_gone_begin_again_and_such_that_are_damaged_are_named() {
     place.fails("train c.toml --out r", 4, &["r/metrics.jsonl", "--fresh"]);
     place.write("r/metrics.jsonl", text.replacen("\"kind\"", "\"Kind\"", 1));
     place.fails("train c.toml --out r", 4, &["r/metrics.jsonl, line 1", "--fresh"]);
+    place.write("r/metrics.jsonl", vec![0xff; text.len()]);
+    place.fails("train c.toml --out r", 4, &["r/metrics.jsonl, line 1", "--fresh"]);
     std::fs::remove_file(place.path("r/metrics.jsonl")).unwrap();
     let ended = place.run("train c.toml --out r");
     assert!(ended.code == 0 && ended.err.contains("metrics.jsonl is gone"), "{}", ended.err);
@@ -239,6 +241,25 @@ fn metrics_that_are_gone_begin_again_and_such_that_are_damaged_are_named() {
     assert!(place.text("r/report.html").contains("What came before update 10 is not shown: metrics.jsonl was gone"));
     place.ok("train c.toml --out whole");
     assert!(!place.text("whole/report.html").contains("is not shown"));
+}
+
+#[test]
+fn a_best_model_that_is_gone_or_damaged_is_said_and_made_again() {
+    let place = Place::new("resume-best");
+    for damage in [None, Some("half")] {
+        place.ok("train c.toml --out r --fresh");
+        match damage {
+            None => std::fs::remove_file(place.path("r/best.safetensors")).unwrap(),
+            Some(bytes) => place.write("r/best.safetensors", bytes),
+        }
+        let ended = place.run("train c.toml --out r");
+        assert!(ended.code == 0 && ended.err.lines().count() == 1 && !ended.out.contains("\nbest "), "{ended}");
+        assert!(ended.err.starts_with("warning: the best model, of epoch "), "{ended}");
+        // It is said once.
+        let out = place.ok("train c.toml --out r --set train.epochs=5 --resume-with-changes");
+        assert!(out.contains("\nbest      r/best.safetensors: val_loss "), "{out}");
+        place.ok("eval r/best.safetensors --data held.csv");
+    }
 }
 
 #[test]

@@ -29,6 +29,8 @@ fn a_run_whose_device_is_lost_goes_on_on_another_device_with_the_same_bits() {
         assert!(position.updates == 4 || matches!(error, Some(Error::DeviceLost(_))), "{error:?}");
 
         let mut trainer = task.trainer(&own(), 17, true);
+        let early = Run::at(&mut trainer, &fit, &position).map(drop);
+        assert!(position.updates == 0 || matches!(early, Err(Error::Shape { .. })), "without the state: {early:?}");
         trainer.set_state(&state).unwrap();
         let mut run = Run::at(&mut trainer, &fit, &position).unwrap();
         while run.advance(&mut trainer, &fit, go_on).unwrap().is_none() {}

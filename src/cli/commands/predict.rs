@@ -16,7 +16,9 @@ use crate::{Error, Result, durable};
 /// Writes one line for each row of a CSV file: the class and each class's probability, or the numbers. However many rows
 /// there are, it takes the memory of some.
 pub fn predict(arguments: &Predict) -> Result<(), Stop> {
-    let saved = Saved::read(&RunFolder::model_of(&arguments.run))?;
+    let model = RunFolder::model_of(&arguments.run);
+    RunFolder::open(&arguments.run).check_written(&arguments.out, &[&arguments.data, &model])?;
+    let saved = Saved::read(&model)?;
     let place = arguments.data.to_string_lossy();
     let chunks = Chunks::features(rows::open(&arguments.data)?, &place, &saved.features)?;
     let mut rows = ModelRows::new(&saved, chunks)?;

@@ -17,6 +17,7 @@ use crate::cli::training::{Told, Training};
 use crate::data::split::held;
 use crate::gpu::profile::Profile;
 use crate::gpu::{Choice, Gpu, adapter};
+use crate::nn::Saved;
 use crate::plan::Chosen;
 use crate::train::{Outcome, Trainer};
 use crate::{Error, NotFinite, Result, Suspect, durable};
@@ -73,6 +74,7 @@ fn begin(arguments: &Train, clock: &mut Clock) -> Result<(Begun, Option<Found>)>
     let mut config = Config::load(&arguments.config, &arguments.sets)?;
     let config_toml = config.to_toml()?;
     let folder = RunFolder::open(&arguments.out);
+    folder.check_ours()?;
     let lock = folder.lock()?;
     let mut found = if arguments.fresh {
         None
@@ -88,6 +90,9 @@ fn begin(arguments: &Train, clock: &mut Clock) -> Result<(Begun, Option<Found>)>
     clock.lap("reading the data");
     let gpu = Gpu::new(&Choice { name: arguments.common.adapter.clone(), timestamps: arguments.is_timed() })?;
     clock.lap("opening the adapter");
+    if let Some(found) = &mut found {
+        check_best(&folder, found);
+    }
     let identity = Identity::of(&session, &config_toml, gpu.info());
     let changed = goes_on(arguments, &folder, found.as_ref(), &identity)?;
     // A window that is open inside a block of rows needs the memory for it.
@@ -104,6 +109,17 @@ fn begin(arguments: &Train, clock: &mut Clock) -> Result<(Begun, Option<Found>)>
     let mut begun = Begun { folder, config_toml, session, gpu, trainer, chosen, saver, told, _lock: lock };
     begun.open(found.as_ref());
     Ok((begun, found))
+}
+
+/// Forgets the best model where it can no longer be read: that of the epochs from here on is kept then.
+fn check_best(folder: &RunFolder, found: &mut Found) {
+    if let (Some(best), Err(error)) = (found.about.best, Saved::read(&folder.best())) {
+        complain(&format!(
+            "warning: the best model, of epoch {}, is gone; that of the epochs to come is kept ({error})",
+            best.epoch
+        ));
+        found.about.best = None;
+    }
 }
 
 /// Whether something changed since the run began that is taken as it is.
@@ -227,7 +243,10 @@ fn broken(error: Error, arguments: &Train, session: &Session, saver: &Saver) -> 
     if let Some(update) = saver.kept() {
         words.push(format!("the checkpoint after update {update} is kept{on}"));
     }
-    if words.is_empty() { Stop::Error(error) } else { Stop::Broken(error, words.join("; ")) }
+    if saver.kept().is_none() {
+        words.push("nothing was saved before".to_owned());
+    }
+    Stop::Broken(error, words.join("; "))
 }
 
 /// Which row of its file a row of the training data is: those that are kept back for validation are not counted there.
