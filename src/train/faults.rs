@@ -66,12 +66,13 @@ impl Trainer {
         Ok(())
     }
 
-    /// Waits for everything, the micro-batches of the open window included, and makes sure that all of it was done.
-    pub(super) fn all_done(&mut self) -> Result<()> {
+    /// Waits for everything, the micro-batches of the open window included, and makes sure that all of it was done. The bytes
+    /// of the stats then.
+    pub(super) fn all_done(&mut self) -> Result<Vec<u8>> {
         self.caught_up()?;
         let (stats, _) = self.program.at(Place::Stats)?;
         let bytes = self.gpu().read(stats, self.program.stats_bytes());
-        let done = bytes.and_then(|bytes| whole(&bytes, self.links, self.marks));
+        let done = bytes.and_then(|bytes| whole(&bytes, self.links, self.marks).map(|()| bytes));
         self.noticed(done)
     }
 

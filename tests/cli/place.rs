@@ -71,6 +71,15 @@ impl Place {
         String::from_utf8(self.bytes(name)).unwrap()
     }
 
+    /// The checkpoints of a run, the last one at the end.
+    pub fn checkpoints(&self, run: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.path(&format!("{run}/checkpoints"))).into_iter().flatten();
+        let visible = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("update-");
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(visible).collect();
+        files.sort();
+        files
+    }
+
     /// The lines of a run's metrics.
     pub fn metrics(&self, run: &str) -> Vec<serde_json::Value> {
         let text = self.text(&format!("{run}/metrics.jsonl"));

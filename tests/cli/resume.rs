@@ -1,6 +1,5 @@
 //! A run that was stopped goes on, with the bits that it would have had.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,13 +18,6 @@ fn stopped(place: &Place, words: &str, signal: &str, far: impl Fn() -> bool) -> 
     }
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
     child.wait().unwrap().code()
-}
-
-fn checkpoints(place: &Place, run: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(place.path(&format!("{run}/checkpoints")));
-    let mut files: Vec<PathBuf> = entries.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
 }
 
 fn assert_same(place: &Place, one: &str, other: &str) {
@@ -65,7 +57,7 @@ fn a_run_goes_on_in_the_middle_of_a_window_with_another_micro_batch() {
     let began = format!("{words} --set train.micro_batch=1 --out r");
     let saved = place.path("r/checkpoints");
     stopped(&place, &began, "-INT", || std::fs::read_dir(&saved).is_ok_and(|mut entries| entries.next().is_some()));
-    let name = checkpoints(&place, "r").pop().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+    let name = place.checkpoints("r").pop().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
     assert!(!name.ends_with("-row-0000000000.safetensors"), "{name} is inside a window");
     let other = format!("{words} --set train.micro_batch=32 --out r");
     place.fails(&other, 3, &["train.micro_batch = 1 (now 32)", "--resume-with-changes"]);
@@ -85,7 +77,7 @@ fn an_open_block_is_within_the_memory_too() {
     let words = "train c.toml --set train.epochs=300 --set train.batch=10000 --set train.tail=carry --set train.kernels=ops \
                  --set model.layers=[512,\"relu\",512,\"relu\"] --set data.validation=0.0 --set train.checkpoint=0.1s --out r";
     // It goes on until it is stopped inside of a block of 32 rows: between two of them none is open.
-    let last = || checkpoints(&place, "r").pop();
+    let last = || place.checkpoints("r").pop();
     let open = || {
         let name = last()?.file_stem()?.to_str()?.to_owned();
         Some(name.rsplit_once('-')?.1.parse::<u64>().ok()? % 32 != 0)
@@ -110,7 +102,7 @@ fn an_open_block_is_within_the_memory_too() {
 fn a_run_is_saved_after_the_updates_that_are_asked_for_and_the_last_two_are_kept() {
     let place = Place::new("resume-updates");
     place.ok("train c.toml --out r --set train.epochs=7 --set train.checkpoint=4");
-    let names = checkpoints(&place, "r").into_iter().map(|path| path.file_name().unwrap().to_owned());
+    let names = place.checkpoints("r").into_iter().map(|path| path.file_name().unwrap().to_owned());
     assert_eq!(
         names.collect::<Vec<_>>(),
         ["update-0000000020-row-0000000000.safetensors", "update-0000000021-row-0000000000.safetensors"]
@@ -125,7 +117,7 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_taken() {
     let words = "train c.toml --set train.epochs=7 --set train.checkpoint=4";
     place.ok(&format!("{words} --out whole"));
     place.ok(&format!("{words} --out r"));
-    let files = checkpoints(&place, "r");
+    let files = place.checkpoints("r");
     let mut bytes = std::fs::read(&files[1]).unwrap();
     let at = bytes.len() - 3;
     bytes[at] ^= 1;
@@ -142,9 +134,9 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_taken() {
     }
     let ended = place.run(&format!("{words} --out r"));
     assert!(ended.code == 0 && ended.err.lines().count() == 3, "{}", ended.err);
-    assert_eq!(checkpoints(&place, "r")[..2], files);
+    assert_eq!(place.checkpoints("r")[..2], files);
 
-    for file in checkpoints(&place, "r") {
+    for file in place.checkpoints("r") {
         let bytes = std::fs::read(&file).unwrap();
         std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
     }

@@ -1,7 +1,7 @@
 //! The command itself: it ends with 9 and one line, and the same command goes on to the same bytes.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use accrue::train::Checkpoint;
 
@@ -22,14 +22,6 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), &to).unwrap();
         }
     }
-}
-
-fn checkpoints(place: &Place, run: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(place.path(&format!("{run}/checkpoints"))).into_iter().flatten();
-    let visible = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("update-");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(visible).collect();
-    files.sort();
-    files
 }
 
 /// Lets call after call fail in a run that begins as `prepare` leaves its folder; returns how many faults there were.
@@ -61,7 +53,7 @@ fn each_call_fails(place: &Place, prepare: impl Fn(&Path)) -> usize {
                 code => panic!("{what}: {code:?} {err}"),
             }
             assert!(!err.contains("panicked"), "{what}: {err}");
-            for path in checkpoints(place, "r") {
+            for path in place.checkpoints("r") {
                 Checkpoint::read(&path).unwrap_or_else(|error| panic!("{what}: {error}"));
             }
             let again = Ended::of(place.command(&words), &words);
@@ -96,7 +88,7 @@ fn whichever_call_of_a_run_that_goes_on_fails_it_ends_with_9_and_goes_on_to_the_
         // Lines that no checkpoint counts, the last of them cut.
         let metrics = place.text("whole/metrics.jsonl") + &"{\"kind\":\"update\"\n".repeat(100) + "{";
         std::fs::write(folder.join("metrics.jsonl"), metrics).unwrap();
-        let second = checkpoints(&place, "whole").remove(0);
+        let second = place.checkpoints("whole").remove(0);
         std::fs::copy(&second, folder.join("checkpoints").join(second.file_name().unwrap())).unwrap();
         std::fs::write(folder.join("checkpoints/.update-0000000003-row-0000000000.safetensors.abcdef"), b"half")
             .unwrap();
