@@ -67,18 +67,12 @@ impl Run {
         mut on_event: impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Option<Outcome>> {
         self.stopped = false;
-        if self.ended.is_some() && fit.validation.is_some() {
-            // A call with a budget has left it to a later one.
-            self.settle(trainer, fit, &mut on_event)?;
-        }
         let more = self.fill(trainer, fit, None)?;
         trainer.submit()?;
         self.most = (2 * self.most).min(CLOCKS);
         let updates = trainer.arrived()?;
         self.report(trainer, updates, fit, &mut on_event)?;
-        let ends_epoch = self.ended.is_some() || self.expected.back().is_some_and(|window| window.ends_epoch);
-        let validates = ends_epoch && fit.validation.is_some();
-        if self.stopped || !more || validates {
+        if self.stopped || !more || self.awaits_validation(fit) {
             self.settle(trainer, fit, &mut on_event)?;
         }
         Ok(match (self.stopped, more) {
@@ -130,7 +124,15 @@ impl Run {
         self.pause = update;
     }
 
-    /// Schedules what one submission takes, in this time if one is given; false when nothing is left.
+    /// Whether an epoch is to be validated before any later window may change the parameters: its last update was made, or is on
+    /// its way.
+    fn awaits_validation(&self, fit: &Fit) -> bool {
+        let ends = self.ended.is_some() || self.expected.back().is_some_and(|window| window.ends_epoch);
+        ends && fit.validation.is_some()
+    }
+
+    /// Schedules what one submission takes, in this time if one is given; false when nothing is left. Nothing is scheduled
+    /// while an epoch awaits its validation.
     pub(super) fn fill(&mut self, trainer: &mut Trainer, fit: &Fit, time: Option<Duration>) -> Result<bool> {
         let more = self.schedule(trainer, fit, time);
         // What the run sets for its windows counts for them alone.
@@ -139,7 +141,7 @@ impl Run {
     }
 
     fn schedule(&mut self, trainer: &mut Trainer, fit: &Fit, time: Option<Duration>) -> Result<bool> {
-        loop {
+        while !self.awaits_validation(fit) {
             let Some((window, at)) = self.open.take().or_else(|| self.windows.next().map(|w| (w, w.start))) else {
                 return Ok(false);
             };
@@ -160,12 +162,12 @@ impl Run {
                 trainer.schedule_update()?;
                 self.expected.push_back(window);
             }
-            let validates = stop == end && window.ends_epoch && fit.validation.is_some();
             let paused = stop == end && self.pause == Some(self.windows.place().0);
-            if !self.resident || validates || paused {
+            if !self.resident || paused {
                 return Ok(true);
             }
         }
+        Ok(true)
     }
 
     /// One micro-batch of a stretch of the stream.
@@ -245,3 +247,6 @@ impl Run {
         self.stopped |= on_event(event).is_break();
     }
 }
+
+#[cfg(test)]
+mod tests;
