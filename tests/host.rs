@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use accrue::Error;
-use accrue::gpu::{Choice, Gpu, is_lost_device, usage};
+use accrue::gpu::{Choice, Gpu, is_caught_panic, usage};
 use accrue::nn::Model;
 use accrue::optim::Sgd;
 use accrue::train::{Predictor, Trainer};
@@ -178,7 +178,7 @@ fn a_callback_of_the_hosts_that_panics_while_we_wait_is_the_hosts_to_see() {
         let submits = gpu.counts().submits;
         let panic = catch_unwind(AssertUnwindSafe(|| trainer.finish())).unwrap_err();
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"the host's own"));
-        assert!(!is_lost_device(&*panic) && submits == gpu.counts().submits);
+        assert!(!is_caught_panic(&*panic) && submits == gpu.counts().submits);
         assert_eq!(trainer.finish().unwrap().len(), 1, "together {together}");
     }
 }

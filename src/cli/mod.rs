@@ -36,7 +36,7 @@ pub use args::{Cli, Command};
 pub use config::Config;
 pub use exit::{Stop, exit_code};
 
-use crate::gpu::is_lost_device;
+use crate::gpu::is_caught_panic;
 
 /// Reads the arguments, does what they say, and prints what went wrong in one line.
 pub fn main() -> ExitCode {
@@ -103,7 +103,7 @@ fn quiet_layers() {
 fn quiet_loss_of_the_device() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if !is_lost_device(panic.payload()) {
+        if !is_caught_panic(panic.payload()) {
             usual(panic);
         }
     }));

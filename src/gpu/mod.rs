@@ -22,7 +22,7 @@ pub use cost::{Cost, Kind, Label};
 pub use dispatch::{Bound, Dispatch, Grid, Kernel, SLOT, encode};
 pub use landing::Ring;
 pub use profiler::{Profiler, TIMED, TIMESTAMPS};
-pub use queue::{PATIENCE, is_lost_device};
+pub use queue::{PATIENCE, is_caught_panic};
 pub use shader::{Access, Binding, Entry, Reflection, Scalar, Shader};
 
 use crate::{Error, Result};
@@ -194,6 +194,12 @@ impl Gpu {
     /// What the adapter could do, of which nothing is used that is not needed; of a host's device what it was made with.
     pub fn offers(&self) -> wgpu::Features {
         self.inner.offers
+    }
+
+    /// Whether kernels are compiled by FXC, Microsoft's older compiler: on DX12 where `dxcompiler.dll` is missing, and so are
+    /// subgroups, which no shader model of FXC's has. A host's device that was made without subgroups counts as such, too.
+    pub fn compiles_with_fxc(&self) -> bool {
+        self.inner.info.backend == wgpu::Backend::Dx12 && !self.inner.offers.contains(wgpu::Features::SUBGROUP)
     }
 
     /// What was made and done so far.

@@ -24,13 +24,28 @@ pub(super) fn took_no_more() -> Error {
     Error::DeviceLost("the device is lost: it took no more work".to_owned())
 }
 
-/// Whether a panic is how wgpu says, when it is asked to wait, that the device is lost.
+/// Whether a panic is one of wgpu's that Accrue catches while it waits: the device is lost, or two threads asked at once whether work
+/// was done.
 ///
-/// Accrue catches it and returns [`Error::DeviceLost`], but a panic hook comes first. One that prints or counts panics may ask
-/// this of [`payload`](std::panic::PanicHookInfo::payload). With `panic = "abort"` nothing can be caught.
-pub fn is_lost_device(payload: &(dyn Any + Send)) -> bool {
+/// A panic hook comes first all the same. One that prints or counts panics may ask this of
+/// [`payload`](std::panic::PanicHookInfo::payload). With `panic = "abort"` nothing can be caught.
+pub fn is_caught_panic(payload: &(dyn Any + Send)) -> bool {
+    is_lost_device(payload) || is_overtaken(payload)
+}
+
+fn says(payload: &(dyn Any + Send), begin: &str) -> bool {
     let text = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
-    text.is_some_and(|text| text.starts_with("Error in Device::poll"))
+    text.is_some_and(|text| text.starts_with(begin))
+}
+
+fn is_lost_device(payload: &(dyn Any + Send)) -> bool {
+    says(payload, "Error in Device::poll")
+}
+
+/// wgpu 30 found the work undone, and then the queue empty because another thread had seen to it in between
+/// (<https://github.com/gfx-rs/wgpu/pull/9958>).
+fn is_overtaken(payload: &(dyn Any + Send)) -> bool {
+    says(payload, "If the queue is empty, the current submission index")
 }
 
 impl Gpu {
@@ -106,7 +121,9 @@ impl Gpu {
     /// Polls: whether what was waited for is done. wgpu has no value for a device that is lost meanwhile; it panics, holding
     /// nothing. A callback of the host's that panics is none of our business.
     fn turn(&self, poll: wgpu::PollType) -> Result<bool> {
-        match catch_unwind(AssertUnwindSafe(|| self.inner.device.poll(poll))) {
+        match catch_unwind(AssertUnwindSafe(|| self.inner.device.poll(poll.clone()))) {
+            // The next time, wgpu sees that the work is done. Whoever waited for a callback is told by its end (`Landing`).
+            Err(panic) if is_overtaken(&*panic) => self.turn(poll),
             Ok(Ok(_)) => Ok(true),
             Ok(Err(wgpu::PollError::Timeout)) => Ok(false),
             Ok(Err(wgpu::PollError::WrongSubmissionIndex(..))) => Err(took_no_more()),
@@ -115,5 +132,28 @@ impl Gpu {
             }
             Err(panic) => resume_unwind(panic),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::gpu::{Choice, Gpu, usage};
+
+    /// wgpu 30 panics where a wait found the work undone, and the queue empty because another thread has just seen to it.
+    #[test]
+    fn threads_that_ask_whether_work_is_done_do_not_trip_over_each_other() {
+        let gpu = Gpu::new(&Choice::default()).unwrap();
+        let ask = || {
+            let buffer = gpu.buffer("test", 1 << 16, usage::STORAGE).unwrap();
+            for _ in 0..500 {
+                let mut encoder = gpu.encoder().unwrap();
+                encoder.clear_buffer(&buffer, 0, None);
+                let submission = gpu.submit(gpu.finish(encoder).unwrap()).unwrap();
+                while !gpu.wait_for(Some(&submission), Duration::ZERO).unwrap() {}
+            }
+        };
+        std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(ask))));
     }
 }
