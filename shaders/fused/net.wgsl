@@ -37,7 +37,7 @@ override KEEPS_INPUT: bool = false;    // whether df is a function of x, not of 
 @group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
 var<private> size: Dims;
 @group(0) @binding(2) var<uniform> layers: array<Layer, 16>;
-@group(0) @binding(3) var<storage, read> sample: array<u32>;                        // (samples of this submit)
+@group(0) @binding(3) var<storage, read> samples: array<u32>;                       // (samples of this submit)
 @group(0) @binding(4) var<storage, read> data: array<vec4<f32>>;                    // (samples, features | target | weight)
 @group(0) @binding(5) var<storage, read_write> arena: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> parameters: array<vec4<f32>>;

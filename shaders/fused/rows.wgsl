@@ -1,6 +1,6 @@
 // What rows go through, a tile of rows by one workgroup from beginning to end:
 //
-//   x      = data[sample[index0 + r]]
+//   x      = data[samples[index0 + r]]
 //   y      = f(bias[o] + Σ_i x[r,i] · weight[o,i])          layer after layer, i ascending
 //   d      = weight[r] · dloss(y)
 //   d      = df(saved, Σ_o d[r,o] · weight[o,i])            layer after layer, back to the first; o ascending
@@ -8,7 +8,7 @@
 // A sample's record, in vec4. Rows of a tile that are past the micro-batch's end repeat its last one.
 fn record_at(net: Dims, moment: Clock, r: u32) -> u32 {
     let inside = min(r, moment.rows - 1u);
-    return select(inside, sample[moment.index0 + inside], moment.gather == 1u) * net.record_stride4;
+    return select(inside, samples[moment.index0 + inside], moment.gather == 1u) * net.record_stride4;
 }
 
 fn gather(net: Dims, moment: Clock, r0: u32) {
@@ -86,7 +86,9 @@ fn loss_row(r: u32) {
     for (var c4 = 0u; c4 < size.y_stride4; c4++) {
         var d = vec4(0.0);
         for (var k = 0u; k < 4u; k++) {
-            if 4u * c4 + k < size.columns && weight != 0.0 { d[k] = weight * dloss_of(r, 4u * c4 + k, p); }
+            if 4u * c4 + k < size.columns && weight != 0.0 {
+                d = select(d, vec4(weight * dloss_of(r, 4u * c4 + k, p)), vec4(0u, 1u, 2u, 3u) == vec4(k));
+            }
         }
         arena[size.d_at + r * size.y_stride4 + c4] = d;
     }

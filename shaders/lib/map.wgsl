@@ -1,7 +1,7 @@
 // Elementwise: the op's own file gives f, and df of what it wants kept: of x or of y.
 //
 //   forward    y[r,c]      = f(x[r,c])
-//   backward   dx[r,c]   (+)= df(saved[r,c], dy[r,c])      the derivative times dy, without multiplying by a gate of 0
+//   backward   dinput[r,c] (+)= df(saved[r,c], dy[r,c])    the derivative times dy, without multiplying by a gate of 0
 
 struct Dims {
     @align(16) columns: u32,
@@ -14,11 +14,11 @@ override ACCUMULATE: bool = false;
 
 @group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
 var<private> size: Dims;
-@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;          // (rows, columns)
-@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;    // (rows, columns)
-@group(0) @binding(4) var<storage, read> saved: array<vec4<f32>>;      // x or y
-@group(0) @binding(5) var<storage, read> dy: array<vec4<f32>>;         // (rows, columns)
-@group(0) @binding(6) var<storage, read_write> dx: array<vec4<f32>>;   // (rows, columns)
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;             // (rows, columns)
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;       // (rows, columns)
+@group(0) @binding(4) var<storage, read> saved: array<vec4<f32>>;         // x or y
+@group(0) @binding(5) var<storage, read> dy: array<vec4<f32>>;            // (rows, columns)
+@group(0) @binding(6) var<storage, read_write> dinput: array<vec4<f32>>;  // (rows, columns)
 
 @compute @workgroup_size(8, 8)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -36,5 +36,5 @@ fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
     let at = id.y * size.columns4 + id.x;
     let d = df(saved[id.y * size.saved_stride4 + id.x], dy[at]);
     let value = select(vec4(0.0), d, real(id.x, size.columns));
-    if ACCUMULATE { dx[at] += value; } else { dx[at] = value; }
+    if ACCUMULATE { dinput[at] += value; } else { dinput[at] = value; }
 }

@@ -39,11 +39,9 @@ fn sum_rows(moment: Clock, index: u32, lanes: u32) {
     for (var base = 0u; base < blocks; base += at_once) {
         if index < at_once && base + index < blocks { pieces[index] = piece(moment, base + index); }
         settle();
-        if index == 0u {
-            for (var k = base; k < min(blocks, base + at_once); k++) {
-                let stop = min(moment.row0 / BLOCK * BLOCK + (k + 1u) * BLOCK - moment.row0, moment.rows);
-                if closed(moment, stop) { total += pieces[k - base]; } else { stats.open_sum = pieces[k - base]; }
-            }
+        for (var k = base; k < min(blocks, base + at_once); k++) {
+            let stop = min(moment.row0 / BLOCK * BLOCK + (k + 1u) * BLOCK - moment.row0, moment.rows);
+            if closed(moment, stop) { total += pieces[k - base]; } else if index == 0u { stats.open_sum = pieces[k - base]; }
         }
         settle();
     }

@@ -1,7 +1,7 @@
 // A linear layer, and the activation after it where there is one:
 //
 //   forward           y[r,o]         = f(bias[o] + Σ_i x[r,i] · weight[o,i])  i ascending
-//   backward_input    dx[r,i]      (+)= df(saved, Σ_o dy[r,o] · weight[o,i])  o ascending; f of the layer below
+//   backward_input    dinput[r,i]  (+)= df(saved, Σ_o dy[r,o] · weight[o,i])  o ascending; f of the layer below
 //   backward_weight   dweight[o,i] (+)= Σ_r dy[r,o] · x[r,i]                  r in blocks, ascending
 //                     dbias[o]     (+)= Σ_r dy[r,o]
 //
@@ -25,7 +25,7 @@ var<private> lane: u32;
 @group(0) @binding(2) var<storage, read> left: array<vec4<f32>>;                    // x forward, dy backward
 @group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;              // weight (outputs, inputs), bias
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;                 // (rows, outputs)
-@group(0) @binding(5) var<storage, read_write> dx: array<vec4<f32>>;                // (rows, inputs)
+@group(0) @binding(5) var<storage, read_write> dinput: array<vec4<f32>>;            // (rows, inputs)
 @group(0) @binding(6) var<storage, read> x: array<vec4<f32>>;                       // (rows, inputs)
 @group(0) @binding(7) var<storage, read_write> dparameters: array<vec4<f32>>;       // as parameters
 @group(0) @binding(8) var<storage, read_write> open_parameters: array<vec4<f32>>;   // as parameters: the open block
@@ -43,5 +43,5 @@ fn put_dx(r: u32, i: u32, value: vec4<f32>) {
     if r >= now.rows || i >= size.inputs4 { return; }
     let at = r * size.inputs4 + i;
     let d = select(vec4(0.0), through(at, value), real(i, size.inputs));
-    if ACCUMULATE { dx[at] += d; } else { dx[at] = d; }
+    if ACCUMULATE { dinput[at] += d; } else { dinput[at] = d; }
 }

@@ -31,9 +31,23 @@ impl Shader {
         shader
     }
 
-    /// The joined text, as any WGSL tool reads it.
+    /// The joined text as naga reads it, which knows no `enable subgroups`.
     pub fn source(&self) -> String {
         self.parts.concat()
+    }
+
+    /// The joined text as the WGSL standard has it, for any other tool.
+    pub fn wgsl(&self) -> String {
+        let source = self.source();
+        let calls = |rest: &str| rest.starts_with(|c: char| c.is_ascii_uppercase());
+        let enable = if source.split("subgroup").skip(1).any(calls) { "enable subgroups;\n" } else { "" };
+        format!("{enable}{source}")
+    }
+
+    /// Whether nothing in it is naga's own: `subgroupBarrier` is no function of WGSL. What is not standard needs a feature that
+    /// no browser's device has, so that it is never chosen there.
+    pub fn is_standard(&self) -> bool {
+        self.parts.iter().all(|part| !part.contains("subgroupBarrier("))
     }
 }
 

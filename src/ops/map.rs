@@ -84,7 +84,7 @@ impl Op for Map {
             .step(site, "backward")
             .bind("saved", Place::Value(self.saved(site)))
             .bind("dy", Place::Gradient(site.output()))
-            .bind("dx", Place::Gradient(site.input(0)))
+            .bind("dinput", Place::Gradient(site.input(0)))
             .write(write)
             .moves(4 * site.columns(site.output()), 0);
         vec![step]

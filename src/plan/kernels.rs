@@ -68,6 +68,8 @@ pub struct Kernels {
     pub tiles: Option<&'static Tiles>,
     /// Whether the adapter computes on the CPU.
     pub cpu: bool,
+    /// Whether its compiler is FXC, which takes up to 47 seconds for a kernel of whole windows and 7 for any other.
+    pub fxc: bool,
     /// Whether invocations come in subgroups of eight that can hand values round.
     pub subgroups: bool,
     /// Invocations of a workgroup of the kernels that do a whole network: 8 or 32.
@@ -88,6 +90,7 @@ impl Kernels {
         fuse: false,
         tiles: Some(&SMALL),
         cpu: false,
+        fxc: false,
         subgroups: false,
         lanes: SUBGROUP,
         storage_buffers: 4,
@@ -108,6 +111,7 @@ impl Kernels {
             fuse: true,
             tiles: wish("ACCRUE_TILES"),
             cpu,
+            fxc: gpu.compiles_with_fxc(),
             lanes: match wish::<Lanes>("ACCRUE_LANES") {
                 Some(Lanes(lanes)) => lanes,
                 None if cpu => SUBGROUP,

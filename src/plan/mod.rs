@@ -254,7 +254,7 @@ fn gather(record: &Record) -> Step {
     let stride4 = (record.stride / 4) as u32;
     Step::new("record", &GATHER, "gather", Grid::Tiles { columns: stride4, rows_each: 1 })
         .dims(&[("stride4", stride4)])
-        .bind("sample", Place::Sample)
+        .bind("samples", Place::Sample)
         .bind("data", Place::Data)
         .bind("record", Place::Record)
         .moves(2 * record.stride as u32 + 1, 0)

@@ -135,7 +135,7 @@ impl Op for Linear {
                 .step(site, "backward_input", tiles, below)
                 .bind("left", Place::Gradient(y))
                 .bind("parameters", Place::Value(parameters))
-                .bind("dx", Place::Gradient(below.map_or(x, |activation| activation.x)))
+                .bind("dinput", Place::Gradient(below.map_or(x, |activation| activation.x)))
                 .write(write);
             let input = match below.and_then(Activation::saved) {
                 Some(saved) => input.bind("saved", Place::Value(saved)),

@@ -167,7 +167,8 @@ impl Net {
         let turns = self.loops_of_windows(plan).of(plan.micro_batch);
         // The list has room for the learning rate and for nothing else that changes.
         let only_lr = training.optimizer.scalars(1, 1.0).len() == 1;
-        asked && turns <= TURNS && kernels.storage_buffers >= 8 && training.clip.norm.is_none() && only_lr
+        let can = turns <= TURNS && kernels.storage_buffers >= 8 && !kernels.fxc;
+        asked && can && training.clip.norm.is_none() && only_lr
     }
 
     /// Where the values of tensors lie in the arena: first vec4, and how many of a row.

@@ -37,7 +37,7 @@ impl Net {
         let rows = |entry| {
             self.step(plan, Tile::Wide, Step::new("all layers", shader, entry, by_rows))
                 .loops(self.loops_of_tile(), 0)
-                .bind("sample", Place::Sample)
+                .bind("samples", Place::Sample)
                 .bind("data", Place::Data)
                 .bind("parameters", Place::Parameters(all))
         };
@@ -69,7 +69,7 @@ impl Net {
         let shader = self.shader(&format!("windows.{}.{}", self.name, update.shader.name), Tile::Narrow, &parts);
         let mut step = self
             .step(plan, Tile::Narrow, Step::new("whole windows", shader, "windows", Grid::Group))
-            .bind("sample", Place::Sample)
+            .bind("samples", Place::Sample)
             .bind("data", Place::Data)
             .bind("open_gradients", Place::OpenGradients(all));
         step = step.computes(2 * (2 * self.products(true) + self.products(false))).moves(4 * self.floats(), 0);

@@ -1,0 +1,138 @@
+//! Every shader × entry point × values of its constants.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use accrue::gpu::Shader;
+use accrue::nn::{Layer, Model};
+use accrue::ops::linear::tiles;
+use accrue::ops::{self, Step};
+use accrue::optim::{self, Adam, Clip, Optimizer, Sgd};
+use accrue::plan::{self, Kernels, Plan, Training};
+use naga::back::{PipelineConstants, pipeline_constants::process_overrides};
+use naga::valid::{Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
+use naga::{Module, ShaderStage, TypeInner};
+
+/// The shaders that each are a file of their own and what it shares with others.
+pub fn shaders() -> Vec<&'static Shader> {
+    let ops = ops::ALL.iter().map(|op| op.shader());
+    ops.chain(optim::SHADERS.iter().copied()).chain(plan::SHADERS.iter().copied()).collect()
+}
+
+/// Those that plans join for a network, and with which constants they enter them where.
+pub fn joined() -> BTreeMap<&'static str, (&'static Shader, Vec<Step>)> {
+    let known: BTreeSet<&str> = shaders().iter().map(|shader| shader.name).collect();
+    let mut joined = BTreeMap::new();
+    for step in steps().into_iter().filter(|step| !known.contains(step.shader.name)) {
+        let (_, steps) = joined.entry(step.shader.name).or_insert_with(|| (step.shader, Vec::<Step>::new()));
+        if !steps.iter().any(|known| (known.entry, &known.constants) == (step.entry, &step.constants)) {
+            steps.push(step);
+        }
+    }
+    joined
+}
+
+/// Both kinds.
+pub fn all_shaders() -> Vec<&'static Shader> {
+    shaders().into_iter().chain(joined().into_values().map(|(shader, _)| shader)).collect()
+}
+
+pub fn parse(shader: &Shader) -> (Module, ModuleInfo) {
+    let source = shader.source();
+    let module = naga::front::wgsl::parse_str(&source)
+        .unwrap_or_else(|e| panic!("{}: {}", shader.name, e.emit_to_string_with_path(&source, shader.name)));
+    let info = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP | Capabilities::SUBGROUP_BARRIER)
+        .subgroup_stages(ShaderStages::COMPUTE)
+        .subgroup_operations(SubgroupOperationSet::all())
+        .validate(&module)
+        .unwrap_or_else(|e| panic!("{}: {}", shader.name, e.emit_to_string_with_path(&source, shader.name)));
+    (module, info)
+}
+
+/// Every combination of values of a shader's constants: both of a flag, zero and others of a number.
+fn constants(module: &Module) -> Vec<PipelineConstants> {
+    let mut all = vec![PipelineConstants::default()];
+    for (_, constant) in module.overrides.iter() {
+        let name = constant.name.clone().expect("an override has a name");
+        let values: &[f64] = match module.types[constant.ty].inner {
+            TypeInner::Scalar(naga::Scalar::BOOL) => &[0.0, 1.0],
+            TypeInner::Scalar(naga::Scalar::F32) => &[0.0, 0.9],
+            ref other => panic!("override {name} is {other:?}: say here which values to try"),
+        };
+        let with = |constants: &PipelineConstants, value: f64| {
+            let mut constants = constants.clone();
+            constants.insert(name.clone(), value);
+            constants
+        };
+        all = all.iter().flat_map(|constants| values.iter().map(|&value| with(constants, value))).collect();
+    }
+    all
+}
+
+/// Calls `with` for every entry point of every shader with every combination of constants; of shaders that plans join,
+/// with those that they set.
+pub fn each_kernel(mut with: impl FnMut(&str, &str, &Module, &ModuleInfo)) {
+    let mut each = |shader: &Shader, (module, info): (&Module, &ModuleInfo), entry: &str, constants| {
+        let label = format!("{}.{entry} {constants:?}", shader.name);
+        let chosen = Some((ShaderStage::Compute, entry));
+        let (module, info) =
+            process_overrides(module, info, chosen, &constants).unwrap_or_else(|e| panic!("{label}: {e}"));
+        with(&label, entry, &module, &info);
+    };
+    for shader in shaders() {
+        let (module, info) = parse(shader);
+        for entry in &module.entry_points {
+            constants(&module).into_iter().for_each(|set| each(shader, (&module, &info), &entry.name, set));
+        }
+    }
+    for (shader, steps) in joined().into_values() {
+        let (module, info) = parse(shader);
+        for step in steps {
+            let set = step.constants.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+            each(shader, (&module, &info), step.entry, set);
+        }
+    }
+}
+
+/// What plans choose between.
+fn kernels() -> Vec<Kernels> {
+    let most = Kernels { passes: None, storage_buffers: 8, binding: 1 << 27, ..Kernels::FUSED_OPS };
+    let cpu = Kernels { cpu: true, ..most };
+    let gpu = Kernels { lanes: 32, ..most };
+    vec![Kernels::OPS, Kernels::FUSED_OPS, most, gpu, cpu, Kernels { subgroups: true, ..cpu }]
+}
+
+/// All steps of a plan.
+fn steps_of(layers: &[Layer], loss: &str, optimizer: &dyn Optimizer, kernels: Kernels, rows: usize) -> Vec<Step> {
+    let network = Model::new(4, layers, loss).unwrap().network(true).unwrap();
+    let norm = (kernels.passes.is_some()).then_some(1.0);
+    let clip = Clip { norm, value: Some(0.1) };
+    let training = Training { loss: network.loss.unwrap(), optimizer, clip, open_blocks: true, kernels };
+    let plan = Plan::new(&network.graph, network.output, rows, Some(training)).unwrap();
+    let lists =
+        [plan.gather, plan.forward, plan.loss, plan.gradient, plan.micro_step, plan.windows, plan.close, plan.mark];
+    lists.into_iter().flatten().chain(plan.update).collect()
+}
+
+/// Every step of networks with each activation and loss, trained by each kind of optimizer, for each choice of kernels; and
+/// every way to make a layer, with each activation.
+pub fn steps() -> Vec<Step> {
+    let momentum = Sgd { momentum: 0.9, nesterov: true, ..Sgd::default() };
+    let optimizers: [&dyn Optimizer; 3] = [&Sgd::default(), &momentum, &Adam::decoupled()];
+    let mut steps = Vec::new();
+    for (tiles, activation) in
+        tiles::ALL.into_iter().flat_map(|tiles| ops::activations().into_iter().map(move |name| (tiles, name)))
+    {
+        let kernels = Kernels { tiles: Some(tiles), subgroups: true, ..Kernels::FUSED_OPS };
+        let layers = [5.into(), activation.into(), 6.into(), 7.into()];
+        steps.extend(steps_of(&layers, "mse", optimizers[0], kernels, 8));
+    }
+    for (loss, optimizer) in ops::losses().into_iter().flat_map(|loss| optimizers.map(|optimizer| (loss, optimizer))) {
+        for activation in ops::activations() {
+            let layers = [5.into(), activation.into(), 6.into(), activation.into(), 3.into()];
+            for (kernels, rows) in kernels().into_iter().flat_map(|kernels| [8, 64].map(|rows| (kernels, rows))) {
+                steps.extend(steps_of(&layers, loss, optimizer, kernels, rows));
+            }
+        }
+    }
+    steps
+}
