@@ -1,4 +1,7 @@
 //! Ops at the values where formulas break: zeros of both signs, huge and tiny numbers, infinities, not-a-number.
+//!
+//! WGSL lets a driver flush subnormal numbers and assume that nothing is infinite or not a number. What is asked of such values here is
+//! more than it promises, and what every driver did so far; what must hold on any is in `not_finite.rs`: none reaches a weight.
 
 mod common;
 
@@ -188,7 +191,7 @@ fn losses_are_right_and_finite_at_huge_logits() {
 }
 
 #[test]
-fn not_a_number_in_one_logit_makes_the_loss_of_its_row_and_of_no_other_not_a_number() {
+fn not_a_number_in_one_logit_makes_the_loss_of_its_row_and_of_no_other_not_finite() {
     for op in losses() {
         for at in 0..3 {
             // No layer, which would spread the one value over its row: these go through relu as they are.
@@ -200,7 +203,8 @@ fn not_a_number_in_one_logit_makes_the_loss_of_its_row_and_of_no_other_not_a_num
             case.given.insert(x, Matrix::build(3, 3, logit));
             let ran = run(&case);
             let losses = &ran.values[&case.loss].values;
-            assert!(losses[1].is_nan(), "{} hides it: {losses:?}", op.name());
+            // A driver's max may drop what is not a number, and the sum of exponentials is infinite then.
+            assert!(!losses[1].is_finite(), "{} hides it: {losses:?}", op.name());
             assert!(losses[0].is_finite() && losses[2].is_finite(), "{}: {losses:?}", op.name());
         }
     }

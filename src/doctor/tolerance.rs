@@ -6,6 +6,9 @@ use crate::twin::Matrix;
 /// f32 rounds to within this, relatively.
 pub(super) const EPS: f64 = 1.0 / (1u64 << 24) as f64;
 
+/// The smallest normal number.
+const LEAST: f64 = f32::MIN_POSITIVE as f64;
+
 /// What f32 may make of one element, given what f64 makes of it and the size of what it is made from.
 pub(super) struct Tolerance {
     /// Of the op's output.
@@ -20,10 +23,30 @@ pub(super) fn rounds(terms: usize) -> f64 {
     (2.0 * (terms as f64).sqrt() + 4.0) * EPS
 }
 
+fn plain(v: f64) -> f64 {
+    v.abs()
+}
+
+/// As far from 0 as a driver that flushes subnormal numbers may be from a number.
+fn flushed(v: f64) -> f64 {
+    if v == 0.0 { 0.0 } else { v.abs().max(LEAST) }
+}
+
+/// Σ|terms| of a layer's output and of the gradients of its inputs, with factors of these sizes.
+fn sums(op: &dyn Op, inputs: &[&Matrix], output: &Matrix, doutput: &Matrix, size: fn(f64) -> f64) -> Vec<Matrix> {
+    let of = |m: &Matrix| Matrix::build(m.rows, m.columns, |r, c| size(m.at(r, c)));
+    let inputs: Vec<Matrix> = inputs.iter().map(|m| of(m)).collect();
+    let inputs: Vec<&Matrix> = inputs.iter().collect();
+    let mut sums = vec![op.twin_forward(&inputs)];
+    sums.extend(op.twin_backward(&inputs, output, &of(doutput)));
+    sums
+}
+
 /// The tolerances of an op's output and of its inputs' gradients.
 ///
 /// * A layer is a sum of K products. Each of K additions rounds by EPS of a partial sum, which is at most Σ|terms|; see
-///   [`rounds`]. Σ|terms| is what the op's twin makes of the absolute values.
+///   [`rounds`]. Σ|terms| is what the op's twin makes of the absolute values. WGSL lets a driver flush subnormal numbers: a factor
+///   that is one may count as 0 or as itself, and each partial sum may lose the smallest normal number.
 /// * An activation has |f(x)| <= |x| + 1 and |f'(x)| < 2, out of about 20 operations and one exp within a few EPS: 1e-6 of
 ///   that size (the polynomial of erf alone is 1.5e-7 away).
 /// * A loss adds terms of the size of the logits, and its mean rounds √columns times. Its gradient by one output is of
@@ -35,18 +58,18 @@ pub(super) fn tolerance(
     doutput: &Matrix,
     twins: &[Matrix],
 ) -> Tolerance {
-    let absolute = |m: &Matrix| Matrix::build(m.rows, m.columns, |r, c| m.at(r, c).abs());
-    let scaled = |m: &Matrix, by: f64| Matrix::build(m.rows, m.columns, |r, c| m.at(r, c) * by);
     let x = inputs[0];
     match op.role() {
         Role::Layer => {
-            let sizes: Vec<Matrix> = inputs.iter().map(|m| absolute(m)).collect();
-            let sizes: Vec<&Matrix> = sizes.iter().collect();
-            let gradients = op.twin_backward(&sizes, output, &absolute(doutput));
-            Tolerance {
-                value: scaled(&op.twin_forward(&sizes), rounds(x.columns)),
-                inputs: vec![scaled(&gradients[0], rounds(output.columns)), scaled(&gradients[1], rounds(x.rows))],
-            }
+            let [plain, flushed] = [plain, flushed].map(|size| sums(op, inputs, output, doutput, size));
+            let within = |at: usize, terms: usize| {
+                let (plain, flushed): (&Matrix, &Matrix) = (&plain[at], &flushed[at]);
+                Matrix::build(plain.rows, plain.columns, |r, c| {
+                    let size = plain.at(r, c);
+                    rounds(terms) * size + (flushed.at(r, c) - size) + terms as f64 * LEAST
+                })
+            };
+            Tolerance { value: within(0, x.columns), inputs: vec![within(1, output.columns), within(2, x.rows)] }
         }
         Role::Activation => Tolerance {
             value: Matrix::build(x.rows, x.columns, |r, c| 1e-6 * (1.0 + x.at(r, c).abs())),
