@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
 
     // The guest: a trainer with its data on the GPU, and a predictor that reads the trainer's own parameters.
-    let gpu = Gpu::from_host(&device, &queue);
+    let gpu = Gpu::from_host(&device, &queue)?;
     let places: Vec<f32> = (0..PIXELS).flat_map(place).collect();
     let colours: Vec<f32> = places.chunks(2).flat_map(|at| colour(at[0], at[1])).collect();
     let model = Model::new(2, &[32.into(), "tanh".into(), 32.into(), "tanh".into(), 3.into()], "mse")?;

@@ -37,6 +37,20 @@ pub enum Error {
     #[error("{0}")]
     NoAdapter(String),
 
+    /// The adapter's driver does not compile a kernel that is needed.
+    #[error(
+        "{adapter} does not compile the kernel {kernel} ({message}); update its driver, or take another adapter \
+         (`accrue devices` lists them)"
+    )]
+    Kernel {
+        /// Name, back end and driver of the adapter.
+        adapter: String,
+        /// The kernel, with its constants.
+        kernel: String,
+        /// What the driver said.
+        message: String,
+    },
+
     /// The device is gone, or did not finish work that it was given.
     #[error("the GPU stopped answering: {0}")]
     DeviceLost(String),

@@ -10,7 +10,7 @@
 //! use accrue::{data::Batch, gpu::{Choice, Gpu}, nn::Model, train::{Settings, Trainer}};
 //!
 //! # let (micro_batches, features) = (vec![(vec![0f32; 320], vec![0f32; 40]); 30], vec![0f32; 8]);
-//! let gpu = Gpu::new(&Choice::default())?;            // or Gpu::from_host(&device, &queue)
+//! let gpu = Gpu::new(&Choice::default())?;            // or Gpu::from_host(&device, &queue)?
 //! let model = Model::new(8, &[16.into(), "relu".into(), 1.into()], "mse")?;
 //! let mut trainer = Trainer::new(&gpu, &model, Settings { micro_batch: 40, ..Settings::default() })?;
 //! for window in micro_batches.chunks(3) {             // 3 micro-batches of 40 rows: a batch of 120

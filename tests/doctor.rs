@@ -3,7 +3,7 @@
 mod common;
 
 use accrue::Result;
-use accrue::doctor::{self, Finding, Part, Report, Speed, check_ops, check_optimizers};
+use accrue::doctor::{self, Event, Extent, Finding, Part, Report, Speed, check_ops, check_optimizers};
 use accrue::gpu::{Gpu, Scalar, Shader};
 use accrue::graph::Shape;
 use accrue::ops::linear::tiles;
@@ -13,10 +13,20 @@ use accrue::plan;
 use accrue::twin::Matrix;
 use common::{gpu, op, small_gpu};
 
+/// Keeps what is found.
+fn into(findings: &mut Vec<Finding>) -> impl FnMut(Event) {
+    |event| {
+        if let Event::Found(finding) = event {
+            findings.push(finding);
+        }
+    }
+}
+
 /// Runs the self-test, and looks whether it said in the end what it said on the way.
-fn healthy(gpu: &Gpu) -> Report {
+fn healthy(gpu: &Gpu, extent: Extent) -> Report {
     let mut seen = Vec::new();
-    let report = doctor::check(gpu, |finding| seen.push(finding.to_string())).unwrap();
+    let report = doctor::check(gpu, extent, into(&mut seen)).unwrap();
+    let seen: Vec<String> = seen.iter().map(|finding| finding.to_string()).collect();
     assert!(report.all_right(), "{}", seen.join("\n"));
     let said: Vec<String> = report.findings.iter().map(|finding| finding.to_string()).collect();
     assert_eq!(seen, said, "each finding is told once");
@@ -25,7 +35,7 @@ fn healthy(gpu: &Gpu) -> Report {
 
 #[test]
 fn an_adapter_that_is_right_is_called_right_and_every_kernel_there_is_was_asked() {
-    let report = healthy(gpu());
+    let report = healthy(gpu(), Extent::All);
     let mut missing = Vec::new();
     let shaders = ALL.iter().map(|op| op.shader()).chain(optim::SHADERS.iter().copied());
     for shader in shaders.chain(plan::SHADERS.iter().copied()) {
@@ -54,7 +64,7 @@ fn an_adapter_that_is_right_is_called_right_and_every_kernel_there_is_was_asked(
 #[test]
 fn the_limits_of_the_smallest_device_are_enough_for_it() {
     assert_eq!(*small_gpu().limits(), accrue::wgpu::Limits::downlevel_defaults());
-    healthy(small_gpu());
+    healthy(small_gpu(), Extent::All);
 }
 
 /// An op whose shader has a mistake, and whose twin has not.
@@ -138,7 +148,7 @@ fn a_mistake_in_one_kernel_is_found_and_no_other_kernel_is_blamed() {
     ];
     for (name, of, from, to, kernels) in mistakes {
         let mut findings = Vec::new();
-        let result = check_ops(gpu(), &[broken(name, of, from, to)], |finding| findings.push(finding));
+        let result = check_ops(gpu(), &[broken(name, of, from, to)], into(&mut findings));
         result.unwrap();
         let wrong = wrong(&findings);
         assert_eq!(wrong.iter().map(|w| w.0).collect::<Vec<_>>(), kernels, "{wrong:?}");
@@ -151,7 +161,7 @@ fn a_mistake_in_one_kernel_is_found_and_no_other_kernel_is_blamed() {
 fn a_shader_that_the_driver_refuses_is_a_finding_and_not_the_end() {
     let refused = broken("refused", "relu", "return select(dy,", "return nonsense(dy,");
     let mut findings = Vec::new();
-    check_ops(gpu(), &[refused, op("tanh")], |finding| findings.push(finding)).unwrap();
+    check_ops(gpu(), &[refused, op("tanh")], into(&mut findings)).unwrap();
     let wrong = wrong(&findings);
     assert_eq!(wrong.len(), 1, "{wrong:?}");
     assert!(wrong[0].1.contains("nonsense"), "{wrong:?}");
@@ -191,7 +201,7 @@ impl Optimizer for Slack {
 fn a_mistake_in_an_optimizer_is_found() {
     let slack = Slack(Sgd { momentum: 0.9, ..Sgd::default() });
     let mut findings = Vec::new();
-    check_optimizers(gpu(), &[(&slack, Clip::default())], |finding| findings.push(finding)).unwrap();
+    check_optimizers(gpu(), &[(&slack, Clip::default())], into(&mut findings)).unwrap();
     let wrong = wrong(&findings);
     assert_eq!(wrong.len(), 1, "{wrong:?}");
     assert!(wrong[0].0 == "momentum.update" && wrong[0].1.contains("after update 2"), "{wrong:?}");

@@ -169,7 +169,7 @@ impl Host {
         let usage = wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         let descriptor = wgpu::BufferDescriptor { label: None, size: 1 << 20, usage, mapped_at_creation: false };
         let picture = device.create_buffer(&descriptor);
-        Host { gpu: Gpu::from_host(&device, &queue), heard, picture }
+        Host { gpu: Gpu::from_host(&device, &queue).unwrap(), heard, picture }
     }
 
     /// A frame of the host's: it is handed over under a scope of the host's own, and not waited for.

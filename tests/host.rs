@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use accrue::Error;
+use accrue::gpu::limits::LEAST;
 use accrue::gpu::{Choice, Gpu, is_caught_panic, usage};
 use accrue::nn::Model;
 use accrue::optim::Sgd;
@@ -29,6 +30,13 @@ fn task() -> Task {
 fn own_device() -> (Device, wgpu::Queue) {
     let gpu = Gpu::new(&Choice::default()).expect("the tests need an adapter");
     (gpu.device().clone(), gpu.queue().clone())
+}
+
+/// One that is made with these limits and nothing else, without a word to Accrue.
+fn device_with(required_limits: wgpu::Limits) -> (Device, wgpu::Queue) {
+    let adapter = pollster::block_on(accrue::gpu::adapter::list()).remove(0).adapter;
+    let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
+    pollster::block_on(adapter.request_device(&descriptor)).unwrap()
 }
 
 /// What no device takes: a buffer that is mapped for reading and used by kernels.
@@ -102,7 +110,7 @@ fn an_error_of_the_hosts_own_comes_to_its_own_callback_and_none_of_ours_does() {
     device.set_device_lost_callback(move |reason, _| losses.lock().unwrap().push(format!("{reason:?}")));
 
     let scope = device.push_error_scope(ErrorFilter::Validation);
-    let gpu = Gpu::from_host(&device, &queue);
+    let gpu = Gpu::from_host(&device, &queue).unwrap();
     let task = task();
     let wanted = task.run(common::gpu(), &Path::Fit(20));
     assert_eq!(wanted, task.run(&gpu, &Path::Fit(20)), "on a host's device");
@@ -131,7 +139,7 @@ fn an_error_of_the_hosts_own_comes_to_its_own_callback_and_none_of_ours_does() {
 #[test]
 fn a_host_that_polls_on_other_threads_takes_nothing_from_us() {
     let (device, queue) = own_device();
-    let gpu = Gpu::from_host(&device, &queue);
+    let gpu = Gpu::from_host(&device, &queue).unwrap();
     let task = task();
     let wanted = task.run(&gpu, &Path::Fit(20));
     let running = AtomicU32::new(1);
@@ -159,7 +167,7 @@ fn a_host_that_polls_on_other_threads_takes_nothing_from_us() {
 #[test]
 fn a_callback_of_the_hosts_that_panics_while_we_wait_is_the_hosts_to_see() {
     let (device, queue) = own_device();
-    let gpu = Gpu::from_host(&device, &queue);
+    let gpu = Gpu::from_host(&device, &queue).unwrap();
     let task = task();
     let mut trainer = task.trainer(&gpu, 20, true);
     trainer.attach(&task.data.all()).unwrap();
@@ -201,7 +209,7 @@ fn a_lost_device_is_a_typed_error_wherever_training_stands() {
     ];
     for moment in moments {
         let (device, queue) = own_device();
-        let gpu = Gpu::from_host(&device, &queue);
+        let gpu = Gpu::from_host(&device, &queue).unwrap();
         let buffer = gpu.buffer("large", 5 << 20, usage::STORAGE).unwrap();
         // In an app that sets none, what comes here is a panic.
         let came = Arc::new(Mutex::new(Vec::new()));
@@ -243,4 +251,34 @@ fn a_lost_device_is_a_typed_error_wherever_training_stands() {
         assert!(matches!(error, Err(Error::DeviceLost(_))), "parameters after {moment}: {error:?}");
         assert_eq!(came.lock().unwrap()[..], [""; 0], "{moment}");
     }
+}
+
+#[test]
+fn a_hosts_device_whose_limits_are_too_small_is_refused_by_the_limit_and_its_least_value() {
+    type Shrink = fn(&mut wgpu::Limits);
+    let smaller: [(&str, Shrink); 5] = [
+        ("max_storage_buffers_per_shader_stage = 2, but 4", |limits| limits.max_storage_buffers_per_shader_stage = 2),
+        ("max_compute_invocations_per_workgroup = 32, but 256", |limits| {
+            limits.max_compute_invocations_per_workgroup = 32;
+        }),
+        ("max_dynamic_uniform_buffers_per_pipeline_layout = 0, but 2", |limits| {
+            limits.max_dynamic_uniform_buffers_per_pipeline_layout = 0;
+        }),
+        ("max_uniform_buffers_per_shader_stage = 1, but 3", |limits| limits.max_uniform_buffers_per_shader_stage = 1),
+        ("max_compute_workgroup_storage_size = 1024, but 16352", |limits| {
+            limits.max_compute_workgroup_storage_size = 1024;
+        }),
+    ];
+    for (words, shrink) in smaller {
+        let mut limits = wgpu::Limits::downlevel_defaults();
+        shrink(&mut limits);
+        let (device, queue) = device_with(limits);
+        let refused = Gpu::from_host(&device, &queue).map(drop);
+        let text = refused.unwrap_err().to_string();
+        assert!(text.contains("the host's device allows") && text.contains(words), "{text}");
+    }
+    let (device, queue) = device_with(LEAST);
+    let wanted = task().run(common::gpu(), &Path::Fit(20));
+    let least = Gpu::from_host(&device, &queue).unwrap();
+    assert_eq!(wanted, task().run(&least, &Path::Fit(20)), "the least is enough");
 }

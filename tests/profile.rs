@@ -95,7 +95,7 @@ fn dispatches_that_no_query_is_left_for_are_counted() {
 #[test]
 fn a_hosts_own_encoder_is_timed_too() {
     let (gpu, task) = (open(), task(1));
-    let host = Gpu::from_host(gpu.device(), gpu.queue());
+    let host = Gpu::from_host(gpu.device(), gpu.queue()).unwrap();
     let mut trainer = task.trainer(&host, 8, true);
     trainer.attach(&task.data.all()).unwrap();
     trainer.start_profile(0).unwrap();

@@ -25,12 +25,13 @@ const AFTER_HELP: &str = "\
   2 usage      5 no adapter   8 diverged
 
 \x1b[1;32mEnvironment:\x1b[0m
-  \x1b[1;36mWGPU_BACKEND\x1b[0m       Only vulkan, metal or dx12
-  \x1b[1;36mWGPU_ADAPTER_NAME\x1b[0m  As --adapter, which goes first
-  \x1b[1;36mACCRUE_KERNELS\x1b[0m     Take ops, fused or windows where train.kernels is auto
-  \x1b[1;36mACCRUE_CACHE\x1b[0m       The folder of the tables of accrue tune
-  \x1b[1;36mNO_COLOR\x1b[0m           Print no colours
-  \x1b[1;36mRUST_LOG\x1b[0m           Log error, warn, info, debug or trace
+  \x1b[1;36mWGPU_BACKEND\x1b[0m        Only vulkan, metal or dx12
+  \x1b[1;36mWGPU_ADAPTER_NAME\x1b[0m   As --adapter, which goes first
+  \x1b[1;36mWGPU_DX12_COMPILER\x1b[0m  Compile with fxc or dxc; without it dxcompiler.dll, where it is
+  \x1b[1;36mACCRUE_KERNELS\x1b[0m      Take ops, fused or windows where train.kernels is auto
+  \x1b[1;36mACCRUE_CACHE\x1b[0m        The folder of the tables of accrue tune
+  \x1b[1;36mNO_COLOR\x1b[0m            Print no colours
+  \x1b[1;36mRUST_LOG\x1b[0m            Log error, warn, info, debug or trace
 
 \x1b[1;32mStart here:\x1b[0m
   accrue init
@@ -78,12 +79,12 @@ pub enum Command {
     Devices,
     /// Check every kernel on your GPU against plain arithmetic, and measure how fast it is.
     ///
-    /// Runs every kernel that training uses on awkward shapes, and compares each with its twin in 64-bit arithmetic on the
-    /// CPU. Then it trains a small network several times, each time with its batches cut differently: every bit of the
+    /// Runs every kernel that training uses here on awkward shapes, and compares each with its twin in 64-bit arithmetic on
+    /// the CPU. Then it trains a small network several times, each time with its batches cut differently: every bit of the
     /// result must be the same. At the end it measures what a dispatch costs, and how fast matrices and memory are.
     ///
-    /// Run it once on a new GPU and after a change of driver, and before you report a result that looks wrong. It takes
-    /// some seconds.
+    /// Run it once on a new GPU and after a change of driver, and before you report a result that looks wrong. Nearly all of
+    /// its time goes into compiling kernels, so that a second run is faster where the driver keeps them.
     Doctor(Doctor),
     /// Measure how fast your GPU trains.
     ///
@@ -212,12 +213,34 @@ pub struct Common {
     /// Print nothing but warnings and errors.
     #[arg(long, short)]
     pub quiet: bool,
+    /// Adapters whose drivers turned out not to compile what is needed.
+    #[arg(skip)]
+    pub passed_over: usize,
+}
+
+impl Command {
+    /// What it computes on, unless it is about one adapter, or all of them, or none.
+    pub fn common_mut(&mut self) -> Option<&mut Common> {
+        match self {
+            Command::Train(arguments) => Some(&mut arguments.common),
+            Command::Plan(arguments) => Some(&mut arguments.common),
+            Command::Verify(arguments) => Some(&mut arguments.common),
+            Command::Tune(arguments) => Some(&mut arguments.common),
+            Command::Eval(arguments) => Some(&mut arguments.common),
+            Command::Predict(arguments) => Some(&mut arguments.common),
+            Command::Bench(arguments) => Some(&mut arguments.common),
+            Command::Doctor(_) | Command::Devices | Command::Init(_) => None,
+        }
+    }
 }
 
 /// `accrue doctor`
 #[derive(Clone, Debug, PartialEq, Args)]
 #[command(after_help = DOCTOR_HELP)]
 pub struct Doctor {
+    /// Check every kernel there is, also those that other adapters would choose, and more trainings: several times as long.
+    #[arg(long)]
+    pub all: bool,
     /// Print one JSON object in place of text.
     #[arg(long)]
     pub json: bool,
@@ -258,7 +281,7 @@ mod tests {
         let Command::Train(train) = parse(line).unwrap() else { panic!("not train") };
         assert_eq!(train.sets, ["train.batch=8", "optimizer.lr=-1"]);
         assert_eq!((train.config, train.out), ("c.toml".into(), "runs/a".into()));
-        assert_eq!(train.common, Common { adapter: Some("llvmpipe".into()), quiet: true });
+        assert_eq!(train.common, Common { adapter: Some("llvmpipe".into()), quiet: true, passed_over: 0 });
     }
 
     #[test]
@@ -275,7 +298,7 @@ mod tests {
         let Command::Doctor(doctor) = parse("accrue doctor --adapter llvmpipe --json -q").unwrap() else {
             panic!("not doctor")
         };
-        assert_eq!(doctor.common, Common { adapter: Some("llvmpipe".into()), quiet: true });
+        assert_eq!(doctor.common, Common { adapter: Some("llvmpipe".into()), quiet: true, passed_over: 0 });
         assert!(doctor.json);
     }
 

@@ -52,7 +52,7 @@ impl fmt::Display for Stop {
 
 /// Drivers write long reports; here they take one line, of which a middle that is too long is left out. What a path or a name
 /// may hold moves no cursor.
-fn one_line(message: &str) -> String {
+pub fn one_line(message: &str) -> String {
     let line = message.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
     let line = line.replace(char::is_control, " ");
     let count = line.chars().count();
@@ -88,7 +88,7 @@ pub fn exit_code(error: &Error) -> u8 {
         Error::Internal(_) | Error::Shape { .. } => 1,
         Error::Config { .. } => 3,
         Error::Data { .. } | Error::ModelFile { .. } => 4,
-        Error::NoAdapter(_) => 5,
+        Error::NoAdapter(_) | Error::Kernel { .. } => 5,
         Error::DeviceLost(_) => 6,
         Error::Memory(_) => 7,
         Error::Diverged { .. } => 8,

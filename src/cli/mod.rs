@@ -36,11 +36,12 @@ pub use args::{Cli, Command};
 pub use config::Config;
 pub use exit::{Stop, exit_code};
 
-use crate::gpu::is_caught_panic;
+use crate::Error;
+use crate::gpu::{adapter, is_caught_panic};
 
 /// Reads the arguments, does what they say, and prints what went wrong in one line.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -49,7 +50,39 @@ pub fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=off,wgpu_core=off"))
         .format_timestamp(None)
         .init();
-    let done = match &cli.command {
+    let done = loop {
+        match run(&cli.command) {
+            Err(Stop::Error(error @ Error::Kernel { .. })) if pass_over(&mut cli.command) => {
+                progress::complain(&format!(
+                    "warning: {}; the next adapter is taken",
+                    exit::one_line(&error.to_string())
+                ));
+            }
+            done => break done,
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => {
+            if !stop.is_said() {
+                progress::complain(&stop.to_string());
+            }
+            ExitCode::from(stop.code())
+        }
+    }
+}
+
+/// Lets a command take the next adapter; false when none is left, or one was asked for by its name.
+fn pass_over(command: &mut Command) -> bool {
+    let Some(common) = command.common_mut() else { return false };
+    let asked = common.adapter.is_some() || adapter::name_from_environment().is_some();
+    let left = !asked && pollster::block_on(adapter::list()).len() > common.passed_over + 1;
+    common.passed_over += usize::from(left);
+    left
+}
+
+fn run(command: &Command) -> Result<(), Stop> {
+    match command {
         Command::Train(arguments) => commands::train(arguments),
         Command::Plan(arguments) => commands::plan(arguments),
         Command::Verify(arguments) => commands::verify(arguments),
@@ -60,15 +93,6 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => commands::doctor(arguments),
         Command::Bench(arguments) => commands::bench(arguments),
         Command::Init(arguments) => commands::init(arguments),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(stop) => {
-            if !stop.is_said() {
-                progress::complain(&stop.to_string());
-            }
-            ExitCode::from(stop.code())
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::compare::{self, Compared, share};
-use super::{Case, Finding, Part, Rounding, updates};
+use super::{Case, Event, Finding, Part, Rounding, updates};
 use crate::gpu::Gpu;
 use crate::ops::{Op, Role};
 use crate::optim::{Clip, Optimizer};
@@ -54,7 +54,7 @@ impl Tally {
     fn take(&mut self, case: &str, kernel: &str, result: Result<Vec<Compared>>) -> Result<()> {
         match result {
             Ok(all) => self.add(case, all),
-            Err(Error::Internal(message)) => {
+            Err(Error::Internal(message) | Error::Kernel { message, .. }) => {
                 let finding = self.of(kernel);
                 finding.cases += 1;
                 finding.wrong.get_or_insert(format!("{case}: {message}"));
@@ -65,12 +65,12 @@ impl Tally {
     }
 
     /// Tells of the kernels whose name begins so, and of those that have turned out wrong since they were told of.
-    fn tell(&mut self, prefix: &str, watch: &mut impl FnMut(Finding)) {
+    fn tell(&mut self, prefix: &str, watch: &mut impl FnMut(Event)) {
         for (name, finding) in &self.kernels {
             let right = finding.wrong.is_none();
             let told = self.told.get(name);
             if told.map_or(name.starts_with(prefix), |&was| was && !right) {
-                watch(finding.clone());
+                watch(Event::Found(finding.clone()));
                 self.told.insert(name.clone(), right);
             }
         }
@@ -82,9 +82,10 @@ impl Tally {
 ///
 /// # Errors
 /// When nothing can be said: the device is lost or has no memory left, or an op takes no part in such a network.
-pub fn check_ops(gpu: &Gpu, ops: &[&'static dyn Op], mut watch: impl FnMut(Finding)) -> Result<()> {
+pub fn check_ops(gpu: &Gpu, ops: &[&'static dyn Op], mut watch: impl FnMut(Event)) -> Result<()> {
     let mut tally = Tally::default();
     for &op in ops {
+        watch(Event::Begins(op.name().to_owned()));
         let larger = if op.role() == Role::Layer { &LAYERS[..] } else { &[] };
         for (at, &(rows, width)) in SHAPES.iter().chain(larger).enumerate() {
             let case = Case::new(op, rows, width, at as u64)?;
@@ -105,9 +106,10 @@ pub fn check_ops(gpu: &Gpu, ops: &[&'static dyn Op], mut watch: impl FnMut(Findi
 ///
 /// # Errors
 /// When nothing can be said: the device is lost or has no memory left.
-pub fn check_optimizers(gpu: &Gpu, all: &[(&dyn Optimizer, Clip)], mut watch: impl FnMut(Finding)) -> Result<()> {
+pub fn check_optimizers(gpu: &Gpu, all: &[(&dyn Optimizer, Clip)], mut watch: impl FnMut(Event)) -> Result<()> {
     let mut tally = Tally::default();
     for &(optimizer, clip) in all {
+        watch(Event::Begins(optimizer.name().to_owned()));
         for layer in UPDATED {
             let name = format!("{} of a layer of {} × {}", optimizer.name(), layer.0, layer.1);
             tally.take(&name, optimizer.name(), updates::optimizer(gpu, optimizer, clip, layer))?;
@@ -118,7 +120,8 @@ pub fn check_optimizers(gpu: &Gpu, all: &[(&dyn Optimizer, Clip)], mut watch: im
 }
 
 /// The kernels that belong to no op and no optimizer, as far as ops have not used them.
-pub(super) fn check_rest(gpu: &Gpu, mut watch: impl FnMut(Finding)) -> Result<()> {
+pub(super) fn check_rest(gpu: &Gpu, mut watch: impl FnMut(Event)) -> Result<()> {
+    watch(Event::Begins("windows and data".to_owned()));
     let mut tally = Tally::default();
     for layer in UPDATED {
         let name = format!("a layer of {} × {}", layer.0, layer.1);

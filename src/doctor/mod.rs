@@ -8,7 +8,11 @@
 //! ```no_run
 //! use accrue::{doctor, gpu::{Choice, Gpu}};
 //! let gpu = Gpu::new(&Choice::default())?;
-//! let report = doctor::check(&gpu, |finding| println!("{finding}"))?;
+//! let report = doctor::check(&gpu, doctor::Extent::Chosen, |event| {
+//!     if let doctor::Event::Found(finding) = event {
+//!         println!("{finding}");
+//!     }
+//! })?;
 //! assert!(report.all_right(), "{}", report.verdict());
 //! # Ok::<(), accrue::Error>(())
 //! ```
@@ -90,6 +94,24 @@ impl fmt::Display for Finding {
     }
 }
 
+/// How much is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Every op and optimizer, and of the kernels that do the same those that this adapter would choose.
+    Chosen,
+    /// All kernels, also those of other adapters, and three trainings for each partition. A compiler takes several times as long.
+    All,
+}
+
+/// What happens while a device is checked.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// This is checked next, which may take a while.
+    Begins(String),
+    /// This was found, or turned out to be wrong after it had been told.
+    Found(Finding),
+}
+
 /// All that was found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -134,22 +156,24 @@ impl Report {
     }
 }
 
-/// Checks a device: all kernels, the law of partitions, and its speed. `watch` is told of each finding as it is made, and
-/// again of one that turns out to be wrong later.
+/// Checks a device: its kernels, the law of partitions, and its speed. `watch` is told what is checked, and of each finding as it is
+/// made.
 ///
 /// # Errors
 /// [`Error::DeviceLost`](crate::Error::DeviceLost) and [`Error::Memory`](crate::Error::Memory): then nothing can be said.
-pub fn check(gpu: &Gpu, mut watch: impl FnMut(&Finding)) -> Result<Report> {
+pub fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> Result<Report> {
     let start = Instant::now();
     let mut findings: Vec<Finding> = Vec::new();
-    let mut found = |finding: Finding| {
-        watch(&finding);
-        match findings.iter_mut().find(|known| (known.part, &known.name) == (finding.part, &finding.name)) {
-            Some(known) => *known = finding,
-            None => findings.push(finding),
+    let mut heard = |event: Event| {
+        if let Event::Found(finding) = &event {
+            match findings.iter_mut().find(|known| (known.part, &known.name) == (finding.part, &finding.name)) {
+                Some(known) => *known = finding.clone(),
+                None => findings.push(finding.clone()),
+            }
         }
+        watch(event);
     };
-    check_ops(gpu, ALL, &mut found)?;
+    check_ops(gpu, ALL, &mut heard)?;
     let (sgd, momentum) = (Sgd::default(), Sgd { momentum: 0.9, ..Sgd::default() });
     let nesterov = Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.01, ..Sgd::default() };
     let dampened = Sgd { momentum: 0.9, dampening: 0.3, ..Sgd::default() };
@@ -165,13 +189,19 @@ pub fn check(gpu: &Gpu, mut watch: impl FnMut(&Finding)) -> Result<Report> {
         (&adam, norm),
         (&adamw, both),
     ];
-    check_optimizers(gpu, &optimizers, &mut found)?;
-    kernels::check_rest(gpu, &mut found)?;
-    variants::check(gpu, &mut found)?;
-    bits::check(gpu, &mut found)?;
+    check_optimizers(gpu, &optimizers, &mut heard)?;
+    kernels::check_rest(gpu, &mut heard)?;
+    variants::check(gpu, extent, &mut heard)?;
+    bits::check(gpu, extent, &mut heard)?;
+    heard(Event::Begins("speed".to_owned()));
     let speed = speed::measure(gpu)?;
     Ok(Report { findings, speed, seconds: start.elapsed().as_secs_f64() })
 }
 
 /// What the runs train whose bits are compared, in words.
-pub const RUNS: &str = bits::WHAT;
+pub fn runs(extent: Extent) -> &'static str {
+    match extent {
+        Extent::Chosen => "3 updates of 64 rows by AdamW, or by SGD",
+        Extent::All => "3 updates of 64 rows by AdamW, Adam and SGD",
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::case::{self, linear};
 use super::rig::Rig;
-use super::{Case, Finding, Part};
+use super::{Case, Event, Extent, Finding, Part};
 use crate::gpu::Gpu;
 use crate::graph::Graph;
 use crate::ops::linear::tiles::{self, SMALL};
@@ -16,22 +16,28 @@ const ROWS: usize = 75;
 const FEATURES: usize = 21;
 const WIDTHS: [usize; 3] = [44, 70, 5];
 
-/// Layers with each activation along the way, and layers made in each way that this device can.
+/// Layers with each activation along the way, and layers made in each way that this device can, or would choose.
 ///
 /// # Errors
 /// When nothing can be said: the device is lost or has no memory left.
-pub(super) fn check(gpu: &Gpu, mut watch: impl FnMut(Finding)) -> Result<()> {
+pub(super) fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> Result<()> {
     for activation in ops::ALL.iter().copied().filter(|op| op.role() == Role::Activation) {
         let case = network(activation)?;
         let along = Kernels { fuse: true, ..Kernels::OPS };
-        watch(finding(gpu, &case, format!("linear + {}", activation.name()), [Kernels::OPS, along])?);
+        let name = format!("linear + {}", activation.name());
+        watch(Event::Begins(name.clone()));
+        watch(Event::Found(finding(gpu, &case, name, [Kernels::OPS, along])?));
     }
     let case = network(&ops::RELU)?;
-    for tiles in tiles::ALL.into_iter().filter(|&tiles| *tiles != SMALL) {
+    let own = Kernels { tiles: None, ..Kernels::of(gpu, None) };
+    let chosen = |tiles| extent == Extent::All || own.products(ROWS).may_choose(tiles);
+    for tiles in tiles::ALL.into_iter().filter(|&tiles| *tiles != SMALL && chosen(tiles)) {
         let small = Kernels { tiles: Some(&SMALL), ..Kernels::of(gpu, None) };
         let other = Kernels { tiles: Some(tiles), ..small };
         if other.products(ROWS).of_rows(FEATURES) == tiles {
-            watch(finding(gpu, &case, format!("linear.{tiles}"), [small, other])?);
+            let name = format!("linear.{tiles}");
+            watch(Event::Begins(name.clone()));
+            watch(Event::Found(finding(gpu, &case, name, [small, other])?));
         }
     }
     Ok(())
@@ -56,6 +62,9 @@ fn finding(gpu: &Gpu, case: &Case, name: String, [known, other]: [Kernels; 2]) -
     for cut in cuts {
         wrong = wrong.or(match (left(gpu, case, known, cut), left(gpu, case, other, cut)) {
             (Ok(known), Ok(other)) => apart(&known, &other).map(|place| format!("{place}, in {cut:?} rows")),
+            (Err(Error::Kernel { kernel, message, .. }), _) | (_, Err(Error::Kernel { kernel, message, .. })) => {
+                Some(format!("{kernel}: {message}"))
+            }
             (Err(Error::Internal(message)), _) | (_, Err(Error::Internal(message))) => Some(message),
             (Err(error), _) | (_, Err(error)) => return Err(error),
         });

@@ -9,6 +9,8 @@ use crate::{Error, Result};
 pub struct Choice {
     /// A part of the adapter's name, in any case. Without it `WGPU_ADAPTER_NAME` is honoured.
     pub name: Option<String>,
+    /// So many of the adapters that would be taken first are left out, because they turned out not to do.
+    pub passed_over: usize,
     /// Whether the device is to be made for a [`Profiler`](super::Profiler), too.
     pub timestamps: bool,
 }
@@ -33,7 +35,8 @@ pub fn describe(info: &wgpu::AdapterInfo) -> String {
     let driver = [info.driver.as_str(), info.driver_info.as_str()];
     let driver: Vec<&str> = driver.into_iter().filter(|part| !part.is_empty()).collect();
     let driver = if driver.is_empty() { String::new() } else { format!(", {}", driver.join(" ")) };
-    format!("{} ({}, {}{driver})", info.name, info.backend, kind(info.device_type))
+    let backend = if is_translated(info) { "dx12 by Wine, over vulkan".to_owned() } else { info.backend.to_string() };
+    format!("{} ({backend}, {}{driver})", info.name, kind(info.device_type))
 }
 
 /// A word for the kind of an adapter.
@@ -50,6 +53,8 @@ pub fn kind(device_type: DeviceType) -> &'static str {
 /// Every adapter of the backends that `WGPU_BACKEND` allows (all by default), the one to be preferred first.
 pub async fn list() -> Vec<Found> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    // WGPU_DX12_COMPILER among others.
+    descriptor.backend_options = wgpu::BackendOptions::from_env_or_default();
     descriptor.backends = Backends::from_env().unwrap_or(Backends::PRIMARY);
     descriptor.flags =
         wgpu::InstanceFlags::from_env_or_default().difference(wgpu::InstanceFlags::VALIDATION_INDIRECT_CALL);
@@ -60,8 +65,14 @@ pub async fn list() -> Vec<Found> {
         let info = adapter.get_info();
         found.push(Found { adapter, info });
     }
-    found.sort_by_key(|found| rank(found.info.device_type));
+    found.sort_by_key(|found| (is_translated(&found.info), rank(found.info.device_type)));
     found
+}
+
+/// Whether a DX12 adapter is Wine's: DX12 over Vulkan, with a card that Wine makes up where the Vulkan one is a driver on the CPU. What
+/// it can do, Vulkan can do directly.
+fn is_translated(info: &wgpu::AdapterInfo) -> bool {
+    info.backend == wgpu::Backend::Dx12 && std::env::var_os("WINEDATADIR").is_some()
 }
 
 fn rank(device_type: DeviceType) -> u32 {
@@ -74,10 +85,14 @@ fn rank(device_type: DeviceType) -> u32 {
     }
 }
 
+/// The adapter that `WGPU_ADAPTER_NAME` asks for.
+pub fn name_from_environment() -> Option<String> {
+    std::env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty())
+}
+
 /// Takes the first adapter whose name contains what was asked for, and says why that one.
 pub fn choose(found: Vec<Found>, choice: &Choice) -> Result<(Found, String)> {
-    let from_environment = std::env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty());
-    let (wanted, whence) = match (&choice.name, from_environment) {
+    let (wanted, whence) = match (&choice.name, name_from_environment()) {
         (Some(name), _) => (Some(name.clone()), "--adapter"),
         (None, Some(name)) => (Some(name), "WGPU_ADAPTER_NAME"),
         (None, None) => (None, ""),
@@ -86,9 +101,14 @@ pub fn choose(found: Vec<Found>, choice: &Choice) -> Result<(Found, String)> {
         return Err(Error::NoAdapter(none_at_all()));
     }
     let Some(wanted) = wanted else {
-        let first = found.into_iter().next().ok_or_else(|| Error::NoAdapter(none_at_all()))?;
+        let first = found.into_iter().nth(choice.passed_over).ok_or_else(|| Error::NoAdapter(none_at_all()))?;
+        let passed = match choice.passed_over {
+            0 => String::new(),
+            count => format!(" after {count} that did not do"),
+        };
+        let last = if is_translated(&first.info) { ", and Wine's last" } else { "" };
         let why = format!(
-            "the first in the order discrete, integrated, virtual, other, software; it is {}",
+            "the first{passed} in the order discrete, integrated, virtual, other, software{last}; it is {}",
             kind(first.info.device_type)
         );
         return Ok((first, why));

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wgpu::BufferUsages;
 
 use super::landing::{Landing, gone};
+use super::queue::took_no_more;
 use super::{Gpu, no_memory};
 use crate::{Error, Result};
 
@@ -106,6 +107,14 @@ impl Gpu {
         })?;
         filled.map_err(|error| Error::DeviceLost(format!("memory for {what} is not there ({error})")))?;
         Ok(staging)
+    }
+
+    /// An error when the device is lost. Asking hands nothing over, which would take along what was written so far.
+    pub(super) fn alive(&self) -> Result<()> {
+        match self.filled("a few bytes", &[&[0; 4]]) {
+            Err(Error::DeviceLost(_)) => Err(took_no_more()),
+            filled => filled.map(drop),
+        }
     }
 
     /// A buffer for one call, which is not counted.

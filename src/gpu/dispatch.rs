@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Access, Cost, Entry, Gpu, Label, Profiler, Reflection, Shader};
+use super::{Access, Cost, Entry, Gpu, Label, Profiler, Reflection, Shader, adapter};
 use crate::{Error, Result};
 
 /// Uniforms that change from dispatch to dispatch lie this far apart in their buffer: every adapter's alignment fits.
@@ -123,6 +123,9 @@ impl Gpu {
     }
 
     /// The pipeline of an entry point with these constants, made once.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] when the driver does not compile it, which some drivers say by losing the device.
     pub fn kernel(&self, shader: &Shader, entry: &str, constants: &[(&'static str, f64)]) -> Result<Arc<Kernel>> {
         let label = format!("accrue.{}.{entry} {constants:?}", shader.name);
         let mut kernels = self.inner.kernels.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -133,11 +136,24 @@ impl Gpu {
         let found = reflection.entries.get(entry);
         let found =
             found.ok_or_else(|| Error::Internal(format!("shader {} has no entry {entry}", shader.name)))?.clone();
-        let kernel = self.checked(&label, || self.make_kernel(&reflection, entry, found, constants, &label))?;
+        self.alive()?;
+        let made = self.checked("the driver", || self.make_kernel(&reflection, entry, found, constants, &label));
+        let kernel = match made {
+            // wgpu gives no error where a driver gives up its device, but a kernel that is none.
+            Ok(_) if matches!(self.alive(), Err(Error::DeviceLost(_))) => {
+                Err(self.not_compiled(&label, "the driver gave up its device".to_owned()))
+            }
+            Err(Error::Internal(message) | Error::DeviceLost(message)) => Err(self.not_compiled(&label, message)),
+            made => made,
+        }?;
         self.inner.counters.pipelines.fetch_add(1, Ordering::Relaxed);
         let kernel = Arc::new(kernel);
         kernels.insert(label, kernel.clone());
         Ok(kernel)
+    }
+
+    fn not_compiled(&self, kernel: &str, message: String) -> Error {
+        Error::Kernel { adapter: adapter::describe(&self.inner.info), kernel: kernel.to_owned(), message }
     }
 
     fn make_kernel(

@@ -6,6 +6,7 @@ mod buffer;
 mod cost;
 mod dispatch;
 mod landing;
+pub mod limits;
 pub mod profile;
 mod profiler;
 mod queue;
@@ -94,7 +95,8 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::NoAdapter`], with a list of what there is, when nothing fits, or when timestamps were asked for and the adapter
-    /// has none.
+    /// has none. Whether the adapter's driver compiles our kernels shows when they are made, as [`Error::Kernel`];
+    /// [`Choice::passed_over`] then takes the next adapter.
     pub fn new(choice: &Choice) -> Result<Gpu> {
         pollster::block_on(Self::open(choice, None))
     }
@@ -109,6 +111,7 @@ impl Gpu {
         // Whoever asks for certain limits asks for nothing else.
         let features = if limits.is_some() { wgpu::Features::empty() } else { SUBGROUPS & found.adapter.features() };
         let limits = limits.unwrap_or_else(|| found.adapter.limits());
+        limits::check(&limits, &found.describe())?;
         let offers = found.adapter.features();
         if choice.timestamps && !offers.contains(TIMESTAMPS) {
             return Err(Error::NoAdapter(format!(
@@ -135,9 +138,13 @@ impl Gpu {
     }
 
     /// Uses the device and queue of a host.
-    pub fn from_host(device: &wgpu::Device, queue: &wgpu::Queue) -> Gpu {
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] when the device was made with a limit below [`limits::LEAST`]; it names the limit.
+    pub fn from_host(device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Gpu> {
+        limits::check(&device.limits(), "the host's device")?;
         let why = "the host's device".to_owned();
-        Self::assemble(device.clone(), queue.clone(), device.adapter_info(), why, device.features())
+        Ok(Self::assemble(device.clone(), queue.clone(), device.adapter_info(), why, device.features()))
     }
 
     fn assemble(

@@ -62,7 +62,7 @@ fn idle(gpu: &Gpu) {
 #[test]
 fn a_stalled_queue_is_found_when_patience_ends_and_the_trainer_stays_lost() {
     let owner = own();
-    let gpu = Gpu::from_host(owner.device(), owner.queue());
+    let gpu = Gpu::from_host(owner.device(), owner.queue()).unwrap();
     let busy = Busy::new(gpu.device());
     let timed = |groups: u32| {
         let start = Instant::now();

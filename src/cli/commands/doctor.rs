@@ -1,7 +1,9 @@
 //! `accrue doctor`: whether this GPU computes what it should, and how fast.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::open;
@@ -9,16 +11,21 @@ use crate::cli::args::Doctor;
 use crate::cli::exit::Stop;
 use crate::cli::progress::{say, three};
 use crate::doctor::speed::SIZE;
-use crate::doctor::{self, Device, Finding, Part, RUNS, Report, Speed};
+use crate::doctor::{self, Device, Event, Extent, Finding, Part, Report, Speed};
 use crate::plan::size;
 
 /// Checks the adapter and prints what is found as it is found. With `--quiet` only what is wrong, and the verdict.
 pub fn doctor(arguments: &Doctor) -> Result<(), Stop> {
     let gpu = open(&arguments.common)?;
     let device = Device::of(&gpu);
-    let mut print = Print { text: !arguments.json, quiet: arguments.common.quiet, part: None };
+    let extent = if arguments.all { Extent::All } else { Extent::Chosen };
+    let mut print = Print::new(arguments, extent);
     print.lines(&about(&device));
-    let report = doctor::check(&gpu, |finding| print.finding(finding))?;
+    let report = doctor::check(&gpu, extent, |event| match event {
+        Event::Begins(what) => print.now.set_message(format!("checking {what}")),
+        Event::Found(finding) => print.finding(&finding),
+    })?;
+    print.now.finish_and_clear();
     print.lines(&speed(&report.speed));
     let verdict = report.verdict();
     if arguments.json {
@@ -34,13 +41,29 @@ pub fn doctor(arguments: &Doctor) -> Result<(), Stop> {
 struct Print {
     text: bool,
     quiet: bool,
+    extent: Extent,
     part: Option<Part>,
+    /// What is checked at the moment, on a terminal.
+    now: ProgressBar,
 }
 
 impl Print {
+    fn new(arguments: &Doctor, extent: Extent) -> Print {
+        let (text, quiet) = (!arguments.json, arguments.common.quiet);
+        let now = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        if !quiet && std::io::stderr().is_terminal() {
+            now.set_draw_target(ProgressDrawTarget::stderr());
+            now.enable_steady_tick(Duration::from_millis(100));
+        }
+        if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {msg} · {elapsed}") {
+            now.set_style(style);
+        }
+        Print { text, quiet, extent, part: None, now }
+    }
+
     fn lines(&self, lines: &[String]) {
         if self.text && !self.quiet {
-            lines.iter().for_each(|line| say(line));
+            self.now.suspend(|| lines.iter().for_each(|line| say(line)));
         }
     }
 
@@ -51,13 +74,15 @@ impl Print {
                 Part::Kernel => {
                     "kernels, each beside its twin in f64: how far they are apart, of what rounding explains".to_owned()
                 }
-                Part::Bits => format!("runs, cut into micro-batches, beside whole windows: {RUNS}"),
+                Part::Bits => {
+                    format!("runs, cut into micro-batches, beside whole windows: {}", doctor::runs(self.extent))
+                }
             };
             self.lines(&[String::new(), title]);
         }
         let right = finding.wrong.is_none();
         if self.text && !(self.quiet && right) {
-            say(&colour(&finding.to_string(), ' ', right));
+            self.now.suspend(|| say(&colour(&finding.to_string(), ' ', right)));
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::train::Predictor;
 use crate::{Error, Result};
 
 fn open(common: &Common) -> Result<Gpu> {
-    Gpu::new(&Choice { name: common.adapter.clone(), ..Choice::default() })
+    Gpu::new(&Choice { name: common.adapter.clone(), passed_over: common.passed_over, ..Choice::default() })
 }
 
 /// A saved model on the device, for as many rows at once as fit; how many does not change a bit of the outputs.

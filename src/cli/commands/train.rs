@@ -88,7 +88,9 @@ fn begin(arguments: &Train, clock: &mut Clock) -> Result<(Begun, Option<Found>)>
     let mut session = Session::new(config)?;
     session.check_length()?;
     clock.lap("reading the data");
-    let gpu = Gpu::new(&Choice { name: arguments.common.adapter.clone(), timestamps: arguments.is_timed() })?;
+    let common = &arguments.common;
+    let (name, timestamps) = (common.adapter.clone(), arguments.is_timed());
+    let gpu = Gpu::new(&Choice { name, passed_over: common.passed_over, timestamps })?;
     clock.lap("opening the adapter");
     if let Some(found) = &mut found {
         check_best(&folder, found);

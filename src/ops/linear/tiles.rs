@@ -204,6 +204,15 @@ impl Products {
         }
     }
 
+    /// Whether these tiles may be chosen for some size.
+    pub(crate) fn may_choose(&self, tiles: &Tiles) -> bool {
+        let sizes = [1, 8, 16, 17, 32, 64, 1024, 4096, 1 << 16];
+        sizes.into_iter().any(|rows| {
+            let products = Products { rows, ..*self };
+            sizes.into_iter().any(|size| products.of_rows(size) == tiles || products.of_gradient(rows, size) == tiles)
+        })
+    }
+
     /// What is asked for, where the adapter can do it.
     fn asked(&self) -> Option<&'static Tiles> {
         let cannot = |asked: &Tiles| asked.subgroups && !self.subgroups;

@@ -1,6 +1,7 @@
 //! The GPU: it is lost, or a submission is dropped and nothing says so. The command ends with 6 and one line, and the same
 //! command goes on to the same bytes. Or it has no memory left, and the command ends with 7 or does without.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -147,4 +148,53 @@ fn whichever_memory_the_driver_refuses_a_run_ends_with_7_or_has_the_same_bytes()
     }
     println!("refused {refused} times, streamed {streamed} times");
     assert!(refused > 2 && streamed > 0);
+}
+
+#[test]
+fn an_adapter_that_does_not_compile_a_kernel_is_named_and_the_next_one_is_taken() {
+    let place = Place::new("faults-gpu-compiler");
+    let wanted = place.ok("train c.toml --out whole");
+    let Some(manifest) = driver() else {
+        return skip("no manifest of a driver of Vulkan is found, to have two adapters from");
+    };
+    let twice = ["a.json", "b.json"].map(|name| {
+        std::fs::copy(&manifest, place.path(name)).unwrap();
+        place.path(name).display().to_string()
+    });
+    let words = "train c.toml --out r --fresh";
+    let train = |drivers: &[String], words: &str, at: usize, stays: &str| {
+        let mut command = place.command(words);
+        let drivers = drivers.join(":");
+        command.env("VK_DRIVER_FILES", &drivers).env("VK_ICD_FILENAMES", &drivers).env("FAULT_STAYS", stays);
+        command.env("WGPU_BACKEND", "vulkan").env_remove("WGPU_ADAPTER_NAME");
+        run(command, &place.path("pipelines"), at, "compiler").0
+    };
+    // One adapter, and no other that could be taken.
+    let alone = train(&twice[..1], words, 1, "0");
+    alone.failed(5, &["(vulkan, ", "does not compile the kernel accrue.", "take another adapter"]);
+    // Two: the second one does it.
+    let ended = train(&twice, words, 1, "0");
+    let warnings: Vec<&str> = ended.err.lines().collect();
+    assert!(ended.code == 0 && warnings.len() == 1, "{ended}");
+    assert!(warnings[0].starts_with("warning: ") && warnings[0].ends_with("; the next adapter is taken"), "{ended}");
+    assert!(place.bytes("r/model.safetensors") == place.bytes("whole/model.safetensors"), "{wanted}");
+    // Both do not, or it is asked for by its name.
+    let neither = train(&twice, words, 1, "1");
+    assert!(neither.code == 5 && neither.err.lines().count() == 2, "{neither}");
+    let name = alone.err.trim_start_matches("error: ").split_whitespace().next().unwrap();
+    train(&twice, &format!("{words} --adapter {name}"), 1, "0").failed(5, &["does not compile the kernel"]);
+}
+
+/// The manifest of the driver that the tests run on, if it is that of Mesa's or the environment names it.
+fn driver() -> Option<PathBuf> {
+    let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].into_iter().find_map(|name| std::env::var(name).ok());
+    let named = named.filter(|files| !files.contains(':')).map(PathBuf::from);
+    let installed = std::fs::read_dir("/usr/share/vulkan/icd.d").into_iter().flatten().flatten();
+    let installed = installed.map(|entry| entry.path()).find(|path| path.to_string_lossy().contains("/lvp_icd"));
+    named.or(installed).filter(|path| path.exists())
+}
+
+/// Says, past what the test runner captures, what was not tested.
+fn skip(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }

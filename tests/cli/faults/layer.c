@@ -7,6 +7,7 @@
  *            reset: a submission; it is taken and begun, and then all waits and submissions say that the device is lost
  *            dropped: a submission; nothing of it is done, but what waits for its end is told that it has come
  *            memory: an allocation of memory; there is none left for it
+ *            compiler: a kernel that is made; the driver cannot
  * FAULT_STAYS 1: all calls after it fail in the same way; a device that is lost is so anyway
  * FAULT_LOG  a file that gets a line for each call that is counted
  */
@@ -18,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NO_MEMORY = -2, DEVICE_LOST = -4, CREATES_INSTANCE = 47, CREATES_DEVICE = 48, MOST = 16 };
+enum { NO_MEMORY = -2, DEVICE_LOST = -4, UNKNOWN = -13, CREATES_INSTANCE = 47, CREATES_DEVICE = 48, MOST = 16 };
 
 typedef void (*function)(void);
 typedef function (*lookup)(void *handle, const char *name);
@@ -74,7 +75,7 @@ static int32_t create_instance(const struct chained *info, const void *allocator
     return create(info, allocator, instance);
 }
 
-/* There is one device in a process of the command. */
+/* There is one device at a time in a process of the command. */
 static int32_t create_device(void *adapter, const struct chained *info, const void *allocator, void **made)
 {
     struct link *link = take(info, CREATES_DEVICE);
@@ -116,7 +117,7 @@ static int32_t queue_submit(void *queue, uint32_t count, const struct submit *su
         commands += submits[i].commands;
     }
     /* Some submissions only pass signals on. */
-    if (commands > 0 && !is("FAULT_KIND", "memory") && fails("submission")) {
+    if (commands > 0 && !is("FAULT_KIND", "memory") && !is("FAULT_KIND", "compiler") && fails("submission")) {
         reset = is("FAULT_KIND", "reset");
         lost = is("FAULT_KIND", "lost");
         for (uint32_t i = 0; i < count && !reset; i++)
@@ -132,6 +133,17 @@ static int32_t allocate_memory(void *of, const void *info, const void *allocator
 {
     int32_t (*allocate)(void *, const void *, const void *, uint64_t *) = (void *)next_of_device(of, "vkAllocateMemory");
     return is("FAULT_KIND", "memory") && fails("allocation") ? NO_MEMORY : allocate(of, info, allocator, memory);
+}
+
+static int32_t create_pipelines(void *of, uint64_t cache, uint32_t count, const void *infos, const void *allocator,
+                                uint64_t *made)
+{
+    int32_t (*create)(void *, uint64_t, uint32_t, const void *, const void *, uint64_t *) =
+        (void *)next_of_device(of, "vkCreateComputePipelines");
+    if (!is("FAULT_KIND", "compiler") || !fails("pipeline"))
+        return create(of, cache, count, infos, allocator, made);
+    memset(made, 0, count * sizeof *made);
+    return UNKNOWN;
 }
 
 /* A function of the device that says that it is lost. */
@@ -159,6 +171,7 @@ static function ours(const char *name)
         function call;
     } table[] = {
         {"vkAllocateMemory", (function)allocate_memory},
+        {"vkCreateComputePipelines", (function)create_pipelines},
         {"vkCreateDevice", (function)create_device},
         {"vkCreateInstance", (function)create_instance},
         {"vkGetDeviceProcAddr", (function)of_device},

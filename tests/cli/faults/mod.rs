@@ -70,7 +70,10 @@ fn library(source: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/faults").join(source);
     let mut cc = Command::new("cc");
     cc.args(["-shared", "-fPIC", "-O1", "-std=gnu11", "-Wall", "-Wextra", "-Werror"]).arg(path);
-    assert!(cc.args(["-ldl", "-o"]).arg(&file).status().expect("cc, which Rust links with").success());
+    // It counts on, also where the loader lets go of it and loads it again.
+    assert!(
+        cc.args(["-ldl", "-Wl,-z,nodelete", "-o"]).arg(&file).status().expect("cc, which Rust links with").success()
+    );
     let kept = folder.join(format!("{source}.so"));
     std::fs::rename(&file, &kept).unwrap();
     kept
