@@ -19,7 +19,7 @@ export WGPU_ADAPTER_NAME := $(ADAPTER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build driver demo bench test soak fuzz variants cross lint pytorch goldens check-pytorch clean
+.PHONY: help build driver drivers demo bench test soak fuzz variants cross lint pytorch goldens check-pytorch clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -84,6 +84,9 @@ variants: ## run the tests of bits and laws with every kind of kernel in turn
 		ACCRUE_KERNELS=ops ACCRUE_TILES=$$tiles $(CARGO) test $(CARGO_FLAGS) --test laws --test golden --test watchdog || exit 1; \
 	done
 
+drivers: ## run on every driver that can be had here: Mesa, a newer one, SwiftShader, Windows' DX12 under Wine; 40 minutes
+	@scripts/drivers.sh
+
 # Nothing is linked or run, so no SDK is needed.
 CROSS_TARGETS ?= x86_64-pc-windows-msvc aarch64-apple-darwin x86_64-unknown-linux-musl
 
@@ -98,7 +101,7 @@ lint: ## format, clippy and docs, warnings as errors
 	$(CARGO) clippy --all-targets --all-features $(CARGO_FLAGS) -- -D warnings
 	$(CARGO) clippy --no-default-features --lib $(CARGO_FLAGS) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps $(CARGO_FLAGS)
-	@if command -v shellcheck >/dev/null 2>&1; then shellcheck scripts/*.sh .ci/run; fi
+	@if command -v shellcheck >/dev/null 2>&1; then shellcheck scripts/*.sh scripts/drivers/*.sh .ci/run; fi
 
 pytorch:
 	@$(PYTHON) -c 'import numpy, safetensors, torch' 2>/dev/null || { \

@@ -4,4 +4,4 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$(cd "$2" && pwd)
-"$here/wine.sh" "${ACCRUE_DRIVERS:-${CARGO_TARGET_DIR:-$here/../../target}/drivers}/hlslc/hlslc.exe" "$1" "Z:${folder//\//\\}"| tr -d '\r'
+"$here/wine.sh" "${CARGO_TARGET_DIR:-$here/../../target}/drivers/hlslc/hlslc.exe" "$1" "Z:${folder//\//\\}"| tr -d '\r'

@@ -9,6 +9,7 @@ export WINEARCH=win64 WINEDEBUG=-all WINEDLLOVERRIDES="mscoree=;mshtml=;d3dcompi
 export VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json
 export DISPLAY=:99
 # Both end with the namespace of inside.sh.
+# shellcheck disable=SC2016
 exec "$here/inside.sh" bash -c '
     rm -f /tmp/.X99-lock
     Xvfb :99 -screen 0 640x480x24 >/dev/null 2>&1 &
