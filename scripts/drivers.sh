@@ -100,7 +100,7 @@ try() {
         step "$name" "verify-$config" "$accrue" verify "examples/$config.toml" || verify=WRONG right=1
     done
     step "$name" train "$accrue" train examples/digits.toml --out "$drivers/$name/digits" --fresh || right=1
-    digits=$(sed -n 's/ % validation accuracy.*; / %, /p' "$drivers/$name/train")
+    digits=$(sed -n 's/ % validation accuracy.*; \(.*\) samples\/s/ %, \1/p' "$drivers/$name/train")
     model=$(sha256sum "$drivers/$name/digits/model.safetensors" 2>/dev/null | cut -c 1-8) || model=none
     for test in "$@"; do
         # Together they would share the driver's threads.

@@ -53,7 +53,7 @@ devices=$("$accrue" devices)
     printf '"devices": %s' "$(quote "$devices")"
 } >"$found/page"
 
-part doctor "$accrue" doctor --json
+part doctor "$accrue" doctor --all --json
 part verify "$accrue" verify examples/digits.toml --json
 part bench "$accrue" bench --json
 if "$python" -c 'import torch' 2>/dev/null; then
