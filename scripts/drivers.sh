@@ -149,10 +149,10 @@ case " ${here[*]} " in
     say "compiling every kernel"
     mkdir -p "$drivers/compilers"
     if cargo test "${flags[@]}" --test shaders -- --include-ignored --nocapture >"$drivers/compilers/log" 2>&1; then
-        grep -E '^(fxc|dxc):' "$drivers/compilers/log"
+        grep -E '^(spirv-val|tint|Dawn|dxc|fxc): ' "$drivers/compilers/log"
         for compiler in fxc dxc; do
             echo "the slowest by $compiler, in ms:"
-            awk '/^ok/ { print $3, $2 }' "$drivers/$compiler.txt" | sort -rn | head -n 5 | sed 's/^/  /'
+            awk '/^ok/ { print $3, $2 }' "$drivers/$compiler.txt" | sort -rn | sed -n '1,5s/^/  /p'
         done
     else
         say "a compiler refuses a kernel: $drivers/compilers/log"
