@@ -34,7 +34,8 @@ fn own_device() -> (Device, wgpu::Queue) {
 
 /// One that is made with these limits and nothing else, without a word to Accrue.
 fn device_with(required_limits: wgpu::Limits) -> (Device, wgpu::Queue) {
-    let adapter = pollster::block_on(accrue::gpu::adapter::list()).remove(0).adapter;
+    let all = pollster::block_on(accrue::gpu::adapter::list());
+    let adapter = accrue::gpu::adapter::choose(all, &Choice::default()).unwrap().0.adapter;
     let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
     pollster::block_on(adapter.request_device(&descriptor)).unwrap()
 }

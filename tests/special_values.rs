@@ -1,7 +1,7 @@
 //! Ops at the values where formulas break: zeros of both signs, huge and tiny numbers, infinities, not-a-number.
 //!
-//! WGSL lets a driver flush subnormal numbers and assume that nothing is infinite or not a number. What is asked of such values here is
-//! more than it promises, and what every driver did so far; what must hold on any is in `not_finite.rs`: none reaches a weight.
+//! WGSL lets a driver flush subnormal numbers and assume that nothing is not a number: what becomes of such a row is not asked here, only
+//! that other rows do not see it. That it reaches no weight is in `not_finite.rs`.
 
 mod common;
 
@@ -92,8 +92,10 @@ fn right(case: &Case) -> Ran {
 
 #[test]
 fn activations_are_right_and_finite_at_zero_and_at_huge_and_tiny_values() {
-    let sizes =
-        [0.0, 1e-40, 1e-30, 1e-7, 0.1499, 0.15, 0.1501, 0.5, 1.0, 3.0, 5.0, 10.0, 20.0, 80.0, 89.0, 104.0, 1e4, 1e15];
+    let sizes = [
+        0.0, 1e-40, 1.1e-38, 1e-30, 1e-7, 0.1499, 0.15, 0.1501, 0.5, 1.0, 3.0, 5.0, 10.0, 20.0, 80.0, 89.0, 104.0, 1e4,
+        1e15,
+    ];
     let x: Vec<f32> = sizes.into_iter().flat_map(|size| [size, -size]).collect();
     for op in activations() {
         let case = activation(op, &x);
@@ -131,11 +133,10 @@ fn apply(op_: &'static dyn Op, x: &[f32]) -> Vec<f64> {
 }
 
 #[test]
-fn not_a_number_passes_through_every_activation() {
+fn not_a_number_changes_no_other_row_of_an_activation() {
     for op in activations() {
         let y = apply(op, &[f32::NAN, 1.0, -f32::NAN, f32::from_bits(0x7f80_0001)]);
-        assert!(y[0].is_nan() && y[2].is_nan() && y[3].is_nan(), "{} hides it: {y:?}", op.name());
-        assert!(y[1].is_finite(), "{}: {y:?}", op.name());
+        assert_eq!(y[1], apply(op, &[1.0])[0], "{}: {y:?}", op.name());
     }
 }
 
@@ -191,7 +192,7 @@ fn losses_are_right_and_finite_at_huge_logits() {
 }
 
 #[test]
-fn not_a_number_in_one_logit_makes_the_loss_of_its_row_and_of_no_other_not_finite() {
+fn not_a_number_in_one_logit_leaves_the_losses_of_other_rows_as_they_are() {
     for op in losses() {
         for at in 0..3 {
             // No layer, which would spread the one value over its row: these go through relu as they are.
@@ -203,8 +204,6 @@ fn not_a_number_in_one_logit_makes_the_loss_of_its_row_and_of_no_other_not_finit
             case.given.insert(x, Matrix::build(3, 3, logit));
             let ran = run(&case);
             let losses = &ran.values[&case.loss].values;
-            // A driver's max may drop what is not a number, and the sum of exponentials is infinite then.
-            assert!(!losses[1].is_finite(), "{} hides it: {losses:?}", op.name());
             assert!(losses[0].is_finite() && losses[2].is_finite(), "{}: {losses:?}", op.name());
         }
     }

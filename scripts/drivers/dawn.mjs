@@ -1,6 +1,6 @@
 // Compiles WGSL with Dawn, the WebGPU of Chromium: node dawn.mjs FOLDER-WITH-NODE_MODULES FOLDER-OF-WGSL
 //
-// Dawn takes no Mesa before 25; scripts/drivers.sh gives it SwiftShader by
+// Dawn takes no Mesa before 25; the test gives it SwiftShader by
 // VK_DRIVER_FILES.
 import fs from 'node:fs';
 import path from 'node:path';

@@ -46,7 +46,7 @@ if [ ! -e "$folder/newer/.complete" ]; then
     if [ "$(id -u)" -ne 0 ]; then
         say "no newer Debian: only root may make one"
     elif ! newer_debian; then
-        say "no newer Debian: see $folder/debootstrap.log"
+        say "no newer Debian: debootstrap failed, or apt names no mirror of Debian's ($folder/debootstrap.log)"
     fi
 fi
 

@@ -11,8 +11,9 @@ export DISPLAY=:99
 # Both end with the namespace of inside.sh.
 # shellcheck disable=SC2016
 exec "$here/inside.sh" bash -c '
-    rm -f /tmp/.X99-lock
+    rm -f /tmp/.X99-lock /tmp/.X11-unix/X99
     Xvfb :99 -screen 0 640x480x24 >/dev/null 2>&1 &
-    until [ -e /tmp/.X11-unix/X99 ]; do sleep 0.1; done
+    for try in {1..100}; do [ -e /tmp/.X11-unix/X99 ] && break; sleep 0.1; done
+    [ "$try" -lt 100 ] || { echo "no display: Xvfb does not start" >&2; exit 1; }
     wine "$@"
 ' wine "$@"

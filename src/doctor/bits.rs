@@ -2,13 +2,13 @@
 //! the result changes.
 
 use super::{Event, Extent, Finding, Numbers, Part};
-use crate::Result;
 use crate::data::{Batch, Target};
 use crate::gpu::Gpu;
 use crate::nn::{Arrays, Model};
 use crate::optim::{Adam, Clip, Optimizer, Sgd};
 use crate::plan::Passes;
 use crate::train::{Settings, Trainer, Update};
+use crate::{Error, Result};
 
 /// Rows of a window.
 const BATCH: usize = 64;
@@ -39,12 +39,19 @@ pub(super) fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> 
         let trainings = trainings(extent, kernels);
         let mut wrong = None;
         for &training in trainings {
-            if !whole.iter().any(|&(known, _)| known == training) {
-                whole.push((training, run(gpu, training, &[BATCH], Passes::Ops)?));
-            }
-            let cut = run(gpu, training, cut, kernels)?;
-            let whole = whole.iter().find(|&&(known, _)| known == training);
-            wrong = wrong.or_else(|| apart(&whole?.1, &cut));
+            let at = match whole.iter().position(|&(known, _)| known == training) {
+                Some(at) => at,
+                None => {
+                    whole.push((training, run(gpu, training, &[BATCH], Passes::Ops)?));
+                    whole.len() - 1
+                }
+            };
+            let found = match run(gpu, training, cut, kernels) {
+                Ok(cut) => apart(&whole[at].1, &cut),
+                Err(Error::Kernel { kernel, message, .. }) => Some(format!("{kernel}: {message}")),
+                Err(error) => return Err(error),
+            };
+            wrong = wrong.or(found);
         }
         let (name, cases) = (name.to_owned(), trainings.len());
         watch(Event::Found(Finding { part: Part::Bits, name, cases, rounding: None, wrong }));

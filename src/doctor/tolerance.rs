@@ -27,9 +27,9 @@ fn plain(v: f64) -> f64 {
     v.abs()
 }
 
-/// As far from 0 as a driver that flushes subnormal numbers may be from a number.
+/// More than a number by what a driver takes away that flushes it.
 fn flushed(v: f64) -> f64 {
-    if v == 0.0 { 0.0 } else { v.abs().max(LEAST) }
+    if v.abs() < LEAST { 2.0 * v.abs() } else { v.abs() }
 }
 
 /// Σ|terms| of a layer's output and of the gradients of its inputs, with factors of these sizes.

@@ -9,7 +9,7 @@ use crate::{Error, Result};
 pub struct Choice {
     /// A part of the adapter's name, in any case. Without it `WGPU_ADAPTER_NAME` is honoured.
     pub name: Option<String>,
-    /// So many of the adapters that would be taken first are left out, because they turned out not to do.
+    /// So many of the adapters that would be taken first are passed over, because they turned out not to do.
     pub passed_over: usize,
     /// Whether the device is to be made for a [`Profiler`](super::Profiler), too.
     pub timestamps: bool,
@@ -65,8 +65,13 @@ pub async fn list() -> Vec<Found> {
         let info = adapter.get_info();
         found.push(Found { adapter, info });
     }
-    found.sort_by_key(|found| (is_translated(&found.info), rank(found.info.device_type)));
+    found.sort_by_key(|found| order(is_translated(&found.info), found.info.device_type));
     found
+}
+
+/// Which adapter goes first: those of Wine's DX12 last, whatever they say that they are.
+fn order(translated: bool, device_type: DeviceType) -> (bool, u32) {
+    (translated, rank(device_type))
 }
 
 /// Whether a DX12 adapter is Wine's: DX12 over Vulkan, with a card that Wine makes up where the Vulkan one is a driver on the CPU. What
@@ -90,7 +95,7 @@ pub fn name_from_environment() -> Option<String> {
     std::env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty())
 }
 
-/// Takes the first adapter whose name contains what was asked for, and says why that one.
+/// Takes the first adapter whose name contains what was asked for, of those that are not passed over, and says why that one.
 pub fn choose(found: Vec<Found>, choice: &Choice) -> Result<(Found, String)> {
     let (wanted, whence) = match (&choice.name, name_from_environment()) {
         (Some(name), _) => (Some(name.clone()), "--adapter"),
@@ -100,13 +105,13 @@ pub fn choose(found: Vec<Found>, choice: &Choice) -> Result<(Found, String)> {
     if found.is_empty() {
         return Err(Error::NoAdapter(none_at_all()));
     }
+    let wines = found.iter().any(|found| is_translated(&found.info));
     let Some(wanted) = wanted else {
-        let first = found.into_iter().nth(choice.passed_over).ok_or_else(|| Error::NoAdapter(none_at_all()))?;
-        let passed = match choice.passed_over {
-            0 => String::new(),
-            count => format!(" after {count} that did not do"),
-        };
-        let last = if is_translated(&first.info) { ", and Wine's last" } else { "" };
+        let (count, passed) = (found.len(), choice.passed_over);
+        let none_left = || Error::NoAdapter(format!("no adapter is left: {passed} of {count} are passed over"));
+        let first = found.into_iter().nth(passed).ok_or_else(none_left)?;
+        let passed = if passed > 0 { format!(" after {passed} passed over") } else { String::new() };
+        let last = if wines { ", with DX12 by Wine after all others" } else { "" };
         let why = format!(
             "the first{passed} in the order discrete, integrated, virtual, other, software{last}; it is {}",
             kind(first.info.device_type)
@@ -115,7 +120,8 @@ pub fn choose(found: Vec<Found>, choice: &Choice) -> Result<(Found, String)> {
     };
     let lower = wanted.to_lowercase();
     let names: Vec<String> = found.iter().map(|found| format!("\"{}\"", found.info.name)).collect();
-    match found.into_iter().find(|found| found.info.name.to_lowercase().contains(&lower)) {
+    let mut fitting = found.into_iter().filter(|found| found.info.name.to_lowercase().contains(&lower));
+    match fitting.nth(choice.passed_over) {
         Some(found) => Ok((found, format!("its name contains \"{wanted}\" ({whence})"))),
         None => Err(Error::NoAdapter(format!(
             "no adapter's name contains \"{wanted}\" ({whence}); there is: {}",
@@ -133,4 +139,27 @@ fn none_at_all() -> String {
         "no GPU adapter{backend}: install a driver; without a GPU, Mesa's software driver will do \
          (Debian and Ubuntu: apt install mesa-vulkan-drivers; Fedora: dnf install mesa-vulkan-drivers; Arch: pacman -S vulkan-swrast)"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_that_wine_makes_up_comes_after_every_other_adapter() {
+        let mut all = [
+            (true, DeviceType::IntegratedGpu),
+            (false, DeviceType::Cpu),
+            (true, DeviceType::DiscreteGpu),
+            (false, DeviceType::DiscreteGpu),
+        ];
+        all.sort_by_key(|&(translated, device_type)| order(translated, device_type));
+        let wanted = [
+            (false, DeviceType::DiscreteGpu),
+            (false, DeviceType::Cpu),
+            (true, DeviceType::DiscreteGpu),
+            (true, DeviceType::IntegratedGpu),
+        ];
+        assert_eq!(all, wanted);
+    }
 }

@@ -19,18 +19,17 @@ pub const LEAST: wgpu::Limits = wgpu::Limits {
     ..wgpu::Limits::downlevel_defaults()
 };
 
-/// Whether a device with these limits can run our kernels; `whose` says in an error what has them.
+/// Whether a device with these limits can run our kernels; an error says by `whose` what has them, and by `remedy` what to do.
 ///
 /// # Errors
 /// [`Error::NoAdapter`] naming the limit that is too small, and the least value.
-pub(super) fn check(limits: &wgpu::Limits, whose: &str) -> Result<()> {
+pub(super) fn check(limits: &wgpu::Limits, whose: &str, remedy: &str) -> Result<()> {
     let (has, least) = (values(limits), values(&LEAST));
     let Some(((name, has), (_, least))) = has.into_iter().zip(least).find(|(has, least)| has.1 < least.1) else {
         return Ok(());
     };
     Err(Error::NoAdapter(format!(
-        "{whose} allows {name} = {has}, but {least} is the least that Accrue needs; give a device that is requested with \
-         wgpu::Limits::downlevel_defaults() or more"
+        "{whose} allows {name} = {has}, but {least} is the least that Accrue needs; {remedy}"
     )))
 }
 

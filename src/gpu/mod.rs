@@ -111,7 +111,7 @@ impl Gpu {
         // Whoever asks for certain limits asks for nothing else.
         let features = if limits.is_some() { wgpu::Features::empty() } else { SUBGROUPS & found.adapter.features() };
         let limits = limits.unwrap_or_else(|| found.adapter.limits());
-        limits::check(&limits, &found.describe())?;
+        limits::check(&limits, &found.describe(), "take another adapter (`accrue devices` lists them)")?;
         let offers = found.adapter.features();
         if choice.timestamps && !offers.contains(TIMESTAMPS) {
             return Err(Error::NoAdapter(format!(
@@ -142,7 +142,8 @@ impl Gpu {
     /// # Errors
     /// [`Error::NoAdapter`] when the device was made with a limit below [`limits::LEAST`]; it names the limit.
     pub fn from_host(device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Gpu> {
-        limits::check(&device.limits(), "the host's device")?;
+        let remedy = "request it with wgpu::Limits::downlevel_defaults() or more";
+        limits::check(&device.limits(), "the host's device", remedy)?;
         let why = "the host's device".to_owned();
         Ok(Self::assemble(device.clone(), queue.clone(), device.adapter_info(), why, device.features()))
     }

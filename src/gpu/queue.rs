@@ -27,7 +27,8 @@ pub(super) fn took_no_more() -> Error {
 /// Whether a panic is one of wgpu's that Accrue catches while it waits: the device is lost, or two threads asked at once whether work
 /// was done.
 ///
-/// A panic hook comes first all the same. One that prints or counts panics may ask this of
+/// A panic hook comes first all the same. One that prints or counts panics may ask this of a panic on a thread that calls Accrue: a host's
+/// own call of `poll` may panic so, too, and nobody catches that. It is asked of
 /// [`payload`](std::panic::PanicHookInfo::payload). With `panic = "abort"` nothing can be caught.
 pub fn is_caught_panic(payload: &(dyn Any + Send)) -> bool {
     is_lost_device(payload) || is_overtaken(payload)
@@ -121,16 +122,19 @@ impl Gpu {
     /// Polls: whether what was waited for is done. wgpu has no value for a device that is lost meanwhile; it panics, holding
     /// nothing. A callback of the host's that panics is none of our business.
     fn turn(&self, poll: wgpu::PollType) -> Result<bool> {
-        match catch_unwind(AssertUnwindSafe(|| self.inner.device.poll(poll.clone()))) {
-            // The next time, wgpu sees that the work is done. Whoever waited for a callback is told by its end (`Landing`).
-            Err(panic) if is_overtaken(&*panic) => self.turn(poll),
-            Ok(Ok(_)) => Ok(true),
-            Ok(Err(wgpu::PollError::Timeout)) => Ok(false),
-            Ok(Err(wgpu::PollError::WrongSubmissionIndex(..))) => Err(took_no_more()),
-            Err(panic) if is_lost_device(&*panic) => {
-                Err(Error::DeviceLost("the device is lost: it did not finish its work".to_owned()))
+        // Asked again, wgpu sees that the work is done. Whoever waited for a callback is told by its end (`Landing`).
+        let mut again = 8;
+        loop {
+            match catch_unwind(AssertUnwindSafe(|| self.inner.device.poll(poll.clone()))) {
+                Ok(Ok(_)) => return Ok(true),
+                Ok(Err(wgpu::PollError::Timeout)) => return Ok(false),
+                Ok(Err(wgpu::PollError::WrongSubmissionIndex(..))) => return Err(took_no_more()),
+                Err(panic) if is_overtaken(&*panic) && again > 0 => again -= 1,
+                Err(panic) if is_lost_device(&*panic) => {
+                    return Err(Error::DeviceLost("the device is lost: it did not finish its work".to_owned()));
+                }
+                Err(panic) => resume_unwind(panic),
             }
-            Err(panic) => resume_unwind(panic),
         }
     }
 }

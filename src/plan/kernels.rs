@@ -68,7 +68,7 @@ pub struct Kernels {
     pub tiles: Option<&'static Tiles>,
     /// Whether the adapter computes on the CPU.
     pub cpu: bool,
-    /// Whether its compiler is FXC, which takes up to 47 seconds for a kernel of whole windows and 7 for any other.
+    /// Whether its compiler is FXC, which takes up to 47 seconds for a kernel of whole windows and a few for any other.
     pub fxc: bool,
     /// Whether invocations come in subgroups of eight that can hand values round.
     pub subgroups: bool,

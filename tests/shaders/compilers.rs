@@ -50,11 +50,13 @@ fn spirv_val_takes_every_kernel() {
     let path = folder("spirv").join("kernel.spv");
     let mut kernels = 0;
     each_kernel(|label, entry, module, info| {
-        let words = spirv(module, info, entry).unwrap_or_else(|e| panic!("{label}: {e}"));
-        let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
-        fs::write(&path, bytes).unwrap();
-        let output = run(Command::new("spirv-val").args(["--target-env", "vulkan1.1"]).arg(&path)).unwrap();
-        assert!(output.status.success(), "{label}: {}", said(&output));
+        for (version, target) in [((1, 3), "vulkan1.1"), ((1, 6), "vulkan1.3")] {
+            let words = spirv(module, info, entry, version).unwrap_or_else(|e| panic!("{label}: {e}"));
+            let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+            fs::write(&path, bytes).unwrap();
+            let output = run(Command::new("spirv-val").args(["--target-env", target]).arg(&path)).unwrap();
+            assert!(output.status.success(), "{label}: {}", said(&output));
+        }
         kernels += 1;
     });
     println!("spirv-val: {kernels} kernels taken");

@@ -14,7 +14,7 @@ use accrue::gpu::Access;
 use accrue::gpu::limits::LEAST;
 use accrue::wgpu::Limits;
 use naga::AddressSpace;
-use variants::{all_shaders, each_kernel, steps};
+use variants::{all_shaders, chosen, each_kernel, steps};
 
 /// What a device must allow at least, as the shaders have it: no kernel needs more, and some kernel needs all of it.
 #[test]
@@ -129,4 +129,11 @@ fn every_step_binds_what_its_kernel_declares_and_sets_all_its_dims_and_only_cons
             assert!(known.any(|(_, o)| o.name.as_deref() == Some(*name)), "{label} has no override {name}");
         }
     }
+}
+
+#[test]
+fn whole_windows_are_chosen_but_never_with_fxc() {
+    let windows = |fxc| chosen(fxc).iter().filter(|step| step.entry == "windows").count();
+    assert_eq!((windows(false), windows(true)), (1, 0));
+    assert!(chosen(true).iter().any(|step| step.entry == "rows"), "all rows at once are");
 }

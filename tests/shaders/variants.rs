@@ -101,6 +101,12 @@ fn kernels() -> Vec<Kernels> {
     vec![Kernels::OPS, Kernels::FUSED_OPS, most, gpu, cpu, Kernels { subgroups: true, ..cpu }]
 }
 
+/// The steps of a network so small that whole windows are worth it, with FXC or with another compiler.
+pub fn chosen(fxc: bool) -> Vec<Step> {
+    let kernels = Kernels { passes: None, fxc, storage_buffers: 8, binding: 1 << 27, lanes: 32, ..Kernels::FUSED_OPS };
+    steps_of(&[5.into(), "relu".into(), 3.into()], "mse", &Sgd::default(), kernels, 8)
+}
+
 /// All steps of a plan.
 fn steps_of(layers: &[Layer], loss: &str, optimizer: &dyn Optimizer, kernels: Kernels, rows: usize) -> Vec<Step> {
     let network = Model::new(4, layers, loss).unwrap().network(true).unwrap();

@@ -7,10 +7,23 @@ use naga::{MathFunction, Module, ShaderStage};
 
 use super::variants::{each_kernel, shaders};
 
-/// For Vulkan 1.1 and later.
-pub fn spirv(module: &Module, info: &ModuleInfo, entry: &str) -> Result<Vec<u32>, String> {
+/// What every index is held to on Vulkan and Metal, as in modules that nobody trusts.
+const CHECKS: BoundsCheckPolicies = BoundsCheckPolicies {
+    index: BoundsCheckPolicy::Restrict,
+    buffer: BoundsCheckPolicy::Restrict,
+    image_load: BoundsCheckPolicy::Restrict,
+    binding_array: BoundsCheckPolicy::Unchecked,
+};
+
+/// For Vulkan 1.1 and later, as SPIR-V of this version.
+pub fn spirv(module: &Module, info: &ModuleInfo, entry: &str, version: (u8, u8)) -> Result<Vec<u32>, String> {
     let chosen = spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: entry.to_owned() };
-    let options = spv::Options { lang_version: (1, 3), ..spv::Options::default() };
+    let options = spv::Options {
+        lang_version: version,
+        bounds_check_policies: CHECKS,
+        zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
+        ..spv::Options::default()
+    };
     spv::write_vec(module, info, &options, Some(&chosen)).map_err(|e| e.to_string())
 }
 
@@ -20,14 +33,9 @@ pub fn metal(module: &Module, info: &ModuleInfo, entry: &str) -> Result<String, 
         entry_point: Some((ShaderStage::Compute, entry.to_owned())),
         ..msl::PipelineOptions::default()
     };
-    let checks = BoundsCheckPolicies {
-        index: BoundsCheckPolicy::Restrict,
-        buffer: BoundsCheckPolicy::Restrict,
-        ..BoundsCheckPolicies::default()
-    };
     let options = msl::Options {
         lang_version: (2, 1),
-        bounds_check_policies: checks,
+        bounds_check_policies: CHECKS,
         zero_initialize_workgroup_memory: false,
         ..msl::Options::default()
     };
@@ -61,7 +69,7 @@ pub fn direct3d(
 fn every_kernel_is_written_for_vulkan_metal_and_dx12() {
     let mut kernels = 0;
     each_kernel(|label, entry, module, info| {
-        let words = spirv(module, info, entry).unwrap_or_else(|e| panic!("{label}: SPIR-V: {e}"));
+        let words = spirv(module, info, entry, (1, 3)).unwrap_or_else(|e| panic!("{label}: SPIR-V: {e}"));
         assert!(words.len() > 5, "{label}: SPIR-V");
         let text = metal(module, info, entry).unwrap_or_else(|e| panic!("{label}: MSL: {e}"));
         assert!(text.contains("kernel void"), "{label}: MSL");
@@ -75,27 +83,21 @@ fn every_kernel_is_written_for_vulkan_metal_and_dx12() {
     assert!(kernels > 2 * shaders().len(), "{kernels} kernels");
 }
 
-/// What is known to differ on Metal, as far as its text shows it; no compiler for it is here. An `fma` stays one, nothing asks for the
-/// faster and less exact functions, and all buffers find a slot beside the one in which wgpu gives the lengths of arrays.
+/// What is known to differ on Metal, as far as its text shows it; no compiler for it is here. Every `fma` stays one, and nothing asks for
+/// the faster and less exact functions.
 #[test]
 fn the_text_for_metal_keeps_every_fma_and_asks_for_nothing_inexact() {
-    let mut fused = 0;
+    let mut all = 0;
     each_kernel(|label, entry, module, info| {
         let text = metal(module, info, entry).unwrap_or_else(|e| panic!("{label}: MSL: {e}"));
-        let functions = module.functions.iter().map(|(_, function)| function);
+        let entries = module.entry_points.iter().map(|entry| &entry.function);
+        let functions = module.functions.iter().map(|(_, function)| function).chain(entries);
         let expressions = functions.flat_map(|function| function.expressions.iter());
         let fma = |(_, e): &(_, &naga::Expression)| matches!(e, naga::Expression::Math { fun: MathFunction::Fma, .. });
-        if expressions.filter(fma).count() > 0 {
-            assert!(text.contains("metal::fma("), "{label}: MSL has no fma");
-            fused += 1;
-        }
-        for word in ["fast::", "half", "as_type<half", "precise::"] {
-            assert!(!text.contains(word), "{label}: MSL says {word}");
-        }
-        let begin = text.find("kernel void").expect("an entry point");
-        let parameters = text[begin..].split("{").next().unwrap_or_default();
-        let buffers = parameters.matches("& ").count() + parameters.matches("* ").count();
-        assert!((1..=31).contains(&buffers), "{label}: {buffers} buffers: {parameters}");
+        let fused = expressions.filter(fma).count();
+        assert_eq!(text.matches("metal::fma(").count(), fused, "{label}: fma");
+        assert!(!text.contains("fast::") && !text.contains("half"), "{label}: something inexact");
+        all += fused;
     });
-    assert!(fused > 100, "{fused} kernels");
+    assert!(all > 1000, "{all} calls");
 }
