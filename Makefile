@@ -84,7 +84,7 @@ variants: ## run the tests of bits and laws with every kind of kernel in turn
 		ACCRUE_KERNELS=ops ACCRUE_TILES=$$tiles $(CARGO) test $(CARGO_FLAGS) --test laws --test golden --test watchdog || exit 1; \
 	done
 
-drivers: ## run on every driver that can be had here: Mesa, a newer one, SwiftShader, Windows' DX12 under Wine; 40 minutes
+drivers: ## run on every driver that can be had here: Mesa, a newer one, SwiftShader, Windows' DX12 under Wine; 20 minutes
 	@scripts/drivers.sh
 
 # Nothing is linked or run, so no SDK is needed.

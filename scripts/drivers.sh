@@ -10,8 +10,8 @@
 #   wine-dx12       the same on DX12, with Microsoft's compiler FXC
 #   compilers       no driver: every kernel through FXC, DXC, Dawn, tint and spirv-val
 #
-# On each: `accrue doctor`, `accrue verify` of both examples, a training on the digits, and a part of the tests. It takes about 40
-# minutes on 2 cores the first time, and 1.8 GB below target/drivers. What cannot be installed is left out and said. Exit code 0: all
+# On each: `accrue doctor`, `accrue verify` of both examples, a training on the digits, and a part of the tests. It takes 20 to
+# 30 minutes on 2 cores, and 1.8 GB below target/drivers. What cannot be installed is left out and said. Exit code 0: all
 # that ran is right. What every step printed lies in target/drivers/NAME. docs/drivers.md has the table of the last time.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -131,14 +131,22 @@ pub fn choose(found: Vec<Found>, choice: &Choice) -> Result<(Found, String)> {
 }
 
 fn none_at_all() -> String {
-    let backend = match std::env::var("WGPU_BACKEND") {
-        Ok(value) if !value.is_empty() => format!(" for WGPU_BACKEND={value}"),
-        _ => String::new(),
-    };
-    format!(
-        "no GPU adapter{backend}: install a driver; without a GPU, Mesa's software driver will do \
-         (Debian and Ubuntu: apt install mesa-vulkan-drivers; Fedora: dnf install mesa-vulkan-drivers; Arch: pacman -S vulkan-swrast)"
-    )
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if let Some(value) = set("WGPU_BACKEND") {
+        return format!(
+            "no GPU adapter for WGPU_BACKEND={value}: unset it, or give vulkan, metal or dx12, where there is a driver"
+        );
+    }
+    for name in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] {
+        if let Some(value) = set(name) {
+            return format!(
+                "no GPU adapter, and {name} is set to \"{value}\": unset it, or name a driver that is here"
+            );
+        }
+    }
+    "no GPU adapter: install a driver; without a GPU, Mesa's software driver will do \
+     (Debian and Ubuntu: apt install mesa-vulkan-drivers; Fedora: dnf install mesa-vulkan-drivers; Arch: pacman -S vulkan-swrast)"
+        .to_owned()
 }
 
 #[cfg(test)]
