@@ -132,21 +132,18 @@ pub fn choose(found: Vec<Found>, choice: &Choice) -> Result<(Found, String)> {
 
 fn none_at_all() -> String {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    if let Some(value) = set("WGPU_BACKEND") {
-        return format!(
-            "no GPU adapter for WGPU_BACKEND={value}: unset it, or give vulkan, metal or dx12, where there is a driver"
-        );
+    let backend = set("WGPU_BACKEND").map_or(String::new(), |value| format!(" for WGPU_BACKEND={value}"));
+    if set("WGPU_BACKEND").is_some_and(|value| !value.to_lowercase().contains("vulkan")) {
+        return format!("no GPU adapter{backend}: unset it, or give vulkan, metal or dx12, where there is a driver");
     }
-    for name in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] {
-        if let Some(value) = set(name) {
-            return format!(
-                "no GPU adapter, and {name} is set to \"{value}\": unset it, or name a driver that is here"
-            );
-        }
-    }
-    "no GPU adapter: install a driver; without a GPU, Mesa's software driver will do \
-     (Debian and Ubuntu: apt install mesa-vulkan-drivers; Fedora: dnf install mesa-vulkan-drivers; Arch: pacman -S vulkan-swrast)"
-        .to_owned()
+    let files = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].into_iter().find_map(|name| Some((name, set(name)?)));
+    let unset = files.map_or(String::new(), |(name, value)| {
+        format!("{name} is set to \"{value}\": unset it, or name a driver that is here; or else ")
+    });
+    format!(
+        "no GPU adapter{backend}: {unset}install a driver; without a GPU, Mesa's software driver will do \
+         (Debian and Ubuntu: apt install mesa-vulkan-drivers; Fedora: dnf install mesa-vulkan-drivers; Arch: pacman -S vulkan-swrast)"
+    )
 }
 
 #[cfg(test)]
