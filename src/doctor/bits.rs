@@ -39,17 +39,9 @@ pub(super) fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> 
         let trainings = trainings(extent, kernels);
         let mut wrong = None;
         for &training in trainings {
-            let at = match whole.iter().position(|&(known, _)| known == training) {
-                Some(at) => at,
-                None => {
-                    whole.push((training, run(gpu, training, &[BATCH], Passes::Ops)?));
-                    whole.len() - 1
-                }
-            };
-            let found = match run(gpu, training, cut, kernels) {
-                Ok(cut) => apart(&whole[at].1, &cut),
+            let found = match beside_whole(gpu, training, &mut whole, cut, kernels) {
                 Err(Error::Kernel { kernel, message, .. }) => Some(format!("{kernel}: {message}")),
-                Err(error) => return Err(error),
+                found => found?,
             };
             wrong = wrong.or(found);
         }
@@ -57,6 +49,21 @@ pub(super) fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> 
         watch(Event::Found(Finding { part: Part::Bits, name, cases, rounding: None, wrong }));
     }
     Ok(())
+}
+
+/// Where a run that is cut parts from one of whole windows, which is made once for each training.
+fn beside_whole(
+    gpu: &Gpu,
+    training: Training,
+    whole: &mut Vec<(Training, Left)>,
+    cut: &[usize],
+    kernels: Passes,
+) -> Result<Option<String>> {
+    if !whole.iter().any(|&(known, _)| known == training) {
+        whole.push((training, run(gpu, training, &[BATCH], Passes::Ops)?));
+    }
+    let cut = run(gpu, training, cut, kernels)?;
+    Ok(whole.iter().filter(|&&(known, _)| known == training).find_map(|(_, whole)| apart(whole, &cut)))
 }
 
 /// What a run leaves after each update.
