@@ -8,7 +8,7 @@ use accrue::doctor::rig::Rig;
 use accrue::doctor::speed::{kernel, layer, time};
 use accrue::gpu::{Choice, Gpu};
 use accrue::optim::{Clip, Sgd};
-use accrue::plan::{Kernels, Passes};
+use accrue::plan::{ExecutionMode, Kernels};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 
@@ -23,7 +23,8 @@ const SHAPES: [[usize; 3]; 4] = [[40, 8, 16], [256, 128, 128], [64, 784, 512], [
 fn kernel_of_a_layer(bencher: Bencher, entry: &str, [rows, inputs, outputs]: [usize; 3]) {
     let gpu = Gpu::new(&Choice::default()).unwrap();
     let case = layer(rows, inputs, outputs).unwrap();
-    let rig = Rig::with(&gpu, &case, &Sgd::default(), Clip::default(), Kernels::of(&gpu, Some(Passes::Ops))).unwrap();
+    let rig =
+        Rig::with(&gpu, &case, &Sgd::default(), Clip::default(), Kernels::of(&gpu, Some(ExecutionMode::Ops))).unwrap();
     rig.micro_step().unwrap();
     let dispatch = kernel(&rig, entry).unwrap();
     bencher
@@ -51,7 +52,8 @@ fn kernel_backward_weight(bencher: Bencher, shape: [usize; 3]) {
 fn dispatches(bencher: Bencher, count: usize) {
     let gpu = Gpu::new(&Choice::default()).unwrap();
     let case = layer(1, 1, 1).unwrap();
-    let rig = Rig::with(&gpu, &case, &Sgd::default(), Clip::default(), Kernels::of(&gpu, Some(Passes::Ops))).unwrap();
+    let rig =
+        Rig::with(&gpu, &case, &Sgd::default(), Clip::default(), Kernels::of(&gpu, Some(ExecutionMode::Ops))).unwrap();
     rig.micro_step().unwrap();
     let dispatch = kernel(&rig, "forward").unwrap();
     bencher.counter(ItemsCount::new(count)).bench_local(|| time(&gpu, dispatch, 1, count).unwrap());

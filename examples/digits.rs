@@ -12,9 +12,9 @@ use accrue::Result;
 use accrue::data::csv::{CsvSpec, read_file};
 use accrue::data::{Targets, scale::Standardizer, split::split};
 use accrue::gpu::{Choice, Gpu};
-use accrue::nn::{Model, Saved, TargetNames};
+use accrue::nn::{Model, ModelFile, TargetNames};
 use accrue::optim::Sgd;
-use accrue::train::{Event, Fit, Settings, Trainer};
+use accrue::train::{Event, FitConfig, Settings, Trainer};
 
 const SEED: u64 = 0;
 
@@ -38,7 +38,11 @@ fn main() -> Result<()> {
     let settings = Settings { micro_batch: 40, optimizer: Box::new(sgd), lr: 0.1, seed: SEED, ..Settings::default() };
     let mut trainer = Trainer::new(&gpu, &model, settings)?;
 
-    let fit = Fit { validation: Some(validation.batch()), shuffle: Some(SEED), ..Fit::new(train.batch(), 120, 30) };
+    let fit = FitConfig {
+        validation: Some(validation.batch()),
+        shuffle: Some(SEED),
+        ..FitConfig::new(train.batch(), 120, 30)
+    };
     trainer.fit(&fit, |event| {
         if let Event::Epoch { epoch, train_loss, validation: Some(validation), .. } = event {
             let (loss, accuracy) = (validation.loss, 100.0 * validation.metric("accuracy").unwrap_or_default());
@@ -54,7 +58,7 @@ fn main() -> Result<()> {
     assert!(accuracy >= 0.96, "the digits are learned to 96 %");
 
     let Targets::Classes { name, classes, .. } = train.targets else { unreachable!("the file was read as classes") };
-    let saved = Saved {
+    let saved = ModelFile {
         model,
         arrays: trainer.parameters()?,
         features: train.features.names,
@@ -63,7 +67,7 @@ fn main() -> Result<()> {
     };
     let path = std::env::temp_dir().join("accrue-digits.safetensors");
     saved.write(&path)?;
-    assert_eq!(Saved::read(&path)?, saved);
+    assert_eq!(ModelFile::read(&path)?, saved);
     println!("saved as {}", path.display());
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::graph::{Graph, Kind, Node, Tensor};
+use crate::graph::{Graph, Node, Tensor, TensorKind};
 use crate::ops::{Step, Write};
 
 /// The steps that compute the gradient of Σ_r weight_r · loss_r by every parameter. `steps_of` gives those of a node, which
@@ -33,7 +33,8 @@ pub fn backward(graph: &Graph, loss: Tensor, steps_of: impl Fn(&Node, Vec<Option
 
 /// The tensors whose gradient leads to a parameter's.
 fn depends_on_parameters(graph: &Graph) -> HashSet<Tensor> {
-    let mut needed: HashSet<Tensor> = graph.tensors().filter(|&t| graph.info(t).kind == Kind::Parameter).collect();
+    let mut needed: HashSet<Tensor> =
+        graph.tensors().filter(|&t| graph.info(t).kind == TensorKind::Parameter).collect();
     for node in graph.nodes() {
         if node.inputs.iter().any(|input| needed.contains(input)) {
             needed.insert(node.output);

@@ -13,19 +13,19 @@ pub enum Shape {
     /// One row per sample, each of so many columns.
     Rows(usize),
     /// What a layer learns, part by part.
-    Parameters(Vec<Part>),
+    Parameters(Vec<ParameterSpec>),
 }
 
 /// One learned array of a layer, under the name that PyTorch gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct ParameterSpec {
     /// `weight`, `bias`, …
     pub name: &'static str,
     /// Its shape, as in a PyTorch `state_dict`.
     pub shape: Vec<usize>,
 }
 
-impl Part {
+impl ParameterSpec {
     /// Its elements.
     pub fn elements(&self) -> usize {
         self.shape.iter().product()
@@ -73,7 +73,7 @@ impl std::fmt::Display for Shape {
 
 /// What a tensor is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TensorKind {
     /// The features of the samples.
     Input,
     /// What the loss compares with. A class takes one column.
@@ -81,7 +81,7 @@ pub enum Kind {
     /// Learned.
     Parameter,
     /// Made by an op.
-    Made,
+    Intermediate,
 }
 
 /// A tensor's name, shape and kind.
@@ -92,7 +92,7 @@ pub struct Info {
     /// Its shape.
     pub shape: Shape,
     /// What it is for.
-    pub kind: Kind,
+    pub kind: TensorKind,
 }
 
 /// `output = op(inputs)`
@@ -121,17 +121,17 @@ impl Graph {
 
     /// The features: (rows, columns). A graph has one input.
     pub fn input(&mut self, columns: usize) -> Tensor {
-        self.add("input", Shape::Rows(columns), Kind::Input)
+        self.add("input", Shape::Rows(columns), TensorKind::Input)
     }
 
     /// What the loss compares with: (rows, columns); a class takes one column. A graph has one target at most.
     pub fn target(&mut self, columns: usize) -> Tensor {
-        self.add("target", Shape::Rows(columns), Kind::Target)
+        self.add("target", Shape::Rows(columns), TensorKind::Target)
     }
 
     /// What a layer learns. One op may use it, once: the sum of its gradient then has one order.
-    pub fn parameters(&mut self, name: &str, parts: Vec<Part>) -> Tensor {
-        self.add(name, Shape::Parameters(parts), Kind::Parameter)
+    pub fn parameters(&mut self, name: &str, parts: Vec<ParameterSpec>) -> Tensor {
+        self.add(name, Shape::Parameters(parts), TensorKind::Parameter)
     }
 
     /// Adds a node and returns what it makes.
@@ -141,18 +141,19 @@ impl Graph {
     pub fn apply(&mut self, op: &'static dyn Op, name: &str, inputs: &[Tensor]) -> Result<Tensor> {
         let shapes: Vec<&Shape> = inputs.iter().map(|&input| self.shape(input)).collect();
         let shape = op.output(&shapes).map_err(|message| Error::Shape { op: op.name(), message })?;
-        let reused = inputs.iter().find(|&&input| self.info(input).kind == Kind::Parameter && self.users(input) > 0);
+        let reused =
+            inputs.iter().find(|&&input| self.info(input).kind == TensorKind::Parameter && self.users(input) > 0);
         if let Some(&reused) = reused {
             let message =
                 format!("{} is used by another op already; parameters are not shared", self.info(reused).name);
             return Err(Error::Shape { op: op.name(), message });
         }
-        let output = self.add(name, shape, Kind::Made);
+        let output = self.add(name, shape, TensorKind::Intermediate);
         self.nodes.push(Node { op, inputs: inputs.to_vec(), output });
         Ok(output)
     }
 
-    fn add(&mut self, name: &str, shape: Shape, kind: Kind) -> Tensor {
+    fn add(&mut self, name: &str, shape: Shape, kind: TensorKind) -> Tensor {
         self.tensors.push(Info { name: name.to_owned(), shape, kind });
         Tensor(self.tensors.len() - 1)
     }
@@ -187,14 +188,14 @@ impl Graph {
     }
 
     /// The tensor of a kind that a graph has one of.
-    pub fn only(&self, kind: Kind) -> Option<Tensor> {
+    pub fn only(&self, kind: TensorKind) -> Option<Tensor> {
         self.tensors().find(|&tensor| self.info(tensor).kind == kind)
     }
 
     /// How a sample lies in memory.
     pub fn record(&self) -> Record {
         let columns = |kind| self.only(kind).map_or(0, |tensor| self.columns(tensor));
-        Record::new(columns(Kind::Input), columns(Kind::Target))
+        Record::new(columns(TensorKind::Input), columns(TensorKind::Target))
     }
 }
 

@@ -42,8 +42,8 @@
 //! | [`plan`] | everything decided before the first dispatch: lists of steps, and memory to the byte |
 //! | [`ops`] | what networks are made of; an op is one Rust file, one WGSL file, one line in a list |
 //! | [`graph`], [`backward`] | tensors as ids and the nodes between them; the reverse walk, which knows no op |
-//! | [`twin`] | the same graph in plain `f64` on the CPU, which every kernel is checked against |
-//! | [`doctor`] | a self-test of a device: every kernel against its twin, the law of partitions, speed |
+//! | [`reference`] | the same graph in plain `f64` on the CPU, which every kernel is checked against |
+//! | [`doctor`] | a self-test of a device: every kernel against its reference, the law of partitions, speed |
 //! | [`gpu`] | everything that knows `wgpu`: adapter, device, shaders, buffers, the one submit; it knows no mathematics |
 //! | [`nearest`] | "did you mean …?" |
 //!
@@ -84,8 +84,8 @@ pub mod ops;
 pub mod optim;
 pub mod plan;
 mod quote;
+pub mod reference;
 pub mod train;
-pub mod twin;
 pub mod window;
 
 pub use error::{Error, NotFinite, Result, Suspect};

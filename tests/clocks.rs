@@ -5,7 +5,7 @@ mod common;
 use std::ops::ControlFlow;
 
 use accrue::nn::Model;
-use accrue::optim::{Adam, Clip, Optimizer, Scaling, Schedule, Sgd, Shape};
+use accrue::optim::{Adam, Clip, Optimizer, Scaling, Schedule, ScheduleShape, Sgd};
 use accrue::train::{Event, Trainer, Update};
 use accrue::window::{Batches, Tail};
 use common::runs::{Data, Rest, Task, left, parameters, pieces};
@@ -59,7 +59,7 @@ fn counted(rows: u64, epochs: u64, steps: &[(u64, u32)], by_epoch: bool, tail: T
 #[test]
 fn a_batch_that_changes_does_so_at_a_windows_start_and_the_rate_follows_it() {
     let schedules: [&[(u64, u32)]; 4] = [&[(0, 8), (2, 3)], &[(0, 3), (1, 7), (4, 20)], &[(0, 5), (2, 50)], &[(0, 40)]];
-    let shapes = [Shape::Step { every: 2, factor: 0.5 }, Shape::Cosine { updates: 9, floor: 0.1 }];
+    let shapes = [ScheduleShape::Step { every: 2, factor: 0.5 }, ScheduleShape::Cosine { updates: 9, floor: 0.1 }];
     for (at, steps) in schedules.into_iter().enumerate() {
         for tail in [Tail::Flush, Tail::Drop, Tail::Carry] {
             for by_epoch in [false, true] {
@@ -93,7 +93,7 @@ fn a_batch_that_changes_does_so_at_a_windows_start_and_the_rate_follows_it() {
 #[test]
 fn a_schedule_counts_updates_tails_included_and_never_micro_batches() {
     let mut task = task(20);
-    task.rest.schedule = Schedule { warmup: 2, shape: Shape::Step { every: 3, factor: 0.5 } };
+    task.rest.schedule = Schedule { warmup: 2, shape: ScheduleShape::Step { every: 3, factor: 0.5 } };
     for micro_batch in [8, 3, 1] {
         let made = updates(&task, micro_batch);
         let clocks: Vec<(u32, u32, f64)> = made.iter().map(|(u, epoch)| (*epoch, u.samples, u.lr / 0.1)).collect();
@@ -103,7 +103,7 @@ fn a_schedule_counts_updates_tails_included_and_never_micro_batches() {
     }
 }
 
-/// Parameters in the order of the update kernel's twin, which minds no order.
+/// Parameters in the order of the update kernel's reference, which minds no order.
 fn numbers_of(arrays: &accrue::nn::Arrays) -> Vec<f64> {
     arrays.values().flat_map(|array| array.values.iter().map(|&value| f64::from(value))).collect()
 }
@@ -128,7 +128,7 @@ fn a_window_is_clipped_as_its_twin_says_by_norm_by_value_and_by_both() {
             let weight: f64 = task.data.weights.iter().flatten().map(|&weight| f64::from(weight)).sum();
             let mut gradient: Vec<f64> = sums.iter().map(|sum| sum / weight).collect();
             let whole = gradient.clone();
-            clip.twin(&mut gradient);
+            clip.reference(&mut gradient);
             assert_eq!(gradient != whole, norm != Some(100.0), "{clip:?} is one that shows, or meant not to");
             trainer.schedule_update().unwrap();
             let after = numbers_of(&trainer.parameters().unwrap());

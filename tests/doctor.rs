@@ -3,14 +3,14 @@
 mod common;
 
 use accrue::Result;
-use accrue::doctor::{self, Event, Extent, Finding, Part, Report, Speed, check_ops, check_optimizers};
+use accrue::doctor::{self, Event, Extent, Finding, Report, Section, Speed, check_ops, check_optimizers};
 use accrue::gpu::{Gpu, Scalar, Shader};
 use accrue::graph::Shape;
-use accrue::ops::linear::tiles;
-use accrue::ops::{ALL, Op, Role, Site, Span, Step};
+use accrue::ops::linear::matmul;
+use accrue::ops::{ALL, Op, OpContext, Role, Span, Step};
 use accrue::optim::{self, Clip, Optimizer, Sgd};
 use accrue::plan;
-use accrue::twin::Matrix;
+use accrue::reference::Matrix;
 use common::{gpu, op, small_gpu};
 
 /// Keeps what is found.
@@ -45,12 +45,12 @@ fn an_adapter_that_is_right_is_called_right_and_every_kernel_there_is_was_asked(
             missing.extend(finding.is_none_or(|finding| finding.cases == 0).then_some(name));
         }
     }
-    for tiles in [&tiles::PLAIN, &tiles::TALL, &tiles::GROUP_32, &tiles::GROUP_64, &tiles::GROUP_128] {
+    for tiles in [&matmul::PLAIN, &matmul::TALL, &matmul::GROUP_32, &matmul::GROUP_64, &matmul::GROUP_128] {
         let name = format!("linear.{tiles}");
         missing.extend((!report.findings.iter().any(|finding| finding.name == name)).then_some(name));
     }
     assert!(missing.is_empty(), "not asked: {missing:?}");
-    let cuts = report.findings.iter().filter(|finding| finding.part == Part::Bits);
+    let cuts = report.findings.iter().filter(|finding| finding.part == Section::Bits);
     assert_eq!(cuts.count(), 8, "partitions");
     let verdict = report.verdict();
     assert!(verdict.starts_with("all right: ") && !verdict.contains('\n'), "{verdict}");
@@ -67,7 +67,7 @@ fn the_limits_of_the_smallest_device_are_enough_for_it() {
     healthy(small_gpu(), Extent::All);
 }
 
-/// An op whose shader has a mistake, and whose twin has not.
+/// An op whose shader has a mistake, and whose reference has not.
 struct Broken {
     op: &'static dyn Op,
     shader: Shader,
@@ -90,20 +90,20 @@ impl Op for Broken {
         self.op.output(inputs)
     }
 
-    fn forward(&self, site: &Site) -> Step {
-        self.op.forward(site)
+    fn forward(&self, cx: &OpContext) -> Step {
+        self.op.forward(cx)
     }
 
-    fn backward(&self, site: &Site) -> Vec<Step> {
-        self.op.backward(site)
+    fn backward(&self, cx: &OpContext) -> Vec<Step> {
+        self.op.backward(cx)
     }
 
-    fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {
-        self.op.twin_forward(inputs)
+    fn reference_forward(&self, inputs: &[&Matrix]) -> Matrix {
+        self.op.reference_forward(inputs)
     }
 
-    fn twin_backward(&self, inputs: &[&Matrix], output: &Matrix, doutput: &Matrix) -> Vec<Matrix> {
-        self.op.twin_backward(inputs, output, doutput)
+    fn reference_backward(&self, inputs: &[&Matrix], output: &Matrix, doutput: &Matrix) -> Vec<Matrix> {
+        self.op.reference_backward(inputs, output, doutput)
     }
 }
 
@@ -168,7 +168,7 @@ fn a_shader_that_the_driver_refuses_is_a_finding_and_not_the_end() {
     assert!(findings.iter().any(|finding| finding.name == "tanh.forward"), "the next op is checked");
 }
 
-/// SGD whose kernel was told another momentum than its twin.
+/// SGD whose kernel was told another momentum than its reference.
 struct Slack(Sgd);
 
 impl Optimizer for Slack {
@@ -180,8 +180,8 @@ impl Optimizer for Slack {
         Ok(())
     }
 
-    fn moments(&self) -> usize {
-        self.0.moments()
+    fn state_slots(&self) -> usize {
+        self.0.state_slots()
     }
 
     fn step(&self, span: Span) -> Step {
@@ -192,8 +192,8 @@ impl Optimizer for Slack {
         self.0.scalars(update, lr)
     }
 
-    fn twin(&self, update: u64, lr: f64, gradient: &[f64], parameters: &mut [f64], moments: &mut [f64]) {
-        self.0.twin(update, lr, gradient, parameters, moments);
+    fn reference(&self, update: u64, lr: f64, gradient: &[f64], parameters: &mut [f64], moments: &mut [f64]) {
+        self.0.reference(update, lr, gradient, parameters, moments);
     }
 }
 
@@ -223,10 +223,10 @@ fn the_verdict_names_what_is_wrong_in_one_line() {
         copy_gbs: None,
     };
     let findings = vec![
-        finding(Part::Kernel, "a.forward", None),
-        finding(Part::Kernel, "b.forward", Some("NaN")),
-        finding(Part::Bits, "8 × 8", Some("differs")),
-        finding(Part::Bits, "64 × 1", None),
+        finding(Section::Kernel, "a.forward", None),
+        finding(Section::Kernel, "b.forward", Some("NaN")),
+        finding(Section::Bits, "8 × 8", Some("differs")),
+        finding(Section::Bits, "64 × 1", None),
     ];
     let report = Report { findings, speed, seconds: 1.0 };
     assert!(!report.all_right());

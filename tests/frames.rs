@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use accrue::gpu::{Choice, Gpu};
 use accrue::nn::Model;
 use accrue::optim::Sgd;
-use accrue::train::{Event, Fit, Outcome, Run, Settings, Trainer};
+use accrue::train::{Event, FitConfig, Outcome, Run, Settings, Trainer};
 use accrue::window::Tail;
 use accrue::{Error, wgpu};
 use common::Numbers;
@@ -28,7 +28,7 @@ fn words(event: Event) -> String {
 }
 
 /// Trains in calls of so long, and returns what was told and the parameters.
-fn within(task: &Task, fit: &Fit, gpu: &Gpu, settings: Settings, budget: Duration) -> (Vec<String>, Vec<u32>) {
+fn within(task: &Task, fit: &FitConfig, gpu: &Gpu, settings: Settings, budget: Duration) -> (Vec<String>, Vec<u32>) {
     let mut trainer = Trainer::new(gpu, &task.model, settings).unwrap();
     let mut run = Run::new(&mut trainer, fit).unwrap();
     let mut told = Vec::new();
@@ -54,7 +54,7 @@ fn the_budget_of_a_call_changes_no_bit_and_no_event() {
     let (task, gpu) = (task(), common::gpu());
     let held = Data::new(&task.model, 70, &mut Numbers::new(5));
     for validated in [false, true] {
-        let fit = Fit { validation: validated.then(|| held.all()), ..task.fit() };
+        let fit = FitConfig { validation: validated.then(|| held.all()), ..task.fit() };
         let mut trainer = task.trainer(gpu, 50, true);
         let mut told = Vec::new();
         let watch = |event| {
@@ -96,7 +96,7 @@ fn an_event_that_is_answered_with_break_stops_a_run_that_has_a_budget_and_it_can
 fn a_run_may_change_between_calls_with_a_budget_and_without_in_the_middle_of_a_validation() {
     let (task, gpu) = (task(), common::gpu());
     let held = Data::new(&task.model, 70, &mut Numbers::new(5));
-    let fit = Fit { validation: Some(held.all()), ..task.fit() };
+    let fit = FitConfig { validation: Some(held.all()), ..task.fit() };
     let mut whole = task.trainer(gpu, 50, true);
     let mut wanted = Vec::new();
     let watch = |event| {
@@ -195,7 +195,7 @@ impl Host {
 fn a_host_draws_sixty_frames_a_second_and_its_callbacks_and_scopes_stay_its_own() {
     let (task, host) = (task(), Host::new());
     let held = Data::new(&task.model, 40, &mut Numbers::new(6));
-    let fit = Fit { validation: Some(held.all()), epochs: 200, ..task.fit() };
+    let fit = FitConfig { validation: Some(held.all()), epochs: 200, ..task.fit() };
     let mut trainer = task.trainer(&host.gpu, 50, true);
     let mut run = Run::new(&mut trainer, &fit).unwrap();
     let (frame, budget) = (Duration::from_micros(16_667), Duration::from_millis(5));

@@ -9,7 +9,7 @@ use accrue::data::{Batch, Target};
 use accrue::nn::{Arrays, Layer, Model};
 use accrue::optim::{Adam, Clip, Optimizer, Sgd};
 use accrue::plan::Array;
-use accrue::train::{Event, Fit, Settings, Trainer};
+use accrue::train::{Event, FitConfig, Settings, Trainer};
 use accrue::window::Tail;
 use common::{distance, gpu};
 use safetensors::SafeTensors;
@@ -150,7 +150,7 @@ fn every_update_has_pytorchs_loss_and_the_run_ends_at_pytorchs_weights() {
         let mut losses = Vec::new();
         case.with_batch(|train| {
             let (batch, epochs) = (case.number("batch") as u32, case.number("epochs") as u32);
-            let fit = Fit { tail: case.tail(), ..Fit::new(train, batch, epochs) };
+            let fit = FitConfig { tail: case.tail(), ..FitConfig::new(train, batch, epochs) };
             let watch = |event| {
                 if let Event::Update { update, .. } = event {
                     losses.push(update.loss);

@@ -1,4 +1,4 @@
-//! Every op's twin by central differences, in f64, in the middle of a network: the twins are what the kernels are checked
+//! Every op's reference by central differences, in f64, in the middle of a network: the references are what the kernels are checked
 //! against, so they have to be right themselves.
 
 mod common;
@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use accrue::doctor::Case;
 use accrue::gpu::Shader;
-use accrue::graph::{Graph, Kind, Shape, Tensor};
-use accrue::ops::{ALL, Op, Role, Site, Step};
-use accrue::twin::{self, Matrix};
+use accrue::graph::{Graph, Shape, Tensor, TensorKind};
+use accrue::ops::{ALL, Op, OpContext, Role, Step};
+use accrue::reference::{self, Matrix};
 
 /// Where an op's derivative jumps, in terms of its first input minus the target (if it has one).
 fn kinks(op: &str) -> &'static [f64] {
@@ -28,7 +28,7 @@ const CLEAR: f64 = 1e-2;
 
 /// Whether no value that the op sees is close to a kink.
 fn clear(case: &Case) -> bool {
-    let run = twin::forward(&case.graph, &case.given);
+    let run = reference::forward(&case.graph, &case.given);
     case.graph.nodes().iter().all(|node| {
         let x = &run.values[&node.inputs[0]];
         let is_loss = matches!(node.op.role(), Role::Loss(_));
@@ -47,17 +47,19 @@ fn case(op: &'static dyn Op, rows: usize, width: usize) -> Case {
 
 /// Σ_r weight_r · loss_r
 fn total(case: &Case, given: &HashMap<Tensor, Matrix>) -> f64 {
-    let losses = &twin::forward(&case.graph, given).values[&case.loss];
+    let losses = &reference::forward(&case.graph, given).values[&case.loss];
     losses.values.iter().zip(&case.weights).map(|(loss, weight)| loss * weight).sum()
 }
 
 /// The largest difference between the gradients of the input and of all parameters and what differences say, relative
 /// to the largest gradient of each tensor (or 1, where all are small).
 fn error(case: &Case) -> f64 {
-    let mut run = twin::forward(&case.graph, &case.given);
-    twin::backward(&case.graph, &mut run, case.loss, &case.weights);
+    let mut run = reference::forward(&case.graph, &case.given);
+    reference::backward(&case.graph, &mut run, case.loss, &case.weights);
     let mut worst = 0.0;
-    for tensor in case.graph.tensors().filter(|&t| matches!(case.graph.info(t).kind, Kind::Input | Kind::Parameter)) {
+    for tensor in
+        case.graph.tensors().filter(|&t| matches!(case.graph.info(t).kind, TensorKind::Input | TensorKind::Parameter))
+    {
         let gradient = &run.gradients[&tensor];
         let size = gradient.values.iter().fold(1.0, |most: f64, g| most.max(g.abs()));
         for (at, gradient) in gradient.values.iter().enumerate() {
@@ -122,22 +124,22 @@ impl Op for Spoiled {
         self.op.output(inputs)
     }
 
-    fn forward(&self, site: &Site) -> Step {
-        self.op.forward(site)
+    fn forward(&self, cx: &OpContext) -> Step {
+        self.op.forward(cx)
     }
 
-    fn backward(&self, site: &Site) -> Vec<Step> {
-        self.op.backward(site)
+    fn backward(&self, cx: &OpContext) -> Vec<Step> {
+        self.op.backward(cx)
     }
 
-    fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {
-        self.op.twin_forward(inputs)
+    fn reference_forward(&self, inputs: &[&Matrix]) -> Matrix {
+        self.op.reference_forward(inputs)
     }
 
-    fn twin_backward(&self, inputs: &[&Matrix], output: &Matrix, doutput: &Matrix) -> Vec<Matrix> {
+    fn reference_backward(&self, inputs: &[&Matrix], output: &Matrix, doutput: &Matrix) -> Vec<Matrix> {
         let ones = Matrix::build(doutput.rows, doutput.columns, |_, _| 1.0);
         let given = if matches!(self.spoil, Mistake::Deaf) { &ones } else { doutput };
-        let mut gradients = self.op.twin_backward(inputs, output, given);
+        let mut gradients = self.op.reference_backward(inputs, output, given);
         let by = match self.spoil {
             Mistake::Deaf => 1.0,
             Mistake::TooLarge => 1.01,

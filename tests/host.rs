@@ -113,8 +113,8 @@ fn an_error_of_the_hosts_own_comes_to_its_own_callback_and_none_of_ours_does() {
     let scope = device.push_error_scope(ErrorFilter::Validation);
     let gpu = Gpu::from_host(&device, &queue).unwrap();
     let task = task();
-    let wanted = task.run(common::gpu(), &Path::Fit(20));
-    assert_eq!(wanted, task.run(&gpu, &Path::Fit(20)), "on a host's device");
+    let wanted = task.run(common::gpu(), &Path::FitConfig(20));
+    assert_eq!(wanted, task.run(&gpu, &Path::FitConfig(20)), "on a host's device");
     assert_eq!(wanted, task.run(&gpu, &Path::MicroStep(vec![20])), "on a host's device");
     // Something of ours that the device refuses is an error of ours alone.
     let bytes = gpu.limits().max_buffer_size;
@@ -142,7 +142,7 @@ fn a_host_that_polls_on_other_threads_takes_nothing_from_us() {
     let (device, queue) = own_device();
     let gpu = Gpu::from_host(&device, &queue).unwrap();
     let task = task();
-    let wanted = task.run(&gpu, &Path::Fit(20));
+    let wanted = task.run(&gpu, &Path::FitConfig(20));
     let running = AtomicU32::new(1);
     thread::scope(|threads| {
         for _ in 0..2 {
@@ -158,7 +158,7 @@ fn a_host_that_polls_on_other_threads_takes_nothing_from_us() {
                 }
             });
         }
-        let ours = threads.spawn(|| (0..10).for_each(|_| assert_eq!(wanted, task.run(&gpu, &Path::Fit(20)))));
+        let ours = threads.spawn(|| (0..10).for_each(|_| assert_eq!(wanted, task.run(&gpu, &Path::FitConfig(20)))));
         let result = ours.join();
         running.store(0, Ordering::Relaxed);
         result.unwrap();
@@ -279,7 +279,7 @@ fn a_hosts_device_whose_limits_are_too_small_is_refused_by_the_limit_and_its_lea
         assert!(text.contains("the host's device allows") && text.contains(words), "{text}");
     }
     let (device, queue) = device_with(LEAST);
-    let wanted = task().run(common::gpu(), &Path::Fit(20));
+    let wanted = task().run(common::gpu(), &Path::FitConfig(20));
     let least = Gpu::from_host(&device, &queue).unwrap();
-    assert_eq!(wanted, task().run(&least, &Path::Fit(20)), "the least is enough");
+    assert_eq!(wanted, task().run(&least, &Path::FitConfig(20)), "the least is enough");
 }

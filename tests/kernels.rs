@@ -8,10 +8,10 @@ use accrue::doctor::rig::Rig;
 use accrue::gpu::Gpu;
 use accrue::graph::{Graph, Shape, Tensor};
 use accrue::nn::{Layer, Model};
-use accrue::ops::linear::tiles;
-use accrue::ops::{ALL, Op, Place, Role};
+use accrue::ops::linear::matmul;
+use accrue::ops::{ALL, Op, Resource, Role};
 use accrue::optim::{Clip, Sgd};
-use accrue::plan::{Kernels, Passes};
+use accrue::plan::{ExecutionMode, Kernels};
 use accrue::train::{Settings, Trainer};
 use common::{Numbers, bits, gpu, linear, op, skip, small_gpu};
 
@@ -38,13 +38,13 @@ fn left(gpu: &Gpu, case: &Case, kernels: Kernels, cut: &[usize]) -> Left {
         let columns = case.graph.columns(tensor).next_multiple_of(4);
         bits_on(gpu, &rig.read(place).unwrap()[..cut.last().unwrap() * columns])
     };
-    let gradients = bits_on(gpu, &rig.read(Place::Gradients(rig.all())).unwrap());
-    let sums = bits_on(gpu, &rig.read(Place::Stats).unwrap()[..2]);
+    let gradients = bits_on(gpu, &rig.read(Resource::Gradients(rig.all())).unwrap());
+    let sums = bits_on(gpu, &rig.read(Resource::Stats).unwrap()[..2]);
     let first = case.graph.nodes()[0].output;
-    let gradient = rows_of(first, Place::Gradient(first));
+    let gradient = rows_of(first, Resource::Gradient(first));
     // Its memory may have been another's since.
     rig.run(&rig.program.forward).unwrap();
-    Left { gradients, sums, rows: [gradient, rows_of(case.output, Place::Value(case.output))] }
+    Left { gradients, sums, rows: [gradient, rows_of(case.output, Resource::Value(case.output))] }
 }
 
 /// A window in one piece, and in pieces that end inside blocks.
@@ -87,8 +87,8 @@ fn activations_done_along_the_way_give_the_same_bits() {
                 let case = chain(activation, width, ends, rows);
                 for cut in cuts(rows) {
                     let alone = left(gpu(), &case, Kernels::OPS, &cut);
-                    let along = left(gpu(), &case, Kernels::FUSED_OPS, &cut);
-                    assert!(alone == along, "{}, {rows} × {width}, {cut:?}, at the end: {ends}", activation.name());
+                    let epilogues = left(gpu(), &case, Kernels::FUSED_OPS, &cut);
+                    assert!(alone == epilogues, "{}, {rows} × {width}, {cut:?}, at the end: {ends}", activation.name());
                 }
             }
         }
@@ -156,16 +156,16 @@ fn shapes() -> Vec<[usize; 4]> {
 }
 
 fn all_variants_agree(gpu: &Gpu, on: &str, shapes: &[[usize; 4]]) {
-    let adapter = Kernels::of(gpu, Some(Passes::Ops));
+    let adapter = Kernels::of(gpu, Some(ExecutionMode::Ops));
     for (at, &shape) in shapes.iter().enumerate() {
         let case = layers(["relu", "gelu"][at % 2], shape);
         let case = if at % 4 == 1 { vanishing(case) } else { case };
-        let small = Kernels { tiles: Some(&tiles::SMALL), ..adapter };
+        let small = Kernels { tiles: Some(&matmul::SMALL), ..adapter };
         let whole = left(gpu, &case, small, &[shape[0]]);
         for cut in cuts(shape[0]) {
             let wanted = left(gpu, &case, small, &cut);
             assert!((&wanted.gradients, &wanted.sums) == (&whole.gradients, &whole.sums), "{} in {cut:?}", case.name);
-            for tiles in tiles::ALL {
+            for tiles in matmul::ALL {
                 let kernels = Kernels { tiles: Some(tiles), ..adapter };
                 assert!(wanted == left(gpu, &case, kernels, &cut), "{tiles} of {} in {cut:?} on {on}", case.name);
             }
@@ -195,18 +195,18 @@ fn the_widest_network_that_is_done_at_once_has_the_bits_of_its_ops() {
         let layers = [&[4.into(), "tanh".into()], &wide()[..], &wide(), &[4.into()]].concat();
         Model::new(4, &layers, "mse").unwrap()
     };
-    let trainer = |width: usize, kernels: Passes| {
+    let trainer = |width: usize, kernels: ExecutionMode| {
         let settings = Settings { micro_batch: 1, kernels: Some(kernels), lr: 0.01, ..Settings::default() };
         Trainer::new(gpu(), &model(width), settings).unwrap()
     };
-    let at_once = |width: usize| !trainer(width, Passes::Fused).plan().micro_step.is_empty();
+    let at_once = |width: usize| !trainer(width, ExecutionMode::Fused).plan().micro_step.is_empty();
     let (mut fits, mut too_wide) = (32, 1 << 17);
     assert!(at_once(fits) && !at_once(too_wide), "the limit is between them");
     while too_wide - fits > 32 {
         let middle = (fits + too_wide) / 64 * 32;
         if at_once(middle) { fits = middle } else { too_wide = middle }
     }
-    let trained = |kernels: Passes| {
+    let trained = |kernels: ExecutionMode| {
         let mut trainer = trainer(fits, kernels);
         for _ in 0..2 {
             trainer.micro_step(&Batch::values(&[0.3, -1.0, 0.7, 2.0], &[1.0, 0.0, -1.0, 0.5])).unwrap();
@@ -214,7 +214,7 @@ fn the_widest_network_that_is_done_at_once_has_the_bits_of_its_ops() {
         }
         trainer.parameters().unwrap().into_values().flat_map(|array| bits(&array.values)).collect::<Vec<u32>>()
     };
-    assert!(trained(Passes::Ops) == trained(Passes::Fused), "{fits} wide");
+    assert!(trained(ExecutionMode::Ops) == trained(ExecutionMode::Fused), "{fits} wide");
 }
 
 /// As many rows at once, and as many micro-batches in one list, as the kernel for whole windows takes: none of its loops ends
@@ -226,14 +226,14 @@ fn the_longest_windows_that_are_done_at_once_have_the_bits_of_their_ops() {
         Model::new(1, &[&hidden[..], &[1.into()]].concat(), "mse").unwrap()
     };
     for model in [chain(1, 1), chain(2, 1), chain(16, 1), chain(3, 40)] {
-        let trainer = |rows: usize, kernels: Passes| {
+        let trainer = |rows: usize, kernels: ExecutionMode| {
             let settings = Settings { micro_batch: rows, kernels: Some(kernels), lr: 0.01, ..Settings::default() };
             Trainer::new(gpu(), &model, settings).unwrap()
         };
         let (mut fits, mut too_many) = (1, 50_000);
         while too_many - fits > 1 {
             let middle = (fits + too_many) / 2;
-            let whole = !trainer(middle, Passes::Windows).plan().windows.is_empty();
+            let whole = !trainer(middle, ExecutionMode::Windows).plan().windows.is_empty();
             if whole { fits = middle } else { too_many = middle }
         }
         let mut numbers = Numbers::new(7);
@@ -242,7 +242,7 @@ fn the_longest_windows_that_are_done_at_once_have_the_bits_of_their_ops() {
         for rows in [fits, (fits / 16).max(1), 1] {
             let windows = (0..fits as u32).collect::<Vec<u32>>();
             let window = &windows[..fits.min(400 * rows)];
-            let trained = |kernels: Passes| {
+            let trained = |kernels: ExecutionMode| {
                 let mut trainer = trainer(rows, kernels);
                 trainer.attach(&Batch::values(&x, &y)).unwrap();
                 for _ in 0..2 {
@@ -253,7 +253,7 @@ fn the_longest_windows_that_are_done_at_once_have_the_bits_of_their_ops() {
                 trainer.parameters().unwrap().into_values().flat_map(|array| bits(&array.values)).collect::<Vec<u32>>()
             };
             assert!(
-                trained(Passes::Ops) == trained(Passes::Windows),
+                trained(ExecutionMode::Ops) == trained(ExecutionMode::Windows),
                 "{fits} rows, {rows} at once, {:?}",
                 model.layers
             );

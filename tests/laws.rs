@@ -5,8 +5,8 @@ mod common;
 use accrue::nn::Model;
 use accrue::ops::losses;
 use accrue::optim::{Optimizer, Sgd};
+use accrue::reference::{self, Matrix};
 use accrue::train::Trainer;
-use accrue::twin::{self, Matrix};
 use accrue::window::Tail;
 use common::runs::{Data, Left, Path, Rest, Task, left, parameters, pieces};
 use common::{Numbers, distance, gpu};
@@ -42,12 +42,12 @@ fn k_micro_batches_equal_one_batch() {
     for loss in losses() {
         let mut task = task(loss);
         task.epochs = 2;
-        let whole = task.run(gpu(), &Path::Fit(64));
+        let whole = task.run(gpu(), &Path::FitConfig(64));
         assert_eq!(whole.updates.len(), 6, "{loss}");
         assert!(whole.updates.iter().all(|update| update.3), "{loss}: every update is made");
         for cut in [vec![64], vec![8], vec![1], vec![32], vec![5, 17, 42], vec![31, 2, 31], vec![63, 1]] {
             for path in [
-                Path::Fit(cut[0]),
+                Path::FitConfig(cut[0]),
                 Path::MicroStep(cut.clone()),
                 Path::Schedule(cut.clone(), true),
                 Path::Schedule(cut.clone(), false),
@@ -61,7 +61,7 @@ fn k_micro_batches_equal_one_batch() {
 #[test]
 fn without_open_blocks_the_bits_are_the_same_too() {
     let task = task("mse");
-    let whole = task.run(gpu(), &Path::Fit(64));
+    let whole = task.run(gpu(), &Path::FitConfig(64));
     let mut trainer = task.trainer(gpu(), 32, false);
     trainer.attach(&task.data.all()).unwrap();
     for window in task.windows() {
@@ -131,18 +131,20 @@ fn looking_in_the_middle_of_a_window_changes_nothing() {
     assert_eq!(run(false), run(true));
 }
 
-/// The gradient Σ_r w_r · ∂loss_r/∂θ / Σ_r w_r and the loss of a window, by the twin: layer after layer, padding left out.
+/// The gradient Σ_r w_r · ∂loss_r/∂θ / Σ_r w_r and the loss of a window, by the reference: layer after layer, padding left out.
 fn twins_window(task: &Task, trainer: &mut Trainer, rows: usize, weights: &[f32]) -> (Vec<f64>, f64) {
     let network = task.model.network(true).unwrap();
     let arrays = trainer.parameters().unwrap();
     let mut given = std::collections::HashMap::new();
     let (mut layers, mut layer) = (Vec::new(), 0);
     for tensor in network.graph.tensors() {
-        use accrue::graph::Kind;
+        use accrue::graph::TensorKind;
         let matrix = match network.graph.info(tensor).kind {
-            Kind::Input => Matrix::from_f32(rows, task.model.inputs, &task.data.features[..rows * task.model.inputs]),
-            Kind::Target => Matrix::from_f32(rows, 3, &task.data.values[..rows * 3]),
-            Kind::Parameter => {
+            TensorKind::Input => {
+                Matrix::from_f32(rows, task.model.inputs, &task.data.features[..rows * task.model.inputs])
+            }
+            TensorKind::Target => Matrix::from_f32(rows, 3, &task.data.values[..rows * 3]),
+            TensorKind::Parameter => {
                 let name = &network.graph.info(tensor).name;
                 let parts = [&arrays[&format!("{name}.weight")], &arrays[&format!("{name}.bias")]];
                 let values: Vec<f32> = parts.iter().flat_map(|part| &part.values).copied().collect();
@@ -150,21 +152,21 @@ fn twins_window(task: &Task, trainer: &mut Trainer, rows: usize, weights: &[f32]
                 layer += 1;
                 Matrix::from_f32(1, values.len(), &values)
             }
-            Kind::Made => continue,
+            TensorKind::Intermediate => continue,
         };
         given.insert(tensor, matrix);
     }
     assert_eq!(layer, 3, "the layers of the network");
     let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
     let weights: Vec<f64> = weights.iter().map(|&w| f64::from(w) / total).collect();
-    let mut run = twin::forward(&network.graph, &given);
+    let mut run = reference::forward(&network.graph, &given);
     let loss = network.loss.unwrap();
     let mean = (0..rows).map(|r| weights[r] * run.values[&loss].at(r, 0)).sum();
-    twin::backward(&network.graph, &mut run, loss, &weights);
+    reference::backward(&network.graph, &mut run, loss, &weights);
     (layers.iter().flat_map(|layer| run.gradients[layer].values.clone()).collect(), mean)
 }
 
-/// As the twin orders them: each layer's weight, then its bias.
+/// As the reference orders them: each layer's weight, then its bias.
 fn ordered(arrays: &accrue::nn::Arrays) -> Vec<f64> {
     let layer = |at: &str| [format!("{at}.weight"), format!("{at}.bias")];
     let names = ["0", "2", "4"].into_iter().flat_map(layer);
@@ -184,7 +186,7 @@ fn a_window_is_the_exact_weighted_mean_of_its_samples() {
         let (gradient, loss) = twins_window(&task, &mut trainer, rows, &weights[..rows]);
         let mut wanted = ordered(&trainer.parameters().unwrap());
         let mut moments = vec![0.0; wanted.len()];
-        task.sgd.twin(1, 0.1, &gradient, &mut wanted, &mut moments);
+        task.sgd.reference(1, 0.1, &gradient, &mut wanted, &mut moments);
 
         trainer.attach(&task.data.all()).unwrap();
         let samples: Vec<u32> = (0..rows as u32).collect();
@@ -248,7 +250,7 @@ fn a_row_without_weight_leaves_no_trace_whatever_it_holds() {
         let mut weights = vec![1.0; 192];
         [3, 40, 41, 150].into_iter().for_each(|row| weights[row] = 0.0);
         task.data.weights = Some(weights);
-        let wanted = task.run(gpu(), &Path::Fit(64));
+        let wanted = task.run(gpu(), &Path::FitConfig(64));
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3e38] {
             let mut task = Task { data: task.data.clone(), ..self::task(loss) };
             for row in [3, 40, 41, 150] {
@@ -256,7 +258,7 @@ fn a_row_without_weight_leaves_no_trace_whatever_it_holds() {
                 let columns = task.model.targets();
                 task.data.values[columns * row + columns / 2] = bad;
             }
-            assert_eq!(wanted, task.run(gpu(), &Path::Fit(64)), "{loss} with {bad}");
+            assert_eq!(wanted, task.run(gpu(), &Path::FitConfig(64)), "{loss} with {bad}");
             assert_eq!(wanted, task.run(gpu(), &Path::MicroStep(vec![5, 17, 42])), "{loss} with {bad}");
         }
     }
@@ -273,15 +275,15 @@ fn learning_rate_and_momentum_advance_once_per_update() {
         let mut moments = vec![0.0; wanted.len()];
         for (at, lr) in rates.into_iter().enumerate() {
             trainer.set_lr(lr).unwrap();
-            // The twin's update follows from the parameters that the trainer really has.
+            // The reference's update follows from the parameters that the trainer really has.
             let (gradient, _) = twins_window(&task, &mut trainer, 32, &[1.0; 32]);
-            task.sgd.twin(at as u64 + 1, lr, &gradient, &mut wanted, &mut moments);
+            task.sgd.reference(at as u64 + 1, lr, &gradient, &mut wanted, &mut moments);
             micro_steps(&mut trainer, &task.data, 0, cut);
             assert_eq!(trainer.updates(), at as u64, "a micro-batch is no update");
             trainer.update().unwrap();
             assert_eq!((trainer.updates(), trainer.open_rows()), (at as u64 + 1, 0));
             let apart = distance(ordered(&trainer.parameters().unwrap()), wanted.iter().copied());
-            assert!(apart < 1e-5, "update {} of {cut:?} is {apart:e} away from the twin's", at + 1);
+            assert!(apart < 1e-5, "update {} of {cut:?} is {apart:e} away from the reference's", at + 1);
             updates.extend(trainer.finish().unwrap());
         }
         let clocks: Vec<(u64, f64)> = updates.iter().map(|update| (update.update, update.lr)).collect();

@@ -5,10 +5,10 @@ mod common;
 use std::sync::{Mutex, PoisonError};
 
 use accrue::data::Batch;
-use accrue::gpu::{Choice, Counts, Gpu};
+use accrue::gpu::{Choice, Gpu, ResourceCounts};
 use accrue::nn::Model;
 use accrue::optim::{Adam, Clip};
-use accrue::plan::Passes;
+use accrue::plan::ExecutionMode;
 use accrue::train::{Settings, Trainer};
 use accrue::wgpu;
 use common::Numbers;
@@ -39,7 +39,7 @@ impl Data {
     }
 }
 
-fn trainer(gpu: &Gpu, kernels: Passes) -> Trainer {
+fn trainer(gpu: &Gpu, kernels: ExecutionMode) -> Trainer {
     let model = Model::new(4, &[8.into(), "relu".into(), 2.into()], "mse").unwrap();
     let clip = Clip { norm: Some(1.0), value: None };
     let kernels = Some(kernels);
@@ -64,7 +64,7 @@ fn train(trainer: &mut Trainer, windows: usize) {
 }
 
 /// What must not grow.
-fn made(counts: Counts) -> (u64, u64, u64, u64) {
+fn made(counts: ResourceCounts) -> (u64, u64, u64, u64) {
     (counts.buffers, counts.bytes, counts.bind_groups, counts.pipelines)
 }
 
@@ -93,7 +93,7 @@ fn empty_loop(gpu: &Gpu, submissions: u64) {
 fn thousands_of_windows_make_nothing_new_and_take_no_more_memory_than_an_empty_loop() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let windows = windows();
-    for kernels in [Passes::Windows, Passes::Fused, Passes::Ops] {
+    for kernels in [ExecutionMode::Windows, ExecutionMode::Fused, ExecutionMode::Ops] {
         let gpu = Gpu::new(&Choice::default()).unwrap();
         let mut trainer = trainer(&gpu, kernels);
         trainer.attach(&Data::new().batch()).unwrap();
@@ -121,7 +121,7 @@ fn trainers_that_are_dropped_give_everything_back() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let gpu = Gpu::new(&Choice::default()).unwrap();
     let data = Data::new();
-    let cycle = |kernels: Passes| {
+    let cycle = |kernels: ExecutionMode| {
         let mut trainer = trainer(&gpu, kernels);
         trainer.attach(&data.batch()).unwrap();
         train(&mut trainer, 3);
@@ -130,7 +130,7 @@ fn trainers_that_are_dropped_give_everything_back() {
         trainer.schedule(&[1, 2, 3], false).unwrap();
         trainer.submit().unwrap();
     };
-    let all = [Passes::Windows, Passes::Fused, Passes::Ops];
+    let all = [ExecutionMode::Windows, ExecutionMode::Fused, ExecutionMode::Ops];
     all.into_iter().for_each(cycle);
     let (bytes, memory, pipelines) = (held(&gpu), resident(), gpu.counts().pipelines);
     for at in 0..200 {

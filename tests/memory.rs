@@ -1,14 +1,14 @@
-//! Known memory, no growth, no stall. Counts are of a whole device, so each test opens one of its own.
+//! Known memory, no growth, no stall. ResourceCounts are of a whole device, so each test opens one of its own.
 
 mod common;
 
 use std::ops::ControlFlow;
 
-use accrue::gpu::{Choice, Counts, Gpu};
+use accrue::gpu::{Choice, Gpu, ResourceCounts};
 use accrue::nn::Model;
 use accrue::optim::Sgd;
-use accrue::plan::Passes;
-use accrue::train::{Event, Fit, Outcome, Trainer};
+use accrue::plan::ExecutionMode;
+use accrue::train::{Event, FitConfig, Outcome, Trainer};
 use accrue::window::Tail;
 use common::Numbers;
 use common::runs::{Data, Rest, Task};
@@ -35,16 +35,16 @@ fn task() -> Task {
 }
 
 /// What is made once and for all.
-fn made(counts: Counts) -> (u64, u64, u64, u64) {
+fn made(counts: ResourceCounts) -> (u64, u64, u64, u64) {
     (counts.buffers, counts.bytes, counts.bind_groups, counts.pipelines)
 }
 
 #[test]
 fn what_is_allocated_is_what_the_plan_says() {
     let task = task();
-    for (micro_batch, any_cut) in [(1, true), (7, true), (32, false), (64, true), (1000, false)] {
+    for (micro_batch, open_blocks) in [(1, true), (7, true), (32, false), (64, true), (1000, false)] {
         let gpu = own_gpu();
-        let trainer = task.trainer(&gpu, micro_batch, any_cut);
+        let trainer = task.trainer(&gpu, micro_batch, open_blocks);
         let plan = trainer.plan();
         assert_eq!(gpu.counts().bytes, plan.bytes(), "micro-batches of {micro_batch}");
         assert_eq!(gpu.counts().buffers, plan.buffers.len() as u64, "micro-batches of {micro_batch}");
@@ -56,7 +56,7 @@ fn no_buffer_and_no_bind_group_is_made_after_the_first_update() {
     let task = task();
     let gpu = own_gpu();
     let mut trainer = task.trainer(&gpu, 13, true);
-    let fit = Fit { validation: Some(task.data.stretch(0..40)), ..task.fit() };
+    let fit = FitConfig { validation: Some(task.data.stretch(0..40)), ..task.fit() };
     let (mut first, mut updates, mut epochs) = (None, 0, 0);
     let watch = |event| {
         let now = *first.get_or_insert(made(gpu.counts()));
@@ -117,12 +117,12 @@ fn trainers_of_one_device_share_their_pipelines() {
 
 #[test]
 fn a_planned_slice_is_one_submission_and_nothing_waits_inside_a_window() {
-    for kernels in [Passes::Ops, Passes::Fused] {
+    for kernels in [ExecutionMode::Ops, ExecutionMode::Fused] {
         one_submission(kernels);
     }
 }
 
-fn one_submission(kernels: Passes) {
+fn one_submission(kernels: ExecutionMode) {
     let mut task = task();
     task.rest.kernels = Some(kernels);
     let gpu = own_gpu();
@@ -143,7 +143,7 @@ fn one_submission(kernels: Passes) {
     let written = after.written;
     assert!(written >= before.written + 4 * 150, "the numbers of the samples are written at least");
     let dispatches = before.dispatches + 15 * micro_step + update;
-    let wanted = Counts { submits: before.submits + 1, dispatches, written, ..before };
+    let wanted = ResourceCounts { submits: before.submits + 1, dispatches, written, ..before };
     assert_eq!(after, wanted, "a window of 15 micro-batches");
     trainer.finish().unwrap();
 
@@ -154,8 +154,8 @@ fn one_submission(kernels: Passes) {
     }
     trainer.update().unwrap();
     let after = gpu.counts();
-    let gather = u64::from(kernels == Passes::Ops);
+    let gather = u64::from(kernels == ExecutionMode::Ops);
     let dispatches = before.dispatches + 3 * (micro_step - gather) + 1 + update;
-    let wanted = Counts { submits: before.submits + 4, dispatches, written: after.written, ..before };
+    let wanted = ResourceCounts { submits: before.submits + 4, dispatches, written: after.written, ..before };
     assert_eq!(after, wanted, "three micro-batches and an update");
 }

@@ -4,15 +4,15 @@ mod common;
 
 use accrue::data::Batch;
 use accrue::nn::{Arrays, Model, initial};
-use accrue::ops::{Place, Span};
+use accrue::ops::{Resource, Span};
 use accrue::optim::{Adam, Clip, Optimizer, Sgd};
-use accrue::plan::Passes;
+use accrue::plan::ExecutionMode;
 use accrue::train::{LeftOut, Settings, Trainer, Update};
 use accrue::{Error, NotFinite};
 use common::runs::{flat, parameters};
 use common::{Numbers, gpu};
 
-const PASSES: [Passes; 3] = [Passes::Ops, Passes::Fused, Passes::Windows];
+const MODES: [ExecutionMode; 3] = [ExecutionMode::Ops, ExecutionMode::Fused, ExecutionMode::Windows];
 const VALUES: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
 
 /// Every optimizer, and every way to clip beside one of them.
@@ -51,18 +51,18 @@ fn model() -> Model {
     Model::new(3, &[5.into(), "relu".into(), 2.into()], "mse").unwrap()
 }
 
-/// A trainer for one of [`PASSES`], with rows on the GPU. Whole windows do not clip by norm, and are too much for FXC.
-fn trainer(passes: Passes, (_, optimizer, clip): (&str, Box<dyn Optimizer>, Clip), rows: &Rows) -> Trainer {
-    with(passes, Settings { optimizer, clip, lr: 0.05, ..Settings::default() }, rows)
+/// A trainer for one of [`MODES`], with rows on the GPU. Whole windows do not clip by norm, and are too much for FXC.
+fn trainer(mode: ExecutionMode, (_, optimizer, clip): (&str, Box<dyn Optimizer>, Clip), rows: &Rows) -> Trainer {
+    with(mode, Settings { optimizer, clip, lr: 0.05, ..Settings::default() }, rows)
 }
 
-fn with(passes: Passes, settings: Settings, rows: &Rows) -> Trainer {
+fn with(mode: ExecutionMode, settings: Settings, rows: &Rows) -> Trainer {
     let clipped = settings.clip.norm.is_some();
-    let settings = Settings { micro_batch: 20, kernels: Some(passes), ..settings };
+    let settings = Settings { micro_batch: 20, kernels: Some(mode), ..settings };
     let mut trainer = Trainer::new(gpu(), &model(), settings).unwrap();
     let never = clipped || gpu().compiles_with_fxc();
-    let taken = if never && passes == Passes::Windows { Passes::Fused } else { passes };
-    assert_eq!(trainer.plan().passes(true), taken);
+    let taken = if never && mode == ExecutionMode::Windows { ExecutionMode::Fused } else { mode };
+    assert_eq!(trainer.plan().mode(true), taken);
     trainer.attach(&rows.batch()).unwrap();
     trainer
 }
@@ -80,7 +80,7 @@ fn window(trainer: &mut Trainer, between: impl FnOnce(&mut Trainer)) -> Update {
 
 /// The bits of the parameters and of the moments.
 fn state(trainer: &mut Trainer) -> Vec<u32> {
-    let moments = trainer.moments().unwrap();
+    let moments = trainer.optimizer_state().unwrap();
     [parameters(trainer), moments.iter().flat_map(flat).collect()].concat()
 }
 
@@ -89,7 +89,7 @@ fn is_finite(bits: &[u32]) -> bool {
 }
 
 /// Writes one float to a place, between two submissions.
-fn put(trainer: &Trainer, place: Place, at: usize, value: f32) {
+fn put(trainer: &Trainer, place: Resource, at: usize, value: f32) {
     let (buffer, range) = trainer.memory(place).unwrap();
     gpu().queue().write_buffer(buffer, range.start + 4 * at as u64, &value.to_le_bytes());
 }
@@ -99,13 +99,13 @@ fn all(trainer: &Trainer) -> Span {
 }
 
 /// Calls `with` for each kind of pass, each optimizer and each value; `with` says how many floats it has put somewhere.
-fn each(mut with: impl FnMut(&str, Passes, (&'static str, Box<dyn Optimizer>, Clip), f32) -> usize) -> usize {
+fn each(mut with: impl FnMut(&str, ExecutionMode, (&'static str, Box<dyn Optimizer>, Clip), f32) -> usize) -> usize {
     let mut injected = 0;
-    for passes in PASSES {
+    for mode in MODES {
         for value in VALUES {
             for optimizer in optimizers() {
-                let about = format!("{value} with {}, {passes}", optimizer.0);
-                injected += with(&about, passes, optimizer, value);
+                let about = format!("{value} with {}, {mode}", optimizer.0);
+                injected += with(&about, mode, optimizer, value);
             }
         }
     }
@@ -115,14 +115,14 @@ fn each(mut with: impl FnMut(&str, Passes, (&'static str, Box<dyn Optimizer>, Cl
 #[test]
 fn what_is_not_finite_in_gradients_open_blocks_or_sums_makes_no_update_and_changes_nothing() {
     let rows = Rows::new();
-    let injected = each(|about, passes, optimizer, value| {
-        let mut trainer = trainer(passes, optimizer, &rows);
+    let injected = each(|about, mode, optimizer, value| {
+        let mut trainer = trainer(mode, optimizer, &rows);
         let all = all(&trainer);
         assert!(window(&mut trainer, |_| ()).made, "{about}");
         let real = real(&trainer);
         let mut injected = 0;
         for at in [real[0], real[7], real[real.len() / 2], real[real.len() - 1]] {
-            for place in [Place::Gradients(all), Place::OpenGradients(all)] {
+            for place in [Resource::Gradients(all), Resource::OpenGradients(all)] {
                 let before = state(&mut trainer);
                 let update = window(&mut trainer, |trainer| put(trainer, place, at, value));
                 let gradient = Some(LeftOut::NotFinite(NotFinite::Gradient));
@@ -134,7 +134,7 @@ fn what_is_not_finite_in_gradients_open_blocks_or_sums_makes_no_update_and_chang
         }
         for at in 0..4 {
             let before = state(&mut trainer);
-            let update = window(&mut trainer, |trainer| put(trainer, Place::Stats, at, value));
+            let update = window(&mut trainer, |trainer| put(trainer, Resource::Stats, at, value));
             assert_eq!(update.left_out, Some(LeftOut::NotFinite(NotFinite::Loss)), "{about}: sum {at}");
             assert!(state(&mut trainer) == before, "{about}: sum {at} changes something");
             injected += 1;
@@ -163,13 +163,13 @@ fn real(trainer: &Trainer) -> Vec<usize> {
 #[test]
 fn a_moment_that_is_not_finite_comes_to_no_parameter_and_ends_the_training() {
     let rows = Rows::new();
-    let injected = each(|about, passes, optimizer, value| {
-        let moments = optimizer.1.moments();
+    let injected = each(|about, mode, optimizer, value| {
+        let moments = optimizer.1.state_slots();
         let mut injected = 0;
         for moment in 0..moments {
             let optimizer = optimizers().into_iter().find(|other| other.0 == optimizer.0).unwrap();
-            let mut trainer = trainer(passes, optimizer, &rows);
-            let place = Place::Moments(all(&trainer));
+            let mut trainer = trainer(mode, optimizer, &rows);
+            let place = Resource::OptimizerState(all(&trainer));
             window(&mut trainer, |_| ());
             let at = moment * trainer.plan().layout.floats() + 4;
             let update = window(&mut trainer, |trainer| put(trainer, place, at, value));
@@ -198,9 +198,9 @@ fn breaks(trainer: &mut Trainer, update: Update, about: &str) {
 #[test]
 fn what_else_the_stats_and_norms_hold_is_made_anew_or_ends_the_training() {
     let rows = Rows::new();
-    let injected = each(|about, passes, optimizer, value| {
+    let injected = each(|about, mode, optimizer, value| {
         let (adam, norm) = (optimizer.1.name().starts_with("adam"), optimizer.2.norm.is_some());
-        let make = || trainer(passes, optimizers().into_iter().find(|other| other.0 == optimizer.0).unwrap(), &rows);
+        let make = || trainer(mode, optimizers().into_iter().find(|other| other.0 == optimizer.0).unwrap(), &rows);
         let clean = {
             let mut trainer = make();
             window(&mut trainer, |_| ());
@@ -208,8 +208,8 @@ fn what_else_the_stats_and_norms_hold_is_made_anew_or_ends_the_training() {
             state(&mut trainer)
         };
         // Adam's corrections, each of both; the scale; the norms.
-        let mut places: Vec<(Place, usize)> = [4, 5, 6, 7, 10].map(|at| (Place::Stats, at)).into();
-        places.extend(norm.then_some((Place::Norms, 0)));
+        let mut places: Vec<(Resource, usize)> = [4, 5, 6, 7, 10].map(|at| (Resource::Stats, at)).into();
+        places.extend(norm.then_some((Resource::Norms, 0)));
         let count = places.len();
         for (place, at) in places {
             let mut trainer = make();
@@ -230,7 +230,7 @@ fn what_else_the_stats_and_norms_hold_is_made_anew_or_ends_the_training() {
 
 #[test]
 fn features_and_targets_that_are_not_finite_or_huge_make_no_update() {
-    let injected = each(|about, passes, optimizer, value| {
+    let injected = each(|about, mode, optimizer, value| {
         let values = [value, 3e38, -3e38];
         for at in 0..2 {
             for value in values {
@@ -242,7 +242,7 @@ fn features_and_targets_that_are_not_finite_or_huge_make_no_update() {
                     rows.y[2 * 27 + 1] = value
                 }
                 let same = optimizers().into_iter().find(|other| other.0 == optimizer.0).unwrap();
-                let mut trainer = trainer(passes, same, &rows);
+                let mut trainer = trainer(mode, same, &rows);
                 let before = state(&mut trainer);
                 let update = window(&mut trainer, |_| ());
                 assert!(matches!(update.left_out, Some(LeftOut::NotFinite(_))), "{about}: {value}, {update:?}");
@@ -272,11 +272,11 @@ fn a_finite_loss_with_an_infinite_gradient_of_real_numbers_makes_no_update() {
     let mut rows = Rows::new();
     (rows.x[3 * 33], rows.y[2 * 33]) = (1e30, 1e10);
     let (mut windows, mut cut_windows) = (0, 0);
-    for passes in PASSES {
+    for mode in MODES {
         for (name, optimizer, clip) in optimizers() {
-            let about = format!("{name}, {passes}");
+            let about = format!("{name}, {mode}");
             let settings = Settings { optimizer, clip, lr: 0.05, start: Some(blind()), ..Settings::default() };
-            let mut trainer = with(passes, settings, &rows);
+            let mut trainer = with(mode, settings, &rows);
             let before = state(&mut trainer);
             let update = window(&mut trainer, |_| ());
             assert!(update.loss.is_finite() && update.loss > 1e17, "{about}: {update:?}");
@@ -306,14 +306,14 @@ fn a_finite_loss_with_an_infinite_gradient_of_real_numbers_makes_no_update() {
 #[test]
 fn a_learning_rate_that_throws_parameters_out_of_the_floats_leaves_them_finite() {
     let rows = Rows::new();
-    for passes in PASSES {
+    for mode in MODES {
         for (name, optimizer, clip) in optimizers() {
-            let about = format!("{name}, {passes}");
+            let about = format!("{name}, {mode}");
             // Clipped by norm, gradients are small; so is the batch's, whose targets are larger then.
             let mut rows = Rows { x: rows.x.clone(), y: rows.y.clone() };
             rows.y.iter_mut().for_each(|y| *y *= 100.0);
             let clip = Clip { norm: clip.norm.map(|_| 1e3), ..clip };
-            let mut trainer = with(passes, Settings { optimizer, clip, lr: 3e38, ..Settings::default() }, &rows);
+            let mut trainer = with(mode, Settings { optimizer, clip, lr: 3e38, ..Settings::default() }, &rows);
             let update = window(&mut trainer, |_| ());
             breaks(&mut trainer, update, &about);
             let broken = state(&mut trainer);
@@ -321,7 +321,7 @@ fn a_learning_rate_that_throws_parameters_out_of_the_floats_leaves_them_finite()
             // Updates that were on their way already, with a rate that would be fine, are left out.
             let (name, optimizer, clip) = optimizers().into_iter().find(|other| other.0 == name).unwrap();
             let clip = Clip { norm: clip.norm.map(|_| 1e3), ..clip };
-            let mut trainer = with(passes, Settings { optimizer, clip, lr: 3e38, ..Settings::default() }, &rows);
+            let mut trainer = with(mode, Settings { optimizer, clip, lr: 3e38, ..Settings::default() }, &rows);
             let all: Vec<u32> = (0..40).collect();
             for _ in 0..3 {
                 trainer.schedule_window(&all).unwrap();
@@ -329,7 +329,7 @@ fn a_learning_rate_that_throws_parameters_out_of_the_floats_leaves_them_finite()
             }
             let left_out: Vec<_> = trainer.finish().unwrap().iter().map(|update| update.left_out).collect();
             let parameter = Some(LeftOut::NotFinite(NotFinite::Parameter));
-            assert_eq!(left_out, [parameter, Some(LeftOut::Stopped), Some(LeftOut::Stopped)], "{name}, {passes}");
+            assert_eq!(left_out, [parameter, Some(LeftOut::Stopped), Some(LeftOut::Stopped)], "{name}, {mode}");
             assert!(state(&mut trainer) == broken, "{about}: later updates");
         }
     }
@@ -339,12 +339,12 @@ fn a_learning_rate_that_throws_parameters_out_of_the_floats_leaves_them_finite()
 fn fit_names_the_update_whose_gradient_or_parameters_are_not_finite() {
     let mut rows = Rows::new();
     (rows.x[3 * 33], rows.y[2 * 33]) = (1e30, 1e10);
-    for passes in PASSES {
+    for mode in MODES {
         let fit = |settings: Settings, rows: &Rows| {
-            let mut trainer = with(passes, settings, rows);
-            let fit = accrue::train::Fit::new(rows.batch(), 8, 3);
+            let mut trainer = with(mode, settings, rows);
+            let fit = accrue::train::FitConfig::new(rows.batch(), 8, 3);
             let error = trainer.fit(&fit, |_| std::ops::ControlFlow::Continue(())).unwrap_err();
-            assert!(is_finite(&state(&mut trainer)), "{passes}");
+            assert!(is_finite(&state(&mut trainer)), "{mode}");
             error
         };
         // Row 33 is in the fifth window; with a rate so small the first layer stays as blind as it was.
@@ -354,10 +354,10 @@ fn fit_names_the_update_whose_gradient_or_parameters_are_not_finite() {
             "the gradient of update 5, whose loss is finite, is not finite, first in rows 0 to 7 of its window, where row 33 \
              of the training data alone makes it so; lower optimizer.lr, look for extreme values and weights in the data, or leave \
              such windows out (train.on_nonfinite = \"skip\")",
-            "{passes}"
+            "{mode}"
         );
         let adam = || -> Box<dyn Optimizer> { Box::new(Adam::default()) };
         let error = fit(Settings { optimizer: adam(), lr: 3e38, ..Settings::default() }, &Rows::new());
-        assert!(matches!(error, Error::Diverged { update: 1, found: NotFinite::Parameter, .. }), "{passes}: {error}");
+        assert!(matches!(error, Error::Diverged { update: 1, found: NotFinite::Parameter, .. }), "{mode}: {error}");
     }
 }

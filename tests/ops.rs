@@ -1,12 +1,12 @@
-//! Every op in the middle of a network, on the GPU, against its twin in f64.
+//! Every op in the middle of a network, on the GPU, against its reference in f64.
 
 mod common;
 
 use accrue::doctor::Case;
 use accrue::gpu::{Gpu, Grid, Shader};
 use accrue::graph::{Graph, Shape};
-use accrue::ops::{ALL, Op, Place, Role, Site, Step};
-use accrue::twin::Matrix;
+use accrue::ops::{ALL, Op, OpContext, Resource, Role, Step};
+use accrue::reference::Matrix;
 use common::{check, gpu, linear, op, small_gpu};
 
 const WIDTHS: [usize; 14] = [1, 2, 3, 4, 5, 7, 8, 13, 31, 64, 127, 255, 256, 257];
@@ -78,9 +78,9 @@ fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
 ";
 
 impl Add {
-    fn step(&self, site: &Site, entry: &'static str) -> Step {
-        let stride4 = site.stride(site.output()) / 4;
-        site.step(entry, Grid::Tiles { columns: stride4, rows_each: 1 }).dims(&[("stride4", stride4)])
+    fn step(&self, cx: &OpContext, entry: &'static str) -> Step {
+        let stride4 = cx.stride(cx.output()) / 4;
+        cx.step(entry, Grid::Tiles { columns: stride4, rows_each: 1 }).dims(&[("stride4", stride4)])
     }
 }
 
@@ -101,24 +101,24 @@ impl Op for Add {
         Ok(inputs[0].clone())
     }
 
-    fn forward(&self, site: &Site) -> Step {
-        let [a, b] = [0, 1].map(|k| Place::Value(site.input(k)));
-        self.step(site, "forward").bind("a", a).bind("b", b).bind("y", Place::Value(site.output()))
+    fn forward(&self, cx: &OpContext) -> Step {
+        let [a, b] = [0, 1].map(|k| Resource::Value(cx.input(k)));
+        self.step(cx, "forward").bind("a", a).bind("b", b).bind("y", Resource::Value(cx.output()))
     }
 
-    fn backward(&self, site: &Site) -> Vec<Step> {
+    fn backward(&self, cx: &OpContext) -> Vec<Step> {
         let step = |(k, write)| {
-            let step = self.step(site, "backward").bind("a", Place::Gradient(site.output()));
-            step.bind("y", Place::Gradient(site.input(k))).write(write)
+            let step = self.step(cx, "backward").bind("a", Resource::Gradient(cx.output()));
+            step.bind("y", Resource::Gradient(cx.input(k))).write(write)
         };
-        site.wants.iter().enumerate().filter_map(|(k, write)| write.map(|write| step((k, write)))).collect()
+        cx.wants.iter().enumerate().filter_map(|(k, write)| write.map(|write| step((k, write)))).collect()
     }
 
-    fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {
+    fn reference_forward(&self, inputs: &[&Matrix]) -> Matrix {
         Matrix::build(inputs[0].rows, inputs[0].columns, |r, c| inputs[0].at(r, c) + inputs[1].at(r, c))
     }
 
-    fn twin_backward(&self, _: &[&Matrix], _: &Matrix, doutput: &Matrix) -> Vec<Matrix> {
+    fn reference_backward(&self, _: &[&Matrix], _: &Matrix, doutput: &Matrix) -> Vec<Matrix> {
         vec![doutput.clone(), doutput.clone()]
     }
 }

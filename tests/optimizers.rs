@@ -1,13 +1,13 @@
-//! Update kernels against their f64 twins, over several updates and on more parameters than one line of workgroups holds.
+//! Update kernels against their f64 references, over several updates and on more parameters than one line of workgroups holds.
 
 mod common;
 
 use accrue::doctor::rig::Rig;
 use accrue::doctor::updates::{self, layer, update, window};
 use accrue::gpu::Gpu;
-use accrue::ops::Place;
+use accrue::ops::Resource;
 use accrue::optim::{Adam, Clip, Optimizer, Sgd};
-use accrue::twin::Matrix;
+use accrue::reference::Matrix;
 use common::{assert_right, gpu, small_gpu};
 
 fn settings() -> Vec<Sgd> {
@@ -84,7 +84,8 @@ fn a_window_without_weight_or_with_a_loss_that_is_not_finite_leaves_everything_a
     window(&rig, &ones, 1.0, 2.0, 0).unwrap();
     update(&rig, &sgd, 1, 0.1).unwrap();
     let state = || {
-        [Place::Parameters(rig.all()), Place::Moments(rig.all())].map(|place| common::bits(&rig.read(place).unwrap()))
+        [Resource::Parameters(rig.all()), Resource::OptimizerState(rig.all())]
+            .map(|place| common::bits(&rig.read(place).unwrap()))
     };
     let before = state();
     for (loss, weight) in
@@ -93,13 +94,13 @@ fn a_window_without_weight_or_with_a_loss_that_is_not_finite_leaves_everything_a
         window(&rig, &ones, loss, weight, 1).unwrap();
         update(&rig, &sgd, 2, 0.1).unwrap();
         assert!(state() == before, "loss {loss}, weight {weight}");
-        let made = rig.read(Place::Stats).unwrap()[19].to_bits();
+        let made = rig.read(Resource::Stats).unwrap()[19].to_bits();
         assert_ne!(made, 1, "loss {loss}, weight {weight}: the result says that nothing was changed");
     }
     window(&rig, &ones, 1.0, 2.0, 1).unwrap();
     update(&rig, &sgd, 2, 0.1).unwrap();
     assert!(state() != before, "a window with weight is an update again");
-    let stats = rig.read(Place::Stats).unwrap();
+    let stats = rig.read(Resource::Stats).unwrap();
     assert_eq!((stats[16], stats[17], stats[18].to_bits(), stats[19].to_bits()), (1.0, 2.0, 2, 1), "its result");
 }
 
@@ -119,14 +120,14 @@ fn more_parameters_than_one_line_of_workgroups_holds_are_all_updated_and_closed(
         let values: Vec<f32> = (0..len).map(|at| whole(at, by)).collect();
         small_gpu().upload(buffer, bytemuck::cast_slice(&values)).unwrap();
     };
-    upload(Place::Parameters(rig.all()), 251);
-    upload(Place::Gradients(rig.all()), 127);
-    upload(Place::OpenGradients(rig.all()), 61);
-    rig.upload(Place::Stats, &[&[1.0, 1.0, 1.0, 3.0][..], &[0.0; 12]].concat()).unwrap();
+    upload(Resource::Parameters(rig.all()), 251);
+    upload(Resource::Gradients(rig.all()), 127);
+    upload(Resource::OpenGradients(rig.all()), 61);
+    rig.upload(Resource::Stats, &[&[1.0, 1.0, 1.0, 3.0][..], &[0.0; 12]].concat()).unwrap();
     rig.clock(&[], &[]).unwrap();
     rig.run(&rig.program.close).unwrap();
     update(&rig, &sgd, 1, 0.5).unwrap();
-    let ours = rig.read(Place::Parameters(rig.all())).unwrap();
+    let ours = rig.read(Resource::Parameters(rig.all())).unwrap();
     for (at, ours) in ours.into_iter().enumerate() {
         let wanted = whole(at, 251) - 0.5 * (whole(at, 127) + whole(at, 61)) / 4.0;
         assert_eq!(ours, wanted, "parameter {at} of {len}");

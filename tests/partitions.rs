@@ -11,8 +11,8 @@ use std::process::Command;
 use accrue::Error;
 use accrue::nn::{Layer, Model};
 use accrue::ops::{Reads, activations, losses};
-use accrue::optim::{Adam, Clip, Scaling, Schedule, Sgd, Shape};
-use accrue::plan::Passes;
+use accrue::optim::{Adam, Clip, Scaling, Schedule, ScheduleShape, Sgd};
+use accrue::plan::ExecutionMode;
 use accrue::window::{Batches, Tail};
 use common::runs::{Data, Path, Rest, Task};
 use common::{Numbers, gpu};
@@ -91,7 +91,11 @@ fn rest(batch: u32, tail: Tail, numbers: &mut Numbers) -> Rest {
     let clip = Clip { norm: any(numbers, &[None, None, Some(0.05)]), value: any(numbers, &[None, None, Some(0.01)]) };
     let shape = any(
         numbers,
-        &[Shape::Constant, Shape::Step { every: 2, factor: 0.7 }, Shape::Cosine { updates: 6, floor: 0.1 }],
+        &[
+            ScheduleShape::Constant,
+            ScheduleShape::Step { every: 2, factor: 0.7 },
+            ScheduleShape::Cosine { updates: 6, floor: 0.1 },
+        ],
     );
     let schedule = Schedule { warmup: any(numbers, &[0, 0, 3]), shape };
     // A quarter of the batch first, so that even sqrt doubles the rate exactly.
@@ -105,7 +109,7 @@ fn rest(batch: u32, tail: Tail, numbers: &mut Numbers) -> Rest {
     };
     let scaling = any(numbers, &[Scaling::None, Scaling::Linear { base: small }, Scaling::Sqrt { base: small }]);
     let scaling = if changes.is_some() { scaling } else { Scaling::None };
-    Rest { adam, clip, schedule, batches: changes, scaling, kernels: Some(Passes::Ops) }
+    Rest { adam, clip, schedule, batches: changes, scaling, kernels: Some(ExecutionMode::Ops) }
 }
 
 /// Sizes of micro-batches: mostly some of any size, now and then all of one row, but only where that is not too long.
@@ -139,7 +143,7 @@ fn check(seed: u64) {
     );
     let whole = task.run(gpu(), &Path::Schedule(vec![task.batches().most() as usize], true));
     let paths = [
-        Path::Fit(cut(&task, &mut numbers)[0]),
+        Path::FitConfig(cut(&task, &mut numbers)[0]),
         Path::Stream(cut(&task, &mut numbers)[0]),
         Path::MicroStep(cut(&task, &mut numbers)),
         Path::Schedule(cut(&task, &mut numbers), numbers.below(2) == 0),
@@ -149,7 +153,10 @@ fn check(seed: u64) {
     let diverged = whole.updates.iter().position(|&(_, weight, _, made)| !made && weight != 0).map(|at| at as u64 + 1);
     for path in paths {
         // Whole windows in one kernel take the driver a second to compile.
-        let kernels = any(&mut numbers, &[Passes::Ops, Passes::Fused, Passes::Fused, Passes::Windows]);
+        let kernels = any(
+            &mut numbers,
+            &[ExecutionMode::Ops, ExecutionMode::Fused, ExecutionMode::Fused, ExecutionMode::Windows],
+        );
         task.rest.kernels = Some(kernels);
         let path = (path, kernels);
         let pieces = match task.try_run(gpu(), &path.0) {
@@ -184,7 +191,7 @@ fn fingerprint() -> u64 {
     for seed in 0..24 {
         let mut numbers = Numbers::new(seed);
         let task = task(seed, &mut numbers);
-        let left = task.run(gpu(), &Path::Fit(cut(&task, &mut numbers)[0]));
+        let left = task.run(gpu(), &Path::FitConfig(cut(&task, &mut numbers)[0]));
         left.updates.iter().flat_map(|&(loss, weight, ..)| [loss, weight]).for_each(&mut add);
         left.parameters.iter().chain(&left.then).for_each(|&bits| add(u64::from(bits)));
     }
@@ -233,10 +240,14 @@ fn a_window_that_takes_many_submissions_has_the_same_bits() {
         shuffle: Some(9),
         rest: Rest::default(),
     };
-    let whole = task.run(gpu(), &Path::Fit(1290));
-    for path in
-        [Path::Fit(1), Path::Stream(100), Path::MicroStep(vec![7]), Path::Schedule(vec![1], false), Path::Fit(2000)]
-    {
+    let whole = task.run(gpu(), &Path::FitConfig(1290));
+    for path in [
+        Path::FitConfig(1),
+        Path::Stream(100),
+        Path::MicroStep(vec![7]),
+        Path::Schedule(vec![1], false),
+        Path::FitConfig(2000),
+    ] {
         assert_eq!(whole, task.run(gpu(), &path), "{path:?}");
     }
 }

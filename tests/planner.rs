@@ -5,7 +5,7 @@ mod common;
 use accrue::gpu::{Choice, Gpu};
 use accrue::nn::{Model, Network};
 use accrue::optim::{Adam, Sgd};
-use accrue::plan::{self, BLOCK, Budget, Chosen, Kernels, Passes, Plan, Training, choose, opens_blocks};
+use accrue::plan::{self, BLOCK, Budget, Chosen, ExecutionMode, Kernels, Plan, Training, choose, needs_open_blocks};
 use accrue::train::{Trainer, build, choose_micro_batch, fixed_micro_batch};
 use accrue::wgpu::Limits;
 use accrue::window::Tail;
@@ -29,7 +29,7 @@ fn plan(network: &Network, rows: usize, open_blocks: bool) -> Result<Plan> {
 /// Bytes of the plan for each number of rows that may be chosen, by trying all of them.
 fn sizes(network: &Network, batch: usize) -> Vec<(usize, u64)> {
     let rows = (1..=batch).filter(|&rows| rows < BLOCK || rows == batch || rows.is_multiple_of(BLOCK));
-    rows.map(|rows| (rows, plan(network, rows, opens_blocks(batch, rows)).unwrap().bytes())).collect()
+    rows.map(|rows| (rows, plan(network, rows, needs_open_blocks(batch, rows)).unwrap().bytes())).collect()
 }
 
 /// The number in `train.memory = "NUMBERB"`.
@@ -58,7 +58,7 @@ fn the_most_rows_that_fit_are_chosen_whole_blocks_where_more_than_one_fits() {
                     (Ok(chosen), Some(rows)) => {
                         assert_eq!(
                             (chosen.micro_batch, chosen.open_blocks),
-                            (rows, opens_blocks(batch, rows)),
+                            (rows, needs_open_blocks(batch, rows)),
                             "{about}"
                         );
                         let size = sizes.iter().find(|size| size.0 == rows).unwrap().1;
@@ -242,7 +242,7 @@ fn a_4096_wide_network_that_needs_1_gib_at_its_full_batch_trains_in_200_mib_with
 #[test]
 fn more_rows_than_the_drivers_loops_take_are_refused_and_auto_stays_below() {
     let rows = 120_000;
-    for kernels in Passes::ALL {
+    for kernels in ExecutionMode::ALL {
         let mut task = task(Model::new(2, &[1.into()], "mse").unwrap(), rows, rows as u32);
         task.rest.kernels = Some(kernels);
         let fixed = |micro_batch| {

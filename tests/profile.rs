@@ -9,7 +9,7 @@ use accrue::gpu::profile::Profile;
 use accrue::gpu::{Choice, Gpu, TIMED};
 use accrue::nn::Model;
 use accrue::optim::Sgd;
-use accrue::plan::Passes;
+use accrue::plan::ExecutionMode;
 use accrue::train::Event;
 use accrue::window::Tail;
 use common::Numbers;
@@ -24,7 +24,7 @@ fn task(epochs: u32) -> Task {
     let model = Model::new(6, &[11.into(), "relu".into(), 3.into()], "cross_entropy").unwrap();
     let data = Data::new(&model, 96, &mut Numbers::new(11));
     let sgd = Sgd { momentum: 0.9, ..Sgd::default() };
-    let rest = Rest { kernels: Some(Passes::Ops), ..Rest::default() };
+    let rest = Rest { kernels: Some(ExecutionMode::Ops), ..Rest::default() };
     Task { model, data, sgd, lr: 0.1, epochs, batch: 40, tail: Tail::Flush, shuffle: Some(1), rest }
 }
 
@@ -55,7 +55,7 @@ fn a_profile_times_every_dispatch_and_changes_no_bit() {
     let (was, profile) = profiled(&gpu, &task, 7, 10);
     assert_eq!(profile.calls(), gpu.counts().dispatches - before, "each dispatch once");
     assert_eq!(profile.left_out, 0, "a fit submits no more than can be timed");
-    assert_eq!(was, Left { then: Vec::new(), ..task.run(common::gpu(), &Path::Fit(7)) });
+    assert_eq!(was, Left { then: Vec::new(), ..task.run(common::gpu(), &Path::FitConfig(7)) });
     assert_eq!(calls(&profile, "momentum.update"), 20 * 3);
     assert!(profile.kernels.iter().all(|kernel| kernel.seconds > 0.0 && kernel.bytes > 0), "{profile:?}");
     assert!(profile.dispatches.len() == 10 && profile.host.len() == 10, "as many as were asked for");

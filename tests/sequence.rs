@@ -8,7 +8,7 @@ use accrue::Error;
 use accrue::data::{Batch, Target};
 use accrue::nn::{Arrays, Model, initial};
 use accrue::optim::Adam;
-use accrue::train::{Event, Fit, Outcome, Predictor, Settings, Trainer, metrics};
+use accrue::train::{Event, FitConfig, Outcome, Predictor, Settings, Trainer, metrics};
 use common::{Numbers, bits, gpu};
 
 const ROWS: usize = 200;
@@ -46,7 +46,7 @@ fn a_window_that_was_given_up_is_no_update() {
     for micro_batch in [40, 7, 1] {
         let mut stopped = trainer(micro_batch);
         let mut told = 0;
-        let outcome = stopped.fit(&Fit::new(Batch::values(&x, &y), BATCH as u32, 50), |event| {
+        let outcome = stopped.fit(&FitConfig::new(Batch::values(&x, &y), BATCH as u32, 50), |event| {
             told += u64::from(matches!(event, Event::Update { .. }));
             if told >= 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -116,7 +116,7 @@ fn what_does_not_fit_is_refused_by_evaluation_before_anything_is_computed() {
     for refused in refused {
         assert!(matches!(refused, Err(Error::Shape { .. })), "{refused:?}");
     }
-    let bad = Fit { validation: Some(Batch { weights: Some(&ones), ..good }), ..Fit::new(good, 40, 3) };
+    let bad = FitConfig { validation: Some(Batch { weights: Some(&ones), ..good }), ..FitConfig::new(good, 40, 3) };
     let mut events = 0;
     let refused = trainer(40).fit(&bad, |_| {
         events += 1;

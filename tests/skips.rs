@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use accrue::data::Batch;
 use accrue::nn::Model;
 use accrue::optim::Sgd;
-use accrue::plan::Passes;
-use accrue::train::{Event, Fit, LeftOut, OnNonFinite, Run, Settings, Trainer, Update};
+use accrue::plan::ExecutionMode;
+use accrue::train::{Event, FitConfig, LeftOut, OnNonFinite, Run, Settings, Trainer, Update};
 use accrue::{Error, NotFinite};
 use common::runs::parameters;
 use common::{Numbers, gpu};
@@ -28,7 +28,7 @@ fn rows_with(bad: usize) -> (Vec<f32>, Vec<f32>) {
     (x, y)
 }
 
-fn trainer(micro_batch: usize, kernels: Passes, stream: bool) -> Trainer {
+fn trainer(micro_batch: usize, kernels: ExecutionMode, stream: bool) -> Trainer {
     let model = Model::new(3, &[6.into(), "relu".into(), 1.into()], "mse").unwrap();
     let optimizer = Box::new(Sgd { momentum: 0.9, ..Sgd::default() });
     let kernels = Some(kernels);
@@ -37,15 +37,17 @@ fn trainer(micro_batch: usize, kernels: Passes, stream: bool) -> Trainer {
 }
 
 /// Three windows an epoch, of which the second has the bad row.
-fn fit<'a>(x: &'a [f32], y: &'a [f32], on_nonfinite: OnNonFinite) -> Fit<'a> {
-    Fit { on_nonfinite, ..Fit::new(Batch::values(x, y), 40, 2) }
+fn fit<'a>(x: &'a [f32], y: &'a [f32], on_nonfinite: OnNonFinite) -> FitConfig<'a> {
+    FitConfig { on_nonfinite, ..FitConfig::new(Batch::values(x, y), 40, 2) }
 }
 
 #[test]
 fn a_training_that_ends_names_the_first_bad_micro_batch_and_the_row_that_makes_it_so() {
     let (x, y) = rows();
     for (micro_batch, rows) in [(40, 0..40), (16, 16..32), (7, 28..35), (1, 31..32)] {
-        for (kernels, stream) in [(Passes::Ops, false), (Passes::Fused, true), (Passes::Windows, false)] {
+        for (kernels, stream) in
+            [(ExecutionMode::Ops, false), (ExecutionMode::Fused, true), (ExecutionMode::Windows, false)]
+        {
             let mut trainer = trainer(micro_batch, kernels, stream);
             let mut told = 0;
             let error = trainer.fit(&fit(&x, &y, OnNonFinite::Stop), |event| {
@@ -63,7 +65,7 @@ fn a_training_that_ends_names_the_first_bad_micro_batch_and_the_row_that_makes_i
             assert_eq!(trainer.open_rows(), 0);
 
             // What is left is the training up to there.
-            let mut before = self::trainer(40, Passes::Ops, false);
+            let mut before = self::trainer(40, ExecutionMode::Ops, false);
             before.micro_step(&Batch::values(&x[..3 * 40], &y[..40])).unwrap();
             before.update().unwrap();
             assert_eq!(parameters(&mut trainer), parameters(&mut before), "{kernels}");
@@ -74,7 +76,7 @@ fn a_training_that_ends_names_the_first_bad_micro_batch_and_the_row_that_makes_i
 #[test]
 fn a_window_that_is_skipped_leaves_no_trace() {
     let (x, y) = rows();
-    let mut without = trainer(40, Passes::Ops, false);
+    let mut without = trainer(40, ExecutionMode::Ops, false);
     for _ in 0..2 {
         for window in [0, 2] {
             let rows = 40 * window..40 * (window + 1);
@@ -84,7 +86,9 @@ fn a_window_that_is_skipped_leaves_no_trace() {
     }
     let wanted = parameters(&mut without);
     for micro_batch in [40, 16, 7] {
-        for (kernels, stream) in [(Passes::Ops, true), (Passes::Fused, false), (Passes::Windows, false)] {
+        for (kernels, stream) in
+            [(ExecutionMode::Ops, true), (ExecutionMode::Fused, false), (ExecutionMode::Windows, false)]
+        {
             let mut trainer = trainer(micro_batch, kernels, stream);
             let (mut updates, mut losses): (Vec<Update>, Vec<f64>) = (Vec::new(), Vec::new());
             let outcome = trainer.fit(&fit(&x, &y, OnNonFinite::Skip), |event| {
@@ -108,7 +112,7 @@ fn a_window_that_is_skipped_leaves_no_trace() {
 fn the_row_is_found_wherever_it_stands_in_its_block() {
     for bad in [40, 53, 60, 63, 72, 79] {
         let (x, y) = rows_with(bad);
-        let mut trainer = trainer(8, Passes::Ops, false);
+        let mut trainer = trainer(8, ExecutionMode::Ops, false);
         let error = trainer.fit(&fit(&x, &y, OnNonFinite::Stop), |_| ControlFlow::Continue(())).unwrap_err();
         let Error::Diverged { suspect: Some(suspect), .. } = &error else { panic!("{error}") };
         let from = (bad as u32 - 40) / 8 * 8;
@@ -119,7 +123,7 @@ fn the_row_is_found_wherever_it_stands_in_its_block() {
 #[test]
 fn a_run_that_goes_on_after_a_skipped_window_and_may_skip_no_more_still_trains() {
     let (x, y) = rows();
-    let mut trainer = trainer(40, Passes::Ops, false);
+    let mut trainer = trainer(40, ExecutionMode::Ops, false);
     let skips = fit(&x, &y, OnNonFinite::Skip);
     let mut run = Run::new(&mut trainer, &skips).unwrap();
     run.pause_after(Some(2));
@@ -154,13 +158,13 @@ fn a_state_from_before_an_update_that_broke_goes_on() {
     let mut numbers = Numbers::new(8);
     let (x, y) = (numbers.floats(3 * ROWS), numbers.floats(ROWS));
     let y: Vec<f32> = y.iter().map(|y| 5.0 + y).collect();
-    let mut trainer = trainer(40, Passes::Ops, false);
+    let mut trainer = trainer(40, ExecutionMode::Ops, false);
     let state = trainer.state().unwrap();
     trainer.set_lr(3e38).unwrap();
     trainer.fit(&fit(&x, &y, OnNonFinite::Skip), |_| ControlFlow::Continue(())).unwrap_err();
     trainer.set_state(&state).unwrap();
     trainer.fit(&fit(&x, &y, OnNonFinite::Stop), |_| ControlFlow::Continue(())).unwrap();
-    let mut fresh = self::trainer(40, Passes::Ops, false);
+    let mut fresh = self::trainer(40, ExecutionMode::Ops, false);
     fresh.fit(&fit(&x, &y, OnNonFinite::Stop), |_| ControlFlow::Continue(())).unwrap();
     assert_eq!(parameters(&mut trainer), parameters(&mut fresh));
 }

@@ -9,10 +9,10 @@ use accrue::doctor::Case;
 use accrue::doctor::case::reads;
 use accrue::doctor::compare::{Ran, each_op, ran};
 use accrue::doctor::rig::Rig;
-use accrue::graph::{Graph, Kind, Shape, Tensor};
+use accrue::graph::{Graph, Shape, Tensor, TensorKind};
 use accrue::ops::{ALL, Op, Reads, Role};
 use accrue::optim::{Clip, Sgd};
-use accrue::twin::Matrix;
+use accrue::reference::Matrix;
 use common::{assert_right, gpu, linear, op};
 
 fn all(role: fn(Role) -> bool) -> impl Iterator<Item = &'static dyn Op> {
@@ -59,7 +59,7 @@ fn loss(op: &'static dyn Op, y: &Matrix, target_of: fn(usize) -> f64) -> Case {
     let output = linear(&mut graph, "before", input, y.columns);
     let mut case = given(op.name(), graph, output, op, y.rows);
     case.given.insert(input, y.clone());
-    let target = case.graph.only(Kind::Target).unwrap();
+    let target = case.graph.only(TensorKind::Target).unwrap();
     let columns = case.graph.columns(target);
     case.given.insert(target, Matrix::build(y.rows, columns, |r, _| target_of(r)));
     identity(&mut case, "before");
@@ -82,7 +82,7 @@ fn run(case: &Case) -> Ran {
     with(case, |_, ran| ran)
 }
 
-/// The same, each op compared with its twin.
+/// The same, each op compared with its reference.
 fn right(case: &Case) -> Ran {
     with(case, |rig, ran| {
         assert_right(&case.name, &each_op(rig, &ran));

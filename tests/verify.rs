@@ -6,9 +6,9 @@ use accrue::Error;
 use accrue::gpu::{Choice, Gpu};
 use accrue::nn::Model;
 use accrue::ops::losses;
-use accrue::optim::{Adam, Clip, Optimizer, Schedule, Sgd, Shape};
+use accrue::optim::{Adam, Clip, Optimizer, Schedule, ScheduleShape, Sgd};
 use accrue::train::verify::{Agreement, Bits, Cut, Trace, Trial, Way, run, trials, verify};
-use accrue::train::{Fit, Settings, Trainer};
+use accrue::train::{FitConfig, Settings, Trainer};
 use accrue::window::Tail;
 use common::runs::Data;
 use common::{Numbers, gpu};
@@ -22,8 +22,8 @@ fn odd(loss: &str) -> (Model, Data) {
     (model, data)
 }
 
-fn trainer(model: &Model, micro_batch: usize, any_cut: bool, settings: Settings) -> accrue::Result<Trainer> {
-    Trainer::new(gpu(), model, Settings { micro_batch, any_cut, lr: 0.05, ..settings })
+fn trainer(model: &Model, micro_batch: usize, open_blocks: bool, settings: Settings) -> accrue::Result<Trainer> {
+    Trainer::new(gpu(), model, Settings { micro_batch, open_blocks, lr: 0.05, ..settings })
 }
 
 fn momentum() -> Settings {
@@ -44,13 +44,13 @@ fn every_optimizer_and_loss_is_verified_with_weights_clipping_and_schedules() {
                     _ => Box::new(Adam::decoupled()),
                 };
                 let clip = Clip { norm: Some(0.05), value: Some(0.01) };
-                let schedule = Schedule { warmup: 2, shape: Shape::Cosine { updates: 5, floor: 0.1 } };
+                let schedule = Schedule { warmup: 2, shape: ScheduleShape::Cosine { updates: 5, floor: 0.1 } };
                 Settings { optimizer, clip, schedule, ..Settings::default() }
             };
             for (tail, batch) in [(Tail::Flush, 64), (Tail::Drop, 47), (Tail::Carry, 67)] {
-                let fit = Fit { tail, shuffle: Some(3), ..Fit::new(data.all(), batch, 3) };
+                let fit = FitConfig { tail, shuffle: Some(3), ..FitConfig::new(data.all(), batch, 3) };
                 let trials = trials(batch as usize, 40, 5, 1);
-                let make = |rows, any_cut| trainer(&model, rows, any_cut, settings());
+                let make = |rows, open_blocks| trainer(&model, rows, open_blocks, settings());
                 let verdicts = verify(make, &fit, 5, &trials, |_| ()).unwrap();
                 assert!(verdicts.len() >= 7);
                 for verdict in verdicts {
@@ -69,7 +69,7 @@ fn every_optimizer_and_loss_is_verified_with_weights_clipping_and_schedules() {
 #[test]
 fn a_trace_has_every_update_with_parameters_and_moments() {
     let (model, data) = odd("mse");
-    let fit = Fit::new(data.all(), 64, 2);
+    let fit = FitConfig::new(data.all(), 64, 2);
     let adam = Settings { optimizer: Box::new(Adam::default()), ..Settings::default() };
     let trace = run(&mut trainer(&model, 64, true, adam).unwrap(), &fit, 99, &WHOLE).unwrap();
     assert_eq!((trace.updates.len(), trace.states.len(), trace.micro_batches), (6, 6, 6), "all there are");
@@ -87,7 +87,7 @@ fn a_trace_has_every_update_with_parameters_and_moments() {
 #[test]
 fn data_that_training_would_stream_is_streamed_here_too_with_the_same_bits() {
     let (model, data) = odd("mse");
-    let fit = Fit::new(data.all(), 64, 1);
+    let fit = FitConfig::new(data.all(), 64, 1);
     // A device of its own, so that what is made on it can be counted.
     let gpu = Gpu::new(&Choice::default()).unwrap();
     let trace = |stream: bool, way: Way| {
@@ -109,10 +109,10 @@ fn one_flipped_bit_of_a_parameter_is_found_where_it_is() {
     let (model, mut data) = odd("mse");
     // Nothing else shows the bit: this feature is 0 in every row.
     data.features.iter_mut().skip(4).step_by(7).for_each(|value| *value = 0.0);
-    let fit = Fit::new(data.all(), 64, 1);
+    let fit = FitConfig::new(data.all(), 64, 1);
     let (mut made, mut before) = (0, 0.0f32);
-    let make = |rows, any_cut| {
-        let mut trainer = trainer(&model, rows, any_cut, momentum())?;
+    let make = |rows, open_blocks| {
+        let mut trainer = trainer(&model, rows, open_blocks, momentum())?;
         let mut arrays = trainer.parameters()?;
         let value = &mut arrays.get_mut("0.weight").unwrap().values[9 * 7 + 4];
         before = *value;
@@ -138,7 +138,7 @@ fn one_flipped_bit_of_a_parameter_is_found_where_it_is() {
 }
 
 fn traced(model: &Model, data: &Data, updates: u64) -> Trace {
-    let fit = Fit::new(data.all(), 50, 1);
+    let fit = FitConfig::new(data.all(), 50, 1);
     run(&mut trainer(model, 50, true, momentum()).unwrap(), &fit, updates, &Trial { cut: Cut::Even(50), ..WHOLE })
         .unwrap()
 }
@@ -180,10 +180,10 @@ fn a_run_that_lacks_an_update_is_found() {
 fn what_diverges_is_refused_and_what_does_not_fit_is_left_out() {
     let (model, mut data) = odd("mse");
     let trials = trials(50, 10, 3, 0);
-    let fit = Fit::new(data.all(), 50, 1);
-    let make = |rows, any_cut| match rows {
+    let fit = FitConfig::new(data.all(), 50, 1);
+    let make = |rows, open_blocks| match rows {
         50 => Err(Error::Memory("too large".to_owned())),
-        rows => trainer(&model, rows, any_cut, momentum()),
+        rows => trainer(&model, rows, open_blocks, momentum()),
     };
     let verdicts = verify(make, &fit, 3, &trials, |_| ()).unwrap();
     for verdict in verdicts {
@@ -192,8 +192,8 @@ fn what_diverges_is_refused_and_what_does_not_fit_is_left_out() {
         assert_eq!(verdict.result, wanted, "{}", verdict.trial);
     }
     data.values[200] = 3e38;
-    let fit = Fit::new(data.all(), 50, 1);
-    let make = |rows, any_cut| trainer(&model, rows, any_cut, momentum());
+    let fit = FitConfig::new(data.all(), 50, 1);
+    let make = |rows, open_blocks| trainer(&model, rows, open_blocks, momentum());
     let error = verify(make, &fit, 3, &trials, |_| ()).unwrap_err();
     assert!(matches!(error, Error::Diverged { update: 2, .. }), "{error}");
 }

@@ -8,7 +8,7 @@ use accrue::gpu::profile::Profile;
 use accrue::gpu::{Choice, Gpu};
 use accrue::nn::Model;
 use accrue::optim::{Adam, Clip, Sgd};
-use accrue::plan::Passes;
+use accrue::plan::ExecutionMode;
 use accrue::train::{Event, Settings, Trainer};
 use accrue::window::Tail;
 use common::Numbers;
@@ -17,7 +17,7 @@ use common::runs::{Data, Left, Path, Rest, Task, left, pieces};
 /// Times slower than two cores of a CPU: so slow that nothing of the tasks below fits one dispatch as a whole.
 const SLOW: f64 = 40_000.0;
 
-fn task(kernels: Passes, adam: bool) -> Task {
+fn task(kernels: ExecutionMode, adam: bool) -> Task {
     let model = Model::new(12, &[40.into(), "tanh".into(), 3.into()], "cross_entropy").unwrap();
     let data = Data::new(&model, 300, &mut Numbers::new(5));
     let rest = Rest {
@@ -35,9 +35,15 @@ fn timed() -> Gpu {
 }
 
 /// What training leaves on an adapter that is taken to be slow, and how many dispatches and submissions it took.
-fn slowed(gpu: &Gpu, task: &Task, path: &Path, (micro_batch, any_cut): (usize, bool), slow: f64) -> (Left, Profile) {
+fn slowed(
+    gpu: &Gpu,
+    task: &Task,
+    path: &Path,
+    (micro_batch, open_blocks): (usize, bool),
+    slow: f64,
+) -> (Left, Profile) {
     let stream = matches!(path, Path::Stream(_));
-    let settings = Settings { stream, ..task.settings(micro_batch, any_cut) };
+    let settings = Settings { stream, ..task.settings(micro_batch, open_blocks) };
     let mut trainer = Trainer::new(gpu, &task.model, settings).unwrap();
     trainer.pretend_slow(slow);
     trainer.start_profile(100_000).unwrap();
@@ -58,7 +64,7 @@ fn slowed(gpu: &Gpu, task: &Task, path: &Path, (micro_batch, any_cut): (usize, b
             }
             updates = trainer.finish().unwrap();
         }
-        Path::Fit(_) | Path::Stream(_) | Path::Resumed(_) => {
+        Path::FitConfig(_) | Path::Stream(_) | Path::Resumed(_) => {
             let watch = |event| {
                 if let Event::Update { update, .. } = event {
                     updates.push(update);
@@ -75,26 +81,30 @@ fn slowed(gpu: &Gpu, task: &Task, path: &Path, (micro_batch, any_cut): (usize, b
 #[test]
 fn a_slow_adapter_gets_few_rows_at_once_and_learns_the_same_bits() {
     let gpu = timed();
-    for (kernels, adam) in [(Passes::Ops, true), (Passes::Ops, false), (Passes::Fused, true), (Passes::Windows, false)]
-    {
+    for (kernels, adam) in [
+        (ExecutionMode::Ops, true),
+        (ExecutionMode::Ops, false),
+        (ExecutionMode::Fused, true),
+        (ExecutionMode::Windows, false),
+    ] {
         let task = task(kernels, adam);
-        let wanted = Left { then: Vec::new(), ..task.run(common::gpu(), &Path::Fit(200)) };
+        let wanted = Left { then: Vec::new(), ..task.run(common::gpu(), &Path::FitConfig(200)) };
         for path in [
-            Path::Fit(200),
+            Path::FitConfig(200),
             Path::Stream(200),
             Path::Schedule(vec![200], true),
             Path::MicroStep(vec![200]),
             Path::MicroStep(vec![90, 3, 107]),
         ] {
-            for any_cut in [true, false] {
-                if !any_cut && matches!(path, Path::MicroStep(_)) {
+            for open_blocks in [true, false] {
+                if !open_blocks && matches!(path, Path::MicroStep(_)) {
                     continue;
                 }
-                let (found, profile) = slowed(&gpu, &task, &path, (200, any_cut), SLOW);
-                let name = format!("{kernels:?}, {path:?}, any cut {any_cut}");
+                let (found, profile) = slowed(&gpu, &task, &path, (200, open_blocks), SLOW);
+                let name = format!("{kernels:?}, {path:?}, any cut {open_blocks}");
                 assert_eq!(wanted, found, "{name}");
                 assert_eq!(profile.left_out, 0, "{name}");
-                let least = if any_cut { 8 } else { 32 };
+                let least = if open_blocks { 8 } else { 32 };
                 keeps_to_the_estimate(&profile, least, &name);
             }
         }
@@ -108,7 +118,7 @@ fn a_dispatch_that_takes_long_whatever_the_rows_goes_in_parts_and_learns_the_sam
     let model = Model::new(1000, &layers, "cross_entropy").unwrap();
     let data = Data::new(&model, 100, &mut Numbers::new(6));
     let clip = Clip { norm: Some(0.5), value: None };
-    let rest = Rest { adam: Some(Adam::default()), clip, kernels: Some(Passes::Ops), ..Rest::default() };
+    let rest = Rest { adam: Some(Adam::default()), clip, kernels: Some(ExecutionMode::Ops), ..Rest::default() };
     let (batch, tail) = (64, Tail::Carry);
     let task = Task { model, data, sgd: Sgd::default(), lr: 0.01, epochs: 1, batch, tail, shuffle: Some(2), rest };
     let plan = task.trainer(common::gpu(), 64, true);
@@ -118,8 +128,8 @@ fn a_dispatch_that_takes_long_whatever_the_rows_goes_in_parts_and_learns_the_sam
     for entry in ["forward", "backward_input", "backward_weight", "close", "squares", "update"] {
         assert!(parts.iter().any(|&(name, count)| name == entry && count > 1), "{entry}: {parts:?}");
     }
-    let wanted = Left { then: Vec::new(), ..task.run(common::gpu(), &Path::Fit(64)) };
-    for path in [Path::Fit(64), Path::MicroStep(vec![45, 3, 16])] {
+    let wanted = Left { then: Vec::new(), ..task.run(common::gpu(), &Path::FitConfig(64)) };
+    for path in [Path::FitConfig(64), Path::MicroStep(vec![45, 3, 16])] {
         for slow in [20.0, 400.0] {
             let (found, profile) = slowed(&gpu, &task, &path, (64, true), slow);
             assert!(wanted == found, "{path:?}, {slow} times slower");

@@ -16,7 +16,7 @@ struct Clock {
     gather: u32,  // 1: its rows are taken from the data by index0; 0: they are the records
     kind: u32,    // what is to be done: 1 a micro-batch, 2 closing an open block, 3 an update
     slots: u32,   // slots of the list that this one begins
-    link: u32,    // its number among micro-batches and updates, from where the host began to count
+    sequence: u32,    // its number among micro-batches and updates, from where the host began to count
 }
 
 // Uniforms that change are arrays of which element id.z, which is 0, is taken when a kernel begins: lavapipe compiles a

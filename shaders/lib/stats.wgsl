@@ -21,7 +21,7 @@ struct Stats {
     stopped: u32,          // 1: a window was not finite, and those after it make no updates
     scale: f32,            // what clipping by norm multiplies the window's gradient with
     due: u32,              // 1: the last window's update was made, and is not counted in `made` yet
-    link: atomic<u32>,     // the number of the next micro-batch or update, if all before it were done
+    sequence: atomic<u32>,     // the number of the next micro-batch or update, if all before it were done
     unfit: atomic<u32>,    // 1: the window's gradient is not finite
     broken: atomic<u32>,   // the update that would have made a parameter or a moment infinite or not a number; 0: none
     marks: u32,            // submissions done that bring no results and end where no micro-batch does
@@ -40,15 +40,15 @@ fn watch(gradient: vec4<f32>) {
     if !finite4(size4(gradient)) { atomicStore(&stats.unfit, 1u); }
 }
 
-// Goes on by one link, unless the one before it is missing: then no later one ever fits.
-fn link(moment: Clock) {
-    if atomicLoad(&stats.link) == moment.link { atomicStore(&stats.link, moment.link + 1u); }
+// Goes on by one, unless the one before it is missing: then no later one ever fits.
+fn advance_sequence(moment: Clock) {
+    if atomicLoad(&stats.sequence) == moment.sequence { atomicStore(&stats.sequence, moment.sequence + 1u); }
 }
 
-// What becomes of the update that ends the window. While some ask, another may have gone on to the update's own link, or
+// What becomes of the update that ends the window. While some ask, another may have gone on to the update's own sequence, or
 // the update may have broken.
 fn outcome() -> u32 {
-    if atomicLoad(&stats.link) - now.link > 1u { return LOST; }
+    if atomicLoad(&stats.sequence) - now.sequence > 1u { return LOST; }
     let broken = atomicLoad(&stats.broken);
     if stats.stopped == 1u || (broken != 0u && broken != now.update) { return STOPPED; }
     if !finite(stats.sum.x) || !finite(stats.sum.y) { return LOSS; }
@@ -61,5 +61,5 @@ fn report() {
     let outcome = outcome();
     stats.due = select(0u, 1u, outcome == MADE);
     stats.results[now.slot] = Result(stats.sum, now.update, outcome);
-    link(now);
+    advance_sequence(now);
 }

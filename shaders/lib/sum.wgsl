@@ -47,6 +47,6 @@ fn sum_rows(moment: Clock, index: u32, lanes: u32) {
     }
     if index == 0u {
         stats.sum = total;
-        link(moment);
+        advance_sequence(moment);
     }
 }

@@ -40,7 +40,7 @@ const AFTER_HELP: &str = "\
 
 const DOCTOR_HELP: &str = "\
 \x1b[1;32mIn the table:\x1b[0m
-  ok     linear.forward  3.1e-7 of 1.2e-6    3.1e-7 from its twin, where rounding explains 1.2e-6
+  ok     linear.forward  3.1e-7 of 1.2e-6    3.1e-7 from its reference, where rounding explains 1.2e-6
   WRONG  linear.forward  …                   the case, its first wrong element, what it should be
 
 \x1b[1;32mExit codes:\x1b[0m
@@ -79,7 +79,7 @@ pub enum Command {
     Devices,
     /// Check every kernel on your GPU against plain arithmetic, and measure how fast it is.
     ///
-    /// Runs every kernel that training uses here on awkward shapes, and compares each with its twin in 64-bit arithmetic on
+    /// Runs every kernel that training uses here on awkward shapes, and compares each with its reference in 64-bit arithmetic on
     /// the CPU. Then it trains a small network several times, each time with its batches cut differently: every bit of the
     /// result must be the same. At the end it measures what a dispatch costs, and how fast matrices and memory are.
     ///

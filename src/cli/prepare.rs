@@ -5,7 +5,7 @@ use crate::data::csv::{CsvSpec, read_file};
 use crate::data::scale::Standardizer;
 use crate::data::split::held;
 use crate::data::{Dataset, Targets};
-use crate::nn::{Arrays, Layer, Model, Saved, TargetNames, read_arrays};
+use crate::nn::{Arrays, Layer, Model, ModelFile, TargetNames, read_arrays};
 use crate::{Error, Result};
 
 /// All that training needs, ready.
@@ -17,7 +17,7 @@ pub struct Prepared {
     /// The weights to start from, if the configuration names a file; by seed otherwise.
     pub start: Option<Arrays>,
     /// The model and what its file says beside it; weights come when it is trained.
-    pub saved: Saved,
+    pub saved: ModelFile,
 }
 
 impl Prepared {
@@ -55,7 +55,7 @@ impl Prepared {
             }
             Targets::Values { names, .. } => TargetNames::Values { names: names.clone(), scale: target_scale },
         };
-        let saved = Saved { model, arrays: Arrays::new(), features, feature_scale, target };
+        let saved = ModelFile { model, arrays: Arrays::new(), features, feature_scale, target };
         saved.check_size(&config.data.path)?;
         Ok(Prepared { train, validation, start, saved })
     }
@@ -67,7 +67,7 @@ impl Prepared {
 }
 
 /// For numbers that were standardised, the size of each output's unit in the target's own.
-pub fn unit(saved: &Saved) -> Option<&[f64]> {
+pub fn unit(saved: &ModelFile) -> Option<&[f64]> {
     match &saved.target {
         TargetNames::Values { scale: Some(scale), .. } => Some(&scale.std),
         _ => None,

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use crate::data::csv::Chunks;
 use crate::data::{Dataset, Targets};
-use crate::nn::{Saved, TargetNames};
+use crate::nn::{ModelFile, TargetNames};
 use crate::{Error, Result};
 
 /// Rows that are read and predicted at once, if they fit.
@@ -16,7 +16,7 @@ const NUMBERS: usize = 1 << 20;
 /// Rows of a file, at first those it begins with.
 pub struct ModelRows<'a> {
     chunks: Chunks<'a, File>,
-    saved: &'a Saved,
+    saved: &'a ModelFile,
     most: usize,
     /// The present rows.
     pub data: Dataset,
@@ -26,7 +26,7 @@ pub struct ModelRows<'a> {
 
 impl<'a> ModelRows<'a> {
     /// The first rows of a file whose header was read.
-    pub fn new(saved: &'a Saved, chunks: Chunks<'a, File>) -> Result<Self> {
+    pub fn new(saved: &'a ModelFile, chunks: Chunks<'a, File>) -> Result<Self> {
         let widest = saved.model.inputs.max(saved.model.outputs());
         let most = (NUMBERS / widest).clamp(1, ROWS);
         let data = chunks.empty();

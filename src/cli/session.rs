@@ -4,8 +4,10 @@ use super::config::{Automatic, Config, Cut, MicroBatch};
 use super::prepare::Prepared;
 use super::tune::{Key, Table, Tuned};
 use crate::gpu::Gpu;
-use crate::plan::{Budget, Chosen, Passes, Plan, opens_blocks};
-use crate::train::{Fit, Settings, Trainer, build, choose_micro_batch, fastest, fixed_micro_batch, plan_training};
+use crate::plan::{Budget, Chosen, ExecutionMode, Plan, needs_open_blocks};
+use crate::train::{
+    FitConfig, Settings, Trainer, build, choose_micro_batch, fastest, fixed_micro_batch, plan_training,
+};
 use crate::window::Windows;
 use crate::{Error, Result};
 
@@ -45,7 +47,7 @@ impl Session {
             schedule: optimizer.schedule(self.windows.updates()),
             start: self.prepared.start.clone(),
             seed: self.config.train.seed,
-            kernels: self.config.train.kernels.passes().or(self.tuned.as_ref().map(|tuned| tuned.passes)),
+            kernels: self.config.train.kernels.mode().or(self.tuned.as_ref().map(|tuned| tuned.mode)),
             ..Settings::default()
         })
     }
@@ -83,7 +85,8 @@ impl Session {
             MicroBatch::Rows(rows) => {
                 let budget = self.given_budget(gpu)?;
                 let rows = (rows as usize).min(batch);
-                let opens = self.open_blocks || self.cut.batches.sizes().any(|size| opens_blocks(size as usize, rows));
+                let opens =
+                    self.open_blocks || self.cut.batches.sizes().any(|size| needs_open_blocks(size as usize, rows));
                 fixed_micro_batch(gpu, model, &settings, (rows, opens), samples, budget.as_ref())
             }
         }
@@ -157,7 +160,7 @@ impl Session {
     /// Takes the kernels that a table says are fastest, unless kernels were asked for or those do not fit. The micro-batch
     /// stays: it is what they were measured with.
     fn look_up(&mut self, gpu: &Gpu, chosen: Chosen) -> Result<Chosen> {
-        let asked = self.config.train.kernels.passes().or_else(Passes::from_environment);
+        let asked = self.config.train.kernels.mode().or_else(ExecutionMode::from_environment);
         let table = Table::of(gpu.info()).filter(|_| asked.is_none());
         let key = self.key(&chosen)?;
         self.tuned = table.and_then(|table| table.find(&key));
@@ -180,17 +183,17 @@ impl Session {
         match self.cut.micro_batch {
             MicroBatch::Automatic(_) => build(gpu, model, batch, chosen, || self.settings()),
             MicroBatch::Rows(_) => {
-                let (micro_batch, any_cut) = (chosen.micro_batch, chosen.open_blocks);
-                let settings = Settings { micro_batch, any_cut, stream: !chosen.resident, ..self.settings()? };
+                let (micro_batch, open_blocks) = (chosen.micro_batch, chosen.open_blocks);
+                let settings = Settings { micro_batch, open_blocks, stream: !chosen.resident, ..self.settings()? };
                 Ok((Trainer::new(gpu, model, settings)?, chosen))
             }
         }
     }
 
     /// What is fitted.
-    pub fn fit(&self) -> Fit<'_> {
+    pub fn fit(&self) -> FitConfig<'_> {
         let train = &self.config.train;
-        Fit {
+        FitConfig {
             train: self.prepared.train.batch(),
             validation: self.prepared.validation.as_ref().map(|data| data.batch()),
             unit: self.prepared.unit(),

@@ -8,7 +8,7 @@ use super::session::Session;
 use crate::data::Targets;
 use crate::gpu::{Gpu, adapter};
 use crate::nn::{Layer, Model};
-use crate::plan::{Chosen, Passes, Plan, size};
+use crate::plan::{Chosen, ExecutionMode, Plan, size};
 use crate::train::Event;
 
 /// The lines that are printed before training begins.
@@ -62,12 +62,12 @@ pub fn cut(session: &Session, chosen: &Chosen) -> String {
 }
 
 /// How micro-batches go through the network, and why so.
-pub fn kernels(session: &Session, plan: &Plan, chosen: &Chosen) -> (Passes, String) {
-    let taken = plan.passes(chosen.resident);
-    let refused = |asked: Passes| {
+pub fn kernels(session: &Session, plan: &Plan, chosen: &Chosen) -> (ExecutionMode, String) {
+    let taken = plan.mode(chosen.resident);
+    let refused = |asked: ExecutionMode| {
         if asked == taken { String::new() } else { format!(", but network or adapter does not take {asked}") }
     };
-    let why = match (session.config.train.kernels.passes(), Passes::from_environment(), &session.tuned) {
+    let why = match (session.config.train.kernels.mode(), ExecutionMode::from_environment(), &session.tuned) {
         (Some(asked), ..) => format!("as configured{}", refused(asked)),
         (None, Some(asked), _) => format!("by ACCRUE_KERNELS{}", refused(asked)),
         (None, None, Some(tuned)) => format!("tuned: {}", tuned.describe()),

@@ -11,7 +11,7 @@ use super::run_folder::RunFolder;
 use super::session::Session;
 use super::summary::History;
 use crate::Result;
-use crate::train::{Event, Fit, Outcome, Run, Trainer};
+use crate::train::{Event, FitConfig, Outcome, Run, Trainer};
 
 /// Everything that is told of a run.
 pub struct Told {
@@ -101,7 +101,7 @@ impl Training<'_> {
         }
     }
 
-    fn save(&mut self, run: &mut Run, fit: &Fit) -> Result<()> {
+    fn save(&mut self, run: &mut Run, fit: &FitConfig) -> Result<()> {
         run.settle(self.trainer, fit, |event| self.told.event(event))?;
         self.look()?;
         std::mem::replace(&mut self.told.wrote, Ok(()))?;

@@ -1,12 +1,12 @@
 //! The law of partitions on a small run: however a window is cut into micro-batches and whichever kernels it takes, no bit of
 //! the result changes.
 
-use super::{Event, Extent, Finding, Numbers, Part};
+use super::{Event, Extent, Finding, Numbers, Section};
 use crate::data::{Batch, Target};
 use crate::gpu::Gpu;
 use crate::nn::{Arrays, Model};
 use crate::optim::{Adam, Clip, Optimizer, Sgd};
-use crate::plan::Passes;
+use crate::plan::ExecutionMode;
 use crate::train::{Settings, Trainer, Update};
 use crate::{Error, Result};
 
@@ -23,15 +23,15 @@ const OUTPUTS: usize = 3;
 /// # Errors
 /// What the driver has against it.
 pub(super) fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> Result<()> {
-    let cuts: [(&str, &[usize], Passes); 8] = [
-        ("64 at once, again", &[BATCH], Passes::Ops),
-        ("5 + 17 + 42", &[5, 17, 42], Passes::Ops),
-        ("8 × 8", &[8; 8], Passes::Ops),
-        ("64 × 1", &[1; BATCH], Passes::Ops),
-        ("64 at once, fused", &[BATCH], Passes::Fused),
-        ("5 + 17 + 42, fused", &[5, 17, 42], Passes::Fused),
-        ("64 at once, windows", &[BATCH], Passes::Windows),
-        ("5 + 17 + 42, windows", &[5, 17, 42], Passes::Windows),
+    let cuts: [(&str, &[usize], ExecutionMode); 8] = [
+        ("64 at once, again", &[BATCH], ExecutionMode::Ops),
+        ("5 + 17 + 42", &[5, 17, 42], ExecutionMode::Ops),
+        ("8 × 8", &[8; 8], ExecutionMode::Ops),
+        ("64 × 1", &[1; BATCH], ExecutionMode::Ops),
+        ("64 at once, fused", &[BATCH], ExecutionMode::Fused),
+        ("5 + 17 + 42, fused", &[5, 17, 42], ExecutionMode::Fused),
+        ("64 at once, windows", &[BATCH], ExecutionMode::Windows),
+        ("5 + 17 + 42, windows", &[5, 17, 42], ExecutionMode::Windows),
     ];
     let mut whole = Vec::new();
     for (name, cut, kernels) in cuts {
@@ -46,7 +46,7 @@ pub(super) fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> 
             wrong = wrong.or(found);
         }
         let (name, cases) = (name.to_owned(), trainings.len());
-        watch(Event::Found(Finding { part: Part::Bits, name, cases, rounding: None, wrong }));
+        watch(Event::Found(Finding { part: Section::Bits, name, cases, rounding: None, wrong }));
     }
     Ok(())
 }
@@ -57,10 +57,10 @@ fn beside_whole(
     training: Training,
     whole: &mut Vec<(Training, Left)>,
     cut: &[usize],
-    kernels: Passes,
+    kernels: ExecutionMode,
 ) -> Result<Option<String>> {
     if !whole.iter().any(|&(known, _)| known == training) {
-        whole.push((training, run(gpu, training, &[BATCH], Passes::Ops)?));
+        whole.push((training, run(gpu, training, &[BATCH], ExecutionMode::Ops)?));
     }
     let cut = run(gpu, training, cut, kernels)?;
     Ok(whole.iter().filter(|&&(known, _)| known == training).find_map(|(_, whole)| apart(whole, &cut)))
@@ -77,16 +77,16 @@ enum Training {
     Sgd,
 }
 
-fn trainings(extent: Extent, kernels: Passes) -> &'static [Training] {
+fn trainings(extent: Extent, kernels: ExecutionMode) -> &'static [Training] {
     match (extent, kernels) {
         (Extent::All, _) => &[Training::AdamW, Training::Adam, Training::Sgd],
-        (Extent::Chosen, Passes::Ops | Passes::Fused) => &[Training::AdamW],
+        (Extent::Chosen, ExecutionMode::Ops | ExecutionMode::Fused) => &[Training::AdamW],
         // A gradient that is clipped by its norm goes through no such kernel.
-        (Extent::Chosen, Passes::Windows) => &[Training::Sgd],
+        (Extent::Chosen, ExecutionMode::Windows) => &[Training::Sgd],
     }
 }
 
-fn run(gpu: &Gpu, training: Training, cut: &[usize], kernels: Passes) -> Result<Left> {
+fn run(gpu: &Gpu, training: Training, cut: &[usize], kernels: ExecutionMode) -> Result<Left> {
     let (norm, free) = (Clip { norm: Some(0.5), value: None }, Clip::default());
     let sgd = Sgd { momentum: 0.9, weight_decay: 0.01, ..Sgd::default() };
     let (activation, loss, optimizer, clip): (_, _, Box<dyn Optimizer>, _) = match training {
@@ -103,7 +103,7 @@ fn run(gpu: &Gpu, training: Training, cut: &[usize], kernels: Passes) -> Result<
 fn train(gpu: &Gpu, activation: &str, loss: &str, settings: Settings, cut: &[usize]) -> Result<Left> {
     let layers = [19.into(), activation.into(), 7.into(), activation.into(), OUTPUTS.into()];
     let model = Model::new(FEATURES, &layers, loss)?;
-    let whole_windows = settings.kernels == Some(Passes::Windows);
+    let whole_windows = settings.kernels == Some(ExecutionMode::Windows);
     let mut trainer = Trainer::new(gpu, &model, settings)?;
     let mut numbers = Numbers::new(1);
     let rows = UPDATES * BATCH;

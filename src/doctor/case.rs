@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::Numbers;
 use crate::Result;
-use crate::graph::{Graph, Kind, Shape, Tensor};
+use crate::graph::{Graph, Shape, Tensor, TensorKind};
 use crate::ops::{self, MSE, Op, Reads, Role, linear::LINEAR};
-use crate::twin::Matrix;
+use crate::reference::Matrix;
 
 /// A network with its loss, the values of everything that it is given, and the samples' weights.
 pub struct Case {
@@ -77,16 +77,16 @@ impl Case {
                 Matrix::from_f32(rows, columns, &values)
             };
             let matrix = match (self.graph.info(tensor).kind, self.graph.shape(tensor)) {
-                (Kind::Input, Shape::Rows(columns)) => random(rows, *columns, 2.0),
-                (Kind::Target, _) if reads == Reads::Class => {
+                (TensorKind::Input, Shape::Rows(columns)) => random(rows, *columns, 2.0),
+                (TensorKind::Target, _) if reads == Reads::Class => {
                     Matrix::build(rows, 1, |r, _| Numbers::new(seed + 7 * r as u64).below(classes) as f64)
                 }
-                (Kind::Target, Shape::Rows(columns)) => {
+                (TensorKind::Target, Shape::Rows(columns)) => {
                     let values = random(rows, *columns, 2.0);
                     let flag = |v: f64| if reads == Reads::Flags { f64::from(u8::from(v > 0.0)) } else { v };
                     Matrix::build(rows, *columns, |r, c| flag(values.at(r, c)))
                 }
-                (Kind::Parameter, Shape::Parameters(parts)) => {
+                (TensorKind::Parameter, Shape::Parameters(parts)) => {
                     let (_, inputs) = parts[0].matrix();
                     let count = parts.iter().map(|part| part.elements()).sum();
                     random(1, count, 3.0 / (inputs as f32).sqrt())
@@ -102,7 +102,7 @@ impl Case {
     pub fn mask(&mut self, row: usize) {
         self.weights[row] = 0.0;
         self.masked = Some(row);
-        if let Some(matrix) = self.graph.only(Kind::Input).and_then(|input| self.given.get_mut(&input)) {
+        if let Some(matrix) = self.graph.only(TensorKind::Input).and_then(|input| self.given.get_mut(&input)) {
             for value in &mut matrix.values[row * matrix.columns..][..matrix.columns] {
                 *value = f64::from(1e30f32.copysign(*value as f32));
             }

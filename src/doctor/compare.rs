@@ -1,4 +1,4 @@
-//! Every op of a case on the GPU against its twin in f64, one dispatch at a time.
+//! Every op of a case on the GPU against its reference in f64, one dispatch at a time.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,12 +8,12 @@ use super::rig::{Rig, Spot, Written};
 use super::tolerance::{EPS, rounds, tolerance};
 use crate::Result;
 use crate::gpu::Gpu;
-use crate::graph::{Kind, Tensor};
-use crate::ops::Place;
+use crate::graph::{Tensor, TensorKind};
+use crate::ops::Resource;
 use crate::optim::{Clip, Sgd};
-use crate::twin::{self, Matrix};
+use crate::reference::{self, Matrix};
 
-/// One array that a kernel wrote, beside what its twin makes of the same inputs.
+/// One array that a kernel wrote, beside what its reference makes of the same inputs.
 #[derive(Clone, Debug)]
 pub struct Compared {
     /// The kernel: `linear.forward`.
@@ -25,8 +25,8 @@ pub struct Compared {
     /// The element.
     pub ours: f64,
     /// What it should be.
-    pub twin: f64,
-    /// Who says so, in words: its twin, or the same window cut differently.
+    pub reference: f64,
+    /// Who says so, in words: its reference, or the same window cut differently.
     pub beside: String,
     /// How far apart they may be.
     pub allowed: f64,
@@ -35,9 +35,9 @@ pub struct Compared {
 }
 
 impl Compared {
-    /// How far the element is from its twin.
+    /// How far the element is from its reference.
     pub fn apart(&self) -> f64 {
-        apart(self.ours, self.twin)
+        apart(self.ours, self.reference)
     }
 
     /// How much of what is allowed is used up.
@@ -47,8 +47,8 @@ impl Compared {
 
     /// Nothing apart so far.
     fn equal(kernel: String, what: String) -> Compared {
-        let beside = "its twin".to_owned();
-        Compared { kernel, what, at: (0, 0), ours: 0.0, twin: 0.0, beside, allowed: 0.0, wrong: false }
+        let beside = "its reference".to_owned();
+        Compared { kernel, what, at: (0, 0), ours: 0.0, reference: 0.0, beside, allowed: 0.0, wrong: false }
     }
 
     /// Compares arrays; a row that counts nothing may be left out.
@@ -56,20 +56,24 @@ impl Compared {
         kernel: String,
         what: impl Into<String>,
         ours: &Matrix,
-        twin: &Matrix,
+        reference: &Matrix,
         allowed: impl Fn(usize, usize) -> f64,
         skip: Option<usize>,
     ) -> Compared {
-        assert_eq!((ours.rows, ours.columns), (twin.rows, twin.columns), "{kernel} and its twin make the same shape");
+        assert_eq!(
+            (ours.rows, ours.columns),
+            (reference.rows, reference.columns),
+            "{kernel} and its reference make the same shape"
+        );
         let mut worst = Compared::equal(kernel, what.into());
-        for r in (0..twin.rows).filter(|&r| Some(r) != skip) {
-            for c in 0..twin.columns {
-                let (ours, twin, allowed) = (ours.at(r, c), twin.at(r, c), allowed(r, c));
+        for r in (0..reference.rows).filter(|&r| Some(r) != skip) {
+            for c in 0..reference.columns {
+                let (ours, reference, allowed) = (ours.at(r, c), reference.at(r, c), allowed(r, c));
                 // What is not a number is no difference that is allowed.
-                let apart = apart(ours, twin);
+                let apart = apart(ours, reference);
                 let right = apart <= allowed;
                 if !right || share(apart, allowed) > worst.share() || worst.allowed == 0.0 {
-                    worst = Compared { at: (r, c), ours, twin, allowed, wrong: !right, ..worst };
+                    worst = Compared { at: (r, c), ours, reference, allowed, wrong: !right, ..worst };
                 }
                 if !right {
                     return worst;
@@ -87,9 +91,9 @@ impl Compared {
     }
 }
 
-/// How far numbers are apart; what is not a number is what it should be where its twin is none.
-fn apart(ours: f64, twin: f64) -> f64 {
-    if ours == twin || (ours.is_nan() && twin.is_nan()) { 0.0 } else { (ours - twin).abs() }
+/// How far numbers are apart; what is not a number is what it should be where its reference is none.
+fn apart(ours: f64, reference: f64) -> f64 {
+    if ours == reference || (ours.is_nan() && reference.is_nan()) { 0.0 } else { (ours - reference).abs() }
 }
 
 /// How much of what is allowed is used up.
@@ -106,7 +110,7 @@ impl fmt::Display for Compared {
             self.what,
             self.ours as f32,
             self.beside,
-            self.twin,
+            self.reference,
             self.apart(),
             self.allowed
         )
@@ -129,17 +133,18 @@ pub fn ran(rig: &Rig, written: &Written) -> Result<Ran> {
     let mut ran = Ran { values: case.given.clone(), gradients: HashMap::new(), padding: Vec::new() };
     for (&place, floats) in written {
         let tensor = match place {
-            Place::Value(tensor) => tensor,
-            Place::Gradient(tensor) if case.graph.info(tensor).kind == Kind::Made => tensor,
+            Resource::Value(tensor) => tensor,
+            Resource::Gradient(tensor) if case.graph.info(tensor).kind == TensorKind::Intermediate => tensor,
             _ => continue,
         };
-        let list = if matches!(place, Place::Value(_)) { &mut ran.values } else { &mut ran.gradients };
+        let list = if matches!(place, Resource::Value(_)) { &mut ran.values } else { &mut ran.gradients };
         list.insert(tensor, rig.matrix(tensor, floats));
         let (name, spot) = (&case.graph.info(tensor).name, rig.padding(tensor, floats));
         ran.padding.extend(Compared::padding(rig.writer(place), name, spot));
     }
-    let gradients = rig.read(Place::Gradients(rig.all()))?;
-    let writer = || case.graph.only(Kind::Parameter).map_or_else(String::new, |t| rig.writer(Place::Gradient(t)));
+    let gradients = rig.read(Resource::Gradients(rig.all()))?;
+    let writer =
+        || case.graph.only(TensorKind::Parameter).map_or_else(String::new, |t| rig.writer(Resource::Gradient(t)));
     ran.padding.extend(Compared::padding(writer(), "the gradients", rig.flat_padding(&gradients)?));
     ran.gradients.extend(rig.unflat(&gradients));
     let weights = Matrix { rows: case.rows(), columns: 1, values: case.weights.clone() };
@@ -147,7 +152,7 @@ pub fn ran(rig: &Rig, written: &Written) -> Result<Ran> {
     Ok(ran)
 }
 
-/// Each op against its twin, both given what the GPU gave the op, so that no other op's rounding is in the difference.
+/// Each op against its reference, both given what the GPU gave the op, so that no other op's rounding is in the difference.
 pub fn each_op(rig: &Rig, ran: &Ran) -> Vec<Compared> {
     let case = rig.case;
     let mut all = ran.padding.clone();
@@ -155,16 +160,16 @@ pub fn each_op(rig: &Rig, ran: &Ran) -> Vec<Compared> {
     for node in case.graph.nodes().iter().rev() {
         let inputs: Vec<&Matrix> = node.inputs.iter().map(|input| &ran.values[input]).collect();
         let (output, doutput) = (&ran.values[&node.output], &ran.gradients[&node.output]);
-        let twin = node.op.twin_forward(&inputs);
-        let twins = node.op.twin_backward(&inputs, &twin, doutput);
-        let allowed = tolerance(node.op, &inputs, &twin, doutput, &twins);
-        let (name, kernel) = (&case.graph.info(node.output).name, rig.writer(Place::Value(node.output)));
-        all.push(Compared::new(kernel, name, output, &twin, |r, c| allowed.value.at(r, c), case.masked));
-        for ((&input, twin), allowed) in node.inputs.iter().zip(twins).zip(allowed.inputs) {
+        let reference = node.op.reference_forward(&inputs);
+        let references = node.op.reference_backward(&inputs, &reference, doutput);
+        let allowed = tolerance(node.op, &inputs, &reference, doutput, &references);
+        let (name, kernel) = (&case.graph.info(node.output).name, rig.writer(Resource::Value(node.output)));
+        all.push(Compared::new(kernel, name, output, &reference, |r, c| allowed.value.at(r, c), case.masked));
+        for ((&input, reference), allowed) in node.inputs.iter().zip(references).zip(allowed.inputs) {
             match sums.get_mut(&input) {
-                None => drop(sums.insert(input, (twin, allowed))),
+                None => drop(sums.insert(input, (reference, allowed))),
                 Some((sum, bound)) => {
-                    sum.values.iter_mut().zip(&twin.values).for_each(|(s, v)| *s += v);
+                    sum.values.iter_mut().zip(&reference.values).for_each(|(s, v)| *s += v);
                     // One more addition.
                     let terms = allowed.values.iter().zip(&sum.values);
                     bound.values.iter_mut().zip(terms).for_each(|(b, (a, s))| *b += a + 2.0 * EPS * s.abs());
@@ -174,12 +179,12 @@ pub fn each_op(rig: &Rig, ran: &Ran) -> Vec<Compared> {
     }
     let mut sums: Vec<_> = sums.into_iter().collect();
     sums.sort_by_key(|&(tensor, _)| tensor);
-    for (tensor, (twin, allowed)) in &sums {
-        if matches!(case.graph.info(*tensor).kind, Kind::Made | Kind::Parameter) {
+    for (tensor, (reference, allowed)) in &sums {
+        if matches!(case.graph.info(*tensor).kind, TensorKind::Intermediate | TensorKind::Parameter) {
             let what = format!("d {}", case.graph.info(*tensor).name);
-            let kernel = rig.writer(Place::Gradient(*tensor));
+            let kernel = rig.writer(Resource::Gradient(*tensor));
             let ours = &ran.gradients[tensor];
-            all.push(Compared::new(kernel, what, ours, twin, |r, c| allowed.at(r, c), None));
+            all.push(Compared::new(kernel, what, ours, reference, |r, c| allowed.at(r, c), None));
         }
     }
     all
@@ -195,13 +200,13 @@ fn sums(rig: &Rig, ran: &Ran, stats: &[f32]) -> Compared {
     let by = rounds(rows.len());
     let (weight, loss) = rows.iter().fold((0.0, 0.0), |sum, row| (sum.0 + row.0, sum.1 + row.0 * row.1));
     let size: f64 = rows.iter().map(|row| (row.0 * row.1).abs()).sum();
-    let twin = Matrix { rows: 1, columns: 2, values: vec![loss, weight] };
+    let reference = Matrix { rows: 1, columns: 2, values: vec![loss, weight] };
     let ours = Matrix::from_f32(1, 2, &stats[..2]);
     Compared::new(
-        rig.writer(Place::Stats),
+        rig.writer(Resource::Stats),
         "loss and weight of the window",
         &ours,
-        &twin,
+        &reference,
         |_, c| by * [size, weight][c],
         None,
     )
@@ -213,14 +218,14 @@ pub const NETWORK: &str = "network";
 /// From end to end: the ops are also in the right order and given the right tensors.
 fn end_to_end(rig: &Rig, ran: &Ran) -> Vec<Compared> {
     let case = rig.case;
-    let mut twin = twin::forward(&case.graph, &case.given);
-    twin::backward(&case.graph, &mut twin, case.loss, &case.weights);
-    let parameters = case.graph.tensors().filter(|&tensor| case.graph.info(tensor).kind == Kind::Parameter);
+    let mut reference = reference::forward(&case.graph, &case.given);
+    reference::backward(&case.graph, &mut reference, case.loss, &case.weights);
+    let parameters = case.graph.tensors().filter(|&tensor| case.graph.info(tensor).kind == TensorKind::Parameter);
     let compare = |tensor| {
-        let (ours, twin) = (&ran.gradients[&tensor], &twin.gradients[&tensor]);
+        let (ours, reference) = (&ran.gradients[&tensor], &reference.gradients[&tensor]);
         let what = format!("d {}, from end to end", case.graph.info(tensor).name);
-        let allowed = 1e-4 * largest(twin);
-        Compared::new(NETWORK.to_owned(), what, ours, twin, |_, _| allowed, None)
+        let allowed = 1e-4 * largest(reference);
+        Compared::new(NETWORK.to_owned(), what, ours, reference, |_, _| allowed, None)
     };
     parameters.map(compare).collect()
 }
@@ -236,10 +241,11 @@ fn cut(rig: &Rig, stats: &[f32]) -> Result<Vec<Compared>> {
     let first = 5.min(rows - 1);
     let second = first.max(rows * 3 / 5);
     let cut: Vec<usize> = [first, second - first, rows - second].into_iter().filter(|&rows| rows > 0).collect();
-    let parameters = rig.case.graph.tensors().filter(|&tensor| rig.case.graph.info(tensor).kind == Kind::Parameter);
-    let mut whole = vec![(Place::Stats, "loss and weight of the window".to_owned(), stats[..2].to_vec())];
+    let parameters =
+        rig.case.graph.tensors().filter(|&tensor| rig.case.graph.info(tensor).kind == TensorKind::Parameter);
+    let mut whole = vec![(Resource::Stats, "loss and weight of the window".to_owned(), stats[..2].to_vec())];
     for tensor in parameters {
-        let place = Place::Gradient(tensor);
+        let place = Resource::Gradient(tensor);
         whole.push((place, format!("d {}", rig.case.graph.info(tensor).name), rig.read(place)?));
     }
     rig.micro_steps(&cut)?;
@@ -249,9 +255,9 @@ fn cut(rig: &Rig, stats: &[f32]) -> Result<Vec<Compared>> {
         let at = (0..whole.len()).find(|&at| again[at].to_bits() != whole[at].to_bits());
         let mut compared = Compared::equal(rig.writer(place), name);
         if let Some(at) = at {
-            let (ours, twin) = (f64::from(whole[at]), f64::from(again[at]));
+            let (ours, reference) = (f64::from(whole[at]), f64::from(again[at]));
             let beside = format!("but of {cut:?} rows one after the other");
-            compared = Compared { at: (0, at), ours, twin, beside, wrong: true, ..compared };
+            compared = Compared { at: (0, at), ours, reference, beside, wrong: true, ..compared };
         }
         all.push(compared);
     }
@@ -267,7 +273,7 @@ pub fn case(gpu: &Gpu, case: &Case) -> Result<Vec<Compared>> {
     let rig = Rig::new(gpu, case, &Sgd::default(), Clip::default())?;
     let written = rig.micro_step()?;
     let ran = ran(&rig, &written)?;
-    let stats = &written[&Place::Stats];
+    let stats = &written[&Resource::Stats];
     let mut all = each_op(&rig, &ran);
     all.push(sums(&rig, &ran, stats));
     // What comes next goes through all kernels, and would blame others for what one of them has done.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::compare::{self, Compared, share};
-use super::{Case, Event, Finding, Part, Rounding, updates};
+use super::{Case, Event, Finding, Rounding, Section, updates};
 use crate::gpu::Gpu;
 use crate::ops::{Op, Role};
 use crate::optim::{Clip, Optimizer};
@@ -46,7 +46,7 @@ impl Tally {
     }
 
     fn of(&mut self, kernel: &str) -> &mut Finding {
-        let new = || Finding { part: Part::Kernel, name: kernel.to_owned(), cases: 0, rounding: None, wrong: None };
+        let new = || Finding { part: Section::Kernel, name: kernel.to_owned(), cases: 0, rounding: None, wrong: None };
         self.kernels.entry(kernel.to_owned()).or_insert_with(new)
     }
 
@@ -77,7 +77,7 @@ impl Tally {
     }
 }
 
-/// Holds ops against their twins, each in the middle of a network, on awkward shapes; `watch` is told of every kernel that
+/// Holds ops against their references, each in the middle of a network, on awkward shapes; `watch` is told of every kernel that
 /// takes part, those of the layers and losses around the op too.
 ///
 /// # Errors
@@ -102,7 +102,7 @@ pub fn check_ops(gpu: &Gpu, ops: &[&'static dyn Op], mut watch: impl FnMut(Event
     Ok(())
 }
 
-/// Holds optimizers, and what clips their gradients, against their twins over several updates.
+/// Holds optimizers, and what clips their gradients, against their references over several updates.
 ///
 /// # Errors
 /// When nothing can be said: the device is lost or has no memory left.

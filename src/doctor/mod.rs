@@ -1,8 +1,8 @@
-//! A self-test of a device: every kernel against its twin on awkward shapes, the law of partitions on a small run, and how
+//! A self-test of a device: every kernel against its reference on awkward shapes, the law of partitions on a small run, and how
 //! fast the device is. `accrue doctor` prints it; an app can run it on the device that it has.
 //!
 //! A driver may compile a kernel wrongly, and a training on it then goes wrong quietly. Each kernel is run alone and compared
-//! with its twin in `f64`, which is given what the GPU gave the kernel: what is wrong is then named, and nothing that
+//! with its reference in `f64`, which is given what the GPU gave the kernel: what is wrong is then named, and nothing that
 //! comes after it. How far `f32` may be from `f64` follows from the sizes of what is added.
 //!
 //! ```no_run
@@ -17,7 +17,7 @@
 //! # Ok::<(), accrue::Error>(())
 //! ```
 //!
-//! Whoever writes an op or an optimizer can hold it against its twin with [`check_ops`] and [`check_optimizers`]; the
+//! Whoever writes an op or an optimizer can hold it against its reference with [`check_ops`] and [`check_optimizers`]; the
 //! tests do, with the same [`Case`], [`rig`] and [`compare`].
 
 mod bits;
@@ -51,14 +51,14 @@ use crate::optim::{Adam, Clip, Optimizer, Sgd};
 /// What a [`Finding`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Part {
-    /// A kernel beside its twin.
+pub enum Section {
+    /// A kernel beside its reference.
     Kernel,
     /// The bits of a run whose windows were cut, beside those of whole windows.
     Bits,
 }
 
-/// How far a kernel is from its twin, at the element that comes nearest to what is allowed.
+/// How far a kernel is from its reference, at the element that comes nearest to what is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Rounding {
     /// The difference.
@@ -71,12 +71,12 @@ pub struct Rounding {
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
     /// What it is about.
-    pub part: Part,
+    pub part: Section,
     /// The kernel, as in `linear.forward`, or the cut.
     pub name: String,
     /// How many arrays, or runs, were compared.
     pub cases: usize,
-    /// How far from its twin; not where bits are compared.
+    /// How far from its reference; not where bits are compared.
     pub rounding: Option<Rounding>,
     /// What is wrong, if anything is: the case, the first wrong element, what it is and what it should be.
     pub wrong: Option<String>,
@@ -130,7 +130,7 @@ impl Report {
     }
 
     /// How many there are of one part, and the names of the wrong findings. The whole network is no kernel.
-    fn count(&self, part: Part) -> (usize, Vec<&str>) {
+    fn count(&self, part: Section) -> (usize, Vec<&str>) {
         let of = || self.findings.iter().filter(move |finding| finding.part == part);
         (
             of().filter(|finding| finding.name != compare::NETWORK).count(),
@@ -140,7 +140,7 @@ impl Report {
 
     /// One line.
     pub fn verdict(&self) -> String {
-        let ((kernels, wrong), (cuts, differ)) = (self.count(Part::Kernel), self.count(Part::Bits));
+        let ((kernels, wrong), (cuts, differ)) = (self.count(Section::Kernel), self.count(Section::Bits));
         let seconds = self.seconds;
         if self.all_right() {
             return format!("all right: {kernels} kernels, equal bits in {cuts} partitions, {seconds:.1} s");

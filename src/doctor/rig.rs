@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use super::Case;
 use crate::gpu::{Access, Dispatch, Gpu, SLOT, Scalar, encode};
-use crate::graph::{Graph, Kind, Shape, Tensor};
-use crate::ops::{Place, Role, Span, Step};
+use crate::graph::{Graph, Shape, Tensor, TensorKind};
+use crate::ops::{Resource, Role, Span, Step};
 use crate::optim::{Clip, Optimizer};
 use crate::plan::{Array, Kernels, Plan, Program, SHADERS, Training};
-use crate::twin::Matrix;
+use crate::reference::Matrix;
 use crate::{Error, Result};
 
 /// A case on a device.
@@ -22,7 +22,7 @@ pub struct Rig<'a> {
 }
 
 /// What each place held after the last step that wrote it, padding included.
-pub type Written = HashMap<Place, Vec<f32>>;
+pub type Written = HashMap<Resource, Vec<f32>>;
 
 /// Where padding is not +0: row, column, and what stands there.
 pub type Spot = (usize, usize, f32);
@@ -49,9 +49,9 @@ impl<'a> Rig<'a> {
                 rig.fill(place, f32::NAN)?;
             }
         }
-        rig.upload(Place::Record, &rig.records(0..case.rows()))?;
+        rig.upload(Resource::Record, &rig.records(0..case.rows()))?;
         let parameters = rig.flat(|tensor| rig.case.given[&tensor].clone())?;
-        rig.upload(Place::Parameters(rig.all()), &parameters)?;
+        rig.upload(Resource::Parameters(rig.all()), &parameters)?;
         Ok(rig)
     }
 
@@ -92,7 +92,7 @@ impl<'a> Rig<'a> {
             let clock: Vec<_> =
                 clock.iter().map(|&(name, value)| (name, value as u32)).chain([("last", last)]).collect();
             self.clock(&clock, &[])?;
-            self.upload(Place::Record, &self.records(row0..row0 + rows))?;
+            self.upload(Resource::Record, &self.records(row0..row0 + rows))?;
             for list in [&self.program.forward, &self.program.loss, &self.program.gradient] {
                 self.run_rows(list, rows)?;
             }
@@ -117,8 +117,9 @@ impl<'a> Rig<'a> {
 
     /// Sets fields of the clock (the others are 0) and the update's scalars.
     pub fn clock(&self, fields: &[(&str, u32)], scalars: &[u8]) -> Result<()> {
-        let names =
-            ["rows", "row0", "first", "last", "index0", "update", "slot", "hold", "gather", "kind", "slots", "link"];
+        let names = [
+            "rows", "row0", "first", "last", "index0", "update", "slot", "hold", "gather", "kind", "slots", "sequence",
+        ];
         let value = |name| fields.iter().find(|(given, _)| *given == name).map_or(0, |&(_, value)| value);
         let fields: Vec<_> = names.iter().map(|&name| (name, Scalar::U32(value(name)))).collect();
         let reflection = self.program.gpu().reflection(SHADERS[0])?;
@@ -129,25 +130,25 @@ impl<'a> Rig<'a> {
     }
 
     /// Fills a place with one value.
-    pub fn fill(&self, place: Place, value: f32) -> Result<()> {
+    pub fn fill(&self, place: Resource, value: f32) -> Result<()> {
         let (_, range) = self.program.at(place)?;
         self.upload(place, &vec![value; (range.end - range.start) as usize / 4])
     }
 
     /// Writes the beginning of a place.
-    pub fn upload(&self, place: Place, values: &[f32]) -> Result<()> {
+    pub fn upload(&self, place: Resource, values: &[f32]) -> Result<()> {
         let (buffer, range) = self.program.at(place)?;
         self.program.gpu().upload_at(buffer, range.start, bytemuck::cast_slice(values))
     }
 
     /// All of a place.
-    pub fn read(&self, place: Place) -> Result<Vec<f32>> {
+    pub fn read(&self, place: Resource) -> Result<Vec<f32>> {
         let (buffer, range) = self.program.at(place)?;
         let floats = self.program.gpu().read_f32(buffer, range.end as usize / 4)?;
         Ok(floats[range.start as usize / 4..].to_vec())
     }
 
-    fn writes(&self, step: &Step) -> Result<Vec<Place>> {
+    fn writes(&self, step: &Step) -> Result<Vec<Resource>> {
         let reflection = self.program.gpu().reflection(step.shader)?;
         let bindings = reflection.entries.get(step.entry).map_or(&[][..], |entry| &entry.bindings);
         let writes = |name| bindings.iter().any(|b| b.name == name && b.access == Access::ReadWrite);
@@ -155,7 +156,7 @@ impl<'a> Rig<'a> {
     }
 
     /// The kernel that writes a place last in a micro-step: `linear.forward`.
-    pub fn writer(&self, place: Place) -> String {
+    pub fn writer(&self, place: Resource) -> String {
         let plan = self.plan();
         let mut steps = plan.forward.iter().chain(&plan.loss).chain(&plan.gradient);
         let writer = steps.rfind(|step| self.writes(step).is_ok_and(|places| places.contains(&place)));
@@ -167,7 +168,7 @@ impl<'a> Rig<'a> {
         let record = self.plan().record;
         let mut records = vec![0.0; record.stride * rows.len()];
         for (r, record_of_row) in rows.zip(records.chunks_mut(record.stride)) {
-            for (kind, at) in [(Kind::Input, 0), (Kind::Target, record.target_at)] {
+            for (kind, at) in [(TensorKind::Input, 0), (TensorKind::Target, record.target_at)] {
                 let Some(matrix) = self.case.graph.only(kind).map(|tensor| &self.case.given[&tensor]) else { continue };
                 for c in 0..matrix.columns {
                     record_of_row[at + c] = matrix.at(r, c) as f32;
@@ -178,7 +179,7 @@ impl<'a> Rig<'a> {
         records
     }
 
-    /// The flat array of a value for each parameter, given as the twins have it: one row, part after part.
+    /// The flat array of a value for each parameter, given as the references have it: one row, part after part.
     pub fn flat(&self, value: impl Fn(Tensor) -> Matrix) -> Result<Vec<f32>> {
         let mut arrays = BTreeMap::new();
         for (tensor, name, shape, range) in parts(&self.case.graph) {
@@ -188,7 +189,7 @@ impl<'a> Rig<'a> {
         self.plan().layout.pack(&arrays).map_err(Error::Internal)
     }
 
-    /// The values of each parameter, as the twins have it, from a flat array.
+    /// The values of each parameter, as the references have it, from a flat array.
     pub fn unflat(&self, flat: &[f32]) -> HashMap<Tensor, Matrix> {
         let arrays = self.plan().layout.unpack(flat);
         let mut values: HashMap<Tensor, Vec<f32>> = HashMap::new();
@@ -237,7 +238,7 @@ pub fn kernel(step: &Step) -> String {
 
 type PartOf = (Tensor, String, Vec<usize>, Range<usize>);
 
-/// Every part of every parameter: its name, its shape, and where it lies in the twins' row.
+/// Every part of every parameter: its name, its shape, and where it lies in the references' row.
 fn parts(graph: &Graph) -> Vec<PartOf> {
     let mut all = Vec::new();
     for tensor in graph.tensors() {

@@ -10,7 +10,7 @@ use super::rig::Rig;
 use crate::gpu::{Dispatch, Gpu, encode, usage};
 use crate::graph::Graph;
 use crate::optim::{Clip, Sgd};
-use crate::plan::{Kernels, Passes};
+use crate::plan::{ExecutionMode, Kernels};
 use crate::{Error, Result};
 
 /// Rows, inputs and outputs of the layer that is measured.
@@ -120,7 +120,7 @@ fn overhead(gpu: &Gpu) -> Result<(f64, f64, f64)> {
 /// What the driver has against it.
 pub fn matrices(gpu: &Gpu) -> Result<[f64; 3]> {
     let case = layer(SIZE, SIZE, SIZE)?;
-    let kernels = Kernels::of(gpu, Some(Passes::Ops));
+    let kernels = Kernels::of(gpu, Some(ExecutionMode::Ops));
     let rig = Rig::with(gpu, &case, &Sgd::default(), Clip::default(), kernels)?;
     rig.micro_step()?;
     let flops = 2.0 * (SIZE * SIZE * SIZE) as f64;

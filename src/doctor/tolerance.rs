@@ -1,7 +1,7 @@
 //! How far f32 may be from f64, from the sizes of what is added.
 
 use crate::ops::{Op, Reads, Role};
-use crate::twin::Matrix;
+use crate::reference::Matrix;
 
 /// f32 rounds to within this, relatively.
 pub(super) const EPS: f64 = 1.0 / (1u64 << 24) as f64;
@@ -37,15 +37,15 @@ fn sums(op: &dyn Op, inputs: &[&Matrix], output: &Matrix, doutput: &Matrix, size
     let of = |m: &Matrix| Matrix::build(m.rows, m.columns, |r, c| size(m.at(r, c)));
     let inputs: Vec<Matrix> = inputs.iter().map(|m| of(m)).collect();
     let inputs: Vec<&Matrix> = inputs.iter().collect();
-    let mut sums = vec![op.twin_forward(&inputs)];
-    sums.extend(op.twin_backward(&inputs, output, &of(doutput)));
+    let mut sums = vec![op.reference_forward(&inputs)];
+    sums.extend(op.reference_backward(&inputs, output, &of(doutput)));
     sums
 }
 
 /// The tolerances of an op's output and of its inputs' gradients.
 ///
 /// * A layer is a sum of K products. Each of K additions rounds by EPS of a partial sum, which is at most Σ|terms|; see
-///   [`rounds`]. Σ|terms| is what the op's twin makes of the absolute values. WGSL lets a driver flush subnormal numbers: a factor
+///   [`rounds`]. Σ|terms| is what the op's reference makes of the absolute values. WGSL lets a driver flush subnormal numbers: a factor
 ///   that is one may count as 0 or as itself, and each partial sum may lose the smallest normal number.
 /// * An activation has |f(x)| <= |x| + 1 and |f'(x)| < 2, out of about 20 operations and one exp within a few EPS: 1e-6 of
 ///   that size (the polynomial of erf alone is 1.5e-7 away).
@@ -56,7 +56,7 @@ pub(super) fn tolerance(
     inputs: &[&Matrix],
     output: &Matrix,
     doutput: &Matrix,
-    twins: &[Matrix],
+    references: &[Matrix],
 ) -> Tolerance {
     let x = inputs[0];
     match op.role() {
@@ -84,7 +84,7 @@ pub(super) fn tolerance(
             let by = 1e-6 + rounds(x.columns);
             let largest = |r| (0..x.columns).fold(1.0, |most: f64, c| most.max(x.at(r, c).abs()));
             let share = if reads == Reads::Class { 1.0 } else { 1.0 / x.columns as f64 };
-            let gradient = |r, c| by * (twins[0].at(r, c).abs() + doutput.at(r, 0).abs() * share);
+            let gradient = |r, c| by * (references[0].at(r, c).abs() + doutput.at(r, 0).abs() * share);
             Tolerance {
                 value: Matrix::build(x.rows, 1, |r, _| by * (output.at(r, 0).abs() + largest(r))),
                 inputs: vec![Matrix::build(x.rows, x.columns, gradient), Matrix::default()],

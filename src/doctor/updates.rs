@@ -1,4 +1,4 @@
-//! What ends a window against its twin: clipping and optimizers over several updates, closing an open block; and the
+//! What ends a window against its reference: clipping and optimizers over several updates, closing an open block; and the
 //! gather that begins a micro-batch.
 
 use super::case::{linear, mse};
@@ -8,10 +8,10 @@ use super::tolerance::rounds;
 use super::{Case, Numbers};
 use crate::gpu::{Gpu, usage};
 use crate::graph::{Graph, Tensor};
-use crate::ops::Place;
+use crate::ops::Resource;
 use crate::optim::{Clip, Optimizer, STRETCH, Sgd};
 use crate::plan::Program;
-use crate::twin::Matrix;
+use crate::reference::Matrix;
 use crate::{Error, Result};
 
 /// A network of one layer, and its parameters.
@@ -44,12 +44,12 @@ const UNFIT: usize = 13;
 /// # Errors
 /// What the driver has against it.
 pub fn window(rig: &Rig, sums: &[f32], loss: f32, weight: f32, made: u32) -> Result<()> {
-    rig.upload(Place::Gradients(rig.all()), sums)?;
-    let mut head = if made == 0 { vec![0.0; HEADER] } else { rig.read(Place::Stats)?[..HEADER].to_vec() };
+    rig.upload(Resource::Gradients(rig.all()), sums)?;
+    let mut head = if made == 0 { vec![0.0; HEADER] } else { rig.read(Resource::Stats)?[..HEADER].to_vec() };
     (head[0], head[1], head[8]) = (loss, weight, f32::from_bits(made));
     // No update came before, as far as the clock says, and no gradient has been looked at.
     (head[LINK], head[UNFIT]) = (0.0, 0.0);
-    rig.upload(Place::Stats, &head)
+    rig.upload(Resource::Stats, &head)
 }
 
 /// Makes one update of the window that was given.
@@ -64,7 +64,7 @@ pub fn update(rig: &Rig, optimizer: &dyn Optimizer, update: u64, lr: f64) -> Res
     rig.run(&rig.program.update)
 }
 
-/// An optimizer and its twin over six updates of one layer: parameters, moments and what clipping makes of the gradient.
+/// An optimizer and its reference over six updates of one layer: parameters, moments and what clipping makes of the gradient.
 ///
 /// # Errors
 /// What the driver has against it.
@@ -75,7 +75,7 @@ pub fn optimizer(gpu: &Gpu, optimizer: &dyn Optimizer, clip: Clip, layer: (usize
     let mut numbers = Numbers::new(9);
     let mut parameters = case.given[&tensor].clone();
     let count = parameters.columns;
-    let mut moments = vec![0.0; count * optimizer.moments()];
+    let mut moments = vec![0.0; count * optimizer.state_slots()];
     let mut all = Vec::new();
     for at in 1..=6 {
         // Weights far from 1: what is not divided by them is found out.
@@ -86,22 +86,24 @@ pub fn optimizer(gpu: &Gpu, optimizer: &dyn Optimizer, clip: Clip, layer: (usize
         window(&rig, &rig.flat(|_| sums.clone())?, 1.0, weight, at as u32 - 1)?;
         update(&rig, optimizer, at, lr)?;
         all.extend(norm(&rig, clip, weight)?);
-        clip.twin(&mut gradient);
-        optimizer.twin(at, lr, &gradient, &mut parameters.values, &mut moments);
+        clip.reference(&mut gradient);
+        optimizer.reference(at, lr, &gradient, &mut parameters.values, &mut moments);
 
-        let mut compare = |what: String, flat: &[f32], twin: &Matrix| -> Result<()> {
-            let allowed = 1e-6 * largest(twin);
+        let mut compare = |what: String, flat: &[f32], reference: &Matrix| -> Result<()> {
+            let allowed = 1e-6 * largest(reference);
             let ours = &rig.unflat(flat)[&tensor];
-            all.push(Compared::new(name.clone(), what.clone(), ours, twin, |_, _| allowed, None));
+            all.push(Compared::new(name.clone(), what.clone(), ours, reference, |_, _| allowed, None));
             all.extend(Compared::padding(name.clone(), &what, rig.flat_padding(flat)?));
             Ok(())
         };
-        compare(format!("parameters after update {at}"), &rig.read(Place::Parameters(rig.all()))?, &parameters)?;
-        if optimizer.moments() > 0 {
-            let flat = rig.read(Place::Moments(rig.all()))?;
-            let twins = moments.chunks(count).map(|twin| Matrix { rows: 1, columns: count, values: twin.to_vec() });
-            for (k, (flat, twin)) in flat.chunks(flat.len() / optimizer.moments()).zip(twins).enumerate() {
-                compare(format!("moment {} after update {at}", k + 1), flat, &twin)?;
+        compare(format!("parameters after update {at}"), &rig.read(Resource::Parameters(rig.all()))?, &parameters)?;
+        if optimizer.state_slots() > 0 {
+            let flat = rig.read(Resource::OptimizerState(rig.all()))?;
+            let references =
+                moments.chunks(count).map(|reference| Matrix { rows: 1, columns: count, values: reference.to_vec() });
+            for (k, (flat, reference)) in flat.chunks(flat.len() / optimizer.state_slots()).zip(references).enumerate()
+            {
+                compare(format!("moment {} after update {at}", k + 1), flat, &reference)?;
             }
         }
     }
@@ -112,18 +114,24 @@ pub fn optimizer(gpu: &Gpu, optimizer: &dyn Optimizer, clip: Clip, layer: (usize
 fn norm(rig: &Rig, clip: Clip, weight: f32) -> Result<Vec<Compared>> {
     let (Some(most), [squares, factor, ..]) = (clip.norm, &rig.plan().update[..]) else { return Ok(Vec::new()) };
     let row = |values: Vec<f64>| Matrix { rows: 1, columns: values.len(), values };
-    let sums = rig.read(Place::Gradients(rig.all()))?;
-    let norms = rig.read(Place::Norms)?;
+    let sums = rig.read(Resource::Gradients(rig.all()))?;
+    let norms = rig.read(Resource::Norms)?;
     let stretch = 4 * STRETCH;
     let square = |sum: &f32| (f64::from(*sum) / f64::from(weight)).powi(2);
-    let twin = sums.chunks(stretch).map(|sums| sums.iter().map(square).sum::<f64>());
-    let (ours, twin) = (row(norms.iter().map(|&norm| f64::from(norm)).collect()), row(twin.collect()));
-    let squares =
-        Compared::new(kernel(squares), "norms", &ours, &twin, |_, c| rounds(stretch) * twin.values[c] + 1e-30, None);
+    let reference = sums.chunks(stretch).map(|sums| sums.iter().map(square).sum::<f64>());
+    let (ours, reference) = (row(norms.iter().map(|&norm| f64::from(norm)).collect()), row(reference.collect()));
+    let squares = Compared::new(
+        kernel(squares),
+        "norms",
+        &ours,
+        &reference,
+        |_, c| rounds(stretch) * reference.values[c] + 1e-30,
+        None,
+    );
     let norm = ours.values.iter().sum::<f64>().sqrt();
-    let twin = row(vec![(most / (norm + 1e-6)).min(1.0)]);
-    let ours = row(vec![f64::from(rig.read(Place::Stats)?[10])]);
-    let factor = Compared::new(kernel(factor), "scale", &ours, &twin, |_, _| 1e-6 * twin.values[0], None);
+    let reference = row(vec![(most / (norm + 1e-6)).min(1.0)]);
+    let ours = row(vec![f64::from(rig.read(Resource::Stats)?[10])]);
+    let factor = Compared::new(kernel(factor), "scale", &ours, &reference, |_, _| 1e-6 * reference.values[0], None);
     Ok(vec![squares, factor])
 }
 
@@ -137,20 +145,20 @@ pub fn close(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
     let mut numbers = Numbers::new(3);
     let len = rig.plan().layout.floats();
     let (sums, open, head) = (numbers.floats(len), numbers.floats(len), numbers.floats(4));
-    rig.upload(Place::Gradients(rig.all()), &sums)?;
-    rig.upload(Place::OpenGradients(rig.all()), &open)?;
-    rig.upload(Place::Stats, &head)?;
+    rig.upload(Resource::Gradients(rig.all()), &sums)?;
+    rig.upload(Resource::OpenGradients(rig.all()), &open)?;
+    rig.upload(Resource::Stats, &head)?;
     rig.clock(&[], &[])?;
     rig.run(&rig.program.close)?;
     let name = rig.plan().close.first().map_or_else(String::new, kernel);
     let added = |a: &[f32], b: &[f32]| -> Vec<f32> { a.iter().zip(b).map(|(a, b)| a + b).collect() };
-    let compare = |what: &str, ours: &[f32], twin: &[f32]| {
+    let compare = |what: &str, ours: &[f32], reference: &[f32]| {
         let row = |values: &[f32]| Matrix::from_f32(1, values.len(), values);
-        Compared::new(name.clone(), what, &row(ours), &row(twin), |_, _| 0.0, None)
+        Compared::new(name.clone(), what, &row(ours), &row(reference), |_, _| 0.0, None)
     };
     Ok(vec![
-        compare("gradients", &rig.read(Place::Gradients(rig.all()))?, &added(&sums, &open)),
-        compare("loss and weight of the window", &rig.read(Place::Stats)?[..2], &added(&head[..2], &head[2..])),
+        compare("gradients", &rig.read(Resource::Gradients(rig.all()))?, &added(&sums, &open)),
+        compare("loss and weight of the window", &rig.read(Resource::Stats)?[..2], &added(&head[..2], &head[2..])),
     ])
 }
 
@@ -161,7 +169,8 @@ pub fn close(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
 pub fn mark(gpu: &Gpu) -> Result<Vec<Compared>> {
     let (case, _) = of_one_layer(1, 1, 1)?;
     let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
-    let count = || -> Result<f64> { Ok(f64::from(Program::marks_of(bytemuck::cast_slice(&rig.read(Place::Stats)?)))) };
+    let count =
+        || -> Result<f64> { Ok(f64::from(Program::marks_of(bytemuck::cast_slice(&rig.read(Resource::Stats)?)))) };
     let before = count()?;
     let mut counted = Vec::new();
     for _ in 0..3 {
@@ -190,20 +199,20 @@ pub fn check(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
     for (at, value) in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX].into_iter().enumerate() {
         cases.extend([at, len - 1 - at, numbers.below(len)].map(|at| Some((at, value))));
     }
-    let (mut ours, mut twin) = (Vec::new(), Vec::new());
+    let (mut ours, mut reference) = (Vec::new(), Vec::new());
     for case in &cases {
         let mut gradients = numbers.floats(len);
         if let Some((at, value)) = *case {
             gradients[at] = value;
         }
-        rig.upload(Place::Gradients(rig.all()), &gradients)?;
-        rig.upload(Place::Stats, &[0.0; HEADER])?;
+        rig.upload(Resource::Gradients(rig.all()), &gradients)?;
+        rig.upload(Resource::Stats, &[0.0; HEADER])?;
         rig.run(std::slice::from_ref(dispatch))?;
-        ours.push(rig.read(Place::Stats)?[UNFIT].to_bits() as f32);
-        twin.push(f32::from(u8::from(gradients.iter().any(|gradient| !gradient.is_finite()))));
+        ours.push(rig.read(Resource::Stats)?[UNFIT].to_bits() as f32);
+        reference.push(f32::from(u8::from(gradients.iter().any(|gradient| !gradient.is_finite()))));
     }
     let row = |values: &[f32]| Matrix::from_f32(1, values.len(), values);
-    Ok(vec![Compared::new(kernel(step), "not finite", &row(&ours), &row(&twin), |_, _| 0.0, None)])
+    Ok(vec![Compared::new(kernel(step), "not finite", &row(&ours), &row(&reference), |_, _| 0.0, None)])
 }
 
 /// Rows out of data on the GPU, by number, from the middle of a list. Exact.
@@ -219,13 +228,13 @@ pub fn gather(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> 
     let buffer = gpu.buffer("accrue.doctor.data", 4 * data.len() as u64, usage::STORAGE)?;
     gpu.upload(&buffer, bytemuck::cast_slice(&data))?;
     let samples: Vec<u32> = (0..first + rows).map(|_| numbers.below(all) as u32).collect();
-    let (list, _) = rig.program.at(Place::Sample)?;
+    let (list, _) = rig.program.at(Resource::Samples)?;
     gpu.write(list, 0, bytemuck::cast_slice(&samples))?;
     rig.program.attach(&buffer)?;
     rig.clock(&[("rows", rows as u32), ("index0", first as u32)], &[])?;
     rig.run(&rig.program.gather)?;
-    let ours = Matrix::from_f32(rows, stride, &rig.read(Place::Record)?[..rows * stride]);
-    let twin = Matrix::build(rows, stride, |r, c| f64::from(data[samples[first + r] as usize * stride + c]));
+    let ours = Matrix::from_f32(rows, stride, &rig.read(Resource::Record)?[..rows * stride]);
+    let reference = Matrix::build(rows, stride, |r, c| f64::from(data[samples[first + r] as usize * stride + c]));
     let name = rig.plan().gather.first().map_or_else(String::new, kernel);
-    Ok(vec![Compared::new(name, "records", &ours, &twin, |_, _| 0.0, None)])
+    Ok(vec![Compared::new(name, "records", &ours, &reference, |_, _| 0.0, None)])
 }

@@ -1,12 +1,12 @@
-//! The other kernels of layers beside those that are held against their twins: all must give the same bits.
+//! The other kernels of layers beside those that are held against their references: all must give the same bits.
 
 use super::case::{self, linear};
 use super::rig::Rig;
-use super::{Case, Event, Extent, Finding, Part};
+use super::{Case, Event, Extent, Finding, Section};
 use crate::gpu::Gpu;
 use crate::graph::Graph;
-use crate::ops::linear::tiles::{self, SMALL};
-use crate::ops::{self, Op, Place, Role};
+use crate::ops::linear::matmul::{self, SMALL};
+use crate::ops::{self, Op, Resource, Role};
 use crate::optim::{Clip, Sgd};
 use crate::plan::Kernels;
 use crate::{Error, Result};
@@ -23,18 +23,18 @@ const WIDTHS: [usize; 3] = [44, 70, 5];
 pub(super) fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> Result<()> {
     for activation in ops::ALL.iter().copied().filter(|op| op.role() == Role::Activation) {
         let case = network(activation)?;
-        let along = Kernels { fuse: true, ..Kernels::OPS };
+        let epilogues = Kernels { fuse: true, ..Kernels::OPS };
         let name = format!("linear + {}", activation.name());
         watch(Event::Begins(name.clone()));
-        watch(Event::Found(finding(gpu, &case, name, [Kernels::OPS, along])?));
+        watch(Event::Found(finding(gpu, &case, name, [Kernels::OPS, epilogues])?));
     }
     let case = network(&ops::RELU)?;
     let own = Kernels { tiles: None, ..Kernels::of(gpu, None) };
-    let chosen = |tiles| extent == Extent::All || own.products(ROWS).may_choose(tiles);
-    for tiles in tiles::ALL.into_iter().filter(|&tiles| *tiles != SMALL && chosen(tiles)) {
+    let chosen = |tiles| extent == Extent::All || own.matmul(ROWS).may_choose(tiles);
+    for tiles in matmul::ALL.into_iter().filter(|&tiles| *tiles != SMALL && chosen(tiles)) {
         let small = Kernels { tiles: Some(&SMALL), ..Kernels::of(gpu, None) };
         let other = Kernels { tiles: Some(tiles), ..small };
-        if other.products(ROWS).of_rows(FEATURES) == tiles {
+        if other.matmul(ROWS).of_rows(FEATURES) == tiles {
             let name = format!("linear.{tiles}");
             watch(Event::Begins(name.clone()));
             watch(Event::Found(finding(gpu, &case, name, [small, other])?));
@@ -69,15 +69,15 @@ fn finding(gpu: &Gpu, case: &Case, name: String, [known, other]: [Kernels; 2]) -
             (Err(error), _) | (_, Err(error)) => return Err(error),
         });
     }
-    Ok(Finding { part: Part::Kernel, name, cases: cuts.len(), rounding: None, wrong })
+    Ok(Finding { part: Section::Kernel, name, cases: cuts.len(), rounding: None, wrong })
 }
 
 /// The gradients of all parameters after a window.
 fn left(gpu: &Gpu, case: &Case, kernels: Kernels, cut: &[usize]) -> Result<Vec<f32>> {
-    let kernels = Kernels { passes: Kernels::OPS.passes, ..kernels };
+    let kernels = Kernels { mode: Kernels::OPS.mode, ..kernels };
     let rig = Rig::with(gpu, case, &Sgd::default(), Clip::default(), kernels)?;
     rig.micro_steps(cut)?;
-    rig.read(Place::Gradients(rig.all()))
+    rig.read(Resource::Gradients(rig.all()))
 }
 
 fn apart(known: &[f32], other: &[f32]) -> Option<String> {

@@ -2,12 +2,12 @@
 
 /// What sets the speed of a dispatch. Adapters are not equally good at all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
-    /// Products that make rows.
+pub enum CostKind {
+    /// MatmulPolicy that make rows.
     Rows,
-    /// Products that make rows on the way back.
+    /// MatmulPolicy that make rows on the way back.
     Back,
-    /// Products that are summed over rows.
+    /// MatmulPolicy that are summed over rows.
     Sums,
     /// A single workgroup that does everything.
     Windows,
@@ -16,17 +16,17 @@ pub enum Kind {
     Moves,
 }
 
-impl Kind {
+impl CostKind {
     /// How many there are.
     pub const COUNT: usize = 5;
 
     /// Operations, and bytes, of a second of [`Cost::seconds`]: about those of two cores of a CPU.
     fn speed(self) -> (f64, f64) {
         match self {
-            Kind::Rows => (20e9, 10e9),
-            Kind::Back | Kind::Sums => (10e9, 5e9),
-            Kind::Windows => (5e9, 5e9),
-            Kind::Moves => (1e9, 3e9),
+            CostKind::Rows => (20e9, 10e9),
+            CostKind::Back | CostKind::Sums => (10e9, 5e9),
+            CostKind::Windows => (5e9, 5e9),
+            CostKind::Moves => (1e9, 3e9),
         }
     }
 }
@@ -35,7 +35,7 @@ impl Kind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// What sets its speed.
-    pub kind: Kind,
+    pub kind: CostKind,
     /// Operations on floats for each row.
     pub flops_per_row: u64,
     /// Bytes for each row: what is read counts once, and what is written once.

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 pub use adapter::Choice;
 pub(crate) use buffer::fresh;
 pub use buffer::usage;
-pub use cost::{Cost, Kind, Label};
+pub use cost::{Cost, CostKind, Label};
 pub use dispatch::{Bound, Dispatch, Grid, Kernel, SLOT, encode};
 pub use landing::Ring;
 pub use profiler::{Profiler, TIMED, TIMESTAMPS};
@@ -71,7 +71,7 @@ struct Counters {
 
 /// How much was made and done on a [`Gpu`] since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct ResourceCounts {
     /// Buffers made.
     pub buffers: u64,
     /// Their bytes.
@@ -211,10 +211,10 @@ impl Gpu {
     }
 
     /// What was made and done so far.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> ResourceCounts {
         let c = &self.inner.counters;
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Counts {
+        ResourceCounts {
             buffers: get(&c.buffers),
             bytes: get(&c.bytes),
             bind_groups: get(&c.bind_groups),

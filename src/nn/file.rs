@@ -17,7 +17,7 @@ const KEY: &str = "accrue";
 
 /// A model and what is needed to use it on new data.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Saved {
+pub struct ModelFile {
     /// The network.
     pub model: Model,
     /// Its weights.
@@ -62,35 +62,35 @@ struct Metadata {
 /// The version of [`Metadata`] that this code writes and reads.
 const VERSION: u32 = 1;
 
-impl Saved {
+impl ModelFile {
     /// Writes the file whole or not at all; equal models give equal files.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be written, [`Error::ModelFile`] when [`Saved::check_size`] refuses it.
+    /// [`Error::Io`] when it cannot be written, [`Error::ModelFile`] when [`ModelFile::check_size`] refuses it.
     pub fn write(&self, path: &Path) -> Result<()> {
         container::write(path, Some((KEY, &self.description(path)?)), &self.arrays)
     }
 
-    /// Reads a model that [`Saved::write`] wrote, and checks that all of it fits together.
+    /// Reads a model that [`ModelFile::write`] wrote, and checks that all of it fits together.
     ///
     /// Nothing is taken on trust: the numbers are read only when the description makes sense, and names, shapes and size
     /// of the file are those of the model it describes. A checksum over all of it is compared where the file has one.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be read, [`Error::ModelFile`] when it is damaged or no model of ours.
-    pub fn read(path: &Path) -> Result<Saved> {
-        Saved::from_container(Container::open(path, KEY)?, path)
+    pub fn read(path: &Path) -> Result<ModelFile> {
+        ModelFile::from_container(Container::open(path, KEY)?, path)
     }
 
-    /// As [`Saved::read`], from the bytes of a file that errors call `place`.
+    /// As [`ModelFile::read`], from the bytes of a file that errors call `place`.
     ///
     /// # Errors
     /// [`Error::ModelFile`] when they are damaged or no model of ours.
-    pub fn from_bytes(bytes: &[u8], place: &Path) -> Result<Saved> {
-        Saved::from_container(Container::read(bytes, bytes.len() as u64, place, KEY)?, place)
+    pub fn from_bytes(bytes: &[u8], place: &Path) -> Result<ModelFile> {
+        ModelFile::from_container(Container::read(bytes, bytes.len() as u64, place, KEY)?, place)
     }
 
-    fn from_container(container: Container<impl Read>, path: &Path) -> Result<Saved> {
+    fn from_container(container: Container<impl Read>, path: &Path) -> Result<ModelFile> {
         let wrong = |message: String| damaged(path, message);
         if container.shapes().any(|(name, _)| name.starts_with("parameters/")) {
             return Err(wrong("is a checkpoint; give the folder of its run, or a model of it".to_owned()));
@@ -107,7 +107,7 @@ impl Saved {
             return Err(wrong(format!("its version is {}, this program reads {VERSION}", metadata.version)));
         }
         let Metadata { model, features, feature_scale, target, .. } = metadata;
-        let mut saved = Saved { model, arrays: Arrays::new(), features, feature_scale, target };
+        let mut saved = ModelFile { model, arrays: Arrays::new(), features, feature_scale, target };
         saved.check().and_then(|()| fits(&saved.model, container.shapes())).map_err(wrong)?;
         saved.arrays = container.arrays()?;
         Ok(saved)
@@ -116,7 +116,7 @@ impl Saved {
     /// Whether what stands beside the weights has room in a file, which may be asked before they are trained.
     ///
     /// # Errors
-    /// [`Error::ModelFile`] when names and scales are more than [`Saved::read`] would take.
+    /// [`Error::ModelFile`] when names and scales are more than [`ModelFile::read`] would take.
     pub fn check_size(&self, path: &Path) -> Result<()> {
         self.description(path).map(drop)
     }

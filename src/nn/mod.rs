@@ -6,7 +6,7 @@ mod file;
 mod init;
 mod model;
 
-pub use file::{Saved, TargetNames, arrays_from_bytes, read_arrays, write_arrays};
+pub use file::{ModelFile, TargetNames, arrays_from_bytes, read_arrays, write_arrays};
 pub use init::initial;
 pub use model::{Layer, MOST_LAYERS, Model, Network};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Graph, Kind, Tensor};
+use crate::graph::{Graph, Tensor, TensorKind};
 use crate::nearest::nearest;
 use crate::ops::{self, Reads, Role};
 use crate::quote::shown;
@@ -168,7 +168,7 @@ impl Model {
             let target = graph.target(self.targets());
             loss = Some(graph.apply(op, &self.loss, &[x, target])?);
         }
-        debug_assert!(graph.only(Kind::Input).is_some(), "a network has an input");
+        debug_assert!(graph.only(TensorKind::Input).is_some(), "a network has an input");
         Ok(Network { graph, output: x, loss })
     }
 }

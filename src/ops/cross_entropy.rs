@@ -2,10 +2,10 @@
 
 use super::loss::{ROW_LOSS, Reads, both};
 use super::map::CLOCK;
-use super::{Op, Piece, Role, Site, Step, rows};
+use super::{FusionPart, Op, OpContext, Role, Step, rows};
 use crate::gpu::Shader;
 use crate::graph::Shape;
-use crate::twin::Matrix;
+use crate::reference::Matrix;
 
 /// Softmax cross-entropy against a class: loss_r = log Σ_c exp(y_c) - y_class
 pub static CROSS_ENTROPY: CrossEntropy = CrossEntropy {
@@ -50,20 +50,20 @@ impl Op for CrossEntropy {
         }
     }
 
-    fn forward(&self, site: &Site) -> Step {
-        both(site)
+    fn forward(&self, cx: &OpContext) -> Step {
+        both(cx)
     }
 
-    fn backward(&self, _: &Site) -> Vec<Step> {
+    fn backward(&self, _: &OpContext) -> Vec<Step> {
         Vec::new()
     }
 
-    fn piece(&self) -> Option<Piece> {
+    fn fusion_part(&self) -> Option<FusionPart> {
         // Without the clock and the kernels that stand alone.
-        self.shader.parts.get(2..).map(Piece::Loss)
+        self.shader.parts.get(2..).map(FusionPart::Loss)
     }
 
-    fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {
+    fn reference_forward(&self, inputs: &[&Matrix]) -> Matrix {
         let (y, class) = (inputs[0], inputs[1]);
         Matrix::build(y.rows, 1, |r, _| {
             let (m, s) = softmax(y, r);
@@ -71,7 +71,7 @@ impl Op for CrossEntropy {
         })
     }
 
-    fn twin_backward(&self, inputs: &[&Matrix], _: &Matrix, dloss: &Matrix) -> Vec<Matrix> {
+    fn reference_backward(&self, inputs: &[&Matrix], _: &Matrix, dloss: &Matrix) -> Vec<Matrix> {
         let (y, class) = (inputs[0], inputs[1]);
         let dy = Matrix::build(y.rows, y.columns, |r, c| {
             let (m, s) = softmax(y, r);

@@ -1,6 +1,6 @@
 //! gelu(x) = x · Φ(x), Φ the distribution function of the standard normal
 
-use super::map::{CLOCK, MAP, Map, PADDING, SPECIAL, Saved};
+use super::map::{CLOCK, DerivativeOf, MAP, Map, PADDING, SPECIAL};
 use crate::gpu::Shader;
 
 use std::f64::consts::PI;
@@ -26,5 +26,5 @@ pub static GELU: Map = Map {
     shader: Shader { name: "gelu", parts: &[CLOCK, PADDING, SPECIAL, MAP, include_str!("../../shaders/gelu.wgsl")] },
     f: |x| x * normal_cdf(x),
     df: |x| normal_cdf(x) + x * (-0.5 * x * x).exp() / (2.0 * PI).sqrt(),
-    saved: Saved::Input,
+    saved: DerivativeOf::Input,
 };

@@ -1,6 +1,6 @@
 //! leaky_relu(x) = x where x > 0, else x / 100
 
-use super::map::{CLOCK, MAP, Map, PADDING, SPECIAL, Saved};
+use super::map::{CLOCK, DerivativeOf, MAP, Map, PADDING, SPECIAL};
 use crate::gpu::Shader;
 
 /// leaky_relu(x) = x where x > 0, else x / 100
@@ -11,5 +11,5 @@ pub static LEAKY_RELU: Map = Map {
     },
     f: |x| if x > 0.0 { x } else { 0.01 * x },
     df: |x| if x > 0.0 { 1.0 } else { 0.01 },
-    saved: Saved::Output,
+    saved: DerivativeOf::Output,
 };

@@ -1,10 +1,10 @@
 //! What the losses share that are a mean over a row's outputs: `shaders/lib/loss.wgsl`, joined with the op's own `loss`
 //! and `dloss`.
 
-use super::{Op, Piece, Place, Role, Site, Step, rows};
+use super::{FusionPart, Op, OpContext, Resource, Role, Step, rows};
 use crate::gpu::{Grid, Shader};
 use crate::graph::Shape;
-use crate::twin::Matrix;
+use crate::reference::Matrix;
 
 pub(super) const ROW_LOSS: &str = include_str!("../../shaders/lib/row_loss.wgsl");
 pub(super) const LOSS: &str = include_str!("../../shaders/lib/loss.wgsl");
@@ -33,27 +33,27 @@ pub struct Mean {
 }
 
 /// The step of a loss, which computes the gradient of y, too: both need the same row, and nothing but the row.
-pub(super) fn both(site: &Site) -> Step {
-    let y = site.input(0);
-    let record = site.graph.record();
+pub(super) fn both(cx: &OpContext) -> Step {
+    let y = cx.input(0);
+    let record = cx.graph.record();
     let dims = [
-        ("columns", site.columns(y)),
-        ("y_stride", site.stride(y)),
+        ("columns", cx.columns(y)),
+        ("y_stride", cx.stride(y)),
         ("record_stride", record.stride as u32),
         ("target_at", record.target_at as u32),
         ("weight_at", record.weight_at as u32),
     ];
     // The largest of them, their sum and their gradients.
-    let turns = 4 * u64::from(site.stride(y));
-    site.step("both", Grid::Rows)
+    let turns = 4 * u64::from(cx.stride(y));
+    cx.step("both", Grid::Rows)
         .dims(&dims)
         .loops(turns, 0)
-        .bind("y", Place::Value(y))
-        .bind("record", Place::Record)
-        .bind("row_loss", Place::Value(site.output()))
-        .bind("dy", Place::Gradient(y))
+        .bind("y", Resource::Value(y))
+        .bind("record", Resource::Record)
+        .bind("row_loss", Resource::Value(cx.output()))
+        .bind("dy", Resource::Gradient(y))
         // y and its gradient, the target, the weight and the loss.
-        .moves(2 * site.columns(y) + record.targets as u32 + 2, 0)
+        .moves(2 * cx.columns(y) + record.targets as u32 + 2, 0)
 }
 
 impl Op for Mean {
@@ -80,26 +80,26 @@ impl Op for Mean {
         Ok(Shape::Rows(1))
     }
 
-    fn forward(&self, site: &Site) -> Step {
-        both(site)
+    fn forward(&self, cx: &OpContext) -> Step {
+        both(cx)
     }
 
-    fn backward(&self, _: &Site) -> Vec<Step> {
+    fn backward(&self, _: &OpContext) -> Vec<Step> {
         Vec::new()
     }
 
-    fn piece(&self) -> Option<Piece> {
+    fn fusion_part(&self) -> Option<FusionPart> {
         // Without the clock and the kernels that stand alone.
-        self.shader.parts.get(2..).map(Piece::Loss)
+        self.shader.parts.get(2..).map(FusionPart::Loss)
     }
 
-    fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {
+    fn reference_forward(&self, inputs: &[&Matrix]) -> Matrix {
         let (y, t) = (inputs[0], inputs[1]);
         let mean = |r| (0..y.columns).map(|c| (self.loss)(y.at(r, c), t.at(r, c))).sum::<f64>() / y.columns as f64;
         Matrix::build(y.rows, 1, |r, _| mean(r))
     }
 
-    fn twin_backward(&self, inputs: &[&Matrix], _: &Matrix, dloss: &Matrix) -> Vec<Matrix> {
+    fn reference_backward(&self, inputs: &[&Matrix], _: &Matrix, dloss: &Matrix) -> Vec<Matrix> {
         let (y, t) = (inputs[0], inputs[1]);
         let derivative = |r, c| dloss.at(r, 0) * (self.dloss)(y.at(r, c), t.at(r, c)) / y.columns as f64;
         vec![Matrix::build(y.rows, y.columns, derivative), Matrix::default()]

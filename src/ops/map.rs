@@ -1,9 +1,9 @@
 //! What all activations share: `shaders/lib/map.wgsl`, joined with the op's own `f` and `df`.
 
-use super::{Op, Piece, Place, Role, Site, Step, rows};
+use super::{FusionPart, Op, OpContext, Resource, Role, Step, rows};
 use crate::gpu::{Grid, Shader};
 use crate::graph::{Shape, Tensor};
-use crate::twin::Matrix;
+use crate::reference::Matrix;
 
 pub(super) const CLOCK: &str = include_str!("../../shaders/lib/clock.wgsl");
 pub(super) const PADDING: &str = include_str!("../../shaders/lib/padding.wgsl");
@@ -19,12 +19,12 @@ pub struct Map {
     /// f'(x)
     pub df: fn(f64) -> f64,
     /// What the shader's df is a function of.
-    pub saved: Saved,
+    pub saved: DerivativeOf,
 }
 
 /// What an activation keeps for the way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Saved {
+pub enum DerivativeOf {
     /// Its x.
     Input,
     /// Its y.
@@ -32,23 +32,23 @@ pub enum Saved {
 }
 
 impl Map {
-    fn step(&self, site: &Site, entry: &'static str) -> Step {
-        let x = site.input(0);
-        let columns = site.columns(x);
+    fn step(&self, cx: &OpContext, entry: &'static str) -> Step {
+        let x = cx.input(0);
+        let columns = cx.columns(x);
         let columns4 = columns.div_ceil(4);
         let dims = [
             ("columns", columns),
             ("columns4", columns4),
-            ("x_stride4", site.stride(x) / 4),
-            ("saved_stride4", site.stride(self.saved(site)) / 4),
+            ("x_stride4", cx.stride(x) / 4),
+            ("saved_stride4", cx.stride(self.saved(cx)) / 4),
         ];
-        site.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }).dims(&dims)
+        cx.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }).dims(&dims)
     }
 
-    fn saved(&self, site: &Site) -> Tensor {
+    fn saved(&self, cx: &OpContext) -> Tensor {
         match self.saved {
-            Saved::Input => site.input(0),
-            Saved::Output => site.output(),
+            DerivativeOf::Input => cx.input(0),
+            DerivativeOf::Output => cx.output(),
         }
     }
 }
@@ -73,36 +73,36 @@ impl Op for Map {
         }
     }
 
-    fn forward(&self, site: &Site) -> Step {
-        let (x, y) = (Place::Value(site.input(0)), Place::Value(site.output()));
-        self.step(site, "forward").bind("x", x).bind("y", y).moves(2 * site.columns(site.output()), 0)
+    fn forward(&self, cx: &OpContext) -> Step {
+        let (x, y) = (Resource::Value(cx.input(0)), Resource::Value(cx.output()));
+        self.step(cx, "forward").bind("x", x).bind("y", y).moves(2 * cx.columns(cx.output()), 0)
     }
 
-    fn backward(&self, site: &Site) -> Vec<Step> {
-        let Some(write) = site.wants[0] else { return Vec::new() };
+    fn backward(&self, cx: &OpContext) -> Vec<Step> {
+        let Some(write) = cx.wants[0] else { return Vec::new() };
         let step = self
-            .step(site, "backward")
-            .bind("saved", Place::Value(self.saved(site)))
-            .bind("dy", Place::Gradient(site.output()))
-            .bind("dinput", Place::Gradient(site.input(0)))
+            .step(cx, "backward")
+            .bind("saved", Resource::Value(self.saved(cx)))
+            .bind("dy", Resource::Gradient(cx.output()))
+            .bind("dinput", Resource::Gradient(cx.input(0)))
             .write(write)
-            .moves(4 * site.columns(site.output()), 0);
+            .moves(4 * cx.columns(cx.output()), 0);
         vec![step]
     }
 
-    fn piece(&self) -> Option<Piece> {
+    fn fusion_part(&self) -> Option<FusionPart> {
         // Without the clock and the kernels that stand alone.
         let [_, _, special, _, own @ ..] = self.shader.parts else { return None };
         debug_assert!(*special == SPECIAL, "what f and df may call comes before them");
-        Some(Piece::Activation(own, self.saved))
+        Some(FusionPart::Activation(own, self.saved))
     }
 
-    fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {
+    fn reference_forward(&self, inputs: &[&Matrix]) -> Matrix {
         let x = inputs[0];
         Matrix::build(x.rows, x.columns, |r, c| (self.f)(x.at(r, c)))
     }
 
-    fn twin_backward(&self, inputs: &[&Matrix], _: &Matrix, dy: &Matrix) -> Vec<Matrix> {
+    fn reference_backward(&self, inputs: &[&Matrix], _: &Matrix, dy: &Matrix) -> Vec<Matrix> {
         let x = inputs[0];
         vec![Matrix::build(x.rows, x.columns, |r, c| (self.df)(x.at(r, c)) * dy.at(r, c))]
     }

@@ -18,11 +18,11 @@ mod tanh;
 
 use crate::gpu::{Cost, Grid, Label, Scalar, Shader};
 use crate::graph::{Graph, Node, Shape, Tensor, pad4};
-use crate::twin::Matrix;
+use crate::reference::Matrix;
 
-pub use linear::{Products, Tiles};
+pub use linear::{MatmulKernel, MatmulPolicy};
 pub use loss::Reads;
-pub use map::Saved;
+pub use map::DerivativeOf;
 pub(crate) use mse::MSE;
 pub(crate) use relu::RELU;
 
@@ -42,7 +42,7 @@ pub static ALL: &[&dyn Op] = &[
     &bce::BCE,
 ];
 
-/// One operation: its shape rule, its kernels forward and backward, and its twin in plain f64.
+/// One operation: its shape rule, its kernels forward and backward, and its reference in plain f64.
 pub trait Op: Sync {
     /// Its name: that of its two files, and what a configuration calls it.
     fn name(&self) -> &'static str;
@@ -56,22 +56,22 @@ pub trait Op: Sync {
     /// The shape that it makes of these, or what is wrong with them.
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String>;
 
-    /// The kernel that computes `site.output`; that of a loss computes the gradient of its first input, too.
-    fn forward(&self, site: &Site) -> Step;
+    /// The kernel that computes `context.output`; that of a loss computes the gradient of its first input, too.
+    fn forward(&self, cx: &OpContext) -> Step;
 
-    /// The kernels that compute the gradients of the inputs that [`Site::wants`] names. A loss has none left.
-    fn backward(&self, site: &Site) -> Vec<Step>;
+    /// The kernels that compute the gradients of the inputs that [`OpContext::wants`] names. A loss has none left.
+    fn backward(&self, cx: &OpContext) -> Vec<Step>;
 
     /// What it is in a kernel that does several ops at once; an op that is no part of such kernels says nothing.
-    fn piece(&self) -> Option<Piece> {
+    fn fusion_part(&self) -> Option<FusionPart> {
         None
     }
 
     /// `output = op(inputs)`, obviously right. Parameters are one row: part after part.
-    fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix;
+    fn reference_forward(&self, inputs: &[&Matrix]) -> Matrix;
 
     /// The gradient of each input, given that of the output. An input that has none gets an empty matrix.
-    fn twin_backward(&self, inputs: &[&Matrix], output: &Matrix, doutput: &Matrix) -> Vec<Matrix>;
+    fn reference_backward(&self, inputs: &[&Matrix], output: &Matrix, doutput: &Matrix) -> Vec<Matrix>;
 }
 
 /// What an op is in a network.
@@ -87,11 +87,11 @@ pub enum Role {
 
 /// What an op brings to kernels that do several ops at once: `shaders/fused/`, and layers with an activation.
 #[derive(Clone, Copy, Debug)]
-pub enum Piece {
+pub enum FusionPart {
     /// The matrix products, which these kernels do by themselves.
     Linear,
     /// The WGSL of f and df, and what df is a function of.
-    Activation(&'static [&'static str], Saved),
+    Activation(&'static [&'static str], DerivativeOf),
     /// The WGSL of `prepare`, `loss_of` and `dloss_of`.
     Loss(&'static [&'static str]),
 }
@@ -121,26 +121,26 @@ pub enum Write {
 }
 
 /// Where an op stands in a graph.
-pub struct Site<'a> {
+pub struct OpContext<'a> {
     /// The graph.
     pub graph: &'a Graph,
     /// The node.
     pub node: &'a Node,
     /// For each input, whether its gradient is wanted and how it is written.
     pub wants: Vec<Option<Write>>,
-    /// What the op's kernels do along the way; only a [`Piece::Linear`] is asked to do anything.
-    pub along: Along,
+    /// What the op's kernels do along the way; only a [`FusionPart::Linear`] is asked to do anything.
+    pub epilogues: Epilogues,
     /// What the choice of kernels for matrix products follows from.
-    pub products: Products,
+    pub matmul: MatmulPolicy,
 }
 
 /// The activations around a layer that have no kernels of their own.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Along {
+pub struct Epilogues {
     /// The one that made its first input, where its gradient goes on to the activation's own input at once.
-    pub below: Option<Activation>,
+    pub backward: Option<Activation>,
     /// The one that takes its output, as the only one that does.
-    pub above: Option<Activation>,
+    pub forward: Option<Activation>,
 }
 
 /// An activation as the kernels of a layer see it.
@@ -155,20 +155,20 @@ pub struct Activation {
     /// What it makes.
     pub y: Tensor,
     /// What is kept for the way back; nothing where there is none.
-    pub saved: Option<Saved>,
+    pub saved: Option<DerivativeOf>,
 }
 
 impl Activation {
     /// The tensor that is kept for the way back.
     pub fn saved(&self) -> Option<Tensor> {
         self.saved.map(|saved| match saved {
-            Saved::Input => self.x,
-            Saved::Output => self.y,
+            DerivativeOf::Input => self.x,
+            DerivativeOf::Output => self.y,
         })
     }
 }
 
-impl Site<'_> {
+impl OpContext<'_> {
     /// The op's k-th input.
     pub fn input(&self, k: usize) -> Tensor {
         self.node.inputs[k]
@@ -187,7 +187,7 @@ impl Site<'_> {
     /// From one row to the next, in floats: the input lies in records, all else in rows of its own.
     pub fn stride(&self, tensor: Tensor) -> u32 {
         match self.graph.info(tensor).kind {
-            crate::graph::Kind::Input | crate::graph::Kind::Target => self.graph.record().stride as u32,
+            crate::graph::TensorKind::Input | crate::graph::TensorKind::Target => self.graph.record().stride as u32,
             _ => pad4(self.graph.columns(tensor)) as u32,
         }
     }
@@ -215,27 +215,27 @@ pub struct Step {
     /// Values of the fields of the shader's `layers`, layer by layer.
     pub layers: Vec<Vec<(&'static str, Scalar)>>,
     /// What each variable of the shader is bound to.
-    pub bindings: Vec<(&'static str, Place)>,
+    pub bindings: Vec<(&'static str, Resource)>,
     /// Its invocations.
     pub grid: Grid,
     /// What it computes and moves; nothing where nobody has counted it.
     pub cost: Cost,
     /// Turns that the loops of one invocation take together, at most.
-    pub loops: Loops,
+    pub loops: LoopBound,
     /// Finer steps that do the same together, for when this one takes long by itself; none where it never does.
     pub parts: Vec<Step>,
 }
 
 /// Turns of loops, which for a micro-batch of more rows may be more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Loops {
+pub struct LoopBound {
     /// However many rows there are.
     pub fixed: u64,
     /// For each block of 32 rows.
     pub block: u64,
 }
 
-impl Loops {
+impl LoopBound {
     /// For so many rows, which may begin and end inside a block.
     pub fn of(self, rows: usize) -> u64 {
         self.fixed + self.block * (rows as u64 / 32 + 2)
@@ -255,7 +255,7 @@ impl Step {
             layers,
             bindings,
             grid,
-            loops: Loops::default(),
+            loops: LoopBound::default(),
             cost: Cost::default(),
             parts: Vec::new(),
         }
@@ -268,14 +268,14 @@ impl Step {
     }
 
     /// Binds a variable.
-    pub fn bind(mut self, name: &'static str, place: Place) -> Step {
+    pub fn bind(mut self, name: &'static str, place: Resource) -> Step {
         self.bindings.push((name, place));
         self
     }
 
     /// Says how many turns its loops take.
     pub fn loops(mut self, fixed: u64, block: u64) -> Step {
-        self.loops = Loops { fixed, block };
+        self.loops = LoopBound { fixed, block };
         self
     }
 
@@ -315,7 +315,7 @@ impl Step {
 
 /// A place in memory, by what it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum Resource {
     /// The value of a tensor: a parameter's part of the parameters, the records, or rows.
     Value(Tensor),
     /// The gradient of a tensor.
@@ -327,7 +327,7 @@ pub enum Place {
     /// The sums of the open window and the results of the last ones.
     Stats,
     /// The samples of this submission, by number.
-    Sample,
+    Samples,
     /// The data set, where it stays on the GPU.
     Data,
     /// All that has rows, where one kernel does a whole network.
@@ -339,7 +339,7 @@ pub enum Place {
     /// The open blocks of their gradients.
     OpenGradients(Span),
     /// What the optimizer remembers of them, and how many times as much it is.
-    Moments(Span),
+    OptimizerState(Span),
     /// Parts of the squared norm of the gradient.
     Norms,
 }

@@ -1,7 +1,7 @@
 //! Steps that may take long by themselves, cut into finer ones that do the same together: for adapters on which they do.
 
 use super::Step;
-use crate::gpu::{Cost, Grid, Kind};
+use crate::gpu::{Cost, CostKind, Grid};
 use crate::plan::BLOCK;
 
 /// What a part should take at most with one block of rows, in seconds of [`Cost::seconds`].
@@ -54,13 +54,13 @@ impl Step {
     }
 
     /// What sets the step's speed.
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> CostKind {
         match self.grid {
-            _ if self.cost.flops_per_row == 0 => Kind::Moves,
-            Grid::Group => Kind::Windows,
-            Grid::Fixed { .. } | Grid::Line(_) => Kind::Sums,
-            Grid::Tiles { .. } | Grid::Rows if self.entry == "backward_input" => Kind::Back,
-            Grid::Tiles { .. } | Grid::Rows => Kind::Rows,
+            _ if self.cost.flops_per_row == 0 => CostKind::Moves,
+            Grid::Group => CostKind::Windows,
+            Grid::Fixed { .. } | Grid::Line(_) => CostKind::Sums,
+            Grid::Tiles { .. } | Grid::Rows if self.entry == "backward_input" => CostKind::Back,
+            Grid::Tiles { .. } | Grid::Rows => CostKind::Rows,
         }
     }
 }

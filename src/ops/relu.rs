@@ -1,6 +1,6 @@
 //! relu(x) = x where x > 0, else 0
 
-use super::map::{CLOCK, MAP, Map, PADDING, SPECIAL, Saved};
+use super::map::{CLOCK, DerivativeOf, MAP, Map, PADDING, SPECIAL};
 use crate::gpu::Shader;
 
 /// relu(x) = x where x > 0, else 0
@@ -8,5 +8,5 @@ pub static RELU: Map = Map {
     shader: Shader { name: "relu", parts: &[CLOCK, PADDING, SPECIAL, MAP, include_str!("../../shaders/relu.wgsl")] },
     f: |x| if x > 0.0 { x } else { 0.0 },
     df: |x| if x > 0.0 { 1.0 } else { 0.0 },
-    saved: Saved::Output,
+    saved: DerivativeOf::Output,
 };

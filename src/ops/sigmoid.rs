@@ -1,6 +1,6 @@
 //! sigmoid(x) = 1 / (1 + exp(-x))
 
-use super::map::{CLOCK, MAP, Map, PADDING, SPECIAL, Saved};
+use super::map::{CLOCK, DerivativeOf, MAP, Map, PADDING, SPECIAL};
 use crate::gpu::Shader;
 
 /// 1 / (1 + exp(-x))
@@ -16,5 +16,5 @@ pub static SIGMOID: Map = Map {
     },
     f: logistic,
     df: |x| logistic(x) * (1.0 - logistic(x)),
-    saved: Saved::Output,
+    saved: DerivativeOf::Output,
 };

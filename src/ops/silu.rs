@@ -1,6 +1,6 @@
 //! silu(x) = x · sigmoid(x)
 
-use super::map::{CLOCK, MAP, Map, PADDING, SPECIAL, Saved};
+use super::map::{CLOCK, DerivativeOf, MAP, Map, PADDING, SPECIAL};
 use super::sigmoid::logistic;
 use crate::gpu::Shader;
 
@@ -9,5 +9,5 @@ pub static SILU: Map = Map {
     shader: Shader { name: "silu", parts: &[CLOCK, PADDING, SPECIAL, MAP, include_str!("../../shaders/silu.wgsl")] },
     f: |x| x * logistic(x),
     df: |x| logistic(x) * (1.0 + x * (1.0 - logistic(x))),
-    saved: Saved::Input,
+    saved: DerivativeOf::Input,
 };

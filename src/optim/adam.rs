@@ -2,7 +2,7 @@
 
 use super::{CLOCK, Optimizer, STATS, UPDATE, UPDATES, positive, rate};
 use crate::gpu::{Grid, Scalar, Shader};
-use crate::ops::{Place, Span, Step};
+use crate::ops::{Resource, Span, Step};
 use crate::{Error, Result};
 
 pub(super) static SHADER: Shader =
@@ -60,16 +60,16 @@ impl Optimizer for Adam {
         rate("weight_decay", self.weight_decay)
     }
 
-    fn moments(&self) -> usize {
+    fn state_slots(&self) -> usize {
         2
     }
 
     fn step(&self, span: Span) -> Step {
         Step::new("all parameters", &SHADER, "update", Grid::Line(span.len))
-            .bind("stats", Place::Stats)
-            .bind("gradients", Place::Gradients(span))
-            .bind("parameters", Place::Parameters(span))
-            .bind("moments", Place::Moments(span))
+            .bind("stats", Resource::Stats)
+            .bind("gradients", Resource::Gradients(span))
+            .bind("parameters", Resource::Parameters(span))
+            .bind("moments", Resource::OptimizerState(span))
             .moves(0, 7 * span.floats())
             .constant("KEEP1", 1.0 - self.betas.0)
             .constant("KEEP2", 1.0 - self.betas.1)
@@ -83,7 +83,7 @@ impl Optimizer for Adam {
         vec![("lr", Scalar::F32(lr as f32))]
     }
 
-    fn twin(&self, update: u64, lr: f64, gradient: &[f64], parameters: &mut [f64], moments: &mut [f64]) {
+    fn reference(&self, update: u64, lr: f64, gradient: &[f64], parameters: &mut [f64], moments: &mut [f64]) {
         let (beta1, beta2) = self.betas;
         let (q1, q2) = (1.0 - beta1.powf(update as f64), 1.0 - beta2.powf(update as f64));
         let (means, squares) = moments.split_at_mut(parameters.len());

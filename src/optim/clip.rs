@@ -3,7 +3,7 @@
 use super::{CLOCK, STATS, positive};
 use crate::Result;
 use crate::gpu::{Grid, Shader};
-use crate::ops::{Place, Span, Step};
+use crate::ops::{Resource, Span, Step};
 
 pub(super) static SHADER: Shader =
     Shader { name: "clip", parts: &[CLOCK, STATS, include_str!("../../shaders/clip.wgsl")] };
@@ -40,14 +40,14 @@ impl Clip {
         let norm = self.norm?;
         let partial = Self::norms(4 * all.len as usize) as u32;
         let squares = Step::new("gradient norm", &SHADER, "squares", Grid::Line(partial))
-            .bind("gradients", Place::Gradients(all))
-            .bind("norms", Place::Norms)
-            .bind("stats", Place::Stats)
+            .bind("gradients", Resource::Gradients(all))
+            .bind("norms", Resource::Norms)
+            .bind("stats", Resource::Stats)
             .moves(0, all.floats() + u64::from(partial))
             .in_parts("first", 1);
         let factor = Step::new("gradient norm", &SHADER, "factor", Grid::Group)
-            .bind("norms", Place::Norms)
-            .bind("stats", Place::Stats)
+            .bind("norms", Resource::Norms)
+            .bind("stats", Resource::Stats)
             .moves(0, u64::from(partial))
             .constant("MAX_NORM", norm);
         Some(vec![squares, factor])
@@ -60,7 +60,7 @@ impl Clip {
     }
 
     /// The same in f64.
-    pub fn twin(&self, gradient: &mut [f64]) {
+    pub fn reference(&self, gradient: &mut [f64]) {
         if let Some(most) = self.norm {
             let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
             let scale = (most / (norm + 1e-6)).min(1.0);

@@ -9,7 +9,7 @@ mod sgd;
 pub use adam::Adam;
 pub use clip::Clip;
 pub(crate) use clip::STRETCH;
-pub use schedule::{Scaling, Schedule, Shape};
+pub use schedule::{Scaling, Schedule, ScheduleShape};
 pub use sgd::Sgd;
 
 use crate::gpu::{Scalar, Shader};
@@ -36,7 +36,7 @@ pub trait Optimizer: Send + Sync {
     fn check(&self) -> Result<()>;
 
     /// Floats that it remembers of each parameter.
-    fn moments(&self) -> usize;
+    fn state_slots(&self) -> usize;
 
     /// The dispatch that updates a stretch of the parameters.
     fn step(&self, span: Span) -> Step;
@@ -44,9 +44,9 @@ pub trait Optimizer: Send + Sync {
     /// The kernel's `scalars` in the update of this number, counted from 1.
     fn scalars(&self, update: u64, lr: f64) -> Vec<(&'static str, Scalar)>;
 
-    /// The same update in f64. `gradient` is normalised; `moments` holds what [`Optimizer::moments`] says, parameter by
+    /// The same update in f64. `gradient` is normalised; `moments` holds what [`Optimizer::state_slots`] says, parameter by
     /// parameter, and zeros before the first update.
-    fn twin(&self, update: u64, lr: f64, gradient: &[f64], parameters: &mut [f64], moments: &mut [f64]);
+    fn reference(&self, update: u64, lr: f64, gradient: &[f64], parameters: &mut [f64], moments: &mut [f64]);
 }
 
 /// Refuses a rate that is negative or not finite.

@@ -8,12 +8,12 @@ pub struct Schedule {
     /// Updates in which it rises from 0 to its full size, in equal steps; the first has 1/warmup of it.
     pub warmup: u64,
     /// What follows.
-    pub shape: Shape,
+    pub shape: ScheduleShape,
 }
 
 /// The shape of a [`Schedule`] after its warm-up. `t` counts the updates after it, from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Shape {
+pub enum ScheduleShape {
     /// lr
     #[default]
     Constant,
@@ -41,9 +41,9 @@ impl Schedule {
         }
         let t = update - self.warmup - 1;
         match self.shape {
-            Shape::Constant => lr,
-            Shape::Step { every, factor } => lr * factor.powf((t / every.max(1)) as f64),
-            Shape::Cosine { updates, floor } => {
+            ScheduleShape::Constant => lr,
+            ScheduleShape::Step { every, factor } => lr * factor.powf((t / every.max(1)) as f64),
+            ScheduleShape::Cosine { updates, floor } => {
                 let share = (t as f64 / updates.saturating_sub(self.warmup).max(1) as f64).min(1.0);
                 lr * (floor + (1.0 - floor) * (1.0 + (PI * share).cos()) / 2.0)
             }
@@ -90,19 +90,19 @@ mod tests {
 
     #[test]
     fn a_warm_up_rises_in_equal_steps_to_the_full_rate() {
-        let schedule = Schedule { warmup: 4, shape: Shape::Constant };
+        let schedule = Schedule { warmup: 4, shape: ScheduleShape::Constant };
         assert_eq!(all(schedule, 6), [2.0, 4.0, 6.0, 8.0, 8.0, 8.0]);
     }
 
     #[test]
     fn a_step_multiplies_after_so_many_updates() {
-        let schedule = Schedule { warmup: 1, shape: Shape::Step { every: 2, factor: 0.5 } };
+        let schedule = Schedule { warmup: 1, shape: ScheduleShape::Step { every: 2, factor: 0.5 } };
         assert_eq!(all(schedule, 6), [8.0, 8.0, 8.0, 4.0, 4.0, 2.0]);
     }
 
     #[test]
     fn a_cosine_falls_from_the_full_rate_to_its_floor() {
-        let schedule = Schedule { warmup: 0, shape: Shape::Cosine { updates: 4, floor: 0.25 } };
+        let schedule = Schedule { warmup: 0, shape: ScheduleShape::Cosine { updates: 4, floor: 0.25 } };
         assert_eq!(all(schedule, 6), [8.0, 7.121, 5.0, 2.879, 2.0, 2.0]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{CLOCK, Optimizer, STATS, UPDATE, UPDATES, rate};
 use crate::gpu::{Grid, Scalar, Shader};
-use crate::ops::{Place, Span, Step};
+use crate::ops::{Resource, Span, Step};
 use crate::{Error, Result};
 
 pub(super) static SHADER: Shader =
@@ -48,22 +48,22 @@ impl Optimizer for Sgd {
         Ok(())
     }
 
-    fn moments(&self) -> usize {
+    fn state_slots(&self) -> usize {
         usize::from(self.momentum != 0.0)
     }
 
     fn step(&self, span: Span) -> Step {
-        let shader = if self.moments() > 0 { &MOMENTUM } else { &SHADER };
+        let shader = if self.state_slots() > 0 { &MOMENTUM } else { &SHADER };
         let step = Step::new("all parameters", shader, "update", Grid::Line(span.len))
-            .bind("stats", Place::Stats)
-            .bind("gradients", Place::Gradients(span))
-            .bind("parameters", Place::Parameters(span))
-            .moves(0, (3 + 2 * self.moments() as u64) * span.floats())
+            .bind("stats", Resource::Stats)
+            .bind("gradients", Resource::Gradients(span))
+            .bind("parameters", Resource::Parameters(span))
+            .moves(0, (3 + 2 * self.state_slots() as u64) * span.floats())
             .constant("WEIGHT_DECAY", self.weight_decay);
-        if self.moments() == 0 {
+        if self.state_slots() == 0 {
             return step.in_parts("first", 1);
         }
-        step.bind("moments", Place::Moments(span))
+        step.bind("moments", Resource::OptimizerState(span))
             .constant("MOMENTUM", self.momentum)
             .constant("DAMPENING", self.dampening)
             .constant("NESTEROV", f64::from(u8::from(self.nesterov)))
@@ -74,7 +74,7 @@ impl Optimizer for Sgd {
         vec![("lr", Scalar::F32(lr as f32))]
     }
 
-    fn twin(&self, update: u64, lr: f64, gradient: &[f64], parameters: &mut [f64], moments: &mut [f64]) {
+    fn reference(&self, update: u64, lr: f64, gradient: &[f64], parameters: &mut [f64], moments: &mut [f64]) {
         for (at, (p, gradient)) in parameters.iter_mut().zip(gradient).enumerate() {
             let mut g = gradient + self.weight_decay * *p;
             if self.momentum != 0.0 {

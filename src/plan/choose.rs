@@ -47,7 +47,7 @@ pub struct Chosen {
 }
 
 /// Whether windows of `batch` rows, cut into micro-batches of `rows`, end one inside a block before they end.
-pub fn opens_blocks(batch: usize, rows: usize) -> bool {
+pub fn needs_open_blocks(batch: usize, rows: usize) -> bool {
     rows < batch && !rows.is_multiple_of(BLOCK)
 }
 
@@ -83,7 +83,7 @@ fn most_rows(
     plan: &impl Fn(usize, bool) -> Result<Plan>,
 ) -> Option<Chosen> {
     let check = |rows: usize| -> Option<Chosen> {
-        let open_blocks = opens_blocks(batch, rows);
+        let open_blocks = needs_open_blocks(batch, rows);
         let plan = plan(rows, open_blocks).ok()?;
         plan.fits(limits, budget.bytes - data).ok()?;
         let why = format!("the most that fit into {} ({})", size(budget.bytes), budget.why);
@@ -103,7 +103,7 @@ fn most_rows(
     }
     let chosen = check(fit * BLOCK)?;
     let more = batch.min((fit + 1) * BLOCK);
-    match plan(more, opens_blocks(batch, more)).and_then(|plan| plan.check_sizes(limits)) {
+    match plan(more, needs_open_blocks(batch, more)).and_then(|plan| plan.check_sizes(limits)) {
         Ok(()) => Some(chosen),
         Err(_) => Some(Chosen { why: "the most that the adapter takes at once".to_owned(), ..chosen }),
     }
@@ -119,7 +119,7 @@ fn too_small(
     // One row takes an open block of gradients more than a whole block of rows: either may be the smaller plan.
     let mut smallest: Option<(Plan, usize)> = None;
     for rows in [1, BLOCK.min(batch), batch] {
-        let plan = match plan(rows, opens_blocks(batch, rows)) {
+        let plan = match plan(rows, needs_open_blocks(batch, rows)) {
             Ok(plan) => plan,
             Err(error) if rows == 1 => return error,
             Err(_) => continue,

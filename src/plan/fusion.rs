@@ -2,14 +2,14 @@
 
 use super::kernels::Kernels;
 use crate::graph::{Graph, Node, Tensor};
-use crate::ops::{Activation, Along, Piece, Products, Saved, Site, Step, Write};
+use crate::ops::{Activation, DerivativeOf, Epilogues, FusionPart, MatmulPolicy, OpContext, Step, Write};
 
 /// A graph and what its layers do along the way.
 pub(super) struct Fusion<'a> {
     graph: &'a Graph,
     output: Tensor,
     fuse: bool,
-    products: Products,
+    matmul: MatmulPolicy,
     trains: bool,
 }
 
@@ -22,27 +22,27 @@ impl<'a> Fusion<'a> {
         micro_batch: usize,
         trains: bool,
     ) -> Fusion<'a> {
-        Fusion { graph, output, fuse: kernels.fuse, products: kernels.products(micro_batch), trains }
+        Fusion { graph, output, fuse: kernels.fuse, matmul: kernels.matmul(micro_batch), trains }
     }
 
     /// The kernel of a node forward, if it has one of its own.
     pub(super) fn forward(&self, node: &Node) -> Option<Step> {
         let done = self.activation(node).is_some_and(|activation| self.done_above(activation.x).is_some());
-        (!done).then(|| node.op.forward(&self.site(node, vec![None; node.inputs.len()])))
+        (!done).then(|| node.op.forward(&self.cx(node, vec![None; node.inputs.len()])))
     }
 
     /// The kernels of a node backward.
     pub(super) fn backward(&self, node: &Node, wants: Vec<Option<Write>>) -> Vec<Step> {
         let done = self.activation(node).is_some_and(|activation| self.done_below(activation.y).is_some());
-        if done { Vec::new() } else { node.op.backward(&self.site(node, wants)) }
+        if done { Vec::new() } else { node.op.backward(&self.cx(node, wants)) }
     }
 
-    fn site<'b>(&'b self, node: &'b Node, wants: Vec<Option<Write>>) -> Site<'b> {
-        let mut along = Along::default();
+    fn cx<'b>(&'b self, node: &'b Node, wants: Vec<Option<Write>>) -> OpContext<'b> {
+        let mut epilogues = Epilogues::default();
         if is_layer(node) {
-            along = Along { below: self.done_below(node.inputs[0]), above: self.done_above(node.output) };
+            epilogues = Epilogues { backward: self.done_below(node.inputs[0]), forward: self.done_above(node.output) };
         }
-        Site { graph: self.graph, node, wants, along, products: self.products }
+        OpContext { graph: self.graph, node, wants, epilogues, matmul: self.matmul }
     }
 
     /// The activation of a layer's output, if nobody else reads that.
@@ -60,9 +60,9 @@ impl<'a> Fusion<'a> {
     }
 
     fn activation(&self, node: &Node) -> Option<Activation> {
-        let Some(Piece::Activation(wgsl, saved)) = node.op.piece() else { return None };
+        let Some(FusionPart::Activation(wgsl, saved)) = node.op.fusion_part() else { return None };
         let (name, x, y) = (node.op.name(), node.inputs[0], node.output);
-        let saved: Option<Saved> = self.trains.then_some(saved);
+        let saved: Option<DerivativeOf> = self.trains.then_some(saved);
         Some(Activation { name, wgsl, x, y, saved })
     }
 
@@ -80,5 +80,5 @@ impl<'a> Fusion<'a> {
 }
 
 fn is_layer(node: &Node) -> bool {
-    matches!(node.op.piece(), Some(Piece::Linear))
+    matches!(node.op.fusion_part(), Some(FusionPart::Linear))
 }

@@ -8,13 +8,13 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::gpu::{Gpu, SUBGROUPS};
-use crate::ops::linear::tiles::SMALL;
-use crate::ops::{Products, Tiles};
+use crate::ops::linear::matmul::SMALL;
+use crate::ops::{MatmulKernel, MatmulPolicy};
 
 /// How a micro-batch goes through a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Passes {
+pub enum ExecutionMode {
     /// Op by op, each by kernels of its own.
     Ops,
     /// All ops with rows in one kernel, all gradients of parameters in another.
@@ -23,36 +23,36 @@ pub enum Passes {
     Windows,
 }
 
-impl Passes {
+impl ExecutionMode {
     /// All of them.
-    pub const ALL: [Passes; 3] = [Passes::Ops, Passes::Fused, Passes::Windows];
+    pub const ALL: [ExecutionMode; 3] = [ExecutionMode::Ops, ExecutionMode::Fused, ExecutionMode::Windows];
 
     /// Its name in a configuration.
     pub fn name(self) -> &'static str {
         match self {
-            Passes::Ops => "ops",
-            Passes::Fused => "fused",
-            Passes::Windows => "windows",
+            ExecutionMode::Ops => "ops",
+            ExecutionMode::Fused => "fused",
+            ExecutionMode::Windows => "windows",
         }
     }
 
     /// What the environment variable `ACCRUE_KERNELS` asks for.
-    pub fn from_environment() -> Option<Passes> {
+    pub fn from_environment() -> Option<ExecutionMode> {
         wish("ACCRUE_KERNELS")
     }
 }
 
-impl fmt::Display for Passes {
+impl fmt::Display for ExecutionMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Passes {
+impl FromStr for ExecutionMode {
     type Err = String;
 
-    fn from_str(name: &str) -> Result<Passes, String> {
-        let found = Passes::ALL.into_iter().find(|passes| passes.name() == name);
+    fn from_str(name: &str) -> Result<ExecutionMode, String> {
+        let found = ExecutionMode::ALL.into_iter().find(|mode| mode.name() == name);
         found.ok_or_else(|| format!("{name:?} is none of ops, fused and windows"))
     }
 }
@@ -61,11 +61,11 @@ impl FromStr for Passes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kernels {
     /// What is asked for; where a network or an adapter does not allow it, what comes before it is taken.
-    pub passes: Option<Passes>,
+    pub mode: Option<ExecutionMode>,
     /// Whether layers do the activations around them along the way, where they go op by op.
     pub fuse: bool,
     /// Which kernels matrix products are asked to take, op by op; else sizes and adapter say.
-    pub tiles: Option<&'static Tiles>,
+    pub tiles: Option<&'static MatmulKernel>,
     /// Whether the adapter computes on the CPU.
     pub cpu: bool,
     /// Whether its compiler is FXC, which takes up to 47 seconds for a kernel of whole windows and a few for any other.
@@ -86,7 +86,7 @@ pub(super) const SUBGROUP: u32 = 8;
 impl Kernels {
     /// Every op by kernels of its own, which every adapter and network can take: each can be looked at alone.
     pub const OPS: Kernels = Kernels {
-        passes: Some(Passes::Ops),
+        mode: Some(ExecutionMode::Ops),
         fuse: false,
         tiles: Some(&SMALL),
         cpu: false,
@@ -102,12 +102,12 @@ impl Kernels {
 
     /// The choice for an adapter. `asked` wins over the environment variable `ACCRUE_KERNELS`, and that over our own;
     /// `ACCRUE_TILES` wins over our choice of the kernels of a layer.
-    pub fn of(gpu: &Gpu, asked: Option<Passes>) -> Kernels {
+    pub fn of(gpu: &Gpu, asked: Option<ExecutionMode>) -> Kernels {
         let info = gpu.info();
         let cpu = info.device_type == wgpu::DeviceType::Cpu;
         let eight = info.subgroup_min_size == SUBGROUP && info.subgroup_max_size == SUBGROUP;
         Kernels {
-            passes: asked.or_else(Passes::from_environment),
+            mode: asked.or_else(ExecutionMode::from_environment),
             fuse: true,
             tiles: wish("ACCRUE_TILES"),
             cpu,
@@ -124,8 +124,8 @@ impl Kernels {
     }
 
     /// What the choice of kernels for matrix products follows from, in micro-batches of so many rows.
-    pub fn products(&self, rows: usize) -> Products {
-        Products { asked: self.tiles, cpu: self.cpu, subgroups: self.subgroups, rows }
+    pub fn matmul(&self, rows: usize) -> MatmulPolicy {
+        MatmulPolicy { asked: self.tiles, cpu: self.cpu, subgroups: self.subgroups, rows }
     }
 }
 

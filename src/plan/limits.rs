@@ -1,12 +1,12 @@
 //! Whether a plan fits a device, found out before anything of it is made.
 
-use super::{BLOCK, Buffer, Plan, Role};
+use super::{BLOCK, Buffer, BufferRole, Plan};
 use crate::gpu::{Gpu, Grid};
 use crate::ops::Step;
 use crate::{Error, Result};
 
 /// Turns that the loops of one invocation may take together. Mesa's llvmpipe ends them all after 65535.
-pub const TURNS: u64 = 60_000;
+pub const LOOP_LIMIT: u64 = 60_000;
 
 /// Something that a device does not allow, and the rows of a micro-batch for which it would: none where rows do not matter.
 struct Excess {
@@ -55,10 +55,10 @@ impl Plan {
         let (need, most_text) = (size(bytes), size(most));
         let limit = format!("but {whose} of this adapter takes {most_text} at most");
         Some(match buffer.role {
-            Role::Parameters | Role::Gradients | Role::Optimizer => {
+            BufferRole::Parameters | BufferRole::Gradients | BufferRole::Optimizer => {
                 Excess { what: format!("{} need {need} at once, {limit}", buffer.role.name()), rows: None }
             }
-            Role::Activations | Role::Records | Role::Control => {
+            BufferRole::Activations | BufferRole::Records | BufferRole::Control => {
                 let rows = self.micro_batch.next_multiple_of(4) as u128 * u128::from(most) / u128::from(bytes);
                 let what = format!("a micro-batch of {} rows needs {need} at once, {limit}", self.micro_batch);
                 Excess { what, rows: Some(rows as usize / 4 * 4) }
@@ -87,11 +87,11 @@ impl Plan {
     /// The software driver leaves every loop of an invocation after so many turns, and says nothing.
     fn excess_of_loops(&self, step: &Step) -> Option<Excess> {
         let turns = step.loops.of(self.micro_batch);
-        if turns <= TURNS {
+        if turns <= LOOP_LIMIT {
             return None;
         }
-        let what = format!("{} takes loops of {turns} turns, but this driver makes {TURNS} at most", step.label);
-        let left = TURNS.saturating_sub(step.loops.fixed);
+        let what = format!("{} takes loops of {turns} turns, but this driver makes {LOOP_LIMIT} at most", step.label);
+        let left = LOOP_LIMIT.saturating_sub(step.loops.fixed);
         let rows = (left / step.loops.block.max(1)).saturating_sub(2) as usize * BLOCK;
         Some(Excess { what, rows: (step.loops.block > 0).then_some(rows) })
     }

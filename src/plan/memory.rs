@@ -7,8 +7,8 @@ use wgpu::BufferUsages;
 use super::fused::Net;
 use super::{CLOCKS, ITEMS, Plan, RESULTS, SAMPLES, Training, in_records};
 use crate::gpu::{SLOT, usage};
-use crate::graph::{Graph, Kind, Tensor, pad4};
-use crate::ops::{Place, Span, Step};
+use crate::graph::{Graph, Tensor, TensorKind, pad4};
+use crate::ops::{Resource, Span, Step};
 use crate::optim::Clip;
 
 /// A buffer that a plan needs.
@@ -17,7 +17,7 @@ pub struct Buffer {
     /// What it holds.
     pub name: String,
     /// What it is for.
-    pub role: Role,
+    pub role: BufferRole,
     /// Its size.
     pub bytes: u64,
     /// How `wgpu` is to use it.
@@ -26,7 +26,7 @@ pub struct Buffer {
 
 /// What memory is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Role {
+pub enum BufferRole {
     /// What is learned.
     Parameters,
     /// Their gradients, open blocks included.
@@ -41,16 +41,16 @@ pub enum Role {
     Control,
 }
 
-impl Role {
+impl BufferRole {
     /// In words.
     pub fn name(self) -> &'static str {
         match self {
-            Role::Parameters => "parameters",
-            Role::Gradients => "gradients",
-            Role::Optimizer => "optimizer state",
-            Role::Activations => "activations",
-            Role::Records => "records",
-            Role::Control => "control",
+            BufferRole::Parameters => "parameters",
+            BufferRole::Gradients => "gradients",
+            BufferRole::Optimizer => "optimizer state",
+            BufferRole::Activations => "activations",
+            BufferRole::Records => "records",
+            BufferRole::Control => "control",
         }
     }
 }
@@ -65,7 +65,7 @@ pub(super) struct Stretch {
 
 #[derive(Default)]
 pub(super) struct Places {
-    at: HashMap<Place, Stretch>,
+    at: HashMap<Resource, Stretch>,
     pub dims: usize,
     pub clock: usize,
     pub output: usize,
@@ -73,7 +73,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub(super) fn find(&self, place: Place) -> Option<Stretch> {
+    pub(super) fn find(&self, place: Resource) -> Option<Stretch> {
         self.at.get(&place).copied()
     }
 }
@@ -88,7 +88,7 @@ pub(super) const STATS: usize = STATS_HEADER + RESULT * RESULTS;
 pub(super) const STATS_HEADER: usize = 64;
 
 /// Where `link` lies.
-pub(super) const STATS_LINK: usize = 48;
+pub(super) const STATS_SEQUENCE: usize = 48;
 
 /// Where `unfit` lies.
 pub(super) const STATS_UNFIT: usize = 52;
@@ -109,15 +109,15 @@ const IN_FLIGHT: usize = 2;
 pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>, net: Option<&Net>) {
     let flat = 4 * plan.layout.floats() as u64;
     let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
-    let parameters = plan.add("parameters", Role::Parameters, flat, usage::STORAGE);
-    plan.put(Place::Parameters(all), parameters);
-    plan.put_layers(graph, parameters, Place::Value);
+    let parameters = plan.add("parameters", BufferRole::Parameters, flat, usage::STORAGE);
+    plan.put(Resource::Parameters(all), parameters);
+    plan.put_layers(graph, parameters, Resource::Value);
 
     let record = 4 * (plan.record.stride * pad4(plan.micro_batch)) as u64;
-    let record = plan.add("records", Role::Records, record, usage::STORAGE);
-    plan.put(Place::Record, record);
+    let record = plan.add("records", BufferRole::Records, record, usage::STORAGE);
+    plan.put(Resource::Record, record);
     for tensor in graph.tensors().filter(|&tensor| in_records(graph, tensor)) {
-        plan.put(Place::Value(tensor), record);
+        plan.put(Resource::Value(tensor), record);
     }
     if let Some(training) = training {
         place_training(plan, graph, training, all, flat);
@@ -127,51 +127,51 @@ pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>,
         None => share_rows(plan, graph),
     }
 
-    let output = row_bytes(plan, graph, Place::Value(plan.output)) + PROOF;
-    plan.places.output = plan.add("output staging", Role::Control, output, usage::READBACK);
+    let output = row_bytes(plan, graph, Resource::Value(plan.output)) + PROOF;
+    plan.places.output = plan.add("output staging", BufferRole::Control, output, usage::READBACK);
     // What takes its rows from the data on the GPU is bound a second time.
     let twice = plan.micro_step.iter().chain(&plan.windows).map(slots).sum::<u64>();
     let slots = plan.lists().iter().flat_map(|(_, steps)| steps.iter()).map(slots).sum::<u64>() + twice;
-    plan.places.dims = plan.add("dims", Role::Control, u64::from(SLOT) * slots.max(1), usage::UNIFORM);
+    plan.places.dims = plan.add("dims", BufferRole::Control, u64::from(SLOT) * slots.max(1), usage::UNIFORM);
     let clocks = u64::from(SLOT) * (CLOCKS + ITEMS) as u64;
-    plan.places.clock = plan.add("clocks", Role::Control, clocks, usage::UNIFORM | BufferUsages::COPY_SRC);
+    plan.places.clock = plan.add("clocks", BufferRole::Control, clocks, usage::UNIFORM | BufferUsages::COPY_SRC);
 }
 
 fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span, flat: u64) {
-    let gradients = plan.add("gradients", Role::Gradients, flat, usage::STORAGE);
-    plan.put(Place::Gradients(all), gradients);
-    plan.put_layers(graph, gradients, Place::Gradient);
+    let gradients = plan.add("gradients", BufferRole::Gradients, flat, usage::STORAGE);
+    plan.put(Resource::Gradients(all), gradients);
+    plan.put_layers(graph, gradients, Resource::Gradient);
 
     // Without open blocks nothing reads or writes them; what is bound in their place is one vec4.
     let open = if training.open_blocks { flat } else { 16 };
-    let open = plan.add("open blocks", Role::Gradients, open, usage::STORAGE);
-    plan.put(Place::OpenGradients(all), open);
+    let open = plan.add("open blocks", BufferRole::Gradients, open, usage::STORAGE);
+    plan.put(Resource::OpenGradients(all), open);
     if training.open_blocks {
-        plan.put_layers(graph, open, Place::Open);
+        plan.put_layers(graph, open, Resource::Open);
     } else {
-        for tensor in graph.tensors().filter(|&tensor| graph.info(tensor).kind == Kind::Parameter) {
-            plan.put(Place::Open(tensor), open);
+        for tensor in graph.tensors().filter(|&tensor| graph.info(tensor).kind == TensorKind::Parameter) {
+            plan.put(Resource::Open(tensor), open);
         }
     }
-    let moments = training.optimizer.moments() as u64;
+    let moments = training.optimizer.state_slots() as u64;
     if moments > 0 {
-        let moments = plan.add("moments", Role::Optimizer, moments * flat, usage::STORAGE);
-        plan.put(Place::Moments(all), moments);
+        let moments = plan.add("moments", BufferRole::Optimizer, moments * flat, usage::STORAGE);
+        plan.put(Resource::OptimizerState(all), moments);
     }
     if training.clip.norm.is_some() {
         let norms = 4 * Clip::norms(plan.layout.floats()) as u64;
-        let norms = plan.add("norms", Role::Control, norms, usage::STORAGE);
-        plan.put(Place::Norms, norms);
+        let norms = plan.add("norms", BufferRole::Control, norms, usage::STORAGE);
+        plan.put(Resource::Norms, norms);
     }
-    let stats = plan.add("stats", Role::Control, STATS as u64, usage::STORAGE);
-    plan.put(Place::Stats, stats);
+    let stats = plan.add("stats", BufferRole::Control, STATS as u64, usage::STORAGE);
+    plan.put(Resource::Stats, stats);
     for _ in 0..IN_FLIGHT {
-        let staging = plan.add("results staging", Role::Control, STATS as u64, usage::READBACK);
+        let staging = plan.add("results staging", BufferRole::Control, STATS as u64, usage::READBACK);
         plan.places.results.push(staging);
     }
     let samples = 4 * SAMPLES.max(plan.micro_batch) as u64;
-    let samples = plan.add("samples", Role::Control, samples, usage::STORAGE);
-    plan.put(Place::Sample, samples);
+    let samples = plan.add("samples", BufferRole::Control, samples, usage::STORAGE);
+    plan.put(Resource::Samples, samples);
 }
 
 /// Slots that the sizes of a step and its parts take.
@@ -185,31 +185,31 @@ pub(super) const LAYERS_SLOTS: u64 = 3;
 
 /// One buffer for all that has rows. Until data is attached, the records stand in for it.
 fn place_arena(plan: &mut Plan, net: &Net, record: usize) {
-    let arena = plan.add("all rows", Role::Activations, 16 * net.len, usage::STORAGE);
-    plan.put(Place::Arena, arena);
-    plan.put(Place::Data, record);
+    let arena = plan.add("all rows", BufferRole::Activations, 16 * net.len, usage::STORAGE);
+    plan.put(Resource::Arena, arena);
+    plan.put(Resource::Data, record);
     for (tensor, at, columns4) in net.values() {
         let size = 16 * columns4 * plan.micro_batch as u64;
-        plan.places.at.insert(Place::Value(tensor), Stretch { buffer: arena, offset: 16 * at, size });
+        plan.places.at.insert(Resource::Value(tensor), Stretch { buffer: arena, offset: 16 * at, size });
     }
 }
 
 /// Walks the steps in order and gives each tensor a buffer that no tensor alive at the same time has.
 fn share_rows(plan: &mut Plan, graph: &Graph) {
-    let order: Vec<Vec<Place>> = [&plan.forward, &plan.loss, &plan.gradient]
+    let order: Vec<Vec<Resource>> = [&plan.forward, &plan.loss, &plan.gradient]
         .into_iter()
         .flatten()
         .map(|step| step.bindings.iter().map(|&(_, place)| place).filter(|&place| is_row(graph, place)).collect())
         .collect();
-    let mut last: HashMap<Place, usize> = HashMap::new();
+    let mut last: HashMap<Resource, usize> = HashMap::new();
     for (at, places) in order.iter().enumerate() {
         last.extend(places.iter().map(|&place| (place, at)));
     }
     // The output is read back after the forward steps.
-    last.entry(Place::Value(plan.output)).and_modify(|at| *at = (*at).max(plan.forward.len()));
+    last.entry(Resource::Value(plan.output)).and_modify(|at| *at = (*at).max(plan.forward.len()));
 
     let mut slots: Vec<Shared> = Vec::new();
-    let mut slot_of: HashMap<Place, usize> = HashMap::new();
+    let mut slot_of: HashMap<Resource, usize> = HashMap::new();
     for (at, places) in order.iter().enumerate() {
         for &place in places.iter().filter(|place| !slot_of.contains_key(place)).collect::<Vec<_>>() {
             let bytes = row_bytes(plan, graph, place);
@@ -228,7 +228,7 @@ fn share_rows(plan: &mut Plan, graph: &Graph) {
     }
     let first = plan.buffers.len();
     for slot in &slots {
-        plan.add(&slot.names.join(", "), Role::Activations, slot.bytes, usage::STORAGE);
+        plan.add(&slot.names.join(", "), BufferRole::Activations, slot.bytes, usage::STORAGE);
     }
     for (place, slot) in slot_of {
         plan.put(place, first + slot);
@@ -242,44 +242,44 @@ struct Shared {
     names: Vec<String>,
 }
 
-fn is_row(graph: &Graph, place: Place) -> bool {
-    matches!(place, Place::Value(t) | Place::Gradient(t) if graph.info(t).kind == Kind::Made)
+fn is_row(graph: &Graph, place: Resource) -> bool {
+    matches!(place, Resource::Value(t) | Resource::Gradient(t) if graph.info(t).kind == TensorKind::Intermediate)
 }
 
-fn row_tensor(place: Place) -> Option<Tensor> {
+fn row_tensor(place: Resource) -> Option<Tensor> {
     match place {
-        Place::Value(tensor) | Place::Gradient(tensor) => Some(tensor),
+        Resource::Value(tensor) | Resource::Gradient(tensor) => Some(tensor),
         _ => None,
     }
 }
 
-fn row_bytes(plan: &Plan, graph: &Graph, place: Place) -> u64 {
+fn row_bytes(plan: &Plan, graph: &Graph, place: Resource) -> u64 {
     let columns = row_tensor(place).map_or(0, |tensor| graph.columns(tensor));
     // Kernels work on four rows at a time; losses are one float a row.
     let stride = if columns == 1 { 4 } else { pad4(columns) };
     4 * (stride * pad4(plan.micro_batch)) as u64
 }
 
-fn row_name(graph: &Graph, place: Place) -> String {
+fn row_name(graph: &Graph, place: Resource) -> String {
     match place {
-        Place::Gradient(tensor) => format!("d {}", graph.info(tensor).name),
+        Resource::Gradient(tensor) => format!("d {}", graph.info(tensor).name),
         _ => row_tensor(place).map_or(String::new(), |tensor| graph.info(tensor).name.clone()),
     }
 }
 
 impl Plan {
-    fn add(&mut self, name: &str, role: Role, bytes: u64, usage: BufferUsages) -> usize {
+    fn add(&mut self, name: &str, role: BufferRole, bytes: u64, usage: BufferUsages) -> usize {
         self.buffers.push(Buffer { name: name.to_owned(), role, bytes, usage });
         self.buffers.len() - 1
     }
 
-    fn put(&mut self, place: Place, buffer: usize) {
+    fn put(&mut self, place: Resource, buffer: usize) {
         let size = self.buffers[buffer].bytes;
         self.places.at.insert(place, Stretch { buffer, offset: 0, size });
     }
 
-    fn put_layers(&mut self, graph: &Graph, buffer: usize, place: fn(Tensor) -> Place) {
-        for tensor in graph.tensors().filter(|&tensor| graph.info(tensor).kind == Kind::Parameter) {
+    fn put_layers(&mut self, graph: &Graph, buffer: usize, place: fn(Tensor) -> Resource) {
+        for tensor in graph.tensors().filter(|&tensor| graph.info(tensor).kind == TensorKind::Parameter) {
             let range = self.layout.range(tensor);
             let stretch = Stretch { buffer, offset: 4 * range.start as u64, size: 4 * range.len() as u64 };
             self.places.at.insert(place(tensor), stretch);
@@ -291,7 +291,7 @@ impl Plan {
 mod tests {
     use naga::{Module, TypeInner};
 
-    use super::{RESULT, STATS_BROKEN, STATS_HEADER, STATS_LINK, STATS_MARKS, STATS_UNFIT};
+    use super::{RESULT, STATS_BROKEN, STATS_HEADER, STATS_MARKS, STATS_SEQUENCE, STATS_UNFIT};
     use crate::plan::SHADERS;
 
     /// Names and offsets of a struct's members, and its bytes.
@@ -316,7 +316,7 @@ mod tests {
             ("stopped", 36),
             ("scale", 40),
             ("due", 44),
-            ("link", STATS_LINK as u32),
+            ("sequence", STATS_SEQUENCE as u32),
             ("unfit", STATS_UNFIT as u32),
             ("broken", STATS_BROKEN as u32),
             ("marks", STATS_MARKS as u32),

@@ -15,17 +15,17 @@ use std::fmt;
 use fused::Net;
 use fusion::Fusion;
 
-pub use choose::{Budget, Chosen, choose, opens_blocks};
-pub use kernels::{Kernels, Passes};
-pub use limits::{TURNS, size};
-pub use memory::{Buffer, Role};
+pub use choose::{Budget, Chosen, choose, needs_open_blocks};
+pub use kernels::{ExecutionMode, Kernels};
+pub use limits::{LOOP_LIMIT, size};
+pub use memory::{Buffer, BufferRole};
 pub use parameters::{Array, Layout};
 pub use program::Program;
 
 use crate::backward::backward;
 use crate::gpu::{Grid, Shader};
-use crate::graph::{Graph, Kind, Record, Tensor};
-use crate::ops::{Place, Span, Step};
+use crate::graph::{Graph, Record, Tensor, TensorKind};
+use crate::ops::{Resource, Span, Step};
 use crate::optim::{Clip, Optimizer};
 use crate::{Error, Result};
 
@@ -175,7 +175,7 @@ impl Plan {
         if let Some(training) = &training {
             let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
             plan.close.push(close(all));
-            plan.mark.push(Step::new("submission", &WINDOW, "mark", Grid::Group).bind("stats", Place::Stats));
+            plan.mark.push(Step::new("submission", &WINDOW, "mark", Grid::Group).bind("stats", Resource::Stats));
             // Clipping by norm reads all gradients, and looks at them on the way.
             plan.update = training.clip.steps(all).unwrap_or_else(|| vec![check(all)]);
             plan.update.push(training.clip.apply(training.optimizer.step(all)));
@@ -204,11 +204,11 @@ impl Plan {
     }
 
     /// How micro-batches go through the network: whole windows only out of data on the GPU, which may not be `resident`.
-    pub fn passes(&self, resident: bool) -> Passes {
+    pub fn mode(&self, resident: bool) -> ExecutionMode {
         match (self.windows.is_empty(), self.micro_step.is_empty()) {
-            (false, _) if resident => Passes::Windows,
-            (_, false) => Passes::Fused,
-            (_, true) => Passes::Ops,
+            (false, _) if resident => ExecutionMode::Windows,
+            (_, false) => ExecutionMode::Fused,
+            (_, true) => ExecutionMode::Ops,
         }
     }
 
@@ -254,9 +254,9 @@ fn gather(record: &Record) -> Step {
     let stride4 = (record.stride / 4) as u32;
     Step::new("record", &GATHER, "gather", Grid::Tiles { columns: stride4, rows_each: 1 })
         .dims(&[("stride4", stride4)])
-        .bind("samples", Place::Sample)
-        .bind("data", Place::Data)
-        .bind("record", Place::Record)
+        .bind("samples", Resource::Samples)
+        .bind("data", Resource::Data)
+        .bind("record", Resource::Record)
         .moves(2 * record.stride as u32 + 1, 0)
 }
 
@@ -269,17 +269,17 @@ fn sum(record: &Record, loss: Tensor) -> Step {
             ("first", 0),
             ("apart", 0),
         ])
-        .bind("row_loss", Place::Value(loss))
-        .bind("record", Place::Record)
-        .bind("stats", Place::Stats)
+        .bind("row_loss", Resource::Value(loss))
+        .bind("record", Resource::Record)
+        .bind("stats", Resource::Stats)
         .moves(2, 0)
 }
 
 fn close(all: Span) -> Step {
     Step::new("open block", &WINDOW, "close", Grid::Line(all.len))
-        .bind("stats", Place::Stats)
-        .bind("gradients", Place::Gradients(all))
-        .bind("open_gradients", Place::OpenGradients(all))
+        .bind("stats", Resource::Stats)
+        .bind("gradients", Resource::Gradients(all))
+        .bind("open_gradients", Resource::OpenGradients(all))
         .dims(&[("record_stride", 0), ("weight_at", 0), ("apart", 0)])
         .moves(0, 3 * all.floats())
         .in_parts("first", 1)
@@ -291,8 +291,8 @@ const LOOKS: u32 = 4;
 fn check(all: Span) -> Step {
     Step::new("finite gradient", &WINDOW, "check", Grid::Line(all.len.div_ceil(LOOKS)))
         .loops(u64::from(LOOKS) + 1, 0)
-        .bind("stats", Place::Stats)
-        .bind("gradients", Place::Gradients(all))
+        .bind("stats", Resource::Stats)
+        .bind("gradients", Resource::Gradients(all))
         .dims(&[("record_stride", 0), ("weight_at", 0), ("apart", all.len.div_ceil(LOOKS))])
         .moves(0, all.floats())
         .in_parts("first", 1)
@@ -300,5 +300,5 @@ fn check(all: Span) -> Step {
 
 /// Whether a tensor's value lies in the records rather than in memory of its own.
 fn in_records(graph: &Graph, tensor: Tensor) -> bool {
-    matches!(graph.info(tensor).kind, Kind::Input | Kind::Target)
+    matches!(graph.info(tensor).kind, TensorKind::Input | TensorKind::Target)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::graph::{Graph, Kind, Part, Shape, Tensor};
+use crate::graph::{Graph, ParameterSpec, Shape, Tensor, TensorKind};
 use crate::{Error, Result};
 
 /// Layers begin at multiples of this many floats, so that each can be bound alone on every adapter.
@@ -29,7 +29,7 @@ pub struct Layout {
 #[derive(Clone, Debug)]
 struct Placed {
     name: String,
-    part: Part,
+    part: ParameterSpec,
     at: usize,
 }
 
@@ -38,7 +38,7 @@ impl Layout {
         let mut layout = Layout::default();
         for tensor in graph.tensors() {
             let info = graph.info(tensor);
-            let (Kind::Parameter, Shape::Parameters(parts)) = (info.kind, &info.shape) else { continue };
+            let (TensorKind::Parameter, Shape::Parameters(parts)) = (info.kind, &info.shape) else { continue };
             let start = layout.len;
             for part in parts {
                 let (rows, columns) = part.padded();

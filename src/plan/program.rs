@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::{CLOCKS, ITEMS, Plan, Role, memory};
+use super::{BufferRole, CLOCKS, ITEMS, Plan, memory};
 use crate::gpu::{Bound, Dispatch, Gpu, SLOT, fresh};
-use crate::ops::{Place, Step};
+use crate::ops::{Resource, Step};
 use crate::{Error, Result};
 
 /// A plan on a device.
@@ -36,7 +36,7 @@ pub struct Program {
     buffers: Vec<wgpu::Buffer>,
     clock: AtomicU32,
     /// Whether the parameters, which others may share, were replaced in part.
-    torn: Arc<AtomicBool>,
+    partially_written: Arc<AtomicBool>,
     /// Bytes of the sizes of all steps but those that take their rows from the data.
     fixed_dims: usize,
 }
@@ -55,16 +55,16 @@ impl Program {
     /// # Errors
     /// As [`Program::new`].
     pub fn on_parameters_of(other: &Program, mut plan: Plan) -> Result<Program> {
-        for buffer in plan.buffers.iter_mut().filter(|buffer| buffer.role == Role::Parameters) {
+        for buffer in plan.buffers.iter_mut().filter(|buffer| buffer.role == BufferRole::Parameters) {
             (buffer.name, buffer.bytes) = ("parameters of another plan".to_owned(), 0);
         }
-        let made = Self::make(&other.gpu, plan, other.of_role(Role::Parameters))?;
-        Ok(Program { torn: other.torn.clone(), ..made })
+        let made = Self::make(&other.gpu, plan, other.of_role(BufferRole::Parameters))?;
+        Ok(Program { partially_written: other.partially_written.clone(), ..made })
     }
 
     /// Remembers that not all of the parameters were replaced, for all that share them.
-    pub fn tear(&self) {
-        self.torn.store(true, Ordering::Relaxed);
+    pub fn mark_partially_written(&self) {
+        self.partially_written.store(true, Ordering::Relaxed);
     }
 
     /// Refuses to compute with parameters that were replaced in part.
@@ -72,7 +72,7 @@ impl Program {
     /// # Errors
     /// [`Error::DeviceLost`] then.
     pub fn check_parameters(&self) -> Result<()> {
-        if self.torn.load(Ordering::Relaxed) {
+        if self.partially_written.load(Ordering::Relaxed) {
             return Err(Error::DeviceLost("the parameters were replaced in part".to_owned()));
         }
         Ok(())
@@ -81,7 +81,7 @@ impl Program {
     fn make(gpu: &Gpu, plan: Plan, parameters: Option<&wgpu::Buffer>) -> Result<Program> {
         plan.check(gpu)?;
         let make = |buffer: &memory::Buffer| match parameters {
-            Some(parameters) if buffer.role == Role::Parameters => Ok(parameters.clone()),
+            Some(parameters) if buffer.role == BufferRole::Parameters => Ok(parameters.clone()),
             _ => gpu.buffer(&format!("accrue.{}", buffer.name), buffer.bytes, buffer.usage),
         };
         let buffers = plan.buffers.iter().map(make).collect::<Result<Vec<_>>>()?;
@@ -100,7 +100,7 @@ impl Program {
             gpu: gpu.clone(),
             buffers,
             clock: AtomicU32::new(fresh() as u32),
-            torn: Arc::default(),
+            partially_written: Arc::default(),
             fixed_dims: 0,
         };
         let mut dims = Vec::new();
@@ -185,8 +185,8 @@ impl Program {
         Bound { buffer: self.buffers[self.plan.places.dims].clone(), offset, size }
     }
 
-    fn bound(&self, step: &Step, place: Place, data: Option<&wgpu::Buffer>) -> Result<Bound> {
-        if let (Place::Data, Some(data)) = (place, data) {
+    fn bound(&self, step: &Step, place: Resource, data: Option<&wgpu::Buffer>) -> Result<Bound> {
+        if let (Resource::Data, Some(data)) = (place, data) {
             return Ok(Bound::whole(data));
         }
         let stretch = self.plan.places.find(place);
@@ -194,7 +194,7 @@ impl Program {
         Ok(Bound { buffer: self.buffers[stretch.buffer].clone(), offset: stretch.offset, size: stretch.size })
     }
 
-    fn of_role(&self, role: Role) -> Option<&wgpu::Buffer> {
+    fn of_role(&self, role: BufferRole) -> Option<&wgpu::Buffer> {
         let at = self.plan.buffers.iter().position(|buffer| buffer.role == role)?;
         Some(&self.buffers[at])
     }
@@ -208,7 +208,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Internal`] when the plan has no such place.
-    pub fn at(&self, place: Place) -> Result<(&wgpu::Buffer, std::ops::Range<u64>)> {
+    pub fn at(&self, place: Resource) -> Result<(&wgpu::Buffer, std::ops::Range<u64>)> {
         let stretch = self.plan.places.find(place);
         let stretch = stretch.ok_or_else(|| Error::Internal(format!("the plan has no memory for {place:?}")))?;
         Ok((&self.buffers[stretch.buffer], stretch.offset..stretch.offset + stretch.size))
@@ -252,8 +252,8 @@ impl Program {
     }
 
     /// The number of the micro-batch or update that comes next, if all before it were done; by the bytes of the stats.
-    pub fn link_of(stats: &[u8]) -> u32 {
-        word(stats, memory::STATS_LINK)
+    pub fn sequence_of(stats: &[u8]) -> u32 {
+        word(stats, memory::STATS_SEQUENCE)
     }
 
     /// How many submissions that end inside a micro-batch were done, by the bytes of the stats.
@@ -268,8 +268,9 @@ impl Program {
     }
 
     /// Sets in the bytes of the stats what counts work, to what the host has counted, and no update as broken.
-    pub fn set_counts(stats: &mut [u8], links: u32, marks: u32) {
-        for (at, word) in [(memory::STATS_LINK, links), (memory::STATS_MARKS, marks), (memory::STATS_BROKEN, 0)] {
+    pub fn set_counts(stats: &mut [u8], sequence: u32, marks: u32) {
+        for (at, word) in [(memory::STATS_SEQUENCE, sequence), (memory::STATS_MARKS, marks), (memory::STATS_BROKEN, 0)]
+        {
             stats[at..at + 4].copy_from_slice(&word.to_le_bytes());
         }
     }

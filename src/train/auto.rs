@@ -9,7 +9,7 @@ use super::trial::Trial;
 use crate::data::Batch;
 use crate::gpu::Gpu;
 use crate::nn::{Model, Network};
-use crate::plan::{BLOCK, Budget, Chosen, Kernels, Plan, Training, choose, opens_blocks};
+use crate::plan::{BLOCK, Budget, Chosen, Kernels, Plan, Training, choose, needs_open_blocks};
 use crate::{Error, Result};
 
 /// The most rows at once that fit a budget, for windows of at most `batch` rows, which with a carried tail may be more than
@@ -96,7 +96,7 @@ pub fn build(
     loop {
         let now = Settings {
             micro_batch: chosen.micro_batch,
-            any_cut: chosen.open_blocks,
+            open_blocks: chosen.open_blocks,
             stream: !chosen.resident,
             ..settings()?
         };
@@ -111,7 +111,7 @@ pub fn build(
                 let rows = if chosen.micro_batch > BLOCK { (half / BLOCK * BLOCK).max(BLOCK) } else { half };
                 log::warn!("{message}; going on with micro-batches of {rows} rows instead of {}", chosen.micro_batch);
                 chosen.micro_batch = rows;
-                chosen.open_blocks |= opens_blocks(batch, rows);
+                chosen.open_blocks |= needs_open_blocks(batch, rows);
                 chosen.why = "the driver refused more".to_owned();
             }
             Err(error) => return Err(error),
@@ -131,8 +131,12 @@ pub fn fastest(
     let mut best: Option<(f64, Chosen)> = None;
     let mut rows = BLOCK.min(most.micro_batch);
     loop {
-        let candidate =
-            Chosen { micro_batch: rows, open_blocks: opens_blocks(batch, rows), why: String::new(), ..most.clone() };
+        let candidate = Chosen {
+            micro_batch: rows,
+            open_blocks: needs_open_blocks(batch, rows),
+            why: String::new(),
+            ..most.clone()
+        };
         let (trainer, candidate) = build(gpu, model, batch, candidate, &settings)?;
         let seconds = seconds_per_row(trainer, batch, data)?;
         log::info!("micro-batch {rows}: {:.1} µs a row", 1e6 * seconds);

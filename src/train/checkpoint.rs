@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::position::Position;
-use super::state::{Counts, State};
+use super::state::{Counters, State};
 use crate::nn::Arrays;
 use crate::nn::container::{self, Container, damaged};
 use crate::{Error, Result};
@@ -25,8 +25,8 @@ const OPEN_BLOCK: &str = "open_block";
 ///
 /// ```no_run
 /// # use std::path::Path;
-/// # use accrue::{train::{Checkpoint, Fit, Run, Trainer}};
-/// # fn later(trainer: &mut Trainer, run: &mut Run, fit: &Fit) -> accrue::Result<()> {
+/// # use accrue::{train::{Checkpoint, FitConfig, Run, Trainer}};
+/// # fn later(trainer: &mut Trainer, run: &mut Run, fit: &FitConfig) -> accrue::Result<()> {
 /// let path = Path::new("run.checkpoint");
 /// run.settle(trainer, fit, |_| std::ops::ControlFlow::Continue(()))?;
 /// Checkpoint { state: trainer.state()?, position: run.position(), about: String::new() }.write(path)?;
@@ -51,7 +51,7 @@ struct Description {
     version: u32,
     accrue: String,
     position: Position,
-    counts: Counts,
+    counts: Counters,
     about: String,
 }
 
@@ -140,7 +140,7 @@ mod tests {
         let values = |from: f32| -> Vec<f32> { (0..2 * size).map(|at| from + at as f32).collect() };
         let arrays =
             |from| Arrays::from([("0.weight".to_owned(), Array { shape: vec![2, size], values: values(from) })]);
-        let counts = Counts {
+        let counts = Counters {
             optimizer: "adam".to_owned(),
             updates: 12,
             rows: 5,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::settings::{LeftOut, Update};
 use super::trainer::Trainer;
-use crate::ops::Place;
+use crate::ops::Resource;
 use crate::plan::Program;
 use crate::{Error, NotFinite, Result};
 
@@ -15,7 +15,7 @@ pub(super) struct Sent {
     /// Updates of the submission.
     pub updates: usize,
     /// Links of the chain, if all of it was done.
-    pub links: u32,
+    pub sequence: u32,
     /// Submissions that end inside a micro-batch, if all were done.
     pub marks: u32,
 }
@@ -53,7 +53,7 @@ impl Trainer {
     /// Remembers that not all of what replaces parameters or state has arrived, if so: what is there now belongs to no training.
     pub(super) fn replaced(&mut self, result: Result<()>) -> Result<()> {
         if let Err(error) = &result {
-            self.program.tear();
+            self.program.mark_partially_written();
             self.faults.lost.get_or_insert_with(|| format!("parameters or state were replaced in part ({error})"));
         }
         result
@@ -70,9 +70,9 @@ impl Trainer {
     /// of the stats then.
     pub(super) fn all_done(&mut self) -> Result<Vec<u8>> {
         self.caught_up()?;
-        let (stats, _) = self.program.at(Place::Stats)?;
+        let (stats, _) = self.program.at(Resource::Stats)?;
         let bytes = self.gpu().read(stats, self.program.stats_bytes());
-        let done = bytes.and_then(|bytes| whole(&bytes, self.links, self.marks).map(|()| bytes));
+        let done = bytes.and_then(|bytes| whole(&bytes, self.sequence, self.marks).map(|()| bytes));
         self.noticed(done)
     }
 
@@ -92,7 +92,7 @@ impl Trainer {
 
     /// A buffer of the trainer, and where in it a place lies, for tests that put there what does not belong.
     #[doc(hidden)]
-    pub fn memory(&self, place: Place) -> Result<(&wgpu::Buffer, std::ops::Range<u64>)> {
+    pub fn memory(&self, place: Resource) -> Result<(&wgpu::Buffer, std::ops::Range<u64>)> {
         self.program.at(place)
     }
 }
@@ -109,7 +109,7 @@ fn updates_of(sent: Sent, stats: &[u8], promised: &VecDeque<Update>) -> Result<V
         }
         updates.push(Update { made: update.left_out.is_none(), ..update });
     }
-    whole(stats, sent.links, sent.marks)?;
+    whole(stats, sent.sequence, sent.marks)?;
     Ok(updates)
 }
 
@@ -135,11 +135,11 @@ fn result_of(result: &[u8], promise: &Update) -> Result<Update> {
 }
 
 /// Whether the chain has all its links.
-pub(super) fn whole(stats: &[u8], links: u32, marks: u32) -> Result<()> {
+pub(super) fn whole(stats: &[u8], sequence: u32, marks: u32) -> Result<()> {
     if Program::marks_of(stats) != marks {
         return Err(Error::DeviceLost("a part of a micro-batch was submitted but never done".to_owned()));
     }
-    if Program::link_of(stats) == links {
+    if Program::sequence_of(stats) == sequence {
         return Ok(());
     }
     Err(Error::DeviceLost("a micro-batch or an update was submitted but never done".to_owned()))
@@ -150,9 +150,9 @@ mod tests {
     use super::*;
 
     /// The bytes of the stats after so many links, with the results of updates from this one on.
-    fn stats(links: u32, broken: u32, first: u32, outcomes: &[u32]) -> Vec<u8> {
+    fn stats(sequence: u32, broken: u32, first: u32, outcomes: &[u32]) -> Vec<u8> {
         let mut words = vec![0; 16];
-        (words[12], words[14]) = (links, broken);
+        (words[12], words[14]) = (sequence, broken);
         for (update, &outcome) in (first..).zip(outcomes) {
             words.extend([3f32.to_bits(), 2f32.to_bits(), update, outcome]);
         }
@@ -164,8 +164,8 @@ mod tests {
         (first..first + 3).map(|update| Update { update, ..promise }).collect()
     }
 
-    fn read(links: u32, stats: &[u8]) -> Result<Vec<Update>> {
-        updates_of(Sent { updates: 3, links, marks: 0 }, stats, &promised(7))
+    fn read(sequence: u32, stats: &[u8]) -> Result<Vec<Update>> {
+        updates_of(Sent { updates: 3, sequence, marks: 0 }, stats, &promised(7))
     }
 
     #[test]

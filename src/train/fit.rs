@@ -17,7 +17,7 @@ use crate::{Error, Result};
 
 /// What [`Trainer::fit`] trains on and for how long.
 #[derive(Clone, Debug)]
-pub struct Fit<'a> {
+pub struct FitConfig<'a> {
     /// What is trained on.
     pub train: Batch<'a>,
     /// What is evaluated after each epoch.
@@ -50,11 +50,11 @@ pub enum OnNonFinite {
     Skip,
 }
 
-impl<'a> Fit<'a> {
+impl<'a> FitConfig<'a> {
     /// Epochs of `train` in its own order, one update for each `batch` samples, without validation. The rest is set by
-    /// `Fit { shuffle: Some(0), ..Fit::new(train, 64, 10) }`.
-    pub fn new(train: Batch<'a>, batch: u32, epochs: u32) -> Fit<'a> {
-        Fit {
+    /// `FitConfig { shuffle: Some(0), ..FitConfig::new(train, 64, 10) }`.
+    pub fn new(train: Batch<'a>, batch: u32, epochs: u32) -> FitConfig<'a> {
+        FitConfig {
             train,
             validation: None,
             unit: None,
@@ -107,7 +107,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Diverged`] at the first window whose loss or gradient is not finite: its update was not made.
     /// [`Error::Config`] when no update would ever be made. Else what [`Trainer::schedule`] and its fellows give.
-    pub fn fit(&mut self, fit: &Fit, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
+    pub fn fit(&mut self, fit: &FitConfig, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
         self.alive()?;
         let mut run = Run::new(self, fit)?;
         let outcome = run.go_to_the_end(self, fit, on_event);
@@ -117,7 +117,7 @@ impl Trainer {
     }
 
     /// Finds out now what would be found after the first epoch.
-    pub(super) fn check_validation(&self, fit: &Fit) -> Result<()> {
+    pub(super) fn check_validation(&self, fit: &FitConfig) -> Result<()> {
         let Some(validation) = &fit.validation else { return Ok(()) };
         self.format.check(validation)?;
         match fit.unit {

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::gpu::{Dispatch, Kind};
+use crate::gpu::{CostKind, Dispatch};
 use crate::plan::BLOCK;
 
 /// What a dispatch may take by estimate. It may take 100 ms, and the same dispatch takes twice as long when others use the memory.
@@ -28,14 +28,14 @@ const BLINK: f64 = 0.0002;
 /// The fewest rows that are worth a pass of their own: kernels make as many at once.
 const LEAST: usize = 8;
 
-/// Seconds on this adapter for one of the model, for each [`Kind`] of work.
+/// Seconds on this adapter for one of the model, for each [`CostKind`] of work.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rates([f64; Kind::COUNT]);
+pub(super) struct Rates([f64; CostKind::COUNT]);
 
 /// Work, in seconds of the model.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Load {
-    kinds: [f64; Kind::COUNT],
+    kinds: [f64; CostKind::COUNT],
     launches: u32,
 }
 
@@ -92,13 +92,13 @@ impl Rates {
     }
 }
 
-/// Rows of a slice: a multiple of whole blocks, but for what is `most`, or with `any_cut` some of a block.
-pub(super) fn whole_rows(rows: f64, most: usize, any_cut: bool) -> usize {
+/// Rows of a slice: a multiple of whole blocks, but for what is `most`, or with `open_blocks` some of a block.
+pub(super) fn whole_rows(rows: f64, most: usize, open_blocks: bool) -> usize {
     let rows = rows.clamp(1.0, most as f64) as usize;
     let rows = match rows {
         _ if rows == most => most,
         rows if rows >= BLOCK => rows / BLOCK * BLOCK,
-        rows if any_cut => (1 << rows.ilog2()).max(LEAST),
+        rows if open_blocks => (1 << rows.ilog2()).max(LEAST),
         _ => BLOCK,
     };
     rows.min(most)
@@ -136,7 +136,7 @@ pub struct Submitted {
 
 impl Default for Pace {
     fn default() -> Pace {
-        let rates = Rates([UNKNOWN; Kind::COUNT]);
+        let rates = Rates([UNKNOWN; CostKind::COUNT]);
         Pace { rates, learns: true, flights: VecDeque::new(), landed: None, at_work: None, log: None }
     }
 }
@@ -148,7 +148,7 @@ impl Pace {
 
     /// Takes the adapter to be so much slower than the model, and learns nothing.
     pub fn pretend(&mut self, slowness: f64) {
-        self.rates = Rates([slowness; Kind::COUNT]);
+        self.rates = Rates([slowness; CostKind::COUNT]);
         self.learns = false;
     }
 
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn slices_are_whole_blocks_or_the_micro_batch() {
-        let rows = |rows, any_cut| whole_rows(rows, 500, any_cut);
+        let rows = |rows, open_blocks| whole_rows(rows, 500, open_blocks);
         assert_eq!([rows(f64::INFINITY, false), rows(1000.0, true), rows(499.0, true)], [500, 500, 480]);
         assert_eq!([rows(40.0, false), rows(31.0, false), rows(-3.0, false)], [32, 32, 32]);
         assert_eq!([rows(40.0, true), rows(31.0, true), rows(-3.0, true)], [32, 16, LEAST]);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::fit::Fit;
+use super::fit::FitConfig;
 use super::run::Run;
 use super::trainer::Trainer;
 use crate::window::{Order, Windows};
@@ -37,7 +37,7 @@ impl Run {
     /// # Errors
     /// [`Error::Config`] when no update would ever be made; [`Error::Shape`] when a window of the trainer is open, or the data
     /// does not fit the model.
-    pub fn new(trainer: &mut Trainer, fit: &Fit) -> Result<Run> {
+    pub fn new(trainer: &mut Trainer, fit: &FitConfig) -> Result<Run> {
         if trainer.open_rows() > 0 {
             let message = "a window is open; end it with update() first".to_owned();
             return Err(Error::Shape { op: "fit", message });
@@ -50,7 +50,7 @@ impl Run {
     ///
     /// # Errors
     /// As [`Run::new`]; [`Error::Shape`] when the position is none of this run, or the trainer has not come so far.
-    pub fn at(trainer: &mut Trainer, fit: &Fit, position: &Position) -> Result<Run> {
+    pub fn at(trainer: &mut Trainer, fit: &FitConfig, position: &Position) -> Result<Run> {
         let samples = trainer.format.check(&fit.train)?;
         trainer.check_validation(fit)?;
         let mut windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;

@@ -4,14 +4,14 @@ use std::mem::offset_of;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::encode::{Job, dispatches, encode_some};
 use super::pace::{Pace, SUBMISSION, whole_rows};
-use super::parts::{Job, dispatches, encode_some};
 use super::trainer::Trainer;
 use super::work::Clock;
 use crate::gpu::{Gpu, Ring, encode};
 use crate::graph::pad4;
 use crate::nn::{Arrays, Model};
-use crate::ops::{Place, Span};
+use crate::ops::{Resource, Span};
 use crate::plan::{Kernels, Plan, Program};
 use crate::{Error, Result};
 
@@ -37,7 +37,7 @@ impl Predictor {
         let flat = plan.layout.pack(weights).map_err(|message| Error::config("model", message))?;
         let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
         let program = Program::new(gpu, plan)?;
-        gpu.upload(program.at(Place::Parameters(all))?.0, bytemuck::cast_slice(&flat))?;
+        gpu.upload(program.at(Resource::Parameters(all))?.0, bytemuck::cast_slice(&flat))?;
         let (features, outputs) = (model.inputs, model.outputs());
         Ok(Predictor { program, features, outputs, pace: Mutex::default() })
     }
@@ -49,7 +49,7 @@ impl Predictor {
 
     /// (rows, features), each row padded to [`Predictor::input_stride`] floats.
     pub fn input(&self) -> Result<&wgpu::Buffer> {
-        Ok(self.program.at(Place::Record)?.0)
+        Ok(self.program.at(Resource::Record)?.0)
     }
 
     /// From one row of the input to the next, in floats.
@@ -73,7 +73,7 @@ impl Predictor {
 
     /// (rows, outputs), each row padded to [`Predictor::output_stride`] floats. For classes these are logits.
     pub fn output(&self) -> Result<&wgpu::Buffer> {
-        Ok(self.program.at(Place::Value(self.plan().output))?.0)
+        Ok(self.program.at(Resource::Value(self.plan().output))?.0)
     }
 
     /// From one row of the output to the next, in floats.
@@ -138,7 +138,7 @@ fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: u
 /// submits.
 fn write_clock(program: &Program, rows: usize) -> Result<(u32, u32)> {
     let (number, at) = program.next_clock();
-    let clock = Clock { rows: rows as u32, link: number, ..Clock::default() };
+    let clock = Clock { rows: rows as u32, sequence: number, ..Clock::default() };
     program.gpu().write(program.clocks(), u64::from(at), bytemuck::bytes_of(&clock))?;
     Ok((number, at))
 }
@@ -257,14 +257,14 @@ impl Ahead {
 
 /// Puts features where a pass begins.
 fn write_input(program: &Program, features: &[f32], columns: usize) -> Result<()> {
-    let (input, _) = program.at(Place::Record)?;
+    let (input, _) = program.at(Resource::Record)?;
     let records = records(features, columns, program.plan.record.stride);
     program.gpu().write(input, 0, bytemuck::cast_slice(&records))
 }
 
 /// Copies the outputs of so many rows to where they travel to the host, and returns their bytes.
 fn copy_outputs(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usize, outputs: usize) -> Result<u64> {
-    let (output, range) = program.at(Place::Value(program.plan.output))?;
+    let (output, range) = program.at(Resource::Value(program.plan.output))?;
     let bytes = 4 * (rows * pad4(outputs)) as u64;
     encoder.copy_buffer_to_buffer(output, range.start, program.output_staging().0, 0, bytes);
     Ok(bytes)
@@ -273,8 +273,8 @@ fn copy_outputs(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usi
 /// Copies the number of the pass whose clock lies there beside them.
 fn copy_proof(program: &Program, encoder: &mut wgpu::CommandEncoder, clock: u32) {
     let (staging, proof) = program.output_staging();
-    let link = u64::from(clock) + offset_of!(Clock, link) as u64;
-    encoder.copy_buffer_to_buffer(program.clocks(), link, staging, proof, 4);
+    let sequence = u64::from(clock) + offset_of!(Clock, sequence) as u64;
+    encoder.copy_buffer_to_buffer(program.clocks(), sequence, staging, proof, 4);
 }
 
 /// What arrived, if it is of the pass of this number and not of another.

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::ops::{ControlFlow, Range};
 use std::time::Duration;
 
-use super::fit::{Event, Fit, OnNonFinite, Outcome};
+use super::advance_within::Validation;
+use super::fit::{Event, FitConfig, OnNonFinite, Outcome};
 use super::metrics::Evaluation;
 use super::position::Sums;
 use super::settings::{LeftOut, Update};
 use super::trainer::Trainer;
-use super::within::Validation;
 use crate::plan::CLOCKS;
 use crate::window::{Order, Window, Windows};
 use crate::{Error, NotFinite, Result};
@@ -17,11 +17,11 @@ use crate::{Error, NotFinite, Result};
 /// Training for whole epochs, one submission at a time. [`Trainer::fit`] is a loop around it.
 ///
 /// It borrows nothing, so that an app can keep it beside its trainer and its data; each call is given the same trainer and
-/// the same [`Fit`].
+/// the same [`FitConfig`].
 ///
 /// ```no_run
-/// # use accrue::{data::Batch, train::{Fit, Run, Trainer}};
-/// # fn frames(trainer: &mut Trainer, fit: &Fit) -> accrue::Result<()> {
+/// # use accrue::{data::Batch, train::{FitConfig, Run, Trainer}};
+/// # fn frames(trainer: &mut Trainer, fit: &FitConfig) -> accrue::Result<()> {
 /// let mut run = Run::new(trainer, fit)?;
 /// while run.advance(trainer, fit, |_event| std::ops::ControlFlow::Continue(()))?.is_none() {
 ///     // … something else …
@@ -63,7 +63,7 @@ impl Run {
     pub fn advance(
         &mut self,
         trainer: &mut Trainer,
-        fit: &Fit,
+        fit: &FitConfig,
         mut on_event: impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Option<Outcome>> {
         self.stopped = false;
@@ -85,7 +85,7 @@ impl Run {
     pub(super) fn go_to_the_end(
         &mut self,
         trainer: &mut Trainer,
-        fit: &Fit,
+        fit: &FitConfig,
         mut on_event: impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Outcome> {
         loop {
@@ -103,7 +103,7 @@ impl Run {
     pub fn settle(
         &mut self,
         trainer: &mut Trainer,
-        fit: &Fit,
+        fit: &FitConfig,
         mut on_event: impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<()> {
         trainer.caught_up()?;
@@ -126,21 +126,21 @@ impl Run {
 
     /// Whether an epoch is to be validated before any later window may change the parameters: its last update was made, or is on
     /// its way.
-    fn awaits_validation(&self, fit: &Fit) -> bool {
+    fn awaits_validation(&self, fit: &FitConfig) -> bool {
         let ends = self.ended.is_some() || self.expected.back().is_some_and(|window| window.ends_epoch);
         ends && fit.validation.is_some()
     }
 
     /// Schedules what one submission takes, in this time if one is given; false when nothing is left. Nothing is scheduled
     /// while an epoch awaits its validation.
-    pub(super) fn fill(&mut self, trainer: &mut Trainer, fit: &Fit, time: Option<Duration>) -> Result<bool> {
+    pub(super) fn fill(&mut self, trainer: &mut Trainer, fit: &FitConfig, time: Option<Duration>) -> Result<bool> {
         let more = self.schedule(trainer, fit, time);
         // What the run sets for its windows counts for them alone.
         (trainer.hold, trainer.lr_factor) = (false, 1.0);
         more
     }
 
-    fn schedule(&mut self, trainer: &mut Trainer, fit: &Fit, time: Option<Duration>) -> Result<bool> {
+    fn schedule(&mut self, trainer: &mut Trainer, fit: &FitConfig, time: Option<Duration>) -> Result<bool> {
         while !self.awaits_validation(fit) {
             let Some((window, at)) = self.open.take().or_else(|| self.windows.next().map(|w| (w, w.start))) else {
                 return Ok(false);
@@ -174,7 +174,7 @@ impl Run {
     pub(super) fn micro_step(
         &mut self,
         trainer: &mut Trainer,
-        fit: &Fit,
+        fit: &FitConfig,
         stretch: Range<u64>,
         last: bool,
     ) -> Result<()> {
@@ -196,7 +196,7 @@ impl Run {
     }
 
     /// Whether an update that was left out for a number that is not finite ends the run.
-    fn left_out(&mut self, trainer: &mut Trainer, fit: &Fit, error: Error) -> Result<()> {
+    fn left_out(&mut self, trainer: &mut Trainer, fit: &FitConfig, error: Error) -> Result<()> {
         let Error::Diverged { update, found, .. } = error else { return Err(error) };
         if fit.on_nonfinite == OnNonFinite::Skip && found != NotFinite::Parameter {
             return Ok(());
@@ -213,7 +213,7 @@ impl Run {
         &mut self,
         trainer: &mut Trainer,
         updates: Vec<Update>,
-        fit: &Fit,
+        fit: &FitConfig,
         on_event: &mut impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<()> {
         for update in updates {

@@ -7,7 +7,7 @@ use super::settings::Update;
 use super::trainer::{Trainer, not_submitted};
 use super::work::{Clock, Item};
 use crate::data::Batch;
-use crate::ops::Place;
+use crate::ops::Resource;
 use crate::plan::{BLOCK, SAMPLES};
 use crate::{Error, Result};
 
@@ -66,7 +66,7 @@ impl Trainer {
             left -= slice;
             self.records.clear();
             self.format.write(batch, rows.by_ref().take(slice), &mut self.records);
-            let (buffer, _) = self.program.at(Place::Record)?;
+            let (buffer, _) = self.program.at(Resource::Record)?;
             self.gpu().write(buffer, 0, bytemuck::cast_slice(&self.records))?;
             self.push_micro_step(slice as u32, last && left == 0, false);
             self.submit()?;
@@ -160,11 +160,11 @@ impl Trainer {
         if self.encoded {
             return Err(Error::Shape { op: "micro-batch", message: not_submitted() });
         }
-        if self.any_cut || last || (self.rows as usize + rows).is_multiple_of(BLOCK) {
+        if self.open_blocks || last || (self.rows as usize + rows).is_multiple_of(BLOCK) {
             return Ok(());
         }
         let message = format!(
-            "ends its window at row {}, inside a block of {BLOCK}; give multiples of {BLOCK} rows or set any_cut",
+            "ends its window at row {}, inside a block of {BLOCK}; give multiples of {BLOCK} rows or set open_blocks",
             self.rows as usize + rows
         );
         Err(Error::Shape { op: "micro-batch", message })
@@ -181,7 +181,7 @@ impl Trainer {
             ..self.clock()
         };
         self.pending.push(Item::MicroStep { rows, gather }, clock, None);
-        self.links = self.links.wrapping_add(1);
+        self.sequence = self.sequence.wrapping_add(1);
         self.count(Item::MicroStep { rows, gather });
         self.rows += rows;
         self.ended = last;
@@ -190,7 +190,7 @@ impl Trainer {
 
     fn clock(&self) -> Clock {
         let (update, slot) = ((self.updates + 1) as u32, self.pending.updates as u32);
-        Clock { update, slot, hold: u32::from(self.hold), link: self.links, ..Clock::default() }
+        Clock { update, slot, hold: u32::from(self.hold), sequence: self.sequence, ..Clock::default() }
     }
 
     /// Plans the update that ends the window. Nothing runs before [`Trainer::submit`] or [`Trainer::encode`].
@@ -216,7 +216,7 @@ impl Trainer {
         let shader = shader.ok_or_else(|| Error::Internal("a plan for training has an update".to_owned()))?;
         let scalars = self.gpu().reflection(shader)?.pack("scalars", &scalars).map_err(Error::Internal)?;
         self.pending.push(Item::Update, self.clock(), Some(&scalars));
-        self.links = self.links.wrapping_add(1);
+        self.sequence = self.sequence.wrapping_add(1);
         self.count(Item::Update);
         self.updates += 1;
         let (update, samples) = (self.updates, self.rows);

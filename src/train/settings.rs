@@ -2,7 +2,7 @@
 
 use crate::nn::Arrays;
 use crate::optim::{Clip, Optimizer, Schedule, Sgd};
-use crate::plan::Passes;
+use crate::plan::ExecutionMode;
 use crate::{Error, NotFinite, Result};
 
 /// How a model is trained.
@@ -23,13 +23,13 @@ pub struct Settings {
     pub seed: u64,
     /// Whether micro-batches may end at any row of their window. Without it they must be multiples of [`BLOCK`](crate::plan::BLOCK) rows,
     /// but for a window's last, and one copy of the gradients less is kept.
-    pub any_cut: bool,
+    pub open_blocks: bool,
     /// Whether [`Trainer::fit`](super::Trainer::fit) streams its data from the host's memory, micro-batch by micro-batch, instead
     /// of keeping it on the GPU. Data that the adapter cannot hold is always streamed.
     pub stream: bool,
     /// Which kernels to take, where the network and the adapter allow it. It decides the speed, never the result; without
     /// it the choice follows from both.
-    pub kernels: Option<Passes>,
+    pub kernels: Option<ExecutionMode>,
 }
 
 impl Default for Settings {
@@ -42,7 +42,7 @@ impl Default for Settings {
             schedule: Schedule::default(),
             start: None,
             seed: 0,
-            any_cut: true,
+            open_blocks: true,
             stream: false,
             kernels: None,
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::faults::Faults;
 use super::trainer::Trainer;
 use crate::nn::Arrays;
-use crate::ops::Place;
+use crate::ops::Resource;
 use crate::plan::{BLOCK, Program};
 use crate::{Error, Result};
 
@@ -21,12 +21,12 @@ pub struct State {
     /// The gradient sums of its open block; nothing where none is open.
     pub open_block: Arrays,
     /// Counters that travel beside the arrays.
-    pub counts: Counts,
+    pub counts: Counters,
 }
 
 /// What a trainer counts, and the sums that its kernels keep beside the gradients.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Counts {
+pub struct Counters {
     /// The optimizer.
     pub optimizer: String,
     /// Updates that were asked for.
@@ -54,7 +54,7 @@ impl Trainer {
         // Where a trainer counts from is its own business.
         Program::set_counts(&mut stats, 0, 0);
         let stats = bytemuck::pod_collect_to_vec(&stats);
-        let counts = Counts {
+        let counts = Counters {
             optimizer: self.optimizer.name().to_owned(),
             updates: self.updates(),
             rows: self.open_rows(),
@@ -65,12 +65,12 @@ impl Trainer {
         let open = counts.rows > 0;
         let mut open_block = Arrays::new();
         if open && !self.closed {
-            let flat = self.read(Place::OpenGradients(self.all()))?;
+            let flat = self.read(Resource::OpenGradients(self.all()))?;
             open_block = self.plan().layout.unpack(&flat);
         }
         Ok(State {
             parameters: self.parameters()?,
-            moments: self.moments()?,
+            moments: self.optimizer_state()?,
             gradients: if open { self.gradient_sums()? } else { Arrays::new() },
             open_block,
             counts,
@@ -90,24 +90,24 @@ impl Trainer {
         let replaced = self.put_all(&packed, &state.counts);
         self.replaced(replaced)?;
         (self.came, self.faults) = (None, Faults::default());
-        let Counts { updates, rows, ended, lr, .. } = state.counts;
+        let Counters { updates, rows, ended, lr, .. } = state.counts;
         (self.updates, self.rows, self.ended, self.lr) = (updates, rows, ended, lr);
         self.closed = ended || (rows as usize).is_multiple_of(BLOCK);
         Ok(())
     }
 
-    fn put_all(&self, packed: &Packed, counts: &Counts) -> Result<()> {
+    fn put_all(&self, packed: &Packed, counts: &Counters) -> Result<()> {
         let Packed { parameters, moments, gradients, open_block } = packed;
         let all = self.all();
-        self.put(Place::Parameters(all), parameters)?;
+        self.put(Resource::Parameters(all), parameters)?;
         if !moments.is_empty() {
-            self.put(Place::Moments(all), moments)?;
+            self.put(Resource::OptimizerState(all), moments)?;
         }
         if let Some(gradients) = gradients {
-            self.put(Place::Gradients(all), gradients)?;
+            self.put(Resource::Gradients(all), gradients)?;
         }
         if let Some(open_block) = open_block {
-            self.put(Place::OpenGradients(all), open_block)?;
+            self.put(Resource::OpenGradients(all), open_block)?;
         }
         self.set_stats(bytemuck::cast_slice(&counts.stats).to_vec())
     }
@@ -115,18 +115,18 @@ impl Trainer {
     /// Puts a header before the results of windows. What was counted here goes on: results of before are never taken for
     /// results of what comes.
     pub(super) fn set_stats(&self, mut header: Vec<u8>) -> Result<()> {
-        Program::set_counts(&mut header, self.links, self.marks);
-        let (stats, _) = self.program.at(Place::Stats)?;
+        Program::set_counts(&mut header, self.sequence, self.marks);
+        let (stats, _) = self.program.at(Resource::Stats)?;
         self.gpu().upload(stats, &header)
     }
 
-    fn put(&self, place: Place, floats: &[f32]) -> Result<()> {
+    fn put(&self, place: Resource, floats: &[f32]) -> Result<()> {
         self.gpu().upload(self.program.at(place)?.0, bytemuck::cast_slice(floats))
     }
 
     /// The arrays as they lie in memory, after checking that all of them fit.
     fn pack(&self, state: &State) -> Result<Packed> {
-        let Counts { optimizer, rows, ended, lr, stats, updates } = &state.counts;
+        let Counters { optimizer, rows, ended, lr, stats, updates } = &state.counts;
         let wrong = |message: String| Err(Error::config("state", message));
         if optimizer != self.optimizer.name() {
             return wrong(format!("is of the optimizer {optimizer:?}; this trainer's is {:?}", self.optimizer.name()));
@@ -137,7 +137,7 @@ impl Trainer {
         if (*ended && *rows == 0) || *rows > u32::MAX / 2 || *updates >= u64::from(u32::MAX) {
             return wrong(format!("counts that no training comes to: {updates} updates, {rows} rows, ended {ended}"));
         }
-        let count = self.optimizer.moments();
+        let count = self.optimizer.state_slots();
         if state.moments.len() != count {
             return wrong(format!("has {} moments; this trainer's optimizer has {count}", state.moments.len()));
         }
@@ -145,9 +145,9 @@ impl Trainer {
         if (*rows > 0) == state.gradients.is_empty() || block == state.open_block.is_empty() {
             return wrong(format!("lacks gradients of its open window of {rows} rows, or has some that it should not"));
         }
-        if block && !self.any_cut {
-            let message = "its window is open inside a block of rows; make the trainer with any_cut".to_owned();
-            return Err(Error::config("any_cut", message));
+        if block && !self.open_blocks {
+            let message = "its window is open inside a block of rows; make the trainer with open_blocks".to_owned();
+            return Err(Error::config("open_blocks", message));
         }
         let flat = |what: &str, arrays: &Arrays| {
             let packed = self.plan().layout.pack(arrays);

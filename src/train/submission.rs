@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
+use super::encode::{hand_in, watch};
 use super::faults::Sent;
-use super::parts::{hand_in, watch};
 use super::settings::Update;
 use super::trainer::{Trainer, not_submitted};
-use crate::ops::Place;
+use crate::ops::Resource;
 use crate::{Error, Result};
 
 impl Trainer {
@@ -41,7 +41,7 @@ impl Trainer {
             if self.ring.full() {
                 self.receive(true)?;
             }
-            let (stats, _) = self.program.at(Place::Stats)?;
+            let (stats, _) = self.program.at(Resource::Stats)?;
             self.ring.copy(&mut encoder, stats);
             let submission = hand_in(self.program.gpu(), self.profiler.as_mut(), encoder)?;
             watch(self.program.gpu(), &mut self.pace, load, &submission, true)?;
@@ -90,7 +90,7 @@ impl Trainer {
             self.receive(true)?;
         }
         (_, self.encoded_load) = self.encode_work(Some(encoder))?;
-        let (stats, _) = self.program.at(Place::Stats)?;
+        let (stats, _) = self.program.at(Resource::Stats)?;
         self.ring.copy(encoder, stats);
         self.encoded = true;
         Ok(())
@@ -110,7 +110,7 @@ impl Trainer {
 
     /// What the submission of all that is scheduled must have come to.
     fn sent(&self) -> Sent {
-        Sent { updates: self.pending.updates, links: self.links, marks: self.marks }
+        Sent { updates: self.pending.updates, sequence: self.sequence, marks: self.marks }
     }
 
     /// The updates that have been made since the last call, in order, without waiting for more; and those that were left

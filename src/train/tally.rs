@@ -5,7 +5,7 @@ use crate::data::records::Format;
 use crate::data::{Batch, Target};
 use crate::nn::Model;
 use crate::ops;
-use crate::twin::Matrix;
+use crate::reference::Matrix;
 use crate::{Error, Result};
 
 /// What is known of the rows so far: loss and metrics on the CPU in f64, over rows in order.
@@ -43,7 +43,7 @@ impl Tally {
         let op = ops::find(&model.loss).ok_or_else(|| Error::Internal(format!("loss {} is unknown", model.loss)))?;
         let y = Matrix::from_f32(rows, columns, outputs);
         let t = targets(model, batch, rows);
-        let losses = op.twin_forward(&[&y, &t]);
+        let losses = op.reference_forward(&[&y, &t]);
         for row in 0..rows {
             let weight = batch.weights.map_or(1.0, |weights| f64::from(weights[row]));
             // A row of weight 0 leaves no trace, whatever its value is.

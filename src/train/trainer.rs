@@ -11,9 +11,9 @@ use super::work::Work;
 use crate::data::records::Format;
 use crate::gpu::{Gpu, Profiler, Ring, fresh};
 use crate::nn::{Arrays, Model, initial};
-use crate::ops::{Place, Span};
+use crate::ops::{Resource, Span};
 use crate::optim::{Optimizer, Schedule};
-use crate::plan::{Kernels, Plan, Program, Role, Training};
+use crate::plan::{BufferRole, Kernels, Plan, Program, Training};
 use crate::{Error, Result};
 
 /// Trains a model. It holds one micro-batch on the GPU at a time, while each update sees the whole window.
@@ -38,7 +38,7 @@ pub struct Trainer {
     pub(super) optimizer: Box<dyn Optimizer>,
     pub(super) lr: f64,
     pub(super) schedule: Schedule,
-    pub(super) any_cut: bool,
+    pub(super) open_blocks: bool,
     pub(super) stream: bool,
     pub(super) lr_factor: f64,
     pub(super) rows: u32,
@@ -48,7 +48,7 @@ pub struct Trainer {
     pub(super) updates: u64,
     /// Goes on by one with each micro-batch and update that is asked for. Each trainer begins elsewhere, so that no memory
     /// that it gets can pass for work that it has done.
-    pub(super) links: u32,
+    pub(super) sequence: u32,
     /// Submissions that ended inside a micro-batch.
     pub(super) marks: u32,
     pub(super) pending: Work,
@@ -85,7 +85,7 @@ impl Trainer {
         check_lr(settings.lr)?;
         let (optimizer, clip) = (&*settings.optimizer, settings.clip);
         let kernels = Kernels::of(gpu, settings.kernels);
-        let training = Training { loss, optimizer, clip, open_blocks: settings.any_cut, kernels };
+        let training = Training { loss, optimizer, clip, open_blocks: settings.open_blocks, kernels };
         let plan = Plan::new(&network.graph, network.output, settings.micro_batch, Some(training))?;
         let format = Format::of(model);
         let program = Program::new(gpu, plan)?;
@@ -98,7 +98,7 @@ impl Trainer {
             optimizer: settings.optimizer,
             lr: settings.lr,
             schedule: settings.schedule,
-            any_cut: settings.any_cut,
+            open_blocks: settings.open_blocks,
             stream: settings.stream,
             lr_factor: 1.0,
             rows: 0,
@@ -106,7 +106,7 @@ impl Trainer {
             ended: false,
             hold: false,
             updates: 0,
-            links: fresh() as u32,
+            sequence: fresh() as u32,
             marks: 0,
             pending: Work::default(),
             ring,
@@ -177,7 +177,7 @@ impl Trainer {
         // What is scheduled already computes with the parameters that are there.
         self.submit()?;
         let flat = self.program.plan.layout.pack(arrays).map_err(|message| Error::config("model.init", message))?;
-        let (buffer, _) = self.program.at(Place::Parameters(self.all()))?;
+        let (buffer, _) = self.program.at(Resource::Parameters(self.all()))?;
         let replaced = self.gpu().upload(buffer, bytemuck::cast_slice(&flat));
         self.replaced(replaced)
     }
@@ -189,7 +189,7 @@ impl Trainer {
     /// [`Error::DeviceLost`] when an update that was asked for was not made, or when that was found earlier.
     pub fn parameters(&mut self) -> Result<Arrays> {
         self.caught_up()?;
-        let flat = self.read(Place::Parameters(self.all()))?;
+        let flat = self.read(Resource::Parameters(self.all()))?;
         Ok(self.plan().layout.unpack(&flat))
     }
 
@@ -198,13 +198,13 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Error::DeviceLost`] after work was lost.
-    pub fn moments(&mut self) -> Result<Vec<Arrays>> {
+    pub fn optimizer_state(&mut self) -> Result<Vec<Arrays>> {
         self.caught_up()?;
-        if !self.plan().buffers.iter().any(|buffer| buffer.role == Role::Optimizer) {
+        if !self.plan().buffers.iter().any(|buffer| buffer.role == BufferRole::Optimizer) {
             return Ok(Vec::new());
         }
         let floats = self.plan().layout.floats();
-        let flat = self.read(Place::Moments(self.all()))?;
+        let flat = self.read(Resource::OptimizerState(self.all()))?;
         Ok(flat.chunks_exact(floats).map(|moment| self.plan().layout.unpack(moment)).collect())
     }
 
@@ -214,12 +214,12 @@ impl Trainer {
     /// [`Error::DeviceLost`] after work was lost.
     pub fn gradient_sums(&mut self) -> Result<Arrays> {
         self.all_done()?;
-        let flat = self.read(Place::Gradients(self.all()))?;
+        let flat = self.read(Resource::Gradients(self.all()))?;
         Ok(self.plan().layout.unpack(&flat))
     }
 
     /// A place that is a buffer of its own.
-    pub(super) fn read(&mut self, place: Place) -> Result<Vec<f32>> {
+    pub(super) fn read(&mut self, place: Resource) -> Result<Vec<f32>> {
         let (buffer, bytes) = self.program.at(place)?;
         let flat = self.gpu().read_f32(buffer, (bytes.end / 4) as usize);
         self.noticed(flat)

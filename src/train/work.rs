@@ -5,8 +5,8 @@ use std::mem::offset_of;
 use bytemuck::{Pod, Zeroable};
 
 use crate::gpu::SLOT;
-use crate::ops::Loops;
-use crate::plan::{CLOCKS, ITEMS, RESULTS, TURNS};
+use crate::ops::LoopBound;
+use crate::plan::{CLOCKS, ITEMS, LOOP_LIMIT, RESULTS};
 
 /// `Clock` in `shaders/lib/clock.wgsl`.
 #[repr(C)]
@@ -35,7 +35,7 @@ pub struct Clock {
     /// Slots of the list that this one begins.
     pub slots: u32,
     /// Its number among micro-batches and updates, which goes on by one from where the trainer began.
-    pub link: u32,
+    pub sequence: u32,
 }
 
 /// One thing to do.
@@ -119,10 +119,10 @@ impl Work {
         self.items.iter().all(|(item, _)| !matches!(item, Item::MicroStep { gather: false, .. }))
     }
 
-    /// Cuts the list into runs for one dispatch each, of at most [`ITEMS`] slots, [`TURNS`] turns of their `loops` and `most`
+    /// Cuts the list into runs for one dispatch each, of at most [`ITEMS`] slots, [`LOOP_LIMIT`] turns of their `loops` and `most`
     /// of their `seconds`; tells the first clock of each how many it begins, and returns the byte at which each begins, and
     /// its rows.
-    pub fn runs(&mut self, loops: Loops, most: f64, seconds: impl Fn(Item) -> f64) -> Vec<(u32, u32)> {
+    pub fn runs(&mut self, loops: LoopBound, most: f64, seconds: impl Fn(Item) -> f64) -> Vec<(u32, u32)> {
         let mut runs: Vec<(u32, u32)> = Vec::new();
         let (mut slots, mut turns, mut took) = (0, 0, 0.0);
         for &(item, at) in &self.items {
@@ -130,7 +130,7 @@ impl Work {
             slots += item.slots();
             turns += loops.of(rows as usize);
             took += seconds(item);
-            if runs.is_empty() || slots > ITEMS as u32 || turns > TURNS || took > most {
+            if runs.is_empty() || slots > ITEMS as u32 || turns > LOOP_LIMIT || took > most {
                 runs.push((at, 0));
                 (slots, turns, took) = (item.slots(), loops.of(rows as usize), seconds(item));
             }
@@ -177,7 +177,7 @@ mod tests {
             ("gather", offset_of!(Clock, gather)),
             ("kind", offset_of!(Clock, kind)),
             ("slots", offset_of!(Clock, slots)),
-            ("link", offset_of!(Clock, link)),
+            ("sequence", offset_of!(Clock, sequence)),
         ];
         for shader in SHADERS {
             let module = shader.reflect().unwrap().module;

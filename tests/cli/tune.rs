@@ -22,12 +22,12 @@ fn kernels(place: &Place, more: &str) -> (String, String) {
 }
 
 /// Writes into the test's table that these kernels are the fastest, whatever was measured.
-fn write_fastest(place: &Place, passes: &str) {
+fn write_fastest(place: &Place, mode: &str) {
     let table = &tables(place)[0];
     let mut page: Value = serde_json::from_str(&std::fs::read_to_string(table).unwrap()).unwrap();
     let kernels = &mut page["entries"][0]["kernels"];
-    kernels["passes"] = passes.into();
-    kernels["default"] = if passes == "windows" { "fused" } else { "windows" }.into();
+    kernels["mode"] = mode.into();
+    kernels["default"] = if mode == "windows" { "fused" } else { "windows" }.into();
     kernels["times_as_fast"] = 2.04.into();
     std::fs::write(table, page.to_string()).unwrap();
 }
@@ -46,7 +46,7 @@ fn tune_measures_what_can_be_taken_and_plan_then_takes_the_fastest() {
     }
     assert_eq!(tables(&place), [PathBuf::from(report["file"].as_str().unwrap())]);
     let (taken, why) = kernels(&place, "");
-    assert_eq!(report["kept"]["passes"], taken.as_str());
+    assert_eq!(report["kept"]["mode"], taken.as_str());
     assert!(why.starts_with("tuned: "), "{why}");
     assert!(place.ok("plan c.toml").contains(&format!("\nkernels   {taken} ({why})\n")));
     for other in ["train.micro_batch=4", "optimizer.clip_norm=1", "model.layers=[4]"] {
@@ -78,11 +78,11 @@ fn training_gives_the_same_bytes_whatever_the_table_says() {
     let place = Place::new("tune-bytes");
     place.ok("train c.toml --out without");
     place.ok(TUNE);
-    for passes in ["ops", "fused", "windows"] {
-        write_fastest(&place, passes);
-        place.ok(&format!("train c.toml --out {passes}"));
-        let model = place.bytes(&format!("{passes}/model.safetensors"));
-        assert_eq!(model, place.bytes("without/model.safetensors"), "{passes}");
+    for mode in ["ops", "fused", "windows"] {
+        write_fastest(&place, mode);
+        place.ok(&format!("train c.toml --out {mode}"));
+        let model = place.bytes(&format!("{mode}/model.safetensors"));
+        assert_eq!(model, place.bytes("without/model.safetensors"), "{mode}");
         place.ok("verify c.toml --updates 2");
     }
 }

@@ -51,7 +51,7 @@ pub fn linear(graph: &mut Graph, name: &str, x: Tensor, outputs: usize) -> Tenso
     case::linear(graph, name, x, outputs).unwrap()
 }
 
-/// Fails with everything that is further from its twin than rounding explains. That nothing was compared fails, too.
+/// Fails with everything that is further from its reference than rounding explains. That nothing was compared fails, too.
 pub fn assert_right(name: &str, all: &[Compared]) {
     let wrong: Vec<String> = all.iter().filter(|c| c.wrong).map(|c| format!("{}: {c}", c.kernel)).collect();
     assert!(wrong.is_empty(), "{name}: {}", wrong.join("\n"));

@@ -9,8 +9,8 @@ use accrue::gpu::Gpu;
 use accrue::nn::{Arrays, Model};
 use accrue::ops::Reads;
 use accrue::optim::{Adam, Clip, Optimizer, Scaling, Schedule, Sgd};
-use accrue::plan::Passes;
-use accrue::train::{Checkpoint, Event, Fit, OnNonFinite, Run, Settings, Trainer, Update};
+use accrue::plan::ExecutionMode;
+use accrue::train::{Checkpoint, Event, FitConfig, OnNonFinite, Run, Settings, Trainer, Update};
 use accrue::window::{Batches, Order, Tail, Windows};
 
 use super::{Numbers, bits};
@@ -94,14 +94,14 @@ pub struct Rest {
     pub batches: Option<Batches>,
     pub scaling: Scaling,
     /// In the place of our own choice.
-    pub kernels: Option<Passes>,
+    pub kernels: Option<ExecutionMode>,
 }
 
 /// How the windows are cut and by which path they go to the device.
 #[derive(Clone, Debug)]
 pub enum Path {
     /// `fit` with this `micro_batch`.
-    Fit(usize),
+    FitConfig(usize),
     /// The same with the data in the host's memory.
     Stream(usize),
     /// A run that is left after so many submissions, saved, and taken up by a trainer of its own with another `micro_batch` and
@@ -142,19 +142,19 @@ pub fn left(trainer: &mut Trainer, updates: Vec<Update>) -> Left {
 
 impl Task {
     /// A trainer for micro-batches of so many rows at most.
-    pub fn trainer(&self, gpu: &Gpu, micro_batch: usize, any_cut: bool) -> Trainer {
-        Trainer::new(gpu, &self.model, self.settings(micro_batch, any_cut)).unwrap()
+    pub fn trainer(&self, gpu: &Gpu, micro_batch: usize, open_blocks: bool) -> Trainer {
+        Trainer::new(gpu, &self.model, self.settings(micro_batch, open_blocks)).unwrap()
     }
 
     /// Its settings.
-    pub fn settings(&self, micro_batch: usize, any_cut: bool) -> Settings {
+    pub fn settings(&self, micro_batch: usize, open_blocks: bool) -> Settings {
         let optimizer: Box<dyn Optimizer> = match self.rest.adam {
             Some(adam) => Box::new(adam),
             None => Box::new(self.sgd),
         };
         let Rest { clip, schedule, .. } = self.rest;
         let kernels = self.rest.kernels;
-        Settings { micro_batch, optimizer, lr: self.lr, any_cut, clip, schedule, kernels, ..Settings::default() }
+        Settings { micro_batch, optimizer, lr: self.lr, open_blocks, clip, schedule, kernels, ..Settings::default() }
     }
 
     /// Samples of each update.
@@ -181,8 +181,8 @@ impl Task {
     }
 
     /// What [`Trainer::fit`] is given.
-    pub fn fit(&self) -> Fit<'_> {
-        Fit {
+    pub fn fit(&self) -> FitConfig<'_> {
+        FitConfig {
             train: self.data.all(),
             validation: None,
             unit: None,
@@ -203,7 +203,7 @@ impl Task {
     /// Trains along a path.
     pub fn try_run(&self, gpu: &Gpu, path: &Path) -> accrue::Result<Left> {
         let (mut trainer, updates) = match path {
-            Path::Fit(micro_batch) => self.fitted(gpu, self.settings(*micro_batch, true))?,
+            Path::FitConfig(micro_batch) => self.fitted(gpu, self.settings(*micro_batch, true))?,
             Path::Stream(micro_batch) => {
                 self.fitted(gpu, Settings { stream: true, ..self.settings(*micro_batch, true) })?
             }
@@ -258,7 +258,7 @@ impl Task {
             }
             ControlFlow::Continue(())
         };
-        let kernels = [self.rest.kernels, Some(Passes::Ops), Some(Passes::Fused)];
+        let kernels = [self.rest.kernels, Some(ExecutionMode::Ops), Some(ExecutionMode::Fused)];
         for (leg, &(micro_batch, submissions)) in legs.iter().enumerate() {
             let settings = self.settings(micro_batch, true);
             let settings = Settings { kernels: kernels[leg % 3], stream: leg % 4 == 3, ..settings };

@@ -9,7 +9,7 @@ use std::path::Path;
 use accrue::Result;
 use accrue::cli::Config;
 use accrue::data::csv::{Chunks, CsvSpec, TargetKind, read, read_features};
-use accrue::nn::{Model, Saved, arrays_from_bytes};
+use accrue::nn::{Model, ModelFile, arrays_from_bytes};
 use accrue::train::Checkpoint;
 
 /// What is done with the bytes of one kind of file.
@@ -70,7 +70,7 @@ pub fn csv(bytes: &[u8]) {
 
 /// A whole model.
 pub fn model(bytes: &[u8]) {
-    let Some(saved) = judged(Saved::from_bytes(bytes, Path::new("m"))) else { return };
+    let Some(saved) = judged(ModelFile::from_bytes(bytes, Path::new("m"))) else { return };
     let network = saved.model.network(false).expect("a model that was read can be built");
     drop(network);
     let shapes = saved.arrays.iter().map(|(name, array)| (name.clone(), array.shape.clone()));

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use accrue::Error;
-use accrue::plan::Passes;
+use accrue::plan::ExecutionMode;
 use accrue::train::Run;
 use common::runs::{Path, parameters};
 
@@ -11,8 +11,8 @@ use crate::*;
 
 #[test]
 fn a_run_whose_device_is_lost_goes_on_on_another_device_with_the_same_bits() {
-    let task = task(Passes::Fused);
-    let wanted = task.run(common::gpu(), &Path::Fit(20));
+    let task = task(ExecutionMode::Fused);
+    let wanted = task.run(common::gpu(), &Path::FitConfig(20));
     let fit = task.fit();
     let go_on = |_| ControlFlow::Continue(());
     for submissions in 1..6 {

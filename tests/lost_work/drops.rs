@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use accrue::plan::Passes;
+use accrue::plan::ExecutionMode;
 use accrue::train::{Settings, Trainer};
 use accrue::{Error, Result};
 use common::runs::Task;
@@ -33,21 +33,21 @@ fn several(trainer: &mut Trainer, _: &Task, window: usize) -> Result<()> {
 #[test]
 fn fifty_of_fifty_dropped_submissions_are_found_at_the_end_of_their_window() {
     let gpu = own();
-    let ways: [(&str, Window, usize, &[Passes]); 4] = [
-        ("micro_step", micro_steps, 4, &PASSES[..2]),
-        ("schedule", schedules, 3, &PASSES),
-        ("whole windows", whole, 1, &PASSES),
-        ("three windows at once", several, 1, &PASSES),
+    let ways: [(&str, Window, usize, &[ExecutionMode]); 4] = [
+        ("micro_step", micro_steps, 4, &MODES[..2]),
+        ("schedule", schedules, 3, &MODES),
+        ("whole windows", whole, 1, &MODES),
+        ("three windows at once", several, 1, &MODES),
     ];
     let (mut dropped, mut found) = (0, 0);
-    for (name, window, submissions, passes) in ways {
-        for &passes in passes {
-            let task = task(passes);
+    for (name, window, submissions, mode) in ways {
+        for &mode in mode {
+            let task = task(mode);
             for at in 0..submissions * 4 {
                 // The first windows, and those after the staging buffers went round.
-                let about = format!("{name}, {passes}: submission {at}");
+                let about = format!("{name}, {mode}: submission {at}");
                 let mut trainer = task.trainer(&gpu, 20, true);
-                assert_eq!(trainer.plan().passes(true), passes);
+                assert_eq!(trainer.plan().mode(true), mode);
                 trainer.attach(&task.data.all()).unwrap();
                 gpu.drop_submission(at as u64 + 1);
                 for number in 0..=at / submissions {
@@ -72,11 +72,11 @@ fn fifty_of_fifty_dropped_submissions_are_found_at_the_end_of_their_window() {
 #[test]
 fn windows_that_go_on_after_a_drop_change_no_parameter_before_it_is_found() {
     let gpu = own();
-    for passes in PASSES {
-        let task = task(passes);
+    for mode in MODES {
+        let task = task(mode);
         // The first window's last micro-batch, its update, and the second window's first micro-batch.
         for (at, made) in [(3, 0), (4, 0), (5, 1)] {
-            let passes = if passes == Passes::Windows { Passes::Fused } else { passes };
+            let mode = if mode == ExecutionMode::Windows { ExecutionMode::Fused } else { mode };
             let mut trainer = task.trainer(&gpu, 20, true);
             let predictor = trainer.predictor(96).unwrap();
             let outputs = |trainers: usize| {
@@ -88,10 +88,10 @@ fn windows_that_go_on_after_a_drop_change_no_parameter_before_it_is_found() {
             gpu.drop_submission(at);
             let error = (0..4).try_for_each(|window| micro_steps(&mut trainer, &task, window));
             let error = error.and_then(|()| trainer.finish().map(drop));
-            assert!(matches!(error, Err(Error::DeviceLost(_))), "{passes}, submission {at}: {error:?}");
+            assert!(matches!(error, Err(Error::DeviceLost(_))), "{mode}, submission {at}: {error:?}");
             // A predictor reads the trainer's own parameters.
             let ours = predictor.predict(&task.data.features).unwrap();
-            assert!(common::bits(&ours) == common::bits(&wanted), "{passes}, submission {at}");
+            assert!(common::bits(&ours) == common::bits(&wanted), "{mode}, submission {at}");
         }
     }
 }
@@ -99,11 +99,11 @@ fn windows_that_go_on_after_a_drop_change_no_parameter_before_it_is_found() {
 #[test]
 fn neither_parameters_nor_outputs_are_given_when_an_update_or_their_own_submission_was_dropped() {
     let gpu = own();
-    for passes in PASSES {
-        let task = task(passes);
+    for mode in MODES {
+        let task = task(mode);
         let reads: [fn(&mut Trainer, &Task) -> Result<()>; 3] = [
             |trainer, _| trainer.parameters().map(drop),
-            |trainer, _| trainer.moments().map(drop),
+            |trainer, _| trainer.optimizer_state().map(drop),
             |trainer, task| trainer.predict(&task.data.features).map(drop),
         ];
         for read in reads {
@@ -113,7 +113,7 @@ fn neither_parameters_nor_outputs_are_given_when_an_update_or_their_own_submissi
                 gpu.drop_submission(dropped);
                 whole(&mut trainer, &task, 0).unwrap();
                 let read = read(&mut trainer, &task);
-                stays_lost(&format!("{passes}, submission {dropped}"), &mut trainer, &task, read);
+                stays_lost(&format!("{mode}, submission {dropped}"), &mut trainer, &task, read);
             }
         }
         // The gradients of a window that is open.
@@ -122,7 +122,7 @@ fn neither_parameters_nor_outputs_are_given_when_an_update_or_their_own_submissi
         trainer.micro_step(&task.data.stretch(0..20)).unwrap();
         trainer.micro_step(&task.data.stretch(20..40)).unwrap();
         let sums = trainer.gradient_sums().map(drop);
-        stays_lost(&format!("{passes}, open"), &mut trainer, &task, sums);
+        stays_lost(&format!("{mode}, open"), &mut trainer, &task, sums);
     }
     usable(&gpu);
 }
@@ -130,9 +130,9 @@ fn neither_parameters_nor_outputs_are_given_when_an_update_or_their_own_submissi
 #[test]
 fn a_drop_in_fit_is_found_before_it_ends_out_of_data_on_the_gpu_and_streamed() {
     let gpu = own();
-    for passes in PASSES {
+    for mode in MODES {
         for stream in [false, true] {
-            let mut task = task(passes);
+            let mut task = task(mode);
             task.epochs = 30;
             // How many submissions there are depends on how fast they go; there are some at any speed.
             for dropped in 1..=5 {
@@ -140,7 +140,7 @@ fn a_drop_in_fit_is_found_before_it_ends_out_of_data_on_the_gpu_and_streamed() {
                     Trainer::new(&gpu, &task.model, Settings { stream, ..task.settings(20, true) }).unwrap();
                 gpu.drop_submission(dropped);
                 let fitted = trainer.fit(&task.fit(), |_| ControlFlow::Continue(())).map(drop);
-                stays_lost(&format!("{passes}, streamed {stream}, submission {dropped}"), &mut trainer, &task, fitted);
+                stays_lost(&format!("{mode}, streamed {stream}, submission {dropped}"), &mut trainer, &task, fitted);
             }
         }
     }
@@ -150,8 +150,8 @@ fn a_drop_in_fit_is_found_before_it_ends_out_of_data_on_the_gpu_and_streamed() {
 #[test]
 fn an_encoder_that_a_host_never_submits_is_found() {
     let gpu = own();
-    for passes in PASSES {
-        let task = task(passes);
+    for mode in MODES {
+        let task = task(mode);
         for dropped in 0..6 {
             let mut trainer = task.trainer(&gpu, 20, true);
             trainer.attach(&task.data.all()).unwrap();
@@ -170,11 +170,11 @@ fn an_encoder_that_a_host_never_submits_is_found() {
                 trainer.submitted();
                 error = error.and_then(|()| trainer.finish().map(drop));
                 if error.is_err() {
-                    assert_eq!(frame, dropped, "{passes}: the frame that was dropped");
+                    assert_eq!(frame, dropped, "{mode}: the frame that was dropped");
                     break;
                 }
             }
-            stays_lost(&format!("{passes}, frame {dropped}"), &mut trainer, &task, error);
+            stays_lost(&format!("{mode}, frame {dropped}"), &mut trainer, &task, error);
         }
     }
     usable(&gpu);
@@ -182,8 +182,8 @@ fn an_encoder_that_a_host_never_submits_is_found() {
 
 #[test]
 fn a_window_that_was_given_up_breaks_no_chain() {
-    for passes in PASSES {
-        let task = task(passes);
+    for mode in MODES {
+        let task = task(mode);
         let mut trainer = task.trainer(common::gpu(), 20, true);
         let mut told = 0;
         // Stopped in the middle of windows, again and again.
@@ -198,6 +198,6 @@ fn a_window_that_was_given_up_breaks_no_chain() {
         assert!(told > 0);
         whole(&mut trainer, &task, 0).unwrap();
         micro_steps(&mut trainer, &task, 1).unwrap();
-        assert!(trainer.finish().unwrap().iter().all(|update| update.made), "{passes}");
+        assert!(trainer.finish().unwrap().iter().all(|update| update.made), "{mode}");
     }
 }

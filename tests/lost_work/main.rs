@@ -13,21 +13,21 @@ use std::ops::ControlFlow;
 use accrue::gpu::{Choice, Gpu};
 use accrue::nn::Model;
 use accrue::optim::Sgd;
-use accrue::plan::Passes;
+use accrue::plan::ExecutionMode;
 use accrue::train::Trainer;
 use accrue::window::Tail;
 use accrue::{Error, Result};
 use common::Numbers;
 use common::runs::{Data, Path, Rest, Task};
 
-const PASSES: [Passes; 3] = [Passes::Ops, Passes::Fused, Passes::Windows];
+const MODES: [ExecutionMode; 3] = [ExecutionMode::Ops, ExecutionMode::Fused, ExecutionMode::Windows];
 
 /// Four windows of 48 of 96 rows.
-fn task(passes: Passes) -> Task {
+fn task(mode: ExecutionMode) -> Task {
     let model = Model::new(6, &[11.into(), "relu".into(), 3.into()], "cross_entropy").unwrap();
     let data = Data::new(&model, 96, &mut Numbers::new(11));
     let sgd = Sgd { momentum: 0.9, ..Sgd::default() };
-    let rest = Rest { kernels: Some(passes), ..Rest::default() };
+    let rest = Rest { kernels: Some(mode), ..Rest::default() };
     Task { model, data, sgd, lr: 0.1, epochs: 2, batch: 48, tail: Tail::Flush, shuffle: None, rest }
 }
 
@@ -42,7 +42,7 @@ fn stays_lost(about: &str, trainer: &mut Trainer, task: &Task, error: Result<()>
         assert!(matches!(result, Err(Error::DeviceLost(_))), "{about}, then {what}: {result:?}");
     };
     lost("parameters", trainer.parameters().map(drop));
-    lost("moments", trainer.moments().map(drop));
+    lost("moments", trainer.optimizer_state().map(drop));
     lost("gradient_sums", trainer.gradient_sums().map(drop));
     lost("finished", trainer.finished().map(drop));
     lost("finish", trainer.finish().map(drop));
@@ -78,7 +78,7 @@ fn whole(trainer: &mut Trainer, _: &Task, window: usize) -> Result<()> {
 
 /// The device did nothing wrong but for what was dropped: a new trainer on it trains as on any other.
 fn usable(gpu: &Gpu) {
-    let task = task(Passes::Fused);
+    let task = task(ExecutionMode::Fused);
     let wanted = task.run(common::gpu(), &Path::Schedule(vec![20], true));
     assert_eq!(wanted, task.run(gpu, &Path::Schedule(vec![20], true)));
     assert_eq!(wanted, task.run(gpu, &Path::MicroStep(vec![20])));

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use accrue::plan::Passes;
-use accrue::train::{Fit, Run, Trainer};
+use accrue::plan::ExecutionMode;
+use accrue::train::{FitConfig, Run, Trainer};
 use accrue::{Error, Result};
 use common::runs::Task;
 
@@ -12,12 +12,12 @@ use crate::*;
 
 #[test]
 fn a_part_of_a_micro_batch_that_is_dropped_is_found_where_a_slow_adapter_gets_each_dispatch_alone() {
-    for passes in [Passes::Ops, Passes::Fused] {
-        let task = task(passes);
+    for mode in [ExecutionMode::Ops, ExecutionMode::Fused] {
+        let task = task(mode);
         let dropped = each_drop_is_found(&task, Some(1e9), |trainer| {
             micro_steps(trainer, &task, 0).and_then(|()| trainer.finish().map(drop))
         });
-        assert!(dropped > 10, "{passes}: only {dropped} submissions");
+        assert!(dropped > 10, "{mode}: only {dropped} submissions");
     }
 }
 
@@ -45,8 +45,8 @@ fn each_drop_is_found(task: &Task, slow: Option<f64>, mut train: impl FnMut(&mut
 
 #[test]
 fn a_drop_is_found_in_a_run_with_a_budget_and_in_its_validation() {
-    let task = task(Passes::Ops);
-    let fit = Fit { validation: Some(task.data.all()), epochs: 1, ..task.fit() };
+    let task = task(ExecutionMode::Ops);
+    let fit = FitConfig { validation: Some(task.data.all()), epochs: 1, ..task.fit() };
     let dropped = each_drop_is_found(&task, None, |trainer| {
         let mut run = Run::new(trainer, &fit)?;
         let budget = Duration::from_millis(20);
@@ -58,7 +58,7 @@ fn a_drop_is_found_in_a_run_with_a_budget_and_in_its_validation() {
 
 #[test]
 fn a_dropped_part_of_a_prediction_is_found_on_a_slow_adapter() {
-    let task = task(Passes::Ops);
+    let task = task(ExecutionMode::Ops);
     let dropped = each_drop_is_found(&task, Some(1e9), |trainer| trainer.predict(&task.data.features).map(drop));
     assert!(dropped > 10, "only {dropped} submissions");
 }

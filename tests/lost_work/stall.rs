@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use accrue::gpu::Gpu;
-use accrue::plan::Passes;
+use accrue::plan::ExecutionMode;
 use accrue::wgpu;
 
 use crate::*;
@@ -76,7 +76,7 @@ fn a_stalled_queue_is_found_when_patience_ends_and_the_trainer_stays_lost() {
     // About three seconds of any machine.
     let groups = (1000.0 * 3.0 / timed(1000).as_secs_f64()).clamp(1000.0, 65_535.0) as u32;
 
-    let task = task(Passes::Fused);
+    let task = task(ExecutionMode::Fused);
     let mut trainer = task.trainer(&gpu, 20, true);
     trainer.attach(&task.data.all()).unwrap();
     whole(&mut trainer, &task, 0).unwrap();

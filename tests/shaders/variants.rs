@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use accrue::gpu::Shader;
 use accrue::nn::{Layer, Model};
-use accrue::ops::linear::tiles;
+use accrue::ops::linear::matmul;
 use accrue::ops::{self, Step};
 use accrue::optim::{self, Adam, Clip, Optimizer, Sgd};
 use accrue::plan::{self, Kernels, Plan, Training};
@@ -95,7 +95,7 @@ pub fn each_kernel(mut with: impl FnMut(&str, &str, &Module, &ModuleInfo)) {
 
 /// What plans choose between.
 fn kernels() -> Vec<Kernels> {
-    let most = Kernels { passes: None, storage_buffers: 8, binding: 1 << 27, ..Kernels::FUSED_OPS };
+    let most = Kernels { mode: None, storage_buffers: 8, binding: 1 << 27, ..Kernels::FUSED_OPS };
     let cpu = Kernels { cpu: true, ..most };
     let gpu = Kernels { lanes: 32, ..most };
     vec![Kernels::OPS, Kernels::FUSED_OPS, most, gpu, cpu, Kernels { subgroups: true, ..cpu }]
@@ -103,14 +103,14 @@ fn kernels() -> Vec<Kernels> {
 
 /// The steps of a network so small that whole windows are worth it, with FXC or with another compiler.
 pub fn chosen(fxc: bool) -> Vec<Step> {
-    let kernels = Kernels { passes: None, fxc, storage_buffers: 8, binding: 1 << 27, lanes: 32, ..Kernels::FUSED_OPS };
+    let kernels = Kernels { mode: None, fxc, storage_buffers: 8, binding: 1 << 27, lanes: 32, ..Kernels::FUSED_OPS };
     steps_of(&[5.into(), "relu".into(), 3.into()], "mse", &Sgd::default(), kernels, 8)
 }
 
 /// All steps of a plan.
 fn steps_of(layers: &[Layer], loss: &str, optimizer: &dyn Optimizer, kernels: Kernels, rows: usize) -> Vec<Step> {
     let network = Model::new(4, layers, loss).unwrap().network(true).unwrap();
-    let norm = (kernels.passes.is_some()).then_some(1.0);
+    let norm = (kernels.mode.is_some()).then_some(1.0);
     let clip = Clip { norm, value: Some(0.1) };
     let training = Training { loss: network.loss.unwrap(), optimizer, clip, open_blocks: true, kernels };
     let plan = Plan::new(&network.graph, network.output, rows, Some(training)).unwrap();
@@ -126,7 +126,7 @@ pub fn steps() -> Vec<Step> {
     let optimizers: [&dyn Optimizer; 3] = [&Sgd::default(), &momentum, &Adam::decoupled()];
     let mut steps = Vec::new();
     for (tiles, activation) in
-        tiles::ALL.into_iter().flat_map(|tiles| ops::activations().into_iter().map(move |name| (tiles, name)))
+        matmul::ALL.into_iter().flat_map(|tiles| ops::activations().into_iter().map(move |name| (tiles, name)))
     {
         let kernels = Kernels { tiles: Some(tiles), subgroups: true, ..Kernels::FUSED_OPS };
         let layers = [5.into(), activation.into(), 6.into(), 7.into()];

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::workloads::{Data, Workload};
 use crate::gpu::Gpu;
-use crate::plan::opens_blocks;
-use crate::train::{Event, Fit, Settings, Trainer, fixed_micro_batch};
+use crate::plan::needs_open_blocks;
+use crate::train::{Event, FitConfig, Settings, Trainer, fixed_micro_batch};
 use crate::window::Tail;
 use crate::{Error, Result};
 
@@ -57,11 +57,11 @@ impl Subject {
         let model = workload.model()?;
         let settings = Settings {
             micro_batch: workload.micro_batch,
-            any_cut: opens_blocks(workload.batch(), workload.micro_batch),
+            open_blocks: needs_open_blocks(workload.batch(), workload.micro_batch),
             lr: workload.lr,
             ..Settings::default()
         };
-        let cut = (settings.micro_batch, settings.any_cut);
+        let cut = (settings.micro_batch, settings.open_blocks);
         let chosen = fixed_micro_batch(gpu, &model, &settings, cut, workload.rows, None)?;
         if !chosen.resident {
             let message = format!("the data of {} rows does not fit on this adapter; lower --rows", workload.rows);
@@ -94,7 +94,7 @@ impl Subject {
     pub fn round(&mut self, seconds: f64, mut first: impl FnMut()) -> Result<Round> {
         let gpu = self.trainer.gpu().clone();
         let batch = self.workload.batch() as u32;
-        let fit = Fit { tail: Tail::Drop, ..Fit::new(self.data.batch(), batch, u32::MAX) };
+        let fit = FitConfig { tail: Tail::Drop, ..FitConfig::new(self.data.batch(), batch, u32::MAX) };
         let mut watch = Watch::new(seconds);
         self.trainer.fit(&fit, |event| match event {
             Event::Update { .. } => {

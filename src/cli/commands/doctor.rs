@@ -11,7 +11,7 @@ use crate::cli::args::Doctor;
 use crate::cli::exit::Stop;
 use crate::cli::progress::{say, three};
 use crate::doctor::speed::SIZE;
-use crate::doctor::{self, Device, Event, Extent, Finding, Part, Report, Speed};
+use crate::doctor::{self, Device, Event, Extent, Finding, Report, Section, Speed};
 use crate::plan::size;
 
 /// Checks the adapter and prints what is found as it is found. With `--quiet` only what is wrong, and the verdict.
@@ -42,7 +42,7 @@ struct Print {
     text: bool,
     quiet: bool,
     extent: Extent,
-    part: Option<Part>,
+    part: Option<Section>,
     /// What is checked at the moment, on a terminal.
     now: ProgressBar,
 }
@@ -71,10 +71,11 @@ impl Print {
         if self.part != Some(finding.part) {
             self.part = Some(finding.part);
             let title = match finding.part {
-                Part::Kernel => {
-                    "kernels, each beside its twin in f64: how far they are apart, of what rounding explains".to_owned()
+                Section::Kernel => {
+                    "kernels, each beside its reference in f64: how far they are apart, of what rounding explains"
+                        .to_owned()
                 }
-                Part::Bits => {
+                Section::Bits => {
                     format!("runs, cut into micro-batches, beside whole windows: {}", doctor::runs(self.extent))
                 }
             };

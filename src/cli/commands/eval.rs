@@ -8,13 +8,13 @@ use crate::cli::progress::{metric, print};
 use crate::cli::rows::{self, ModelRows};
 use crate::cli::run_folder::RunFolder;
 use crate::data::csv::{Chunks, CsvSpec, TargetKind};
-use crate::nn::{Saved, TargetNames};
+use crate::nn::{ModelFile, TargetNames};
 use crate::train::metrics::Tally;
 
 /// Measures a saved model on a CSV file. The result is printed also with `--quiet`: it is what was asked for. However many
 /// rows there are, it takes the memory of some.
 pub fn eval(arguments: &Eval) -> Result<(), Stop> {
-    let saved = Saved::read(&RunFolder::model_of(&arguments.run))?;
+    let saved = ModelFile::read(&RunFolder::model_of(&arguments.run))?;
     let place = arguments.data.to_string_lossy();
     let spec = spec(&saved, arguments.weight.clone());
     let mut rows = ModelRows::new(&saved, Chunks::open(rows::open(&arguments.data)?, &place, &spec)?)?;
@@ -35,7 +35,7 @@ pub fn eval(arguments: &Eval) -> Result<(), Stop> {
     Ok(print(&text)?)
 }
 
-fn spec(saved: &Saved, weight: Option<String>) -> CsvSpec {
+fn spec(saved: &ModelFile, weight: Option<String>) -> CsvSpec {
     let (target, kind) = match &saved.target {
         TargetNames::Classes { name, classes } => (vec![name.clone()], TargetKind::KnownClasses(classes.clone())),
         TargetNames::Values { names, .. } => (names.clone(), TargetKind::Values),

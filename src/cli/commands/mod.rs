@@ -24,7 +24,7 @@ pub use verify::verify;
 
 use super::args::Common;
 use crate::gpu::{Choice, Gpu};
-use crate::nn::Saved;
+use crate::nn::ModelFile;
 use crate::train::Predictor;
 use crate::{Error, Result};
 
@@ -33,7 +33,7 @@ fn open(common: &Common) -> Result<Gpu> {
 }
 
 /// A saved model on the device, for as many rows at once as fit; how many does not change a bit of the outputs.
-fn predictor(gpu: &Gpu, saved: &Saved, mut rows: usize) -> Result<Predictor> {
+fn predictor(gpu: &Gpu, saved: &ModelFile, mut rows: usize) -> Result<Predictor> {
     loop {
         match Predictor::new(gpu, &saved.model, &saved.arrays, rows) {
             Err(Error::Memory(_)) if rows > 1 => rows = rows.div_ceil(2),

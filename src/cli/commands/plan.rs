@@ -11,7 +11,7 @@ use crate::cli::progress::print;
 use crate::cli::session::Session;
 use crate::cli::summary::{cut, kernels, plural};
 use crate::gpu::{Gpu, adapter};
-use crate::plan::{Budget, Chosen, Passes, opens_blocks, size};
+use crate::plan::{Budget, Chosen, ExecutionMode, needs_open_blocks, size};
 use crate::train::plan_training;
 
 /// Prints the plan of a configuration. Nothing is allocated for it.
@@ -87,7 +87,7 @@ struct Buffer {
 
 #[derive(Serialize)]
 struct Kernels {
-    taken: Passes,
+    taken: ExecutionMode,
     why: String,
 }
 
@@ -259,7 +259,7 @@ fn swept(session: &Session, gpu: &Gpu, chosen: &Chosen, budget: &Budget) -> Resu
     rows.sort_unstable();
     rows.dedup();
     let sweep = |rows: usize| {
-        let open_blocks = opens_blocks(batch, rows);
+        let open_blocks = needs_open_blocks(batch, rows);
         let trial = Chosen { micro_batch: rows, open_blocks, resident: true, data: 0, bytes: 0, why: String::new() };
         let plan = plan_training(gpu, &session.prepared.saved.model, &settings, &trial)?;
         let verdict = match plan.fits(gpu.limits(), budget.bytes) {

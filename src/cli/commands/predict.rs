@@ -9,7 +9,7 @@ use crate::cli::progress::say;
 use crate::cli::rows::{self, ModelRows};
 use crate::cli::run_folder::RunFolder;
 use crate::data::csv::Chunks;
-use crate::nn::{Saved, TargetNames};
+use crate::nn::{ModelFile, TargetNames};
 use crate::train::metrics::class_of;
 use crate::{Error, Result, durable};
 
@@ -18,7 +18,7 @@ use crate::{Error, Result, durable};
 pub fn predict(arguments: &Predict) -> Result<(), Stop> {
     let model = RunFolder::model_of(&arguments.run);
     RunFolder::open(&arguments.run).check_written(&arguments.out, &[&arguments.data, &model])?;
-    let saved = Saved::read(&model)?;
+    let saved = ModelFile::read(&model)?;
     let place = arguments.data.to_string_lossy();
     let chunks = Chunks::features(rows::open(&arguments.data)?, &place, &saved.features)?;
     let mut rows = ModelRows::new(&saved, chunks)?;
@@ -42,7 +42,7 @@ pub fn predict(arguments: &Predict) -> Result<(), Stop> {
 
 /// The file that is written.
 struct Table<'a> {
-    saved: &'a Saved,
+    saved: &'a ModelFile,
     path: &'a Path,
     csv: csv::Writer<&'a mut durable::File>,
 }

@@ -17,7 +17,7 @@ use crate::cli::training::{Told, Training};
 use crate::data::split::held;
 use crate::gpu::profile::Profile;
 use crate::gpu::{Choice, Gpu, adapter};
-use crate::nn::Saved;
+use crate::nn::ModelFile;
 use crate::plan::Chosen;
 use crate::train::{Outcome, Trainer};
 use crate::{Error, NotFinite, Result, Suspect, durable};
@@ -115,7 +115,7 @@ fn begin(arguments: &Train, clock: &mut Clock) -> Result<(Begun, Option<Found>)>
 
 /// Forgets the best model where it can no longer be read: that of the epochs from here on is kept then.
 fn check_best(folder: &RunFolder, found: &mut Found) {
-    if let (Some(best), Err(error)) = (found.about.best, Saved::read(&folder.best())) {
+    if let (Some(best), Err(error)) = (found.about.best, ModelFile::read(&folder.best())) {
         complain(&format!(
             "warning: the best model, of epoch {}, is gone; that of the epochs to come is kept ({error})",
             best.epoch

@@ -11,9 +11,9 @@ use crate::cli::exit::Stop;
 use crate::cli::progress::print;
 use crate::cli::session::Session;
 use crate::cli::summary::chain;
-use crate::cli::tune::{Candidate, LeftOut, ROUNDS, Report, Table, lines, measure};
+use crate::cli::tune::{Candidate, NotTimed, ROUNDS, Report, Table, lines, measure};
 use crate::gpu::{Gpu, adapter};
-use crate::plan::{Chosen, Passes};
+use crate::plan::{Chosen, ExecutionMode};
 use crate::train::{Settings, Trainer, Trial, plan_training};
 use crate::{Error, Result};
 
@@ -24,7 +24,7 @@ pub fn tune(arguments: &Tune) -> Result<(), Stop> {
     let Some(config) = &arguments.config else { return Ok(forget(arguments)?) };
     check_environment()?;
     let mut config = Config::load(config, &arguments.sets)?;
-    let asked = std::mem::replace(&mut config.train.kernels, Kernels::Auto).passes();
+    let asked = std::mem::replace(&mut config.train.kernels, Kernels::Auto).mode();
     let unused = asked.map(|asked| format!("as long as the configuration says train.kernels = \"{asked}\""));
     let session = Session::new(config)?;
     let gpu = open(&arguments.common)?;
@@ -74,8 +74,8 @@ fn measured(session: &Session, gpu: &Gpu, file: &Path, seconds: f64) -> Result<R
     let chosen = session.settled(gpu)?;
     let data = session.prepared.train.batch();
     let (mut candidates, mut left_out) = (Vec::new(), Vec::new());
-    for passes in Passes::ALL {
-        let trial = trainer(session, gpu, &chosen, passes).and_then(|trainer| match trainer {
+    for mode in ExecutionMode::ALL {
+        let trial = trainer(session, gpu, &chosen, mode).and_then(|trainer| match trainer {
             Some(trainer) => Trial::new(trainer, session.batch(), &data).map(Some),
             None => Ok(None),
         });
@@ -83,16 +83,16 @@ fn measured(session: &Session, gpu: &Gpu, file: &Path, seconds: f64) -> Result<R
             // A second copy of the data may be one too many; streamed, the trial would be of something else.
             Ok(Some(trial)) if trial.resident() != chosen.resident => {
                 let why = "the data does not fit on the GPU once more".to_owned();
-                left_out.push(LeftOut { passes, why });
+                left_out.push(NotTimed { mode, why });
             }
-            Ok(Some(trial)) => candidates.push(Candidate { passes, trial }),
-            Ok(None) => left_out.push(LeftOut { passes, why: NOT_TAKEN.to_owned() }),
-            Err(Error::Memory(why)) => left_out.push(LeftOut { passes, why }),
+            Ok(Some(trial)) => candidates.push(Candidate { mode, trial }),
+            Ok(None) => left_out.push(NotTimed { mode, why: NOT_TAKEN.to_owned() }),
+            Err(Error::Memory(why)) => left_out.push(NotTimed { mode, why }),
             Err(error) => return Err(error),
         }
     }
     let model = &session.prepared.saved.model;
-    let default = plan_training(gpu, model, &session.settings()?, &chosen)?.passes(chosen.resident);
+    let default = plan_training(gpu, model, &session.settings()?, &chosen)?.mode(chosen.resident);
     let (kernels, kept) = measure(candidates, default, seconds)?;
     let key = session.key(&chosen)?;
     let report = Report {
@@ -115,18 +115,18 @@ fn measured(session: &Session, gpu: &Gpu, file: &Path, seconds: f64) -> Result<R
 
 /// A trainer with these kernels, where they can be taken. Its learning rate is 0, so that none diverges; speed does not
 /// depend on it.
-fn trainer(session: &Session, gpu: &Gpu, chosen: &Chosen, passes: Passes) -> Result<Option<Trainer>> {
+fn trainer(session: &Session, gpu: &Gpu, chosen: &Chosen, mode: ExecutionMode) -> Result<Option<Trainer>> {
     let model = &session.prepared.saved.model;
     let settings = Settings {
         micro_batch: chosen.micro_batch,
-        any_cut: chosen.open_blocks,
+        open_blocks: chosen.open_blocks,
         stream: !chosen.resident,
-        kernels: Some(passes),
+        kernels: Some(mode),
         lr: 0.0,
         ..session.settings()?
     };
     let plan = plan_training(gpu, model, &settings, chosen)?;
-    if plan.passes(chosen.resident) != passes {
+    if plan.mode(chosen.resident) != mode {
         return Ok(None);
     }
     session.fits(gpu, &plan, chosen)?;

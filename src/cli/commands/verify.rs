@@ -34,9 +34,9 @@ pub fn verify(arguments: &Verify) -> Result<(), Stop> {
         say(&format!("adapter   {}", adapter::describe(gpu.info())));
     }
     let (model, samples) = (&session.prepared.saved.model, session.prepared.train.rows());
-    let make = |micro_batch: usize, any_cut: bool| {
-        let settings = Settings { micro_batch, any_cut, ..session.settings()? };
-        let chosen = fixed_micro_batch(&gpu, model, &settings, (micro_batch, any_cut), samples, Some(&budget))?;
+    let make = |micro_batch: usize, open_blocks: bool| {
+        let settings = Settings { micro_batch, open_blocks, ..session.settings()? };
+        let chosen = fixed_micro_batch(&gpu, model, &settings, (micro_batch, open_blocks), samples, Some(&budget))?;
         Trainer::new(&gpu, model, Settings { stream: !chosen.resident, ..settings })
     };
     let mut first = true;

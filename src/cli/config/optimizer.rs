@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::optim::{self, Adam, Clip, Scaling, Schedule, Sgd, Shape};
+use crate::optim::{self, Adam, Clip, Scaling, Schedule, ScheduleShape, Sgd};
 use crate::{Error, Result};
 
 /// The section `[optimizer]`. What is not given has PyTorch's default for the type.
@@ -205,13 +205,13 @@ impl Optimizer {
     /// The learning rate over a run of so many updates.
     pub fn schedule(&self, updates: u64) -> Schedule {
         let shape = match self.schedule {
-            LrSchedule::Constant => Shape::Constant,
+            LrSchedule::Constant => ScheduleShape::Constant,
             LrSchedule::Step => {
-                Shape::Step { every: self.step_every.unwrap_or(1), factor: self.step_factor.unwrap_or(1.0) }
+                ScheduleShape::Step { every: self.step_every.unwrap_or(1), factor: self.step_factor.unwrap_or(1.0) }
             }
             LrSchedule::Cosine => {
                 let floor = if self.lr > 0.0 { self.min_lr.unwrap_or(0.0) / self.lr } else { 0.0 };
-                Shape::Cosine { updates, floor }
+                ScheduleShape::Cosine { updates, floor }
             }
         };
         Schedule { warmup: self.warmup, shape }

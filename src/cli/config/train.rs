@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Checkpoint;
-use crate::plan::Passes;
+use crate::plan::ExecutionMode;
 use crate::quote::shown;
 use crate::train::OnNonFinite;
 use crate::window::{Batches, resolve_partition};
@@ -130,12 +130,12 @@ pub enum Kernels {
 
 impl Kernels {
     /// What is asked for, if anything is.
-    pub fn passes(self) -> Option<Passes> {
+    pub fn mode(self) -> Option<ExecutionMode> {
         match self {
             Kernels::Auto => None,
-            Kernels::Ops => Some(Passes::Ops),
-            Kernels::Fused => Some(Passes::Fused),
-            Kernels::Windows => Some(Passes::Windows),
+            Kernels::Ops => Some(ExecutionMode::Ops),
+            Kernels::Fused => Some(ExecutionMode::Fused),
+            Kernels::Windows => Some(ExecutionMode::Windows),
         }
     }
 }

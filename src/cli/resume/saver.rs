@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{About, Best, Checkpoints, Found, Identity};
 use crate::Result;
 use crate::cli::config::Every;
-use crate::nn::{Arrays, Saved};
+use crate::nn::{Arrays, ModelFile};
 use crate::train::{Checkpoint, Event, Position, Run, Trainer};
 
 /// Saves a run while it goes on.
@@ -76,15 +76,15 @@ impl Saver {
     }
 
     /// Writes the best model, unless it is on the disk already.
-    pub fn keep_best(&mut self, (path, saved): (&Path, &Saved)) -> Result<()> {
+    pub fn keep_best(&mut self, (path, saved): (&Path, &ModelFile)) -> Result<()> {
         match self.unsaved.take() {
-            Some(arrays) => Saved { arrays, ..saved.clone() }.write(path),
+            Some(arrays) => ModelFile { arrays, ..saved.clone() }.write(path),
             None => Ok(()),
         }
     }
 
     /// Saves a run that has settled: the best model, and all that is needed to go on. `metrics` are the bytes of `metrics.jsonl`.
-    pub fn save(&mut self, trainer: &mut Trainer, run: &Run, metrics: u64, best: (&Path, &Saved)) -> Result<()> {
+    pub fn save(&mut self, trainer: &mut Trainer, run: &Run, metrics: u64, best: (&Path, &ModelFile)) -> Result<()> {
         self.keep_best(best)?;
         let about = About { identity: self.identity.clone(), metrics, best: self.best };
         let position = run.position();

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Tuned;
 use crate::cli::bench::{Spread, columns};
 use crate::cli::progress::three;
-use crate::plan::Passes;
+use crate::plan::ExecutionMode;
 use crate::train::Trial;
 use crate::{Error, Result};
 
@@ -18,7 +18,7 @@ const NOISE: f64 = 1.03;
 /// Kernels that can be taken.
 pub struct Candidate<'a> {
     /// How micro-batches go through the network.
-    pub passes: Passes,
+    pub mode: ExecutionMode,
     /// What is timed.
     pub trial: Trial<'a>,
 }
@@ -43,7 +43,7 @@ pub struct Report {
     /// For each of the kernels that can be taken.
     pub kernels: Vec<Measured>,
     /// Those that were left out, and why.
-    pub left_out: Vec<LeftOut>,
+    pub left_out: Vec<NotTimed>,
     /// What is kept.
     pub kept: Tuned,
     /// Where.
@@ -54,9 +54,9 @@ pub struct Report {
 
 /// Kernels that were not measured.
 #[derive(Debug, Serialize)]
-pub struct LeftOut {
+pub struct NotTimed {
     /// How micro-batches would go through the network.
-    pub passes: Passes,
+    pub mode: ExecutionMode,
     /// Why not.
     pub why: String,
 }
@@ -65,7 +65,7 @@ pub struct LeftOut {
 #[derive(Debug, Serialize)]
 pub struct Measured {
     /// How micro-batches go through the network.
-    pub passes: Passes,
+    pub mode: ExecutionMode,
     /// Microseconds of a sample.
     pub us_per_sample: Spread,
     /// Their share of what the default takes, round by round.
@@ -74,7 +74,7 @@ pub struct Measured {
 
 /// Measures all candidates, and says which one to keep. `seconds` is what it should take; with windows that are longer than
 /// that allows for, each is still measured in every round.
-pub fn measure(candidates: Vec<Candidate>, default: Passes, seconds: f64) -> Result<(Vec<Measured>, Tuned)> {
+pub fn measure(candidates: Vec<Candidate>, default: ExecutionMode, seconds: f64) -> Result<(Vec<Measured>, Tuned)> {
     let slice = seconds / (candidates.len() * (ROUNDS + 1)) as f64;
     let mut counted: Vec<(Candidate, usize, Vec<f64>)> = Vec::new();
     for mut candidate in candidates {
@@ -87,10 +87,10 @@ pub fn measure(candidates: Vec<Candidate>, default: Passes, seconds: f64) -> Res
             us.push(1e6 * candidate.trial.run(*windows)? / rows as f64);
         }
     }
-    let own = counted.iter().find(|(candidate, ..)| candidate.passes == default).map(|(.., us)| us.clone());
+    let own = counted.iter().find(|(candidate, ..)| candidate.mode == default).map(|(.., us)| us.clone());
     let own = own.ok_or_else(|| Error::Internal("the default kernels can be taken".to_owned()))?;
     let measured = counted.into_iter().map(|(candidate, _, us)| Measured {
-        passes: candidate.passes,
+        mode: candidate.mode,
         beside_default: Spread::of(us.iter().zip(&own).map(|(us, own)| us / own)),
         us_per_sample: Spread::of(us),
     });
@@ -113,11 +113,11 @@ fn windows(trial: &mut Trial, seconds: f64) -> Result<usize> {
 }
 
 /// The fastest, but the default unless another is faster by more than noise.
-fn fastest(measured: &[Measured], default: Passes) -> Tuned {
+fn fastest(measured: &[Measured], default: ExecutionMode) -> Tuned {
     let best = measured.iter().min_by(|a, b| a.beside_default.median.total_cmp(&b.beside_default.median));
-    match best.map(|best| (best.passes, 1.0 / best.beside_default.median)) {
-        Some((passes, times_as_fast)) if times_as_fast > NOISE => Tuned { passes, default, times_as_fast },
-        _ => Tuned { passes: default, default, times_as_fast: 1.0 },
+    match best.map(|best| (best.mode, 1.0 / best.beside_default.median)) {
+        Some((mode, times_as_fast)) if times_as_fast > NOISE => Tuned { mode, default, times_as_fast },
+        _ => Tuned { mode: default, default, times_as_fast: 1.0 },
     }
 }
 
@@ -125,12 +125,12 @@ fn fastest(measured: &[Measured], default: Passes) -> Tuned {
 pub fn lines(report: &Report) -> Vec<String> {
     let mut table = vec![["kernels", "µs a sample", "beside the default"].map(str::to_owned).to_vec()];
     for one in &report.kernels {
-        let beside = if one.passes == report.kept.default {
+        let beside = if one.mode == report.kept.default {
             "the default".to_owned()
         } else {
             format!("× {:.2}", one.beside_default.median)
         };
-        table.push(vec![one.passes.to_string(), three(one.us_per_sample.median), beside]);
+        table.push(vec![one.mode.to_string(), three(one.us_per_sample.median), beside]);
     }
     let mut lines = vec![
         format!("adapter   {}", report.adapter),
@@ -142,9 +142,9 @@ pub fn lines(report: &Report) -> Vec<String> {
         String::new(),
     ];
     lines.extend(columns(table));
-    lines.extend(report.left_out.iter().map(|left| format!("{} left out: {}", left.passes, left.why)));
+    lines.extend(report.left_out.iter().map(|left| format!("{} left out: {}", left.mode, left.why)));
     lines.push(String::new());
-    lines.push(format!("kept      {} ({}) in {}", report.kept.passes, report.kept.describe(), report.file));
+    lines.push(format!("kept      {} ({}) in {}", report.kept.mode, report.kept.describe(), report.file));
     lines.extend(report.unused.iter().map(|unused| format!("unused    {unused}")));
     lines
 }
@@ -153,17 +153,19 @@ pub fn lines(report: &Report) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn measured(passes: Passes, beside: f64) -> Measured {
-        Measured { passes, us_per_sample: Spread::of([10.0 * beside]), beside_default: Spread::of([beside]) }
+    fn measured(mode: ExecutionMode, beside: f64) -> Measured {
+        Measured { mode, us_per_sample: Spread::of([10.0 * beside]), beside_default: Spread::of([beside]) }
     }
 
     #[test]
     fn the_fastest_is_kept_unless_it_may_be_noise() {
-        let ops = |beside| fastest(&[measured(Passes::Ops, beside), measured(Passes::Fused, 1.0)], Passes::Fused);
-        assert_eq!(ops(0.5), Tuned { passes: Passes::Ops, default: Passes::Fused, times_as_fast: 2.0 });
+        let ops = |beside| {
+            fastest(&[measured(ExecutionMode::Ops, beside), measured(ExecutionMode::Fused, 1.0)], ExecutionMode::Fused)
+        };
+        assert_eq!(ops(0.5), Tuned { mode: ExecutionMode::Ops, default: ExecutionMode::Fused, times_as_fast: 2.0 });
         assert_eq!(ops(0.5).describe(), "2.00 times as fast as fused");
         for beside in [0.99, 1.0, 1.2, f64::NAN] {
-            assert_eq!(ops(beside).passes, Passes::Fused, "{beside}");
+            assert_eq!(ops(beside).mode, ExecutionMode::Fused, "{beside}");
         }
         assert_eq!(ops(1.2).describe(), "no other is faster");
     }

@@ -6,11 +6,11 @@ mod table;
 
 use serde::{Deserialize, Serialize};
 
-pub use measure::{Candidate, LeftOut, ROUNDS, Report, lines, measure};
+pub use measure::{Candidate, NotTimed, ROUNDS, Report, lines, measure};
 pub use table::Table;
 
 use crate::nn::Model;
-use crate::plan::Passes;
+use crate::plan::ExecutionMode;
 
 /// For what kernels were chosen: a table has one entry for each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,9 +31,9 @@ pub struct Key {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuned {
     /// How micro-batches go through the network.
-    pub passes: Passes,
+    pub mode: ExecutionMode,
     /// How they would without a table.
-    pub default: Passes,
+    pub default: ExecutionMode,
     /// How many times as fast.
     pub times_as_fast: f64,
 }
@@ -41,7 +41,7 @@ pub struct Tuned {
 impl Tuned {
     /// What was found, in words.
     pub fn describe(&self) -> String {
-        if self.passes == self.default {
+        if self.mode == self.default {
             return "no other is faster".to_owned();
         }
         format!("{:.2} times as fast as {}", self.times_as_fast, self.default)

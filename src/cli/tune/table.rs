@@ -139,7 +139,7 @@ fn fnv(text: &str) -> u64 {
 mod tests {
     use super::*;
     use crate::nn::Model;
-    use crate::plan::Passes;
+    use crate::plan::ExecutionMode;
 
     fn table(name: &str) -> Table {
         let folder = std::env::temp_dir().join(format!("accrue-table-{name}-{}", std::process::id()));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     fn tuned(times_as_fast: f64) -> Tuned {
-        Tuned { passes: Passes::Fused, default: Passes::Windows, times_as_fast }
+        Tuned { mode: ExecutionMode::Fused, default: ExecutionMode::Windows, times_as_fast }
     }
 
     #[test]
@@ -179,7 +179,7 @@ mod tests {
         table.keep(key(1), tuned(2.0)).unwrap();
         let text = fs::read_to_string(table.file()).unwrap();
         fs::remove_dir_all(table.file().parent().unwrap()).unwrap();
-        assert_eq!(table.entries(&text.replace("\"passes\"", "\"tiles\": 4, \"passes\"")).unwrap().len(), 1);
+        assert_eq!(table.entries(&text.replace("\"mode\"", "\"tiles\": 4, \"mode\"")).unwrap().len(), 1);
         let adapter = text.replace("\"a\"", "\"b\"");
         assert_eq!(table.entries(&adapter).err().unwrap(), "written for b");
         let version = text.replace(&version(), "0.0.1");

@@ -3,10 +3,10 @@ use safetensors::tensor::TensorInfo;
 use super::super::{Layer, MOST_LAYERS, initial};
 use super::*;
 
-fn saved() -> Saved {
+fn saved() -> ModelFile {
     let model = Model::new(3, &[2.into(), "relu".into(), 1.into()], "mse").unwrap();
     let scale = Standardizer { mean: vec![0.1; 3], std: vec![2.0; 3] };
-    Saved {
+    ModelFile {
         arrays: initial(&model, 0),
         features: ["a", "b", "c"].map(str::to_owned).to_vec(),
         feature_scale: Some(scale),
@@ -15,8 +15,8 @@ fn saved() -> Saved {
     }
 }
 
-/// The bytes of a file as [`Saved::write`] makes them.
-fn bytes_of(saved: &Saved) -> Vec<u8> {
+/// The bytes of a file as [`ModelFile::write`] makes them.
+fn bytes_of(saved: &ModelFile) -> Vec<u8> {
     let path = std::env::temp_dir().join(format!("accrue-{}-{:?}", std::process::id(), std::thread::current().id()));
     saved.write(&path).unwrap();
     let bytes = std::fs::read(&path).unwrap();
@@ -24,8 +24,8 @@ fn bytes_of(saved: &Saved) -> Vec<u8> {
     bytes
 }
 
-fn read(bytes: &[u8]) -> Result<Saved> {
-    Saved::from_bytes(bytes, Path::new("m"))
+fn read(bytes: &[u8]) -> Result<ModelFile> {
+    ModelFile::from_bytes(bytes, Path::new("m"))
 }
 
 /// What a file is refused with.
@@ -141,7 +141,7 @@ fn names_that_have_no_room_in_a_file_are_refused_before_training() {
     let model = Model::new(count, &[Layer::Linear(1)], "mse").unwrap();
     let scale = Standardizer { mean: vec![0.1; count], std: vec![1.0 / 3.0; count] };
     let features = (0..count).map(|at| format!("feature {at}")).collect();
-    let many = Saved { model, features, feature_scale: Some(scale), arrays: Arrays::new(), ..saved() };
+    let many = ModelFile { model, features, feature_scale: Some(scale), arrays: Arrays::new(), ..saved() };
     let text = many.check_size(Path::new("m")).unwrap_err().to_string();
     assert!(text.contains("200000 features") && text.contains("give fewer columns"), "{text}");
     saved().check_size(Path::new("m")).unwrap();

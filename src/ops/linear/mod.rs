@@ -1,19 +1,19 @@
 //! A linear layer: `y[r,o] = bias[o] + Σ_i x[r,i] · weight[o,i]`
 
-pub mod tiles;
+pub mod matmul;
 
 use super::map::{CLOCK, PADDING, SPECIAL};
-use super::{Activation, Op, Piece, Place, Role, Saved, Site, Step, rows};
+use super::{Activation, DerivativeOf, FusionPart, Op, OpContext, Resource, Role, Step, rows};
 use crate::gpu::Shader;
-use crate::graph::{Part, Shape};
-use crate::twin::Matrix;
-pub use tiles::{Products, Tiles};
+use crate::graph::{ParameterSpec, Shape};
+use crate::reference::Matrix;
+pub use matmul::{MatmulKernel, MatmulPolicy};
 
 /// A linear layer: `y[r,o] = bias[o] + Σ_i x[r,i] · weight[o,i]`
 pub static LINEAR: Linear = Linear {
     shader: Shader {
         name: "linear",
-        parts: &[CLOCK, PADDING, CHAIN, SIZES, GRADIENT, tiles::SMALL.parts[0], tiles::SMALL.parts[1], IDENTITY],
+        parts: &[CLOCK, PADDING, CHAIN, SIZES, GRADIENT, matmul::SMALL.parts[0], matmul::SMALL.parts[1], IDENTITY],
     },
 };
 
@@ -31,12 +31,15 @@ pub struct Linear {
 }
 
 /// `weight` (outputs, inputs) and `bias` (outputs)
-pub fn parts(inputs: usize, outputs: usize) -> Vec<Part> {
-    vec![Part { name: "weight", shape: vec![outputs, inputs] }, Part { name: "bias", shape: vec![outputs] }]
+pub fn parts(inputs: usize, outputs: usize) -> Vec<ParameterSpec> {
+    vec![
+        ParameterSpec { name: "weight", shape: vec![outputs, inputs] },
+        ParameterSpec { name: "bias", shape: vec![outputs] },
+    ]
 }
 
 /// The kernels of a layer, made this way, with an activation or none.
-fn joined(tiles: &Tiles, activation: Option<&Activation>) -> &'static Shader {
+fn joined(tiles: &MatmulKernel, activation: Option<&Activation>) -> &'static Shader {
     let mut parts = vec![CLOCK, PADDING, CHAIN, SIZES, GRADIENT];
     parts.extend(tiles.parts);
     let Some(activation) = activation else {
@@ -44,8 +47,8 @@ fn joined(tiles: &Tiles, activation: Option<&Activation>) -> &'static Shader {
         return Shader::joined(format!("linear.{tiles}"), parts);
     };
     let (keeps, how) = match activation.saved {
-        Some(Saved::Input) => (KEEPS_X, "keeping"),
-        _ => (KEEPS_Y, "along"),
+        Some(DerivativeOf::Input) => (KEEPS_X, "keeping"),
+        _ => (KEEPS_Y, "epilogues"),
     };
     parts.extend([SPECIAL, THROUGH, keeps]);
     parts.extend(activation.wgsl);
@@ -53,9 +56,9 @@ fn joined(tiles: &Tiles, activation: Option<&Activation>) -> &'static Shader {
 }
 
 impl Linear {
-    fn step(&self, site: &Site, entry: &'static str, tiles: &Tiles, activation: Option<&Activation>) -> Step {
-        let (x, y) = (site.input(0), site.output());
-        let (inputs, outputs) = (site.columns(x), site.columns(y));
+    fn step(&self, cx: &OpContext, entry: &'static str, tiles: &MatmulKernel, activation: Option<&Activation>) -> Step {
+        let (x, y) = (cx.input(0), cx.output());
+        let (inputs, outputs) = (cx.columns(x), cx.columns(y));
         let (inputs4, outputs4) = (inputs.div_ceil(4), outputs.div_ceil(4));
         let (grid, loops) = match entry {
             "forward" => (tiles.rows(outputs4), tiles.loops_of_rows(inputs4)),
@@ -64,20 +67,20 @@ impl Linear {
         };
         // Each of the three kernels passes over x or its gradient, y's, and the parameters or theirs.
         let weights = u64::from(inputs) * u64::from(outputs);
-        let mut step = site
+        let mut step = cx
             .step(entry, grid)
             .dims(&[
                 ("inputs", inputs),
                 ("outputs", outputs),
                 ("inputs4", inputs4),
                 ("outputs4", outputs4),
-                ("x_stride4", site.stride(x) / 4),
+                ("x_stride4", cx.stride(x) / 4),
             ])
             .computes(2 * weights)
             .moves(inputs + outputs, weights + u64::from(outputs));
         step.loops = loops;
         step.constants.extend(tiles.constants.iter().map(|&(name, value)| (name, f64::from(value))));
-        if *tiles != tiles::SMALL || activation.is_some() {
+        if *tiles != matmul::SMALL || activation.is_some() {
             step.shader = joined(tiles, activation);
         }
         step
@@ -100,65 +103,65 @@ impl Op for Linear {
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         let [x, Shape::Parameters(given)] = inputs else { return Err("takes x and its parameters".to_owned()) };
         let columns = rows(x, "x")?;
-        let outputs = given.last().map_or(0, Part::elements);
+        let outputs = given.last().map_or(0, ParameterSpec::elements);
         if *given != parts(columns, outputs) {
             return Err(format!("x is {x} but the parameters are {}: they do not fit together", inputs[1]));
         }
         Ok(Shape::Rows(outputs))
     }
 
-    fn forward(&self, site: &Site) -> Step {
-        let above = site.along.above.as_ref();
-        let tiles = site.products.of_rows(site.columns(site.output()) as usize);
+    fn forward(&self, cx: &OpContext) -> Step {
+        let above = cx.epilogues.forward.as_ref();
+        let tiles = cx.matmul.of_rows(cx.columns(cx.output()) as usize);
         let step = self
-            .step(site, "forward", tiles, above)
-            .bind("left", Place::Value(site.input(0)))
-            .bind("parameters", Place::Value(site.input(1)))
-            .bind("y", Place::Value(above.map_or(site.output(), |activation| activation.y)));
+            .step(cx, "forward", tiles, above)
+            .bind("left", Resource::Value(cx.input(0)))
+            .bind("parameters", Resource::Value(cx.input(1)))
+            .bind("y", Resource::Value(above.map_or(cx.output(), |activation| activation.y)));
         let step = match above {
-            Some(activation) if activation.saved == Some(Saved::Input) => {
-                step.bind("before", Place::Value(activation.x))
+            Some(activation) if activation.saved == Some(DerivativeOf::Input) => {
+                step.bind("before", Resource::Value(activation.x))
             }
             _ => step,
         };
         step.in_parts("first", tiles.columns_each())
     }
 
-    fn backward(&self, site: &Site) -> Vec<Step> {
-        let (x, parameters, y) = (site.input(0), site.input(1), site.output());
-        let (inputs, outputs) = (site.columns(x) as usize, site.columns(y) as usize);
+    fn backward(&self, cx: &OpContext) -> Vec<Step> {
+        let (x, parameters, y) = (cx.input(0), cx.input(1), cx.output());
+        let (inputs, outputs) = (cx.columns(x) as usize, cx.columns(y) as usize);
         let mut steps = Vec::new();
-        if let Some(write) = site.wants[0] {
-            let below = site.along.below.as_ref();
-            let tiles = site.products.of_rows(inputs);
+        if let Some(write) = cx.wants[0] {
+            let below = cx.epilogues.backward.as_ref();
+            let tiles = cx.matmul.of_rows(inputs);
             let input = self
-                .step(site, "backward_input", tiles, below)
-                .bind("left", Place::Gradient(y))
-                .bind("parameters", Place::Value(parameters))
-                .bind("dinput", Place::Gradient(below.map_or(x, |activation| activation.x)))
+                .step(cx, "backward_input", tiles, below)
+                .bind("left", Resource::Gradient(y))
+                .bind("parameters", Resource::Value(parameters))
+                .bind("dinput", Resource::Gradient(below.map_or(x, |activation| activation.x)))
                 .write(write);
             let input = match below.and_then(Activation::saved) {
-                Some(saved) => input.bind("saved", Place::Value(saved)),
+                Some(saved) => input.bind("saved", Resource::Value(saved)),
                 None => input,
             };
             steps.push(input.in_parts("first", tiles.columns_each()));
         }
-        let tiles = site.products.of_gradient(outputs, inputs);
+        let tiles = cx.matmul.of_gradient(outputs, inputs);
         let weight = self
-            .step(site, "backward_weight", tiles, None)
-            .bind("x", Place::Value(x))
-            .bind("left", Place::Gradient(y))
-            .bind("dparameters", Place::Gradient(parameters))
-            .bind("open_parameters", Place::Open(parameters));
+            .step(cx, "backward_weight", tiles, None)
+            .bind("x", Resource::Value(x))
+            .bind("left", Resource::Gradient(y))
+            .bind("dparameters", Resource::Gradient(parameters))
+            .bind("open_parameters", Resource::Open(parameters));
         steps.push(weight.in_parts("first", tiles.outputs_each()));
         steps
     }
 
-    fn piece(&self) -> Option<Piece> {
-        Some(Piece::Linear)
+    fn fusion_part(&self) -> Option<FusionPart> {
+        Some(FusionPart::Linear)
     }
 
-    fn twin_forward(&self, inputs: &[&Matrix]) -> Matrix {
+    fn reference_forward(&self, inputs: &[&Matrix]) -> Matrix {
         let (x, parameters) = (inputs[0], inputs[1]);
         let outputs = parameters.columns / (x.columns + 1);
         Matrix::build(x.rows, outputs, |r, o| {
@@ -167,7 +170,7 @@ impl Op for Linear {
         })
     }
 
-    fn twin_backward(&self, inputs: &[&Matrix], y: &Matrix, dy: &Matrix) -> Vec<Matrix> {
+    fn reference_backward(&self, inputs: &[&Matrix], y: &Matrix, dy: &Matrix) -> Vec<Matrix> {
         let (x, parameters) = (inputs[0], inputs[1]);
         let weights = y.columns * x.columns;
         let dx = Matrix::build(x.rows, x.columns, |r, i| {

@@ -2,11 +2,11 @@
 
 use super::steps::Tile;
 use super::{LAYERS, Layer, Net};
-use crate::ops::Loops;
+use crate::ops::LoopBound;
 use crate::plan::{BLOCK, Plan};
 
 impl Net {
-    /// Products of a row forward, and on the way back, which ends above the first layer.
+    /// MatmulPolicy of a row forward, and on the way back, which ends above the first layer.
     pub(super) fn products(&self, forward: bool) -> u64 {
         let layers = self.layers.iter().skip(usize::from(!forward));
         layers.map(|layer| (layer.inputs * layer.outputs) as u64).sum()
@@ -34,17 +34,17 @@ impl Net {
     }
 
     /// Those of a tile of a gradient, which may be that of a bias or the window's loss.
-    pub(super) fn loops_of_gradient(&self) -> Loops {
-        Loops { fixed: LAYERS as u64 + 16, block: 40 }
+    pub(super) fn loops_of_gradient(&self) -> LoopBound {
+        LoopBound { fixed: LAYERS as u64 + 16, block: 40 }
     }
 
     /// Those of everything that one slot of whole windows can be: a micro-batch, or the parameters twice.
-    pub(super) fn loops_of_windows(&self, plan: &Plan) -> Loops {
+    pub(super) fn loops_of_windows(&self, plan: &Plan) -> LoopBound {
         let gradients = u64::from(self.tiles(Tile::Narrow));
         // An update looks at all gradients before it reads them again.
         let update = 2 * ((plan.layout.floats() / 4) as u64 / u64::from(self.lanes) + 1);
         let tiles = (BLOCK as u64).div_ceil(u64::from(self.tile));
-        Loops {
+        LoopBound {
             fixed: gradients * (LAYERS as u64 + 8) + update + 64,
             block: tiles * (1 + self.loops_of_tile()) + gradients * 18 + 40,
         }

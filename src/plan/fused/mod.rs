@@ -4,11 +4,11 @@
 mod loops;
 mod steps;
 
-use super::kernels::{Kernels, Passes, SUBGROUP};
-use super::limits::TURNS;
+use super::kernels::{ExecutionMode, Kernels, SUBGROUP};
+use super::limits::LOOP_LIMIT;
 use super::{Plan, Training};
-use crate::graph::{Graph, Kind, Tensor, pad4};
-use crate::ops::{self, Piece, Saved};
+use crate::graph::{Graph, Tensor, TensorKind, pad4};
+use crate::ops::{self, DerivativeOf, FusionPart};
 
 /// Layers at most: the length of `layers` in `shaders/fused/net.wgsl`.
 const LAYERS: usize = 16;
@@ -23,7 +23,7 @@ const FEW: u64 = 500_000;
 pub(super) struct Net {
     layers: Vec<Layer>,
     activation: &'static [&'static str],
-    saved: Saved,
+    saved: DerivativeOf,
     loss: &'static [&'static str],
     name: String,
     /// vec4 of the arena.
@@ -61,13 +61,13 @@ fn chain(graph: &Graph, output: Tensor, loss: Tensor) -> Option<Chain> {
         return None;
     }
     let mut chain = Chain { layers: Vec::new(), activation: None, loss: last.op };
-    let mut at = graph.only(Kind::Input)?;
+    let mut at = graph.only(TensorKind::Input)?;
     for node in nodes {
         if node.inputs.first() != Some(&at) {
             return None;
         }
-        match (node.op.piece()?, chain.layers.last_mut()) {
-            (Piece::Linear, _) => chain.layers.push(Layer {
+        match (node.op.fusion_part()?, chain.layers.last_mut()) {
+            (FusionPart::Linear, _) => chain.layers.push(Layer {
                 inputs: graph.columns(at),
                 outputs: graph.columns(node.output),
                 parameters: node.inputs[1],
@@ -77,7 +77,7 @@ fn chain(graph: &Graph, output: Tensor, loss: Tensor) -> Option<Chain> {
                 y_at: 0,
                 d_at: 0,
             }),
-            (Piece::Activation(..), Some(layer)) if !layer.activated => {
+            (FusionPart::Activation(..), Some(layer)) if !layer.activated => {
                 if chain.activation.is_some_and(|known| known.name() != node.op.name()) {
                     return None;
                 }
@@ -97,13 +97,15 @@ impl Net {
     /// The network of a graph as one chain, if it is one and the kernels for it are wanted.
     pub(super) fn of(graph: &Graph, plan: &Plan, training: &Training) -> Option<Net> {
         let kernels = &training.kernels;
-        if kernels.passes == Some(Passes::Ops) {
+        if kernels.mode == Some(ExecutionMode::Ops) {
             return None;
         }
         let chain = chain(graph, plan.output, training.loss)?;
         // Without an activation any will do: no layer asks for it.
         let activation = chain.activation.or_else(|| ops::find("relu"))?;
-        let (Piece::Activation(wgsl, saved), Piece::Loss(loss)) = (activation.piece()?, chain.loss.piece()?) else {
+        let (FusionPart::Activation(wgsl, saved), FusionPart::Loss(loss)) =
+            (activation.fusion_part()?, chain.loss.fusion_part()?)
+        else {
             return None;
         };
         let lanes = kernels.lanes;
@@ -149,13 +151,13 @@ impl Net {
         let parameters = 4 * plan.layout.floats() as u64;
         let turns = self.loops_of_tile().max(self.loops_of_gradient().of(plan.micro_batch));
         let bytes = (16 * self.len).max(parameters);
-        let in_time = turns <= TURNS || !kernels.cpu;
+        let in_time = turns <= LOOP_LIMIT || !kernels.cpu;
         in_time && self.len < u64::from(u32::MAX) && bytes <= kernels.binding
     }
 
     fn is_wanted(&self, kernels: &Kernels) -> bool {
         let narrow = self.layers.iter().all(|layer| layer.inputs.max(layer.outputs) <= NARROW);
-        let asked = matches!(kernels.passes, Some(Passes::Fused | Passes::Windows));
+        let asked = matches!(kernels.mode, Some(ExecutionMode::Fused | ExecutionMode::Windows));
         self.windows || kernels.cpu || narrow || asked
     }
 
@@ -163,11 +165,11 @@ impl Net {
         let kernels = &training.kernels;
         let products: usize = self.layers.iter().map(|layer| layer.inputs * layer.outputs).sum();
         let few = 3 * (products * plan.micro_batch) as u64 <= FEW;
-        let asked = kernels.passes.map_or(few, |passes| passes == Passes::Windows);
+        let asked = kernels.mode.map_or(few, |mode| mode == ExecutionMode::Windows);
         let turns = self.loops_of_windows(plan).of(plan.micro_batch);
         // The list has room for the learning rate and for nothing else that changes.
         let only_lr = training.optimizer.scalars(1, 1.0).len() == 1;
-        let can = turns <= TURNS && kernels.storage_buffers >= 8 && !kernels.fxc;
+        let can = turns <= LOOP_LIMIT && kernels.storage_buffers >= 8 && !kernels.fxc;
         asked && can && training.clip.norm.is_none() && only_lr
     }
 

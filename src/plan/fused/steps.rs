@@ -2,7 +2,7 @@
 
 use super::{Net, SUBGROUP};
 use crate::gpu::{Grid, Scalar, Shader};
-use crate::ops::{Place, Saved, Span, Step};
+use crate::ops::{DerivativeOf, Resource, Span, Step};
 use crate::optim::{CLOCK, STATS, UPDATE};
 use crate::plan::{Plan, Training};
 
@@ -37,9 +37,9 @@ impl Net {
         let rows = |entry| {
             self.step(plan, Tile::Wide, Step::new("all layers", shader, entry, by_rows))
                 .loops(self.loops_of_tile(), 0)
-                .bind("samples", Place::Sample)
-                .bind("data", Place::Data)
-                .bind("parameters", Place::Parameters(all))
+                .bind("samples", Resource::Samples)
+                .bind("data", Resource::Data)
+                .bind("parameters", Resource::Parameters(all))
         };
         let (forward, rows) = (rows("forward"), rows("rows"));
         let forward = forward.computes(2 * self.products(true)).moves(self.floats(), self.products(true));
@@ -51,9 +51,9 @@ impl Net {
         let weights = self
             .step(plan, Tile::Wide, Step::new("all gradients", shader, "weights", tiles))
             .loops(self.loops_of_gradient().fixed, self.loops_of_gradient().block)
-            .bind("gradients", Place::Gradients(all))
-            .bind("open_gradients", Place::OpenGradients(all))
-            .bind("stats", Place::Stats);
+            .bind("gradients", Resource::Gradients(all))
+            .bind("open_gradients", Resource::OpenGradients(all))
+            .bind("stats", Resource::Stats);
         let weights = weights.computes(2 * self.products(true)).moves(2 * self.floats(), self.products(true));
         plan.forward = vec![forward];
         plan.micro_step = vec![rows, weights];
@@ -69,9 +69,9 @@ impl Net {
         let shader = self.shader(&format!("windows.{}.{}", self.name, update.shader.name), Tile::Narrow, &parts);
         let mut step = self
             .step(plan, Tile::Narrow, Step::new("whole windows", shader, "windows", Grid::Group))
-            .bind("samples", Place::Sample)
-            .bind("data", Place::Data)
-            .bind("open_gradients", Place::OpenGradients(all));
+            .bind("samples", Resource::Samples)
+            .bind("data", Resource::Data)
+            .bind("open_gradients", Resource::OpenGradients(all));
         step = step.computes(2 * (2 * self.products(true) + self.products(false))).moves(4 * self.floats(), 0);
         step.loops = self.loops_of_windows(plan);
         step.bindings.extend(update.bindings);
@@ -127,8 +127,8 @@ impl Net {
                 ("weight_at", plan.record.weight_at as u32),
             ])
             .constant("TILE", f64::from(self.tile))
-            .constant("KEEPS_INPUT", f64::from(u8::from(self.saved == Saved::Input)))
-            .bind("arena", Place::Arena);
+            .constant("KEEPS_INPUT", f64::from(u8::from(self.saved == DerivativeOf::Input)))
+            .bind("arena", Resource::Arena);
         let mut tile_at = 0;
         for layer in &self.layers {
             let (weight, bias) = self.layer_tiles(layer, tile);

@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::{Event, Fit, Run};
+use super::{Event, FitConfig, Run};
 use crate::data::Batch;
 use crate::gpu::{Choice, Gpu};
 use crate::nn::Model;
@@ -19,9 +19,10 @@ fn an_epoch_whose_last_update_is_on_its_way_is_validated_before_the_next_one_beg
     let gpu = Gpu::new(&Choice::default()).unwrap();
     let model = Model::new(1, &[5.into(), "tanh".into(), 1.into()], "mse").unwrap();
     let ((x, y), (held_x, held_y)) = (rows(40), rows(7));
-    let fit = Fit { validation: Some(Batch::values(&held_x, &held_y)), ..Fit::new(Batch::values(&x, &y), 10, 4) };
+    let fit =
+        FitConfig { validation: Some(Batch::values(&held_x, &held_y)), ..FitConfig::new(Batch::values(&x, &y), 10, 4) };
     let trainer =
-        || Trainer::new(&gpu, &model, Settings { micro_batch: 10, any_cut: true, ..Settings::default() }).unwrap();
+        || Trainer::new(&gpu, &model, Settings { micro_batch: 10, open_blocks: true, ..Settings::default() }).unwrap();
     let mut wanted = Vec::new();
     let mut whole = trainer();
     whole

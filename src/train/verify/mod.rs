@@ -4,13 +4,13 @@
 mod trace;
 mod trial;
 
-pub use trace::{Bits, Difference, State, Trace};
+pub use trace::{Bits, Difference, Snapshot, Trace};
 pub use trial::{Cut, Trial, Way, trials};
 
-use super::fit::Fit;
+use super::fit::FitConfig;
 use super::settings::Update;
 use super::trainer::Trainer;
-use crate::plan::Role;
+use crate::plan::BufferRole;
 use crate::window::{Order, Window, Windows};
 use crate::{Error, Result};
 
@@ -49,7 +49,7 @@ pub enum Agreement {
 /// is left out.
 pub fn verify(
     mut make: impl FnMut(usize, bool) -> Result<Trainer>,
-    fit: &Fit,
+    fit: &FitConfig,
     updates: u64,
     trials: &[Trial],
     mut told: impl FnMut(&Verdict),
@@ -57,7 +57,7 @@ pub fn verify(
     let mut reference: Option<Trace> = None;
     let mut verdicts = Vec::with_capacity(trials.len());
     for trial in trials {
-        let open = fit.batch.sizes().any(|batch| trial.opens_blocks(batch as usize));
+        let open = fit.batch.sizes().any(|batch| trial.needs_open_blocks(batch as usize));
         let trace = make(trial.cut.most(), open).and_then(|mut trainer| run(&mut trainer, fit, updates, trial));
         let (micro_batches, result) = match (trace, &reference) {
             (Err(Error::Memory(message)), Some(_)) => (0, Agreement::Skipped(message)),
@@ -80,12 +80,12 @@ pub fn verify(
 }
 
 /// The first `updates` updates of a training as one trial has it. Validation is left out: it changes nothing.
-pub fn run(trainer: &mut Trainer, fit: &Fit, updates: u64, trial: &Trial) -> Result<Trace> {
+pub fn run(trainer: &mut Trainer, fit: &FitConfig, updates: u64, trial: &Trial) -> Result<Trace> {
     let samples = trainer.format.check(&fit.train)?;
     let windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
     let updates = updates.min(windows.updates());
     let state = trainer.plan().buffers.iter();
-    let state = state.filter(|buffer| matches!(buffer.role, Role::Parameters | Role::Optimizer));
+    let state = state.filter(|buffer| matches!(buffer.role, BufferRole::Parameters | BufferRole::Optimizer));
     let all = state.map(|buffer| buffer.bytes).sum::<u64>().saturating_mul(updates) <= KEPT;
     let mut order = Order::new(samples as u32, fit.shuffle);
     let mut trace = Trace { updates: Vec::new(), states: Vec::new(), micro_batches: 0 };
@@ -95,8 +95,8 @@ pub fn run(trainer: &mut Trainer, fit: &Fit, updates: u64, trial: &Trial) -> Res
         trace.micro_batches += one_window(trainer, fit, trial, &window, resident, &mut order)?;
         trace.updates.extend(trainer.finish()?);
         if all || window.update == updates {
-            let (parameters, moments) = (trainer.parameters()?, trainer.moments()?);
-            trace.states.push(State { update: window.update, parameters, moments });
+            let (parameters, moments) = (trainer.parameters()?, trainer.optimizer_state()?);
+            trace.states.push(Snapshot { update: window.update, parameters, moments });
         }
     }
     Ok(trace)
@@ -107,7 +107,7 @@ const AT_ONCE: usize = 8;
 
 fn one_window(
     trainer: &mut Trainer,
-    fit: &Fit,
+    fit: &FitConfig,
     trial: &Trial,
     window: &Window,
     resident: bool,

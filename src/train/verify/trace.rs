@@ -11,14 +11,14 @@ pub struct Trace {
     /// The updates, with their losses.
     pub updates: Vec<Update>,
     /// Parameters and optimizer state after updates: all of them, or the last where all would take too much memory.
-    pub states: Vec<State>,
+    pub states: Vec<Snapshot>,
     /// Micro-batches that there were.
     pub micro_batches: u64,
 }
 
 /// Parameters and optimizer state after an update.
 #[derive(Clone, Debug)]
-pub struct State {
+pub struct Snapshot {
     /// The update, counted from 1.
     pub update: u64,
     /// The parameters, by name.
@@ -108,8 +108,8 @@ impl Trace {
     }
 }
 
-impl State {
-    fn difference(&self, other: &State) -> Option<Difference> {
+impl Snapshot {
+    fn difference(&self, other: &Snapshot) -> Option<Difference> {
         let parts = || std::iter::once((String::new(), &self.parameters, &other.parameters));
         let moments = self.moments.iter().zip(&other.moments).enumerate();
         let moments = moments.map(|(at, (ours, theirs))| (format!("moment {} of ", at + 1), ours, theirs));
@@ -149,7 +149,7 @@ mod tests {
         let array = |values: &[f32]| crate::plan::Array { shape: vec![2, 3], values: values.to_vec() };
         let state = |values: &[f32]| {
             let arrays = Arrays::from([("0.weight".to_owned(), array(values))]);
-            State { update: 3, parameters: Arrays::new(), moments: vec![Arrays::new(), arrays] }
+            Snapshot { update: 3, parameters: Arrays::new(), moments: vec![Arrays::new(), arrays] }
         };
         let (ours, theirs) = (state(&[1.0; 6]), state(&[1.0, 1.0, 1.0, 1.0, 1.0, -0.0]));
         assert_eq!(ours.difference(&ours), None);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::plan::{BLOCK, opens_blocks};
+use crate::plan::{BLOCK, needs_open_blocks};
 
 /// One way to cut windows into micro-batches and to bring these to the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,9 +92,9 @@ impl fmt::Display for Cut {
 impl Trial {
     /// Whether a micro-batch of windows of `batch` rows ends inside a block of rows before anyone knows that it ends its
     /// window: then an open block is kept.
-    pub fn opens_blocks(&self, batch: usize) -> bool {
+    pub fn needs_open_blocks(&self, batch: usize) -> bool {
         match self.cut {
-            Cut::Even(rows) if self.way == Way::Attached => opens_blocks(batch, rows),
+            Cut::Even(rows) if self.way == Way::Attached => needs_open_blocks(batch, rows),
             _ => true,
         }
     }

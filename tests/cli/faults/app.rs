@@ -67,7 +67,7 @@ fn train(gpu: &Gpu, model: &Model, other: &Arrays, round: u32) {
     let name = |what: &str| format!("{what} in round {round}");
     let (x, y) = (floats(4 * ROWS), floats(2 * ROWS));
     let optimizer = Box::new(Sgd { momentum: 0.9, ..Sgd::default() });
-    let settings = Settings { micro_batch: 8, any_cut: true, optimizer, ..Settings::default() };
+    let settings = Settings { micro_batch: 8, open_blocks: true, optimizer, ..Settings::default() };
     let Some(mut trainer) = tell(&name("trainer"), Trainer::new(gpu, model, settings), |_| Vec::new()) else { return };
     tell(&name("attach"), trainer.attach(&Batch::values(&x, &y)), |()| Vec::new());
     tell(&name("window"), window(&mut trainer), |values| of_floats(values));

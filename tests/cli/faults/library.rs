@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use accrue::plan::Array;
-use accrue::train::{Checkpoint, Counts, Position, State};
+use accrue::train::{Checkpoint, Counters, Position, State};
 
 use super::{FAULTS, Fault, real, run};
 use crate::place::Place;
@@ -17,7 +17,7 @@ fn checkpoint(number: u32) -> Checkpoint {
     // So long that one call does not write it all where calls write half.
     let values: Vec<f32> = (0..20_000).map(|at| at as f32 + number as f32).collect();
     let arrays = BTreeMap::from([("0.weight".to_owned(), Array { shape: vec![100, 200], values })]);
-    let counts = Counts { optimizer: "sgd".to_owned(), updates: number.into(), lr: 0.1, ..Counts::default() };
+    let counts = Counters { optimizer: "sgd".to_owned(), updates: number.into(), lr: 0.1, ..Counters::default() };
     let mut position = Position::default();
     position.updates = number.into();
     let state = State { parameters: arrays.clone(), moments: vec![arrays], counts, ..State::default() };

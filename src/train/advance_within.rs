@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::fit::{Event, Fit, Outcome};
+use super::fit::{Event, FitConfig, Outcome};
 use super::metrics::Tally;
 use super::predictor::Ahead;
 use super::run::Run;
@@ -33,8 +33,8 @@ impl Run {
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use accrue::train::{Fit, Run, Trainer};
-    /// # fn frame(trainer: &mut Trainer, run: &mut Run, fit: &Fit) -> accrue::Result<()> {
+    /// # use accrue::train::{FitConfig, Run, Trainer};
+    /// # fn frame(trainer: &mut Trainer, run: &mut Run, fit: &FitConfig) -> accrue::Result<()> {
     /// let outcome = run.advance_within(trainer, fit, Duration::from_millis(4), |event| {
     ///     println!("{event:?}");
     ///     std::ops::ControlFlow::Continue(())
@@ -47,7 +47,7 @@ impl Run {
     pub fn advance_within(
         &mut self,
         trainer: &mut Trainer,
-        fit: &Fit,
+        fit: &FitConfig,
         budget: Duration,
         mut on_event: impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Option<Outcome>> {
@@ -85,7 +85,7 @@ impl Run {
     fn validate_some(
         &mut self,
         trainer: &mut Trainer,
-        fit: &Fit,
+        fit: &FitConfig,
         all: &Batch,
         time: Duration,
         on_event: &mut impl FnMut(Event) -> ControlFlow<()>,

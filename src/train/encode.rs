@@ -10,7 +10,7 @@ use super::trainer::Trainer;
 use super::work::{Item, Work};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Profiler, encode};
-use crate::ops::Place;
+use crate::ops::Resource;
 use crate::plan::{BLOCK, Program};
 
 /// Submissions without results that may be on their way before the oldest is waited for.
@@ -92,7 +92,7 @@ impl Trainer {
         // These bytes stand until the next submission of other work: all parts of this one find them.
         gpu.write(self.program.clocks(), 0, &self.pending.clocks)?;
         if !self.pending.samples.is_empty() {
-            let (samples, _) = self.program.at(Place::Sample)?;
+            let (samples, _) = self.program.at(Resource::Samples)?;
             gpu.write(samples, 0, bytemuck::cast_slice(&self.pending.samples))?;
         }
         let rates = self.pace.rates();
@@ -183,7 +183,7 @@ impl Trainer {
     fn most_rows(&self, gather: bool) -> usize {
         let rates = self.pace.rates();
         let rows = rates.rows(self.lists(gather).into_iter().flatten());
-        whole_rows(rows, self.plan().micro_batch, self.any_cut)
+        whole_rows(rows, self.plan().micro_batch, self.open_blocks)
     }
 
     /// Of so many rows that go to the GPU next, those that go at once.
@@ -217,7 +217,7 @@ impl Trainer {
     pub fn rows_within(&self, time: Duration) -> usize {
         let gather = self.data_rows() > 0;
         let rows = self.pace.rates().rows_within(self.lists(gather).into_iter().flatten(), time.as_secs_f64());
-        whole_rows(rows, self.most_rows(gather), self.any_cut)
+        whole_rows(rows, self.most_rows(gather), self.open_blocks)
     }
 
     /// Takes the adapter to be so many times slower than two cores of a CPU from now on, whatever it is: for tests.

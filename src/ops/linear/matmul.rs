@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::super::Loops;
+use super::super::LoopBound;
 use crate::gpu::Grid;
 
 const SMALL_WGSL: &str = include_str!("../../../shaders/linear/small.wgsl");
@@ -18,7 +18,7 @@ const GROUP_WEIGHT: &str = include_str!("../../../shaders/linear/group_weight.wg
 
 /// The three kernels of a layer, made one way.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Tiles {
+pub struct MatmulKernel {
     /// Its name in the environment.
     pub name: &'static str,
     /// Its WGSL, beside what all have.
@@ -38,7 +38,7 @@ pub struct Tiles {
 }
 
 /// 4 × 4 elements an invocation, in workgroups of 8 × 8.
-pub static SMALL: Tiles = Tiles {
+pub static SMALL: MatmulKernel = MatmulKernel {
     name: "small",
     parts: &["const WIDE: u32 = 8u;\nconst HIGH: u32 = 8u;\n", SMALL_WGSL],
     constants: &[],
@@ -50,15 +50,15 @@ pub static SMALL: Tiles = Tiles {
 };
 
 /// The same where there are few columns.
-pub static TALL: Tiles =
-    Tiles { name: "tall", parts: &["const WIDE: u32 = 2u;\nconst HIGH: u32 = 32u;\n", SMALL_WGSL], ..SMALL };
+pub static TALL: MatmulKernel =
+    MatmulKernel { name: "tall", parts: &["const WIDE: u32 = 2u;\nconst HIGH: u32 = 32u;\n", SMALL_WGSL], ..SMALL };
 
 /// The same where there are few rows.
-pub static FLAT: Tiles =
-    Tiles { name: "flat", parts: &["const WIDE: u32 = 32u;\nconst HIGH: u32 = 2u;\n", SMALL_WGSL], ..SMALL };
+pub static FLAT: MatmulKernel =
+    MatmulKernel { name: "flat", parts: &["const WIDE: u32 = 32u;\nconst HIGH: u32 = 2u;\n", SMALL_WGSL], ..SMALL };
 
 /// For the CPU: all that fits into its registers, and nothing goes through workgroup memory.
-pub static PLAIN: Tiles = Tiles {
+pub static PLAIN: MatmulKernel = MatmulKernel {
     name: "plain",
     parts: &[OUTER, EACH, ROWS, ROWS_WGSL],
     constants: &[("TILE", 16), ("PAIR", 1)],
@@ -70,18 +70,19 @@ pub static PLAIN: Tiles = Tiles {
 };
 
 /// For the CPU, whose subgroups are the lanes of a register: what neighbours need too, each loads a part of.
-pub static SHARED: Tiles = Tiles { name: "shared", parts: &[OUTER, HANDED, ROWS, ROWS_WGSL], subgroups: true, ..PLAIN };
+pub static SHARED: MatmulKernel =
+    MatmulKernel { name: "shared", parts: &[OUTER, HANDED, ROWS, ROWS_WGSL], subgroups: true, ..PLAIN };
 
 /// The same where there are so few columns that one vec4 for each lane is enough.
-pub static SHARED_NARROW: Tiles =
-    Tiles { name: "shared_narrow", constants: &[("TILE", 16), ("PAIR", 0)], made: [16, 1], ..SHARED };
+pub static SHARED_NARROW: MatmulKernel =
+    MatmulKernel { name: "shared_narrow", constants: &[("TILE", 16), ("PAIR", 0)], made: [16, 1], ..SHARED };
 
 /// The same where there are few rows.
-pub static SHARED_FLAT: Tiles =
-    Tiles { name: "shared_flat", constants: &[("TILE", 8), ("PAIR", 1)], made: [8, 2], ..SHARED };
+pub static SHARED_FLAT: MatmulKernel =
+    MatmulKernel { name: "shared_flat", constants: &[("TILE", 8), ("PAIR", 1)], made: [8, 2], ..SHARED };
 
 /// For a GPU: a workgroup's tile is 32 × 32 elements.
-pub static GROUP_32: Tiles = Tiles {
+pub static GROUP_32: MatmulKernel = MatmulKernel {
     name: "wg32",
     parts: &["const WIDE: u32 = 8u;\nconst QUADS: u32 = 1u;\nconst DEEP: u32 = 16u;\n", OUTER, GROUP, GROUP_WEIGHT],
     constants: &[],
@@ -93,7 +94,7 @@ pub static GROUP_32: Tiles = Tiles {
 };
 
 /// 64 × 64 elements.
-pub static GROUP_64: Tiles = Tiles {
+pub static GROUP_64: MatmulKernel = MatmulKernel {
     name: "wg64",
     parts: &["const WIDE: u32 = 8u;\nconst QUADS: u32 = 2u;\nconst DEEP: u32 = 16u;\n", OUTER, GROUP, GROUP_WEIGHT],
     made: [8, 2],
@@ -102,17 +103,17 @@ pub static GROUP_64: Tiles = Tiles {
 };
 
 /// 128 × 128 elements.
-pub static GROUP_128: Tiles = Tiles {
+pub static GROUP_128: MatmulKernel = MatmulKernel {
     name: "wg128",
     parts: &["const WIDE: u32 = 16u;\nconst QUADS: u32 = 2u;\nconst DEEP: u32 = 8u;\n", OUTER, GROUP, GROUP_WEIGHT],
     ..GROUP_64
 };
 
 /// All of them.
-pub static ALL: [&Tiles; 10] =
+pub static ALL: [&MatmulKernel; 10] =
     [&SMALL, &TALL, &FLAT, &PLAIN, &SHARED, &SHARED_NARROW, &SHARED_FLAT, &GROUP_32, &GROUP_64, &GROUP_128];
 
-impl Tiles {
+impl MatmulKernel {
     /// The invocations that make rows of so many vec4.
     pub(super) fn rows(&self, columns4: u32) -> Grid {
         let [rows_each, columns_each] = self.made;
@@ -137,26 +138,26 @@ impl Tiles {
     }
 
     /// Turns of the loops behind rows, for sums of so many vec4.
-    pub(super) fn loops_of_rows(&self, sum4: u32) -> Loops {
-        Loops { fixed: 16 + self.turns[0] * u64::from(sum4), block: 0 }
+    pub(super) fn loops_of_rows(&self, sum4: u32) -> LoopBound {
+        LoopBound { fixed: 16 + self.turns[0] * u64::from(sum4), block: 0 }
     }
 
     /// Those behind gradients.
-    pub(super) fn loops_of_gradient(&self) -> Loops {
-        Loops { fixed: 16, block: self.turns[1] }
+    pub(super) fn loops_of_gradient(&self) -> LoopBound {
+        LoopBound { fixed: 16, block: self.turns[1] }
     }
 }
 
-impl fmt::Display for Tiles {
+impl fmt::Display for MatmulKernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }
 }
 
-impl FromStr for &'static Tiles {
+impl FromStr for &'static MatmulKernel {
     type Err = String;
 
-    fn from_str(name: &str) -> Result<&'static Tiles, String> {
+    fn from_str(name: &str) -> Result<&'static MatmulKernel, String> {
         let names: Vec<&str> = ALL.iter().map(|tiles| tiles.name).collect();
         let found = ALL.into_iter().find(|tiles| tiles.name == name);
         found.ok_or_else(|| format!("{name:?} is none of {}", names.join(", ")))
@@ -165,9 +166,9 @@ impl FromStr for &'static Tiles {
 
 /// What the choice follows from, beside the sizes of a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Products {
+pub struct MatmulPolicy {
     /// What is asked for.
-    pub asked: Option<&'static Tiles>,
+    pub asked: Option<&'static MatmulKernel>,
     /// Whether the adapter computes on the CPU.
     pub cpu: bool,
     /// Whether its invocations can hand values round.
@@ -182,9 +183,9 @@ const MANY: usize = 128;
 /// Rows or columns that a tile of a workgroup would be mostly empty with.
 const FEW: usize = 16;
 
-impl Products {
+impl MatmulPolicy {
     /// For so many columns of the micro-batch's rows.
-    pub fn of_rows(&self, columns: usize) -> &'static Tiles {
+    pub fn of_rows(&self, columns: usize) -> &'static MatmulKernel {
         match (self.asked(), self.rows, columns) {
             (Some(asked), ..) => asked,
             (None, rows, _) if self.cpu => self.on_cpu(rows, columns),
@@ -196,7 +197,7 @@ impl Products {
 
     /// For the gradient of a weight. Few outputs and inputs leave a GPU idle whatever the tiles are; those of workgroups at
     /// least load all that they need of sixteen rows at once.
-    pub fn of_gradient(&self, outputs: usize, inputs: usize) -> &'static Tiles {
+    pub fn of_gradient(&self, outputs: usize, inputs: usize) -> &'static MatmulKernel {
         match self.asked() {
             Some(asked) => asked,
             None if self.cpu => self.on_cpu(outputs, inputs),
@@ -205,21 +206,21 @@ impl Products {
     }
 
     /// Whether these tiles may be chosen for some size.
-    pub(crate) fn may_choose(&self, tiles: &Tiles) -> bool {
+    pub(crate) fn may_choose(&self, tiles: &MatmulKernel) -> bool {
         let sizes = [1, 8, 16, 17, 32, 64, 1024, 4096, 1 << 16];
         sizes.into_iter().any(|rows| {
-            let products = Products { rows, ..*self };
+            let products = MatmulPolicy { rows, ..*self };
             sizes.into_iter().any(|size| products.of_rows(size) == tiles || products.of_gradient(rows, size) == tiles)
         })
     }
 
     /// What is asked for, where the adapter can do it.
-    fn asked(&self) -> Option<&'static Tiles> {
-        let cannot = |asked: &Tiles| asked.subgroups && !self.subgroups;
+    fn asked(&self) -> Option<&'static MatmulKernel> {
+        let cannot = |asked: &MatmulKernel| asked.subgroups && !self.subgroups;
         self.asked.map(|asked| if cannot(asked) { &PLAIN } else { asked })
     }
 
-    fn on_cpu(&self, rows: usize, columns: usize) -> &'static Tiles {
+    fn on_cpu(&self, rows: usize, columns: usize) -> &'static MatmulKernel {
         match (rows, columns) {
             (0..8, _) | (_, 0..=16) if !self.subgroups => &SMALL,
             _ if !self.subgroups => &PLAIN,
@@ -231,10 +232,10 @@ impl Products {
 }
 
 /// The largest tiles of which there are enough to keep a GPU busy.
-fn in_groups(rows: usize, columns: usize) -> &'static Tiles {
+fn in_groups(rows: usize, columns: usize) -> &'static MatmulKernel {
     let groups = |side| rows.div_ceil(side) * columns.div_ceil(side);
     // Of the smaller workgroups a processor takes several at once.
-    let large: [(&'static Tiles, usize, usize); 2] = [(&GROUP_128, 128, MANY), (&GROUP_64, 64, 2 * MANY)];
+    let large: [(&'static MatmulKernel, usize, usize); 2] = [(&GROUP_128, 128, MANY), (&GROUP_64, 64, 2 * MANY)];
     let enough = large.into_iter().find(|&(_, side, many)| groups(side) >= many);
     enough.map_or(&GROUP_32, |(tiles, ..)| tiles)
 }
@@ -243,8 +244,8 @@ fn in_groups(rows: usize, columns: usize) -> &'static Tiles {
 mod tests {
     use super::*;
 
-    fn products(rows: usize) -> Products {
-        Products { asked: None, cpu: false, subgroups: false, rows }
+    fn products(rows: usize) -> MatmulPolicy {
+        MatmulPolicy { asked: None, cpu: false, subgroups: false, rows }
     }
 
     #[test]
@@ -259,12 +260,12 @@ mod tests {
 
     #[test]
     fn a_cpu_takes_no_workgroup_memory_and_subgroups_where_it_has_them() {
-        let on = |rows, subgroups| Products { cpu: true, subgroups, ..products(rows) };
+        let on = |rows, subgroups| MatmulPolicy { cpu: true, subgroups, ..products(rows) };
         let names = [(4, 512), (64, 8), (64, 512)].map(|(rows, columns)| on(rows, false).of_rows(columns).name);
         assert_eq!(names, ["small", "small", "plain"]);
         let names = [(4, 512), (64, 8), (64, 512)].map(|(rows, columns)| on(rows, true).of_rows(columns).name);
         assert_eq!(names, ["shared_flat", "shared_narrow", "shared"]);
-        let asked = Products { asked: Some(&SHARED), ..on(64, false) };
+        let asked = MatmulPolicy { asked: Some(&SHARED), ..on(64, false) };
         assert_eq!(asked.of_rows(512).name, "plain", "what comes nearest to what it cannot do");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::graph::{Graph, Kind, Tensor};
+use crate::graph::{Graph, Tensor, TensorKind};
 
 /// A matrix of f64, row after row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,7 +41,7 @@ impl Matrix {
 
 /// Every tensor's value, and its gradient where it has one.
 #[derive(Clone, Debug, Default)]
-pub struct Run {
+pub struct Values {
     /// Values by tensor.
     pub values: HashMap<Tensor, Matrix>,
     /// Gradients of Σ_r weight_r · loss_r by tensor.
@@ -49,26 +49,26 @@ pub struct Run {
 }
 
 /// Computes every tensor of a graph from its input, target and parameters.
-pub fn forward(graph: &Graph, given: &HashMap<Tensor, Matrix>) -> Run {
-    let mut run = Run { values: given.clone(), gradients: HashMap::new() };
+pub fn forward(graph: &Graph, given: &HashMap<Tensor, Matrix>) -> Values {
+    let mut run = Values { values: given.clone(), gradients: HashMap::new() };
     for node in graph.nodes() {
         let inputs: Vec<&Matrix> = node.inputs.iter().map(|input| &run.values[input]).collect();
-        let output = node.op.twin_forward(&inputs);
+        let output = node.op.reference_forward(&inputs);
         run.values.insert(node.output, output);
     }
     run
 }
 
 /// Adds the gradients of Σ_r weight_r · loss_r, where `loss` is (rows, 1).
-pub fn backward(graph: &Graph, run: &mut Run, loss: Tensor, weights: &[f64]) {
+pub fn backward(graph: &Graph, run: &mut Values, loss: Tensor, weights: &[f64]) {
     run.gradients.insert(loss, Matrix { rows: weights.len(), columns: 1, values: weights.to_vec() });
     for node in graph.nodes().iter().rev() {
         let Some(doutput) = run.gradients.get(&node.output).cloned() else { continue };
         let inputs: Vec<&Matrix> = node.inputs.iter().map(|input| &run.values[input]).collect();
-        let gradients = node.op.twin_backward(&inputs, &run.values[&node.output], &doutput);
+        let gradients = node.op.reference_backward(&inputs, &run.values[&node.output], &doutput);
         assert_eq!(gradients.len(), inputs.len(), "{} gives a gradient for each input", node.op.name());
         for (&input, gradient) in node.inputs.iter().zip(gradients) {
-            if graph.info(input).kind == Kind::Target {
+            if graph.info(input).kind == TensorKind::Target {
                 continue;
             }
             match run.gradients.get_mut(&input) {

@@ -5,11 +5,11 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::faults::whole;
-use super::fit::Fit;
+use super::fit::FitConfig;
 use super::run::Run;
 use super::trainer::Trainer;
 use crate::gpu::encode;
-use crate::ops::Place;
+use crate::ops::Resource;
 use crate::plan::Program;
 use crate::window::Window;
 use crate::{NotFinite, Result, Suspect};
@@ -23,7 +23,7 @@ impl Run {
     pub(super) fn suspect(
         &mut self,
         trainer: &mut Trainer,
-        fit: &Fit,
+        fit: &FitConfig,
         window: &Window,
         found: NotFinite,
     ) -> Result<Option<Suspect>> {
@@ -48,7 +48,7 @@ impl Run {
     fn first_bad(
         &mut self,
         trainer: &mut Trainer,
-        fit: &Fit,
+        fit: &FitConfig,
         stretch: Range<u64>,
         pieces: u64,
         begin: Instant,
@@ -79,8 +79,8 @@ fn is_finite(trainer: &mut Trainer) -> Result<bool> {
     // What an update begins with: it looks at all gradients.
     encode(gpu, &mut pass, &program.update[..program.update.len().min(1)], 0, 0, None);
     drop(pass);
-    let (stats, _) = program.at(Place::Stats)?;
+    let (stats, _) = program.at(Resource::Stats)?;
     let stats = gpu.read_after(encoder, stats, program.stats_header());
-    let stats = stats.and_then(|stats| whole(&stats, trainer.links, trainer.marks).map(|()| stats));
+    let stats = stats.and_then(|stats| whole(&stats, trainer.sequence, trainer.marks).map(|()| stats));
     Ok(Program::is_finite(&trainer.noticed(stats)?))
 }
