@@ -1,7 +1,12 @@
-// record[r] = data[samples[index0 + r]]: the rows of one micro-batch, out of the data that stays on the GPU.
+// The rows of one micro-batch:
+//
+//   gather   record[r]  = data[samples[index0 + r]]           out of the data that stays on the GPU
+//   field    value[l,c] = record[row of l, at + position of l, c]    an input that ops read in memory of its own
 
 struct Dims {
     @align(16) stride4: u32,  // from one record to the next, in vec4
+    at4: u32,                 // where the field begins in a record
+    columns4: u32,            // and what a position has of it
 }
 
 @group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
@@ -16,4 +21,16 @@ fn gather(@builtin(global_invocation_id) id: vec3<u32>) {
     size = dims[id.z];
     if id.x >= size.stride4 || id.y >= now.rows { return; }
     record[id.y * size.stride4 + id.x] = data[samples[now.index0 + id.y] * size.stride4 + id.x];
+}
+
+@group(0) @binding(5) var<storage, read> records: array<vec4<f32>>;         // (rows, stride)
+@group(0) @binding(6) var<storage, read_write> value: array<vec4<f32>>;     // (lines, columns)
+
+@compute @workgroup_size(8, 8)
+fn field(@builtin(global_invocation_id) id: vec3<u32>) {
+    now = clock[id.z];
+    size = dims[id.z];
+    if id.x >= size.columns4 || id.y >= lines(now) { return; }
+    let source = id.y / POSITIONS * size.stride4 + size.at4 + id.y % POSITIONS * size.columns4 + id.x;
+    value[id.y * size.columns4 + id.x] = records[source];
 }

@@ -41,7 +41,7 @@
 //! | [`window`] | which samples make which update: tails, order, `batch` = `micro_batch` × steps; no GPU |
 //! | [`plan`] | everything decided before the first dispatch: lists of steps, and memory to the byte |
 //! | [`ops`] | what networks are made of; an op is one Rust file, one WGSL file, one line in a list |
-//! | [`graph`], [`backward`] | tensors as ids and the nodes between them; the reverse walk, which knows no op |
+//! | [`graph`] | tensors as ids and the nodes between them; what an op is; the reverse walk, which knows no op |
 //! | [`reference`] | the same graph in plain `f64` on the CPU, which every kernel is checked against |
 //! | [`doctor`] | a self-test of a device: every kernel against its reference, the law of partitions, speed |
 //! | [`gpu`] | everything that knows `wgpu`: adapter, device, shaders, buffers, the one submit; it knows no mathematics |
@@ -68,7 +68,6 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod backward;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
@@ -85,7 +84,9 @@ pub mod optim;
 pub mod plan;
 mod quote;
 pub mod reference;
+pub mod tensor;
 pub mod train;
+pub(crate) mod wgsl;
 pub mod window;
 
 pub use error::{Error, NotFinite, Result, Suspect};

@@ -2,14 +2,17 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use accrue::data::Batch;
 use accrue::doctor::Case;
 use accrue::doctor::rig::Rig;
 use accrue::gpu::Gpu;
 use accrue::graph::{Graph, Shape, Tensor};
+use accrue::graph::{Op, Resource, Role};
 use accrue::nn::{Layer, Model};
+use accrue::ops;
 use accrue::ops::linear::matmul;
-use accrue::ops::{ALL, Op, Resource, Role};
 use accrue::optim::{Clip, Sgd};
 use accrue::plan::{ExecutionMode, Kernels};
 use accrue::train::{Settings, Trainer};
@@ -55,26 +58,26 @@ fn cuts(rows: usize) -> [Vec<usize>; 2] {
     [vec![rows], cut]
 }
 
-fn activations() -> impl Iterator<Item = &'static dyn Op> {
-    ALL.iter().copied().filter(|op| op.role() == Role::Activation)
+fn activations() -> impl Iterator<Item = Arc<dyn Op>> {
+    ops::of_role(|role| role == Role::Activation)
 }
 
-fn apply(graph: &mut Graph, op: &'static dyn Op, name: &str, x: Tensor) -> Tensor {
+fn apply(graph: &mut Graph, op: Arc<dyn Op>, name: &str, x: Tensor) -> Tensor {
     graph.apply(op, name, &[x]).unwrap()
 }
 
 /// Layers with an activation between them, and at the end.
-fn chain(activation: &'static dyn Op, width: usize, ends: bool, rows: usize) -> Case {
+fn chain(activation: &Arc<dyn Op>, width: usize, ends: bool, rows: usize) -> Case {
     let mut graph = Graph::new();
     let x = graph.input(3);
     let first = linear(&mut graph, "first", x, width);
-    let first = apply(&mut graph, activation, "first activation", first);
+    let first = apply(&mut graph, activation.clone(), "first activation", first);
     let second = linear(&mut graph, "second", first, width / 2 + 1);
     // One that keeps its input where the other keeps its output.
     let second = apply(&mut graph, op(if width > 4 { "gelu" } else { "tanh" }), "second activation", second);
     let mut output = linear(&mut graph, "last", second, 2);
     if ends {
-        output = apply(&mut graph, activation, "last activation", output);
+        output = apply(&mut graph, activation.clone(), "last activation", output);
     }
     Case::ending(graph, output, op("mse"), rows, 5).unwrap()
 }
@@ -84,7 +87,7 @@ fn activations_done_along_the_way_give_the_same_bits() {
     for activation in activations() {
         for (rows, width) in [(1, 1), (3, 5), (67, 13), (40, 4)] {
             for ends in [false, true] {
-                let case = chain(activation, width, ends, rows);
+                let case = chain(&activation, width, ends, rows);
                 for cut in cuts(rows) {
                     let alone = left(gpu(), &case, Kernels::OPS, &cut);
                     let epilogues = left(gpu(), &case, Kernels::FUSED_OPS, &cut);
@@ -97,10 +100,10 @@ fn activations_done_along_the_way_give_the_same_bits() {
 
 #[test]
 fn no_activation_between_layers_has_a_kernel_of_its_own() {
-    let case = chain(op("silu"), 5, false, 7);
+    let case = chain(&op("silu"), 5, false, 7);
     let rig = Rig::with(gpu(), &case, &Sgd::default(), Clip::default(), Kernels::FUSED_OPS).unwrap();
     let plan = rig.plan();
-    let names = |steps: &[accrue::ops::Step]| steps.iter().map(|step| step.entry).collect::<Vec<_>>();
+    let names = |steps: &[accrue::graph::Step]| steps.iter().map(|step| step.entry).collect::<Vec<_>>();
     assert_eq!(names(&plan.forward), ["forward"; 3]);
     assert_eq!(names(&plan.loss), ["both", "sum"]);
     let backward = ["backward_input", "backward_weight", "backward_input", "backward_weight", "backward_weight"];

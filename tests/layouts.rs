@@ -5,7 +5,7 @@ use accrue::{ops, optim, plan};
 use naga::{AddressSpace, Expression, Literal, TypeInner};
 
 fn shaders() -> impl Iterator<Item = &'static Shader> {
-    let ops = ops::ALL.iter().map(|op| op.shader());
+    let ops = ops::each(1).map(|op| op.shader());
     ops.chain(optim::SHADERS.iter().copied()).chain(plan::SHADERS.iter().copied())
 }
 

@@ -3,8 +3,8 @@
 mod common;
 
 use accrue::data::Batch;
+use accrue::graph::{Resource, Span};
 use accrue::nn::{Arrays, Model, initial};
-use accrue::ops::{Resource, Span};
 use accrue::optim::{Adam, Clip, Optimizer, Sgd};
 use accrue::plan::ExecutionMode;
 use accrue::train::{LeftOut, Settings, Trainer, Update};

@@ -2,11 +2,13 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use accrue::doctor::Case;
 use accrue::gpu::{Gpu, Grid, Shader};
-use accrue::graph::{Graph, Shape};
-use accrue::ops::{ALL, Op, OpContext, Resource, Role, Step};
-use accrue::reference::Matrix;
+use accrue::graph::{Checked, Graph, Op, OpContext, Role, Shape, Step, Tolerance, Work};
+use accrue::ops::{self, ALL, Linear};
+use accrue::reference::{Matrix, Operand};
 use common::{check, gpu, linear, op, small_gpu};
 
 const WIDTHS: [usize; 14] = [1, 2, 3, 4, 5, 7, 8, 13, 31, 64, 127, 255, 256, 257];
@@ -20,14 +22,34 @@ fn shapes() -> Vec<(usize, usize)> {
     shapes
 }
 
+/// (rows, positions, width): blocks of several rows, of one row, and several of one row.
+const POSITIONS: [(usize, &[usize], usize); 9] = [
+    (1, &[1, 1], 3),
+    (70, &[2], 5),
+    (50, &[3, 3], 4),
+    (9, &[31], 13),
+    (7, &[32], 1),
+    (5, &[6, 7], 31),
+    (3, &[255], 4),
+    (2, &[16, 16], 3),
+    (2, &[257], 8),
+];
+
+/// Every instance of every op in the middle of a network, on every shape.
 fn check_all(gpu: &Gpu, device: &str) {
-    for &op in ALL {
-        for (at, (rows, width)) in shapes().into_iter().enumerate() {
-            let mut case = Case::new(op, rows, width, at as u64).unwrap();
-            case.name = format!("{} on {device}", case.name);
-            check(gpu, &case);
+    let mut checked = 0;
+    for samples in ALL {
+        let rows = shapes().into_iter().map(|(rows, width)| (rows, &[][..], width));
+        for (at, (rows, positions, width)) in rows.chain(POSITIONS).enumerate() {
+            for op in samples(width) {
+                let mut case = Case::at_positions(op, rows, positions, width, at as u64).unwrap();
+                case.name = format!("{} on {device}", case.name);
+                check(gpu, &case);
+                checked += 1;
+            }
         }
     }
+    assert!(checked >= ALL.len() * shapes().len());
 }
 
 #[test]
@@ -43,16 +65,21 @@ fn every_op_does_so_with_the_limits_of_the_smallest_device() {
 
 #[test]
 fn a_sample_of_weight_0_changes_nothing_however_large_it_is() {
-    for &op in ALL {
-        for (rows, row, width) in [(1, 0, 3), (5, 4, 5), (40, 0, 13), (70, 37, 3)] {
-            let mut case = Case::new(op, rows, width, 11).unwrap();
-            case.mask(row);
-            check(gpu(), &case);
+    for samples in ALL {
+        for (rows, row, positions, width) in
+            [(1, 0, &[][..], 3), (5, 4, &[], 5), (40, 0, &[], 13), (70, 37, &[], 3), (5, 2, &[7], 3), (3, 1, &[40], 4)]
+        {
+            for op in samples(width) {
+                let mut case = Case::at_positions(op, rows, positions, width, 11).unwrap();
+                case.mask(row);
+                check(gpu(), &case);
+            }
         }
     }
 }
 
 /// y = a + b: an op of the tests' own, because none of the crate's takes two tensors that have gradients.
+#[derive(Debug)]
 struct Add;
 
 static ADD: Shader = Shader { name: "add", parts: &[include_str!("../shaders/lib/clock.wgsl"), ADD_WGSL] };
@@ -67,12 +94,12 @@ override ACCUMULATE: bool = false;
 @compute @workgroup_size(8, 8)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     let at = id.y * dims[id.z].stride4 + id.x;
-    if id.x < dims[id.z].stride4 && id.y < clock[id.z].rows { y[at] = a[at] + b[at]; }
+    if id.x < dims[id.z].stride4 && id.y < lines(clock[id.z]) { y[at] = a[at] + b[at]; }
 }
 @compute @workgroup_size(8, 8)
 fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
     let at = id.y * dims[id.z].stride4 + id.x;
-    if id.x >= dims[id.z].stride4 || id.y >= clock[id.z].rows { return; }
+    if id.x >= dims[id.z].stride4 || id.y >= lines(clock[id.z]) { return; }
     if ACCUMULATE { y[at] += a[at]; } else { y[at] = a[at]; }
 }
 ";
@@ -80,7 +107,8 @@ fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
 impl Add {
     fn step(&self, cx: &OpContext, entry: &'static str) -> Step {
         let stride4 = cx.stride(cx.output()) / 4;
-        cx.step(entry, Grid::Tiles { columns: stride4, rows_each: 1 }).dims(&[("stride4", stride4)])
+        let work = Work::moves(12 * stride4);
+        cx.step(entry, Grid::Tiles { columns: stride4, rows_each: 1 }, work).dims(&[("stride4", stride4)])
     }
 }
 
@@ -93,7 +121,7 @@ impl Op for Add {
         Role::Activation
     }
 
-    fn shader(&self) -> &Shader {
+    fn shader(&self) -> &'static Shader {
         &ADD
     }
 
@@ -101,31 +129,35 @@ impl Op for Add {
         Ok(inputs[0].clone())
     }
 
-    fn forward(&self, cx: &OpContext) -> Step {
-        let [a, b] = [0, 1].map(|k| Resource::Value(cx.input(k)));
-        self.step(cx, "forward").bind("a", a).bind("b", b).bind("y", Resource::Value(cx.output()))
+    fn forward(&self, cx: &OpContext) -> Vec<Step> {
+        let step = self.step(cx, "forward").bind("a", cx.value(0)).bind("b", cx.value(1));
+        vec![step.bind("y", cx.output_value())]
     }
 
     fn backward(&self, cx: &OpContext) -> Vec<Step> {
         let step = |(k, write)| {
-            let step = self.step(cx, "backward").bind("a", Resource::Gradient(cx.output()));
-            step.bind("y", Resource::Gradient(cx.input(k))).write(write)
+            let step = self.step(cx, "backward").bind("a", cx.output_gradient());
+            step.bind("y", cx.gradient(k)).write(write)
         };
         cx.wants.iter().enumerate().filter_map(|(k, write)| write.map(|write| step((k, write)))).collect()
     }
 
-    fn reference_forward(&self, inputs: &[&Matrix]) -> Matrix {
+    fn reference_forward(&self, inputs: &[Operand]) -> Matrix {
         Matrix::build(inputs[0].rows, inputs[0].columns, |r, c| inputs[0].at(r, c) + inputs[1].at(r, c))
     }
 
-    fn reference_backward(&self, _: &[&Matrix], _: &Matrix, doutput: &Matrix) -> Vec<Matrix> {
+    fn reference_backward(&self, _: &[Operand], _: &Matrix, doutput: &Matrix) -> Vec<Matrix> {
         vec![doutput.clone(), doutput.clone()]
+    }
+
+    fn tolerance(&self, checked: &Checked) -> Tolerance {
+        Tolerance::of_products(self, checked, &[2, 1, 1])
     }
 }
 
 #[test]
 fn a_tensor_that_two_ops_read_gets_the_sum_of_their_gradients() {
-    for &activation in ALL.iter().filter(|op| op.role() == Role::Activation) {
+    for activation in ops::of_role(|role| role == Role::Activation) {
         for (rows, width) in [(3, 1), (5, 5), (64, 13), (257, 4)] {
             // Both ways round: whichever reads h last writes its gradient first, and the other adds to it.
             for layer_first in [false, true] {
@@ -136,16 +168,36 @@ fn a_tensor_that_two_ops_read_gets_the_sum_of_their_gradients() {
                 let (a, b);
                 if layer_first {
                     a = layer(&mut graph);
-                    b = graph.apply(activation, "op", &[h]).unwrap();
+                    b = graph.apply(activation.clone(), "op", &[h]).unwrap();
                 } else {
-                    b = graph.apply(activation, "op", &[h]).unwrap();
+                    b = graph.apply(activation.clone(), "op", &[h]).unwrap();
                     a = layer(&mut graph);
                 }
-                let output = graph.apply(&Add, "add", &[a, b]).unwrap();
+                let output = graph.apply(Arc::new(Add), "add", &[a, b]).unwrap();
                 let name = format!("{} beside a layer, {rows} × {width}", activation.name());
                 let case = Case::ending(graph, output, op("mse"), rows, 3).unwrap();
                 check(gpu(), &Case { name, ..case });
             }
         }
+    }
+}
+
+#[test]
+fn a_parameter_that_is_used_several_times_gets_the_sum_of_the_gradients_of_its_uses_in_their_order() {
+    for (rows, positions, width, uses) in [(3, &[][..], 1, 2), (70, &[], 5, 3), (33, &[3], 4, 2), (5, &[40], 7, 2)] {
+        let mut graph = Graph::new();
+        let x = graph.input_of(&[positions, &[width]].concat());
+        let layer = Arc::new(Linear { outputs: width });
+        let shared = graph.parameters("shared", layer.parameters(graph.shape(x)));
+        let mut at = x;
+        for nth in 0..uses {
+            at = graph.apply(layer.clone(), &format!("use {nth}"), &[at, shared]).unwrap();
+            at = graph.apply(op("tanh"), "tanh", &[at]).unwrap();
+        }
+        let output = linear(&mut graph, "after", at, 2);
+        let name = format!("{uses} uses, {rows} × {positions:?} × {width}");
+        let case = Case::ending(graph, output, op("mse"), rows, 3).unwrap();
+        // The gradients are also compared with those of the same window cut into pieces, bit by bit.
+        check(gpu(), &Case { name, ..case });
     }
 }

@@ -5,7 +5,7 @@ mod common;
 use accrue::doctor::rig::Rig;
 use accrue::doctor::updates::{self, layer, update, window};
 use accrue::gpu::Gpu;
-use accrue::ops::Resource;
+use accrue::graph::Resource;
 use accrue::optim::{Adam, Clip, Optimizer, Sgd};
 use accrue::reference::Matrix;
 use common::{assert_right, gpu, small_gpu};

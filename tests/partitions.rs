@@ -9,8 +9,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 use accrue::Error;
+use accrue::graph::TargetKind;
 use accrue::nn::{Layer, Model};
-use accrue::ops::{Reads, activations, losses};
+use accrue::ops::{activations, losses};
 use accrue::optim::{Adam, Clip, Scaling, Schedule, ScheduleShape, Sgd};
 use accrue::plan::ExecutionMode;
 use accrue::window::{Batches, Tail};
@@ -57,7 +58,7 @@ fn task(seed: u64, numbers: &mut Numbers) -> Task {
     let model = model(seed, numbers);
     let rows = 1 + numbers.below(150);
     let mut data = Data::new(&model, rows, numbers);
-    if model.reads() == Reads::Values && numbers.below(4) == 0 {
+    if model.reads() == TargetKind::Values && numbers.below(4) == 0 {
         data.values.iter_mut().for_each(|value| *value *= 4.0); // beyond Huber's bend
     }
     data.weights = weights(rows, numbers);

@@ -5,26 +5,24 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use accrue::doctor::Case;
-use accrue::doctor::case::reads;
+use accrue::doctor::case::target_kind;
 use accrue::doctor::compare::{Ran, each_op, ran};
 use accrue::doctor::rig::Rig;
-use accrue::graph::{Graph, Shape, Tensor, TensorKind};
-use accrue::ops::{ALL, Op, Reads, Role};
+use accrue::graph::{Graph, Op, Role, Shape, TargetKind, Tensor, TensorKind};
+use accrue::ops;
 use accrue::optim::{Clip, Sgd};
 use accrue::reference::Matrix;
 use common::{assert_right, gpu, linear, op};
 
-fn all(role: fn(Role) -> bool) -> impl Iterator<Item = &'static dyn Op> {
-    ALL.iter().copied().filter(move |op| role(op.role()))
+fn activations() -> impl Iterator<Item = Arc<dyn Op>> {
+    ops::of_role(|role| role == Role::Activation)
 }
 
-fn activations() -> impl Iterator<Item = &'static dyn Op> {
-    all(|role| role == Role::Activation)
-}
-
-fn losses() -> impl Iterator<Item = &'static dyn Op> {
-    all(|role| matches!(role, Role::Loss(_)))
+fn losses() -> impl Iterator<Item = Arc<dyn Op>> {
+    ops::of_role(|role| matches!(role, Role::Loss(_)))
 }
 
 /// The identity as a linear layer: finite values come through exactly.
@@ -39,11 +37,11 @@ fn identity(case: &mut Case, layer: &str) {
 }
 
 /// x → identity → activation → identity → mse: each value of `x` is a row, and the gradient that comes back is 2 (y - t).
-fn activation(op_: &'static dyn Op, x: &[f32]) -> Case {
+fn activation(op_: &Arc<dyn Op>, x: &[f32]) -> Case {
     let mut graph = Graph::new();
     let input = graph.input(1);
     let before = linear(&mut graph, "before", input, 1);
-    let middle = graph.apply(op_, "op", &[before]).unwrap();
+    let middle = graph.apply(op_.clone(), "op", &[before]).unwrap();
     let output = linear(&mut graph, "after", middle, 1);
     let mut case = given(op_.name(), graph, output, op("mse"), x.len());
     case.given.insert(input, Matrix::from_f32(x.len(), 1, x));
@@ -53,11 +51,11 @@ fn activation(op_: &'static dyn Op, x: &[f32]) -> Case {
 }
 
 /// y → identity → loss against a target: each row of `y` is one of logits.
-fn loss(op: &'static dyn Op, y: &Matrix, target_of: fn(usize) -> f64) -> Case {
+fn loss(op: &Arc<dyn Op>, y: &Matrix, target_of: fn(usize) -> f64) -> Case {
     let mut graph = Graph::new();
     let input = graph.input(y.columns);
     let output = linear(&mut graph, "before", input, y.columns);
-    let mut case = given(op.name(), graph, output, op, y.rows);
+    let mut case = given(op.name(), graph, output, op.clone(), y.rows);
     case.given.insert(input, y.clone());
     let target = case.graph.only(TensorKind::Target).unwrap();
     let columns = case.graph.columns(target);
@@ -66,7 +64,7 @@ fn loss(op: &'static dyn Op, y: &Matrix, target_of: fn(usize) -> f64) -> Case {
     case
 }
 
-fn given(name: &str, graph: Graph, output: Tensor, loss: &'static dyn Op, rows: usize) -> Case {
+fn given(name: &str, graph: Graph, output: Tensor, loss: Arc<dyn Op>, rows: usize) -> Case {
     let name = format!("{name} at special values");
     Case { name, ..Case::ending(graph, output, loss, rows, 1).unwrap() }
 }
@@ -98,7 +96,7 @@ fn activations_are_right_and_finite_at_zero_and_at_huge_and_tiny_values() {
     ];
     let x: Vec<f32> = sizes.into_iter().flat_map(|size| [size, -size]).collect();
     for op in activations() {
-        let case = activation(op, &x);
+        let case = activation(&op, &x);
         let ran = right(&case);
         for matrix in ran.values.values().chain(ran.gradients.values()) {
             assert!(matrix.values.iter().all(|v| v.is_finite()), "{}: {matrix:?}", case.name);
@@ -110,7 +108,7 @@ fn activations_are_right_and_finite_at_zero_and_at_huge_and_tiny_values() {
 fn the_gradient_of_an_activation_is_finite_wherever_floats_reach() {
     let x = [1e20, -1e20, 1e30, -1e30, 3e38, -3e38];
     for op in activations() {
-        let mut case = activation(op, &x);
+        let mut case = activation(&op, &x);
         // (y - t)² is infinite here, so the rows count nothing; what comes back must then be 0 and not 0 · ∞.
         case.weights.fill(0.0);
         let ran = run(&case);
@@ -122,10 +120,10 @@ fn the_gradient_of_an_activation_is_finite_wherever_floats_reach() {
 }
 
 /// What an activation makes of features directly: any bits reach it.
-fn apply(op_: &'static dyn Op, x: &[f32]) -> Vec<f64> {
+fn apply(op_: &Arc<dyn Op>, x: &[f32]) -> Vec<f64> {
     let mut graph = Graph::new();
     let input = graph.input(1);
-    let output = graph.apply(op_, "op", &[input]).unwrap();
+    let output = graph.apply(op_.clone(), "op", &[input]).unwrap();
     let after = linear(&mut graph, "after", output, 1);
     let mut case = given(op_.name(), graph, after, op("mse"), x.len());
     case.given.insert(input, Matrix::from_f32(x.len(), 1, x));
@@ -135,14 +133,14 @@ fn apply(op_: &'static dyn Op, x: &[f32]) -> Vec<f64> {
 #[test]
 fn not_a_number_changes_no_other_row_of_an_activation() {
     for op in activations() {
-        let y = apply(op, &[f32::NAN, 1.0, -f32::NAN, f32::from_bits(0x7f80_0001)]);
-        assert_eq!(y[1], apply(op, &[1.0])[0], "{}: {y:?}", op.name());
+        let y = apply(&op, &[f32::NAN, 1.0, -f32::NAN, f32::from_bits(0x7f80_0001)]);
+        assert_eq!(y[1], apply(&op, &[1.0])[0], "{}: {y:?}", op.name());
     }
 }
 
 #[test]
 fn infinities_end_where_the_limit_is() {
-    let at = |name: &str| apply(op(name), &[f32::INFINITY, f32::NEG_INFINITY]);
+    let at = |name: &str| apply(&op(name), &[f32::INFINITY, f32::NEG_INFINITY]);
     assert_eq!(at("relu"), [f64::INFINITY, 0.0]);
     assert_eq!(at("leaky_relu"), [f64::INFINITY, f64::NEG_INFINITY]);
     assert_eq!(at("tanh"), [1.0, -1.0]);
@@ -152,10 +150,10 @@ fn infinities_end_where_the_limit_is() {
 #[test]
 fn minus_zero_is_zero_to_every_activation() {
     for op in activations() {
-        let y = apply(op, &[0.0, -0.0]);
+        let y = apply(&op, &[0.0, -0.0]);
         assert_eq!(y[0], y[1], "{}", op.name());
     }
-    assert_eq!(apply(op("relu"), &[-0.0])[0].to_bits(), 0, "relu makes +0 of -0");
+    assert_eq!(apply(&op("relu"), &[-0.0])[0].to_bits(), 0, "relu makes +0 of -0");
 }
 
 /// Rows of logits that overflow exp, or underflow it, or are all the same.
@@ -181,8 +179,8 @@ fn losses_are_right_and_finite_at_huge_logits() {
         for columns in [1, 2, 3, 8] {
             // Right and wrong answers: with a class the first one, otherwise 0 and 1 in turn.
             let target_of = |r| if r % 2 == 0 { 0.0 } else { 1.0 };
-            let target_of = if reads(op) == Reads::Class { |_| 0.0 } else { target_of };
-            let case = loss(op, &logits(columns), target_of);
+            let target_of = if target_kind(&*op) == TargetKind::Class { |_| 0.0 } else { target_of };
+            let case = loss(&op, &logits(columns), target_of);
             let ran = right(&case);
             for matrix in ran.values.values().chain(ran.gradients.values()) {
                 assert!(matrix.values.iter().all(|v| v.is_finite()), "{}: {matrix:?}", case.name);
@@ -199,7 +197,7 @@ fn not_a_number_in_one_logit_leaves_the_losses_of_other_rows_as_they_are() {
             let mut graph = Graph::new();
             let x = graph.input(3);
             let y = graph.apply(common::op("relu"), "y", &[x]).unwrap();
-            let mut case = given(op.name(), graph, y, op, 3);
+            let mut case = given(op.name(), graph, y, op.clone(), 3);
             let logit = |r, c| if r == 1 && c == at { f64::NAN } else { (r + c) as f64 };
             case.given.insert(x, Matrix::build(3, 3, logit));
             let ran = run(&case);

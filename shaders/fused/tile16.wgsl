@@ -14,7 +14,7 @@ fn weight_tile(layer: Layer, moment: Clock, o0: u32, column: u32) {
         );
     }
     var part = Sixteen();
-    if moment.row0 % BLOCK != 0u {
+    if resumes(moment) {
         part = Sixteen(
             open_of(at.x, layer.inputs4), open_of(at.y, layer.inputs4),
             open_of(at.z, layer.inputs4), open_of(at.w, layer.inputs4),
@@ -60,7 +60,7 @@ fn bias_tile(layer: Layer, moment: Clock, o: u32) {
     var total = vec4(0.0);
     if moment.first == 0u { total = gradients[at]; }
     var part = vec4(0.0);
-    if moment.row0 % BLOCK != 0u { part = open_gradients[at]; }
+    if resumes(moment) { part = open_gradients[at]; }
     var r = 0u;
     while r < moment.rows {
         let stop = block_stop(moment, r);
@@ -71,7 +71,7 @@ fn bias_tile(layer: Layer, moment: Clock, o: u32) {
         }
     }
     gradients[at] = select(vec4(0.0), total, real(o, layer.outputs));
-    if !closed(moment, moment.rows) { open_gradients[at] = part; }
+    if leaves_open(moment) { open_gradients[at] = part; }
 }
 
 fn gradient_tile(net: Dims, moment: Clock, tile: u32) {

@@ -29,7 +29,7 @@ fn lane_gradient(layer: Layer, moment: Clock, row: u32, column: u32) {
     }
     var part = mat4x4<f32>();
     var bias_part = vec4(0.0);
-    if moment.row0 % BLOCK != 0u {
+    if resumes(moment) {
         part = open_of(at, layer.inputs4);
         bias_part = open_gradients[bias_at];
     }
@@ -56,7 +56,7 @@ fn lane_gradient(layer: Layer, moment: Clock, row: u32, column: u32) {
     put_gradient(layer, moment, row, column, total, part);
     if column != 0u || row >= layer.outputs4 { return; }
     gradients[bias_at] = select(vec4(0.0), bias, real(o, layer.outputs));
-    if !closed(moment, moment.rows) { open_gradients[bias_at] = bias_part; }
+    if leaves_open(moment) { open_gradients[bias_at] = bias_part; }
 }
 
 fn gradient_tile(net: Dims, moment: Clock, tile: u32) {

@@ -34,7 +34,7 @@ fn put_gradient(layer: Layer, moment: Clock, o: u32, i: u32, total: mat4x4<f32>,
     gradients[at + layer.inputs4] = select(vec4(0.0), total[1], keep & vec4(rows.y));
     gradients[at + 2u * layer.inputs4] = select(vec4(0.0), total[2], keep & vec4(rows.z));
     gradients[at + 3u * layer.inputs4] = select(vec4(0.0), total[3], keep & vec4(rows.w));
-    if closed(moment, moment.rows) { return; }
+    if !leaves_open(moment) { return; }
     open_gradients[at] = part[0];
     open_gradients[at + layer.inputs4] = part[1];
     open_gradients[at + 2u * layer.inputs4] = part[2];
@@ -48,4 +48,4 @@ fn layer_of(net: Dims, tile: u32) -> Layer {
     return layers[l];
 }
 
-fn row_term(r: u32) -> vec2<f32> { return arena[size.rows_at + r].xy; }
+fn line_term(r: u32) -> vec2<f32> { return arena[size.rows_at + r].xy; }

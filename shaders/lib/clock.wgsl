@@ -1,8 +1,19 @@
-// Where a dispatch stands in its window. Rows count from the start of the window; they are summed in blocks of BLOCK
-// rows, each block one chain from +0, and the blocks are added in ascending order: however a window is cut into
-// micro-batches, every sum is made of the same additions in the same order.
+// Where a dispatch stands in its window. A layer sees the rows of a micro-batch as lines: every position of a row (a pixel, a
+// token) is one, and where a row has one position, lines are rows. Lines are summed in blocks, each block one chain from +0,
+// and the blocks are added in ascending order: however a window is cut into micro-batches, every sum is made of the same
+// additions in the same order. Which lines are a block follows from the positions alone:
+//
+//   1 position             BLOCK rows
+//   2 to BLOCK - 1         BLOCK_ROWS whole rows, which are a divisor of BLOCK
+//   BLOCK and more         BLOCK_LINES lines of one row, or what is left of it: never open where a micro-batch ends
+//
+// Rows count from the start of the window.
 
 const BLOCK: u32 = 32u;
+
+override POSITIONS: u32 = 1;            // lines of a row
+override BLOCK_ROWS: u32 = BLOCK;       // rows that are cut into blocks together
+override BLOCK_LINES: u32 = BLOCK;      // lines of a block; the last of such rows may have fewer
 
 struct Clock {
     @align(16) rows: u32,    // rows in this micro-batch
@@ -24,12 +35,29 @@ struct Clock {
 @group(0) @binding(1) var<uniform> clock: array<Clock, 2>;
 var<private> now: Clock;
 
-// Rows r … block_stop(r) - 1 of the micro-batch belong to one block.
-fn block_stop(moment: Clock, r: u32) -> u32 {
-    return min(moment.rows, r + BLOCK - (moment.row0 + r) % BLOCK);
+// Lines of the micro-batch.
+fn lines(moment: Clock) -> u32 { return moment.rows * POSITIONS; }
+
+// Where line l of the micro-batch lies in the rows that are cut into blocks together.
+fn in_group(moment: Clock, l: u32) -> u32 {
+    return (moment.row0 % BLOCK_ROWS * POSITIONS + l) % (BLOCK_ROWS * POSITIONS);
 }
 
-// Whether the block that ends before row r of the micro-batch is whole; one that is not is handed on, open.
-fn closed(moment: Clock, r: u32) -> bool {
-    return (moment.row0 + r) % BLOCK == 0u || (moment.last == 1u && r == moment.rows);
+// Lines l … block_stop(l) - 1 of the micro-batch belong to one block.
+fn block_stop(moment: Clock, l: u32) -> u32 {
+    let at = in_group(moment, l);
+    let end = min((at / BLOCK_LINES + 1u) * BLOCK_LINES, BLOCK_ROWS * POSITIONS);
+    return min(lines(moment), l + end - at);
+}
+
+// Whether the block that ends before line l of the micro-batch is whole.
+fn closed(moment: Clock, l: u32) -> bool {
+    return in_group(moment, l) % BLOCK_LINES == 0u || (moment.last == 1u && l == lines(moment));
+}
+
+// Whether the micro-batch goes on with what the last one left open, and whether it leaves something open itself. Layers whose
+// blocks are shorter than BLOCK rows then leave +0 where none of theirs is open.
+fn resumes(moment: Clock) -> bool { return POSITIONS < BLOCK && moment.row0 % BLOCK != 0u; }
+fn leaves_open(moment: Clock) -> bool {
+    return POSITIONS < BLOCK && moment.last == 0u && (moment.row0 + moment.rows) % BLOCK != 0u;
 }

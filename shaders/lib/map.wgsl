@@ -24,7 +24,7 @@ var<private> size: Dims;
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
-    if id.x >= size.columns4 || id.y >= now.rows { return; }
+    if id.x >= size.columns4 || id.y >= lines(now) { return; }
     y[id.y * size.columns4 + id.x] = select(vec4(0.0), f(x[id.y * size.x_stride4 + id.x]), real(id.x, size.columns));
 }
 
@@ -32,7 +32,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
 fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
-    if id.x >= size.columns4 || id.y >= now.rows { return; }
+    if id.x >= size.columns4 || id.y >= lines(now) { return; }
     let at = id.y * size.columns4 + id.x;
     let d = df(saved[id.y * size.saved_stride4 + id.x], dy[at]);
     let value = select(vec4(0.0), d, real(id.x, size.columns));

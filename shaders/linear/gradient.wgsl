@@ -25,13 +25,13 @@ fn total_of_bias(o: u32) -> vec4<f32> {
 
 // The part of the block that the last micro-batch left open.
 fn part_of(o: u32, i: u32) -> mat4x4<f32> {
-    if now.row0 % BLOCK == 0u { return mat4x4<f32>(); }
+    if !resumes(now) { return mat4x4<f32>(); }
     let at = (vec4(4u * o) + vec4(0u, 1u, 2u, 3u)) * size.inputs4 + i;
     return mat4x4(open_parameters[at.x], open_parameters[at.y], open_parameters[at.z], open_parameters[at.w]);
 }
 
 fn part_of_bias(o: u32) -> vec4<f32> {
-    if now.row0 % BLOCK == 0u { return vec4(0.0); }
+    if !resumes(now) { return vec4(0.0); }
     return open_parameters[bias_at(o)];
 }
 
@@ -44,7 +44,7 @@ fn put_gradient(o: u32, i: u32, total: mat4x4<f32>, part: mat4x4<f32>) {
     dparameters[at.y] = select(vec4(0.0), total[1], keep & vec4(rows.y));
     dparameters[at.z] = select(vec4(0.0), total[2], keep & vec4(rows.z));
     dparameters[at.w] = select(vec4(0.0), total[3], keep & vec4(rows.w));
-    if closed(now, now.rows) { return; }
+    if !leaves_open(now) { return; }
     open_parameters[at.x] = part[0];
     open_parameters[at.y] = part[1];
     open_parameters[at.z] = part[2];
@@ -54,14 +54,14 @@ fn put_gradient(o: u32, i: u32, total: mat4x4<f32>, part: mat4x4<f32>) {
 fn put_bias(o: u32, total: vec4<f32>, part: vec4<f32>) {
     if o >= size.outputs4 { return; }
     dparameters[bias_at(o)] = select(vec4(0.0), total, real(o, size.outputs));
-    if !closed(now, now.rows) { open_parameters[bias_at(o)] = part; }
+    if leaves_open(now) { open_parameters[bias_at(o)] = part; }
 }
 
 fn bias_gradient(o: u32) {
     var total = total_of_bias(o);
     var part = part_of_bias(o);
     var r = 0u;
-    while r < now.rows {
+    while r < lines(now) {
         let stop = block_stop(now, r);
         for (; r < stop; r++) { part += left[r * size.outputs4 + o]; }
         if closed(now, r) {

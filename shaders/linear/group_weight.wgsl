@@ -27,7 +27,7 @@ fn backward_weight(
     var bias_total = Pair(total_of_bias(o), total_of_bias(o + WIDE));
     var bias_part = Pair(part_of_bias(o), part_of_bias(o + WIDE));
     var r = 0u;
-    while r < moment.rows {
+    while r < lines(moment) {
         let stop = block_stop(moment, r);
         while r < stop {
             let end = min(r + DEEP, stop);

@@ -82,7 +82,7 @@ fn weight_tile(layer: Dims, moment: Clock, o0: u32, column: u32) {
     var total = Sixteen(total_of(o.x, i), total_of(o.y, i), total_of(o.z, i), total_of(o.w, i));
     var part = Sixteen(part_of(o.x, i), part_of(o.y, i), part_of(o.z, i), part_of(o.w, i));
     var r = 0u;
-    while r < moment.rows {
+    while r < lines(moment) {
         let stop = block_stop(moment, r);
         for (; r + 8u <= stop; r += 8u) {
             let at = r * layer.x_stride4 + i;

@@ -33,14 +33,14 @@ var<private> lane: u32;
 fn left_at(at: u32) -> vec4<f32> { return left[at]; }
 
 fn put_y(r: u32, o: u32, value: vec4<f32>) {
-    if r >= now.rows || o >= size.outputs4 { return; }
+    if r >= lines(now) || o >= size.outputs4 { return; }
     let keep = real(o, size.outputs);
     let at = r * size.outputs4 + o;
     y[at] = select(vec4(0.0), activated(at, select(vec4(0.0), value, keep)), keep);
 }
 
 fn put_dx(r: u32, i: u32, value: vec4<f32>) {
-    if r >= now.rows || i >= size.inputs4 { return; }
+    if r >= lines(now) || i >= size.inputs4 { return; }
     let at = r * size.inputs4 + i;
     let d = select(vec4(0.0), through(at, value), real(i, size.inputs));
     if ACCUMULATE { dinput[at] += d; } else { dinput[at] = d; }

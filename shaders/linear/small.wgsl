@@ -7,7 +7,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     size = dims[id.z];
     let o = size.first + id.x;
     let r = 4u * id.y;
-    if o >= size.outputs4 || r >= now.rows { return; }
+    if o >= size.outputs4 || r >= lines(now) { return; }
     let bias = parameters[bias_at(o)];
     var c0 = bias;
     var c1 = bias;
@@ -33,7 +33,7 @@ fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
     size = dims[id.z];
     let i = size.first + id.x;
     let r = 4u * id.y;
-    if i >= size.inputs4 || r >= now.rows { return; }
+    if i >= size.inputs4 || r >= lines(now) { return; }
     var c0 = vec4(0.0);
     var c1 = vec4(0.0);
     var c2 = vec4(0.0);
@@ -60,7 +60,7 @@ fn weight_gradient(o: u32, i: u32) {
     var p2 = part[2];
     var p3 = part[3];
     var r = 0u;
-    while r < now.rows {
+    while r < lines(now) {
         let stop = block_stop(now, r);
         for (; r < stop; r++) {
             let d = left[r * size.outputs4 + o];

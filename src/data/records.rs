@@ -2,8 +2,8 @@
 
 use super::{Dataset, Targets};
 use crate::graph::Record;
+use crate::graph::TargetKind;
 use crate::nn::Model;
-use crate::ops::Reads;
 use crate::{Error, Result};
 
 /// Samples in the host's memory, as slices: rows one after the other.
@@ -58,7 +58,7 @@ impl Dataset {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Format {
     pub record: Record,
-    pub reads: Reads,
+    pub reads: TargetKind,
     pub outputs: usize,
 }
 
@@ -98,14 +98,14 @@ impl Format {
     fn check_kind(&self, batch: &Batch) -> Result<()> {
         let wrong = |message: String| Err(Error::Shape { op: "batch", message });
         let labels = match (batch.targets, self.reads) {
-            (Target::Values(_), Reads::Values | Reads::Flags) => return Ok(()),
-            (Target::Values(_), Reads::Class) => {
+            (Target::Values(_), TargetKind::Values | TargetKind::Flags) => return Ok(()),
+            (Target::Values(_), TargetKind::Class) => {
                 return wrong("the model's loss wants classes, but the targets are numbers".to_owned());
             }
-            (Target::Classes(_), Reads::Values) => {
+            (Target::Classes(_), TargetKind::Values) => {
                 return wrong("the model's loss wants numbers, but the targets are classes".to_owned());
             }
-            (Target::Classes(_), Reads::Flags) if self.outputs != 1 => {
+            (Target::Classes(_), TargetKind::Flags) if self.outputs != 1 => {
                 return wrong(format!(
                     "{} outputs of yes and no cannot be classes; give numbers, 0 and 1",
                     self.outputs
@@ -113,7 +113,7 @@ impl Format {
             }
             (Target::Classes(labels), _) => labels,
         };
-        let classes = if self.reads == Reads::Flags { 2 } else { self.outputs };
+        let classes = if self.reads == TargetKind::Flags { 2 } else { self.outputs };
         match labels.iter().position(|&label| label as usize >= classes) {
             Some(row) => wrong(format!("row {row} is of class {}, but the model has {classes}", labels[row])),
             None => Ok(()),
@@ -122,7 +122,7 @@ impl Format {
 
     /// Appends the records of some rows of a batch that [`Format::check`] has let through.
     pub fn write(&self, batch: &Batch, rows: impl ExactSizeIterator<Item = usize>, into: &mut Vec<f32>) {
-        let Record { features, targets, target_at, weight_at, stride } = self.record;
+        let Record { features, targets, target_at, weight_at, stride, .. } = self.record;
         let before = into.len();
         into.resize(before + rows.len() * stride, 0.0);
         for (r, record) in rows.zip(into[before..].chunks_mut(stride)) {

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 
 use super::Case;
 use super::rig::{Rig, Spot, Written};
-use super::tolerance::{EPS, rounds, tolerance};
 use crate::Result;
 use crate::gpu::Gpu;
-use crate::graph::{Tensor, TensorKind};
-use crate::ops::Resource;
+use crate::graph::tolerance::{EPS, rounds};
+use crate::graph::{Checked, Resource, Tensor, TensorKind};
 use crate::optim::{Clip, Sgd};
-use crate::reference::{self, Matrix};
+use crate::reference::{self, Matrix, operands};
 
 /// One array that a kernel wrote, beside what its reference makes of the same inputs.
 #[derive(Clone, Debug)]
@@ -51,14 +51,14 @@ impl Compared {
         Compared { kernel, what, at: (0, 0), ours: 0.0, reference: 0.0, beside, allowed: 0.0, wrong: false }
     }
 
-    /// Compares arrays; a row that counts nothing may be left out.
+    /// Compares arrays; lines that count nothing may be left out.
     pub(super) fn new(
         kernel: String,
         what: impl Into<String>,
         ours: &Matrix,
         reference: &Matrix,
         allowed: impl Fn(usize, usize) -> f64,
-        skip: Option<usize>,
+        skip: Option<Range<usize>>,
     ) -> Compared {
         assert_eq!(
             (ours.rows, ours.columns),
@@ -66,7 +66,7 @@ impl Compared {
             "{kernel} and its reference make the same shape"
         );
         let mut worst = Compared::equal(kernel, what.into());
-        for r in (0..reference.rows).filter(|&r| Some(r) != skip) {
+        for r in (0..reference.rows).filter(|r| !skip.as_ref().is_some_and(|skip| skip.contains(r))) {
             for c in 0..reference.columns {
                 let (ours, reference, allowed) = (ours.at(r, c), reference.at(r, c), allowed(r, c));
                 // What is not a number is no difference that is allowed.
@@ -147,7 +147,7 @@ pub fn ran(rig: &Rig, written: &Written) -> Result<Ran> {
         || case.graph.only(TensorKind::Parameter).map_or_else(String::new, |t| rig.writer(Resource::Gradient(t)));
     ran.padding.extend(Compared::padding(writer(), "the gradients", rig.flat_padding(&gradients)?));
     ran.gradients.extend(rig.unflat(&gradients));
-    let weights = Matrix { rows: case.rows(), columns: 1, values: case.weights.clone() };
+    let weights = Matrix { rows: case.weights.len(), columns: 1, values: case.weights.clone() };
     ran.gradients.insert(case.loss, weights);
     Ok(ran)
 }
@@ -156,15 +156,21 @@ pub fn ran(rig: &Rig, written: &Written) -> Result<Ran> {
 pub fn each_op(rig: &Rig, ran: &Ran) -> Vec<Compared> {
     let case = rig.case;
     let mut all = ran.padding.clone();
+    for input in case.graph.of_kind(TensorKind::Input).filter(|&input| !case.graph.in_records(input)) {
+        let (kernel, name) = (rig.writer(Resource::Value(input)), &case.graph.info(input).name);
+        all.push(Compared::new(kernel, name, &ran.values[&input], &case.given[&input], |_, _| 0.0, None));
+    }
     let mut sums: HashMap<Tensor, (Matrix, Matrix)> = HashMap::new();
     for node in case.graph.nodes().iter().rev() {
-        let inputs: Vec<&Matrix> = node.inputs.iter().map(|input| &ran.values[input]).collect();
+        let inputs = operands(&case.graph, node, &ran.values);
         let (output, doutput) = (&ran.values[&node.output], &ran.gradients[&node.output]);
         let reference = node.op.reference_forward(&inputs);
         let references = node.op.reference_backward(&inputs, &reference, doutput);
-        let allowed = tolerance(node.op, &inputs, &reference, doutput, &references);
+        let checked = Checked { inputs: &inputs, output: &reference, doutput, gradients: &references };
+        let allowed = node.op.tolerance(&checked);
+        let skip = case.masked.map(|row| case.lines_of(row, node.output));
         let (name, kernel) = (&case.graph.info(node.output).name, rig.writer(Resource::Value(node.output)));
-        all.push(Compared::new(kernel, name, output, &reference, |r, c| allowed.value.at(r, c), case.masked));
+        all.push(Compared::new(kernel, name, output, &reference, |r, c| allowed.value.at(r, c), skip));
         for ((&input, reference), allowed) in node.inputs.iter().zip(references).zip(allowed.inputs) {
             match sums.get_mut(&input) {
                 None => drop(sums.insert(input, (reference, allowed))),
@@ -193,7 +199,7 @@ pub fn each_op(rig: &Rig, ran: &Ran) -> Vec<Compared> {
 /// The window's loss and weight against the sums over its rows.
 fn sums(rig: &Rig, ran: &Ran, stats: &[f32]) -> Compared {
     let case = rig.case;
-    let rows: Vec<(f64, f64)> = (0..case.rows())
+    let rows: Vec<(f64, f64)> = (0..case.weights.len())
         .map(|r| (case.weights[r], ran.values[&case.loss].at(r, 0)))
         .filter(|row| row.0 != 0.0)
         .collect();
@@ -237,7 +243,7 @@ pub(super) fn largest(m: &Matrix) -> f64 {
 
 /// The same window again, cut into pieces that fit nothing: the gradients and the sums must have the same bits.
 fn cut(rig: &Rig, stats: &[f32]) -> Result<Vec<Compared>> {
-    let rows = rig.case.rows();
+    let rows = rig.case.rows;
     let first = 5.min(rows - 1);
     let second = first.max(rows * 3 / 5);
     let cut: Vec<usize> = [first, second - first, rows - second].into_iter().filter(|&rows| rows > 0).collect();
@@ -284,7 +290,7 @@ pub fn case(gpu: &Gpu, case: &Case) -> Result<Vec<Compared>> {
     if case.masked.is_none() {
         all.extend(end_to_end(&rig, &ran));
     }
-    if case.rows() > 1 {
+    if case.rows > 1 {
         all.extend(cut(&rig, stats)?);
     }
     Ok(all)

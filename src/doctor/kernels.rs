@@ -1,11 +1,12 @@
 //! Which cases each kernel is checked with, and what all of them together say about it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::compare::{self, Compared, share};
 use super::{Case, Event, Finding, Rounding, Section, updates};
 use crate::gpu::Gpu;
-use crate::ops::{Op, Role};
+use crate::graph::{Op, Role};
 use crate::optim::{Clip, Optimizer};
 use crate::{Error, Result};
 
@@ -14,6 +15,9 @@ const SHAPES: [(usize, usize); 7] = [(1, 1), (2, 3), (33, 5), (17, 257), (255, 3
 
 /// Larger ones, for layers only: both sides of 256, in every place.
 const LAYERS: [(usize, usize); 3] = [(257, 64), (64, 255), (31, 256)];
+
+/// (rows, positions, width): blocks of several rows, of one row, and several of one row.
+const POSITIONS: [(usize, &[usize], usize); 4] = [(33, &[3], 4), (21, &[4, 5], 5), (5, &[40], 7), (3, &[20, 15], 6)];
 
 /// The one with a row of weight 0, whose features are huge.
 const MASKED: (usize, usize) = (70, 3);
@@ -78,28 +82,51 @@ impl Tally {
 }
 
 /// Holds ops against their references, each in the middle of a network, on awkward shapes; `watch` is told of every kernel that
-/// takes part, those of the layers and losses around the op too.
+/// takes part, those of the layers and losses around the op too. Each item gives the instances of an op that are checked, for
+/// inputs of so many columns, as [`ops::ALL`](crate::ops::ALL) does.
 ///
 /// # Errors
 /// When nothing can be said: the device is lost or has no memory left, or an op takes no part in such a network.
-pub fn check_ops(gpu: &Gpu, ops: &[&'static dyn Op], mut watch: impl FnMut(Event)) -> Result<()> {
+pub fn check_ops<S>(gpu: &Gpu, ops: impl IntoIterator<Item = S>, mut watch: impl FnMut(Event)) -> Result<()>
+where
+    S: Fn(usize) -> Vec<Arc<dyn Op>>,
+{
     let mut tally = Tally::default();
-    for &op in ops {
+    for samples in ops {
+        let Some(op) = samples(1).into_iter().next() else { continue };
         watch(Event::Begins(op.name().to_owned()));
-        let larger = if op.role() == Role::Layer { &LAYERS[..] } else { &[] };
-        for (at, &(rows, width)) in SHAPES.iter().chain(larger).enumerate() {
-            let case = Case::new(op, rows, width, at as u64)?;
+        let shader = op.shader().name;
+        for case in cases(&samples, op.role())? {
             tally.take(&case.name, op.name(), compare::case(gpu, &case))?;
         }
-        let (rows, width) = MASKED;
-        let mut case = Case::new(op, rows, width, 11)?;
-        case.mask(rows - 1);
-        case.name += " with a huge row that counts nothing";
-        tally.take(&case.name, op.name(), compare::case(gpu, &case))?;
-        tally.tell(&format!("{}.", op.shader().name), &mut watch);
+        tally.tell(&format!("{shader}."), &mut watch);
     }
     tally.tell("", &mut watch);
     Ok(())
+}
+
+/// The cases of an op: every instance on every shape, with and without positions, and with a row that counts nothing.
+fn cases(samples: &impl Fn(usize) -> Vec<Arc<dyn Op>>, role: Role) -> Result<Vec<Case>> {
+    let larger = if role == Role::Layer { &LAYERS[..] } else { &[] };
+    let mut cases = Vec::new();
+    for (at, &(rows, width)) in SHAPES.iter().chain(larger).enumerate() {
+        for op in samples(width) {
+            cases.push(Case::new(op, rows, width, at as u64)?);
+        }
+    }
+    for (at, &(rows, positions, width)) in POSITIONS.iter().enumerate() {
+        for op in samples(width) {
+            cases.push(Case::at_positions(op, rows, positions, width, at as u64)?);
+        }
+    }
+    let (rows, width) = MASKED;
+    for op in samples(width) {
+        let mut case = Case::new(op, rows, width, 11)?;
+        case.mask(rows - 1);
+        case.name += " with a huge row that counts nothing";
+        cases.push(case);
+    }
+    Ok(cases)
 }
 
 /// Holds optimizers, and what clips their gradients, against their references over several updates.
@@ -126,6 +153,7 @@ pub(super) fn check_rest(gpu: &Gpu, mut watch: impl FnMut(Event)) -> Result<()> 
     for layer in UPDATED {
         let name = format!("a layer of {} × {}", layer.0, layer.1);
         tally.take(&name, "window.close", updates::close(gpu, layer))?;
+        tally.take(&name, "window.fold", updates::fold(gpu, layer.0))?;
         tally.take(&name, "window.check", updates::check(gpu, layer))?;
     }
     tally.take("three submissions", "window.mark", updates::mark(gpu))?;

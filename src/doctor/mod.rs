@@ -28,7 +28,6 @@ mod kernels;
 mod numbers;
 pub mod rig;
 pub mod speed;
-mod tolerance;
 pub mod updates;
 mod variants;
 
@@ -45,7 +44,7 @@ pub use speed::Speed;
 
 use crate::Result;
 use crate::gpu::Gpu;
-use crate::ops::ALL;
+use crate::ops;
 use crate::optim::{Adam, Clip, Optimizer, Sgd};
 
 /// What a [`Finding`] is about.
@@ -173,7 +172,7 @@ pub fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> Result<
         }
         watch(event);
     };
-    check_ops(gpu, ALL, &mut heard)?;
+    check_ops(gpu, ops::ALL.iter().copied(), &mut heard)?;
     let (sgd, momentum) = (Sgd::default(), Sgd { momentum: 0.9, ..Sgd::default() });
     let nesterov = Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.01, ..Sgd::default() };
     let dampened = Sgd { momentum: 0.9, dampening: 0.3, ..Sgd::default() };

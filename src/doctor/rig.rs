@@ -6,8 +6,7 @@ use std::ops::Range;
 
 use super::Case;
 use crate::gpu::{Access, Dispatch, Gpu, SLOT, Scalar, encode};
-use crate::graph::{Graph, Shape, Tensor, TensorKind};
-use crate::ops::{Resource, Role, Span, Step};
+use crate::graph::{Graph, Resource, Role, Shape, Span, Step, Tensor, TensorKind, pad4};
 use crate::optim::{Clip, Optimizer};
 use crate::plan::{Array, Kernels, Plan, Program, SHADERS, Training};
 use crate::reference::Matrix;
@@ -42,14 +41,14 @@ impl<'a> Rig<'a> {
     /// What the driver has against it.
     pub fn with(gpu: &Gpu, case: &'a Case, optimizer: &dyn Optimizer, clip: Clip, kernels: Kernels) -> Result<Rig<'a>> {
         let training = Training { loss: case.loss, optimizer, clip, open_blocks: true, kernels };
-        let plan = Plan::new(&case.graph, case.output, case.rows(), Some(training))?;
+        let plan = Plan::new(&case.graph, case.output, case.rows, Some(training))?;
         let rig = Rig { case, program: Program::new(gpu, plan)? };
         for step in rig.plan().forward.iter().chain(&rig.plan().loss).chain(&rig.plan().gradient) {
             for &(_, place) in &step.bindings {
                 rig.fill(place, f32::NAN)?;
             }
         }
-        rig.upload(Resource::Record, &rig.records(0..case.rows()))?;
+        rig.upload(Resource::Record, &rig.records(0..case.rows))?;
         let parameters = rig.flat(|tensor| rig.case.given[&tensor].clone())?;
         rig.upload(Resource::Parameters(rig.all()), &parameters)?;
         Ok(rig)
@@ -67,7 +66,7 @@ impl<'a> Rig<'a> {
 
     /// Forward, loss and gradient of one micro-batch that is a window of its own, step by step.
     pub fn micro_step(&self) -> Result<Written> {
-        self.clock(&[("rows", self.case.rows() as u32), ("first", 1), ("last", 1)], &[])?;
+        self.clock(&[("rows", self.case.rows as u32), ("first", 1), ("last", 1)], &[])?;
         let (plan, program) = (&self.program.plan, &self.program);
         let mut written = Written::new();
         let lists =
@@ -80,12 +79,13 @@ impl<'a> Rig<'a> {
                 }
             }
         }
+        self.fold()?;
         Ok(written)
     }
 
     /// The same window in micro-batches of so many rows, which together are all rows.
     pub fn micro_steps(&self, cut: &[usize]) -> Result<()> {
-        let (all, mut row0) = (self.case.rows(), 0);
+        let (all, mut row0) = (self.case.rows, 0);
         for &rows in cut {
             let last = u32::from(row0 + rows == all);
             let clock = [("rows", rows), ("row0", row0), ("first", usize::from(row0 == 0))];
@@ -98,12 +98,18 @@ impl<'a> Rig<'a> {
             }
             row0 += rows;
         }
-        Ok(())
+        self.fold()
+    }
+
+    /// Adds the gradients of later uses of parameters to those of the first, as an update begins.
+    pub fn fold(&self) -> Result<()> {
+        let folds = self.plan().update.iter().take_while(|step| step.entry == "fold").count();
+        self.run(&self.program.update[..folds])
     }
 
     /// Encodes and submits dispatches for all rows.
     pub fn run(&self, dispatches: &[Dispatch]) -> Result<()> {
-        self.run_rows(dispatches, self.case.rows())
+        self.run_rows(dispatches, self.case.rows)
     }
 
     fn run_rows(&self, dispatches: &[Dispatch], rows: usize) -> Result<()> {
@@ -168,13 +174,22 @@ impl<'a> Rig<'a> {
         let record = self.plan().record;
         let mut records = vec![0.0; record.stride * rows.len()];
         for (r, record_of_row) in rows.zip(records.chunks_mut(record.stride)) {
-            for (kind, at) in [(TensorKind::Input, 0), (TensorKind::Target, record.target_at)] {
-                let Some(matrix) = self.case.graph.only(kind).map(|tensor| &self.case.given[&tensor]) else { continue };
-                for c in 0..matrix.columns {
-                    record_of_row[at + c] = matrix.at(r, c) as f32;
+            for tensor in self.case.graph.tensors() {
+                let (at, apart) = match self.case.graph.info(tensor).kind {
+                    TensorKind::Input => (self.case.graph.input_at(tensor), pad4(self.case.graph.columns(tensor))),
+                    TensorKind::Target => (record.target_at, self.case.graph.columns(tensor)),
+                    _ => continue,
+                };
+                let matrix = &self.case.given[&tensor];
+                for (position, line) in self.case.lines_of(r, tensor).enumerate() {
+                    for c in 0..matrix.columns {
+                        record_of_row[at + position * apart + c] = matrix.at(line, c) as f32;
+                    }
                 }
             }
-            record_of_row[record.weight_at] = self.case.weights[r] as f32;
+            for (k, line) in self.case.lines_of(r, self.case.loss).take(record.weights).enumerate() {
+                record_of_row[record.weight_at + k] = self.case.weights[line] as f32;
+            }
         }
         records
     }
@@ -210,7 +225,7 @@ impl<'a> Rig<'a> {
     /// The real columns of a tensor's rows.
     pub fn matrix(&self, tensor: Tensor, floats: &[f32]) -> Matrix {
         let columns = self.case.graph.columns(tensor);
-        let rows: Vec<&[f32]> = floats.chunks(self.stride(tensor)).take(self.case.rows()).collect();
+        let rows: Vec<&[f32]> = floats.chunks(self.stride(tensor)).take(self.lines(tensor)).collect();
         let values: Vec<f32> = rows.iter().flat_map(|row| &row[..columns]).copied().collect();
         Matrix::from_f32(rows.len(), columns, &values)
     }
@@ -218,12 +233,17 @@ impl<'a> Rig<'a> {
     /// The first float of the padding of a tensor's rows that is not +0.
     pub fn padding(&self, tensor: Tensor, floats: &[f32]) -> Option<Spot> {
         let columns = self.case.graph.columns(tensor);
-        let rows = floats.chunks(self.stride(tensor)).take(self.case.rows()).enumerate();
+        let rows = floats.chunks(self.stride(tensor)).take(self.lines(tensor)).enumerate();
         let mut padding = rows.flat_map(|(r, row)| (columns..row.len()).map(move |c| (r, c, row[c])));
         padding.find(|(_, _, value)| value.to_bits() != 0)
     }
 
-    /// The losses of the rows lie side by side; everything else is padded to multiples of four.
+    /// Rows × positions.
+    fn lines(&self, tensor: Tensor) -> usize {
+        self.case.rows * self.case.graph.shape(tensor).positions()
+    }
+
+    /// The losses of the lines lie side by side; everything else is padded to multiples of four.
     fn stride(&self, tensor: Tensor) -> usize {
         let makes = self.case.graph.nodes().iter().find(|node| node.output == tensor);
         let is_loss = makes.is_some_and(|node| matches!(node.op.role(), Role::Loss(_)));

@@ -105,7 +105,7 @@ fn overhead(gpu: &Gpu) -> Result<(f64, f64, f64)> {
     let mut graph = Graph::new();
     let x = graph.input(1);
     let y = linear(&mut graph, "layer", x, 1)?;
-    let case = Case::ending(graph, y, super::case::mse(), 1, 1)?;
+    let case = Case::ending(graph, y, super::case::loss_of_values(), 1, 1)?;
     let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
     rig.micro_step()?;
     let (_, one) = medians(|| time(gpu, &rig.program.forward, 1, 1))?;
@@ -146,7 +146,7 @@ pub fn layer(rows: usize, inputs: usize, outputs: usize) -> Result<Case> {
     let x = graph.input(inputs);
     let before = linear(&mut graph, "before", x, inputs)?;
     let after = linear(&mut graph, "after", before, outputs)?;
-    Case::ending(graph, after, super::case::mse(), rows, 1)
+    Case::ending(graph, after, super::case::loss_of_values(), rows, 1)
 }
 
 /// One of the three kernels of the layer of [`layer`]: `forward`, `backward_input` or `backward_weight`.

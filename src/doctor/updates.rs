@@ -1,14 +1,16 @@
 //! What ends a window against its reference: clipping and optimizers over several updates, closing an open block; and the
 //! gather that begins a micro-batch.
 
-use super::case::{linear, mse};
+use std::sync::Arc;
+
+use super::case::{linear, loss_of_values};
 use super::compare::{Compared, largest};
 use super::rig::{Rig, kernel};
-use super::tolerance::rounds;
 use super::{Case, Numbers};
 use crate::gpu::{Gpu, usage};
-use crate::graph::{Graph, Tensor};
-use crate::ops::Resource;
+use crate::graph::tolerance::rounds;
+use crate::graph::{Graph, Op, Resource, Tensor};
+use crate::ops::Linear;
 use crate::optim::{Clip, Optimizer, STRETCH, Sgd};
 use crate::plan::Program;
 use crate::reference::Matrix;
@@ -28,7 +30,7 @@ fn of_one_layer(inputs: usize, outputs: usize, rows: usize) -> Result<(Case, Ten
     let output = linear(&mut graph, "layer", x, outputs)?;
     let parameters = graph.nodes()[0].inputs[1];
     let name = format!("a layer of {inputs} × {outputs}");
-    Ok((Case { name, ..Case::ending(graph, output, mse(), rows, 5)? }, parameters))
+    Ok((Case { name, ..Case::ending(graph, output, loss_of_values(), rows, 5)? }, parameters))
 }
 
 /// Words of the stats before the results.
@@ -160,6 +162,34 @@ pub fn close(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
         compare("gradients", &rig.read(Resource::Gradients(rig.all()))?, &added(&sums, &open)),
         compare("loss and weight of the window", &rig.read(Resource::Stats)?[..2], &added(&head[..2], &head[2..])),
     ])
+}
+
+/// Adding up the gradients of three uses of one parameter, in the order of the uses. Exact.
+///
+/// # Errors
+/// What the driver has against it.
+pub fn fold(gpu: &Gpu, width: usize) -> Result<Vec<Compared>> {
+    let mut graph = Graph::new();
+    let x = graph.input(width);
+    let layer = Arc::new(Linear { outputs: width });
+    let shared = graph.parameters("shared", layer.parameters(graph.shape(x)));
+    let mut at = x;
+    for name in ["first", "second", "third"] {
+        at = graph.apply(layer.clone(), name, &[at, shared])?;
+    }
+    let case = Case::ending(graph, at, loss_of_values(), 2, 1)?;
+    let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
+    let every = rig.plan().all_gradients();
+    let sums = Numbers::new(5).floats(every.floats() as usize);
+    rig.upload(Resource::Gradients(every), &sums)?;
+    rig.fold()?;
+    let folded = rig.read(Resource::Gradient(shared))?;
+    let uses = sums.chunks(sums.len() / 3).map(|sums| &sums[..folded.len()]);
+    let add = |sum: Vec<f32>, next: &[f32]| sum.iter().zip(next).map(|(a, b)| a + b).collect();
+    let wanted: Vec<f32> = uses.fold(vec![0.0; folded.len()], add);
+    let name = rig.plan().update.first().map_or_else(String::new, kernel);
+    let row = |values: &[f32]| Matrix::from_f32(1, values.len(), values);
+    Ok(vec![Compared::new(name, "gradients", &row(&folded), &row(&wanted), |_, _| 0.0, None)])
 }
 
 /// Counting submissions. Exact.

@@ -1,12 +1,14 @@
 //! The other kernels of layers beside those that are held against their references: all must give the same bits.
 
+use std::sync::Arc;
+
 use super::case::{self, linear};
 use super::rig::Rig;
 use super::{Case, Event, Extent, Finding, Section};
 use crate::gpu::Gpu;
-use crate::graph::Graph;
+use crate::graph::{Graph, Op, Resource, Role};
+use crate::ops;
 use crate::ops::linear::matmul::{self, SMALL};
-use crate::ops::{self, Op, Resource, Role};
 use crate::optim::{Clip, Sgd};
 use crate::plan::Kernels;
 use crate::{Error, Result};
@@ -21,14 +23,16 @@ const WIDTHS: [usize; 3] = [44, 70, 5];
 /// # Errors
 /// When nothing can be said: the device is lost or has no memory left.
 pub(super) fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> Result<()> {
-    for activation in ops::ALL.iter().copied().filter(|op| op.role() == Role::Activation) {
+    let activations: Vec<_> = ops::of_role(|role| role == Role::Activation).collect();
+    for activation in &activations {
         let case = network(activation)?;
         let epilogues = Kernels { fuse: true, ..Kernels::OPS };
         let name = format!("linear + {}", activation.name());
         watch(Event::Begins(name.clone()));
         watch(Event::Found(finding(gpu, &case, name, [Kernels::OPS, epilogues])?));
     }
-    let case = network(&ops::RELU)?;
+    let Some(first) = activations.first() else { return Ok(()) };
+    let case = network(first)?;
     let own = Kernels { tiles: None, ..Kernels::of(gpu, None) };
     let chosen = |tiles| extent == Extent::All || own.matmul(ROWS).may_choose(tiles);
     for tiles in matmul::ALL.into_iter().filter(|&tiles| *tiles != SMALL && chosen(tiles)) {
@@ -43,16 +47,16 @@ pub(super) fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> 
     Ok(())
 }
 
-fn network(activation: &'static dyn Op) -> Result<Case> {
+fn network(activation: &Arc<dyn Op>) -> Result<Case> {
     let mut graph = Graph::new();
     let mut at = graph.input(FEATURES);
     for (name, width) in ["first", "second", "last"].into_iter().zip(WIDTHS) {
         at = linear(&mut graph, name, at, width)?;
         if name != "last" {
-            at = graph.apply(activation, "activation", &[at])?;
+            at = graph.apply(activation.clone(), "activation", &[at])?;
         }
     }
-    Case::ending(graph, at, case::mse(), ROWS, 13)
+    Case::ending(graph, at, case::loss_of_values(), ROWS, 13)
 }
 
 /// What one choice of kernels leaves beside what another does, of a window at once and of one that is cut inside blocks.

@@ -3,11 +3,11 @@
 /// What sets the speed of a dispatch. Adapters are not equally good at all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CostKind {
-    /// MatmulPolicy that make rows.
+    /// Matrix products that make rows.
     Rows,
-    /// MatmulPolicy that make rows on the way back.
+    /// Matrix products that make rows on the way back.
     Back,
-    /// MatmulPolicy that are summed over rows.
+    /// Matrix products that are summed over rows.
     Sums,
     /// A single workgroup that does everything.
     Windows,

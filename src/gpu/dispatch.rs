@@ -20,14 +20,14 @@ pub struct Kernel {
 /// How many invocations a dispatch has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grid {
-    /// `columns` along x; along y one for each `rows_each` rows of the micro-batch.
+    /// `columns` along x; along y one for each `rows_each` lines of the micro-batch.
     Tiles {
         /// Invocations along x.
         columns: u32,
-        /// Rows that one invocation does.
+        /// Lines that one invocation does.
         rows_each: u32,
     },
-    /// One along x for each row of the micro-batch.
+    /// One along x for each line of the micro-batch.
     Rows,
     /// `columns` × `rows`, whatever the micro-batch.
     Fixed {
@@ -43,7 +43,7 @@ pub enum Grid {
 }
 
 impl Grid {
-    /// Workgroups along x and y for a micro-batch of `rows` rows.
+    /// Workgroups along x and y for a micro-batch of `rows` lines.
     pub fn groups(self, workgroup: [u32; 3], rows: u32, most: u32) -> [u32; 2] {
         let [wide, high, _] = workgroup;
         match self {
@@ -83,6 +83,7 @@ pub struct Dispatch {
     kernel: Arc<Kernel>,
     group: wgpu::BindGroup,
     grid: Grid,
+    lines: u32,
     scalars: bool,
     label: Arc<Label>,
     parts: Vec<Dispatch>,
@@ -192,12 +193,13 @@ impl Gpu {
         Kernel { pipeline, layout, entry, label: label.to_owned() }
     }
 
-    /// Binds a kernel's variables, each found by its name.
+    /// Binds a kernel's variables, each found by its name. A row of the micro-batch is so many `lines` of the grid.
     pub fn dispatch(
         &self,
         kernel: Arc<Kernel>,
         bound: &[(&str, Bound)],
         grid: Grid,
+        lines: u32,
         most_rows: u32,
     ) -> Result<Dispatch> {
         let mut entries = Vec::with_capacity(kernel.entry.bindings.len());
@@ -223,7 +225,7 @@ impl Gpu {
             });
         }
         let most = self.inner.limits.max_compute_workgroups_per_dimension;
-        let groups = grid.groups(kernel.entry.workgroup, most_rows, most);
+        let groups = grid.groups(kernel.entry.workgroup, most_rows.saturating_mul(lines), most);
         if groups.iter().any(|&n| n > most) {
             return Err(Error::Memory(format!(
                 "{}: {groups:?} workgroups, but this adapter allows {most} a dimension; make train.micro_batch smaller",
@@ -235,7 +237,7 @@ impl Gpu {
         let group = self.checked(&kernel.label, || self.inner.device.create_bind_group(&descriptor))?;
         self.inner.counters.bind_groups.fetch_add(1, Ordering::Relaxed);
         let scalars = kernel.entry.bindings.iter().any(|binding| binding.name == "scalars");
-        Ok(Dispatch { kernel, group, grid, scalars, label: Arc::default(), parts: Vec::new() })
+        Ok(Dispatch { kernel, group, grid, lines, scalars, label: Arc::default(), parts: Vec::new() })
     }
 }
 
@@ -293,7 +295,7 @@ impl Dispatch {
             (false, false) => &[],
         };
         let most = gpu.inner.limits.max_compute_workgroups_per_dimension;
-        let [x, y] = self.grid.groups(self.kernel.entry.workgroup, rows, most);
+        let [x, y] = self.grid.groups(self.kernel.entry.workgroup, rows.saturating_mul(self.lines), most);
         pass.set_pipeline(&self.kernel.pipeline);
         pass.set_bind_group(0, &self.group, offsets);
         let timed = profiler.and_then(|p| p.before(pass, &self.label, rows).then_some(p));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::container::{self, Container, MOST_HEADER, damaged};
 use super::{Arrays, Model};
 use crate::data::scale::Standardizer;
-use crate::ops::Reads;
+use crate::graph::TargetKind;
 use crate::quote::{line, shown};
 use crate::{Error, Result};
 
@@ -71,7 +71,7 @@ impl ModelFile {
         container::write(path, Some((KEY, &self.description(path)?)), &self.arrays)
     }
 
-    /// Reads a model that [`ModelFile::write`] wrote, and checks that all of it fits together.
+    /// TargetKind a model that [`ModelFile::write`] wrote, and checks that all of it fits together.
     ///
     /// Nothing is taken on trust: the numbers are read only when the description makes sense, and names, shapes and size
     /// of the file are those of the model it describes. A checksum over all of it is compared where the file has one.
@@ -162,7 +162,7 @@ impl ModelFile {
             return Err(format!("names {outputs} outputs, but the model gives {}", self.model.outputs()));
         }
         match (&self.target, self.model.reads()) {
-            (TargetNames::Classes { .. }, Reads::Values) | (TargetNames::Values { .. }, Reads::Class) => {
+            (TargetNames::Classes { .. }, TargetKind::Values) | (TargetNames::Values { .. }, TargetKind::Class) => {
                 Err(format!("its loss {} does not fit its target", self.model.loss))
             }
             _ => Ok(()),
@@ -203,7 +203,7 @@ pub fn write_arrays(path: &Path, arrays: &Arrays) -> Result<()> {
     container::write(path, None, arrays)
 }
 
-/// Reads weights alone, those that a model takes; a description that stands beside them is left aside.
+/// TargetKind weights alone, those that a model takes; a description that stands beside them is left aside.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be read, [`Error::ModelFile`] when it is damaged, [`Error::Config`] when its weights are

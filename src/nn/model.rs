@@ -1,12 +1,13 @@
 //! A multi-layer perceptron as data.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Graph, Tensor, TensorKind};
+use crate::graph::{Graph, Op, Role, TargetKind, Tensor, TensorKind};
 use crate::nearest::nearest;
-use crate::ops::{self, Reads, Role};
+use crate::ops::{self, Linear};
 use crate::quote::shown;
 use crate::{Error, Result};
 
@@ -125,18 +126,18 @@ impl Model {
     }
 
     /// What the loss compares the output with.
-    pub fn reads(&self) -> Reads {
-        match ops::find(&self.loss).map(ops::Op::role) {
+    pub fn reads(&self) -> TargetKind {
+        match ops::find(&self.loss).map(|op| op.role()) {
             Some(Role::Loss(reads)) => reads,
-            _ => Reads::Values,
+            _ => TargetKind::Values,
         }
     }
 
     /// Columns of the target.
     pub fn targets(&self) -> usize {
         match self.reads() {
-            Reads::Class => 1,
-            Reads::Values | Reads::Flags => self.outputs(),
+            TargetKind::Class => 1,
+            TargetKind::Values | TargetKind::Flags => self.outputs(),
         }
     }
 
@@ -148,19 +149,13 @@ impl Model {
         self.check()?;
         let mut graph = Graph::new();
         let mut x = graph.input(self.inputs);
-        let mut width = self.inputs;
         for (at, layer) in self.layers.iter().enumerate() {
-            x = match layer {
-                Layer::Linear(outputs) => {
-                    let parameters = graph.parameters(&at.to_string(), ops::linear::parts(width, *outputs));
-                    width = *outputs;
-                    graph.apply(&ops::linear::LINEAR, &format!("{at} linear"), &[x, parameters])?
-                }
-                Layer::Activation(name) => {
-                    let op = named(name, "model.layers", "activation", &ops::activations())?;
-                    graph.apply(op, &format!("{at} {name}"), &[x])?
-                }
+            let op = match layer {
+                Layer::Linear(outputs) => Arc::new(Linear { outputs: *outputs }),
+                Layer::Activation(name) => named(name, "model.layers", "activation", &ops::activations())?,
             };
+            let name = format!("{at} {}", op.name());
+            x = graph.layer(op, &at.to_string(), &name, x)?;
         }
         let mut loss = None;
         if with_target {
@@ -173,7 +168,7 @@ impl Model {
     }
 }
 
-fn named(name: &str, field: &str, what: &str, known: &[&'static str]) -> Result<&'static dyn ops::Op> {
+fn named(name: &str, field: &str, what: &str, known: &[&'static str]) -> Result<Arc<dyn Op>> {
     let found = ops::find(name).filter(|op| known.contains(&op.name()));
     found.ok_or_else(|| {
         let hint = match nearest(name, known.iter().copied()) {

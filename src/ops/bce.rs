@@ -1,14 +1,21 @@
 //! Binary cross-entropy with logits: max(y, 0) - y t + log(1 + exp(-|y|))
 
-use super::loss::{LOSS, Mean, ROW_LOSS, Reads};
-use super::map::CLOCK;
+use std::sync::Arc;
+
+use super::loss::Mean;
 use super::sigmoid::logistic;
-use crate::gpu::Shader;
+use crate::graph::{Op, TargetKind};
 
 /// Binary cross-entropy with logits: max(y, 0) - y t + log(1 + exp(-|y|))
-pub static BCE: Mean = Mean {
-    shader: Shader { name: "bce", parts: &[CLOCK, ROW_LOSS, LOSS, include_str!("../../shaders/bce.wgsl")] },
-    reads: Reads::Flags,
+pub const BCE: Mean = Mean {
+    name: "bce",
+    wgsl: include_str!("../../shaders/bce.wgsl"),
+    target: TargetKind::Flags,
     loss: |y, t| y.max(0.0) - y * t + (-y.abs()).exp().ln_1p(),
     dloss: |y, t| logistic(y) - t,
+    kinks: &[],
 };
+
+pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
+    vec![Arc::new(BCE)]
+}

@@ -1,7 +1,9 @@
 //! gelu(x) = x · Φ(x), Φ the distribution function of the standard normal
 
-use super::map::{CLOCK, DerivativeOf, MAP, Map, PADDING, SPECIAL};
-use crate::gpu::Shader;
+use std::sync::Arc;
+
+use super::map::Map;
+use crate::graph::{DerivativeOf, Op};
 
 use std::f64::consts::PI;
 
@@ -22,9 +24,15 @@ fn normal_cdf(x: f64) -> f64 {
 }
 
 /// gelu(x) = x · Φ(x), Φ the distribution function of the standard normal
-pub static GELU: Map = Map {
-    shader: Shader { name: "gelu", parts: &[CLOCK, PADDING, SPECIAL, MAP, include_str!("../../shaders/gelu.wgsl")] },
+pub const GELU: Map = Map {
+    name: "gelu",
+    wgsl: &[include_str!("../../shaders/gelu.wgsl")],
     f: |x| x * normal_cdf(x),
     df: |x| normal_cdf(x) + x * (-0.5 * x * x).exp() / (2.0 * PI).sqrt(),
-    saved: DerivativeOf::Input,
+    derivative_of: DerivativeOf::Input,
+    kinks: &[],
 };
+
+pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
+    vec![Arc::new(GELU)]
+}

@@ -1,7 +1,9 @@
 //! gelu_tanh(x) = x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))
 
-use super::map::{CLOCK, DerivativeOf, MAP, Map, PADDING, SPECIAL};
-use crate::gpu::Shader;
+use std::sync::Arc;
+
+use super::map::Map;
+use crate::graph::{DerivativeOf, Op};
 
 const K: f64 = 0.797_884_560_802_865_4; // √(2/π)
 
@@ -10,12 +12,15 @@ fn t(x: f64) -> f64 {
 }
 
 /// gelu_tanh(x) = x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))
-pub static GELU_TANH: Map = Map {
-    shader: Shader {
-        name: "gelu_tanh",
-        parts: &[CLOCK, PADDING, SPECIAL, MAP, include_str!("../../shaders/gelu_tanh.wgsl")],
-    },
+pub const GELU_TANH: Map = Map {
+    name: "gelu_tanh",
+    wgsl: &[include_str!("../../shaders/gelu_tanh.wgsl")],
     f: |x| 0.5 * x * (1.0 + t(x)),
     df: |x| 0.5 * (1.0 + t(x)) + 0.5 * x * (1.0 - t(x) * t(x)) * K * (1.0 + 3.0 * 0.044715 * x * x),
-    saved: DerivativeOf::Input,
+    derivative_of: DerivativeOf::Input,
+    kinks: &[],
 };
+
+pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
+    vec![Arc::new(GELU_TANH)]
+}

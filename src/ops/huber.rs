@@ -1,13 +1,20 @@
 //! Huber: with e = y - t, e²/2 where |e| <= 1, else |e| - 1/2
 
-use super::loss::{LOSS, Mean, ROW_LOSS, Reads};
-use super::map::CLOCK;
-use crate::gpu::Shader;
+use std::sync::Arc;
+
+use super::loss::Mean;
+use crate::graph::{Op, TargetKind};
 
 /// Huber: with e = y - t, e²/2 where |e| <= 1, else |e| - 1/2
-pub static HUBER: Mean = Mean {
-    shader: Shader { name: "huber", parts: &[CLOCK, ROW_LOSS, LOSS, include_str!("../../shaders/huber.wgsl")] },
-    reads: Reads::Values,
+pub const HUBER: Mean = Mean {
+    name: "huber",
+    wgsl: include_str!("../../shaders/huber.wgsl"),
+    target: TargetKind::Values,
     loss: |y, t| if (y - t).abs() <= 1.0 { 0.5 * (y - t) * (y - t) } else { (y - t).abs() - 0.5 },
     dloss: |y, t| (y - t).clamp(-1.0, 1.0),
+    kinks: &[-1.0, 1.0],
 };
+
+pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
+    vec![Arc::new(HUBER)]
+}

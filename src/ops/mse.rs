@@ -1,13 +1,20 @@
 //! Mean squared error: loss(y, t) = (y - t)²
 
-use super::loss::{LOSS, Mean, ROW_LOSS, Reads};
-use super::map::CLOCK;
-use crate::gpu::Shader;
+use std::sync::Arc;
+
+use super::loss::Mean;
+use crate::graph::{Op, TargetKind};
 
 /// Mean squared error: loss(y, t) = (y - t)²
-pub static MSE: Mean = Mean {
-    shader: Shader { name: "mse", parts: &[CLOCK, ROW_LOSS, LOSS, include_str!("../../shaders/mse.wgsl")] },
-    reads: Reads::Values,
+pub const MSE: Mean = Mean {
+    name: "mse",
+    wgsl: include_str!("../../shaders/mse.wgsl"),
+    target: TargetKind::Values,
     loss: |y, t| (y - t) * (y - t),
     dloss: |y, t| 2.0 * (y - t),
+    kinks: &[],
 };
+
+pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
+    vec![Arc::new(MSE)]
+}

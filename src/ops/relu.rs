@@ -1,12 +1,20 @@
 //! relu(x) = x where x > 0, else 0
 
-use super::map::{CLOCK, DerivativeOf, MAP, Map, PADDING, SPECIAL};
-use crate::gpu::Shader;
+use std::sync::Arc;
+
+use super::map::Map;
+use crate::graph::{DerivativeOf, Op};
 
 /// relu(x) = x where x > 0, else 0
-pub static RELU: Map = Map {
-    shader: Shader { name: "relu", parts: &[CLOCK, PADDING, SPECIAL, MAP, include_str!("../../shaders/relu.wgsl")] },
+pub const RELU: Map = Map {
+    name: "relu",
+    wgsl: &[include_str!("../../shaders/relu.wgsl")],
     f: |x| if x > 0.0 { x } else { 0.0 },
     df: |x| if x > 0.0 { 1.0 } else { 0.0 },
-    saved: DerivativeOf::Output,
+    derivative_of: DerivativeOf::Output,
+    kinks: &[0.0],
 };
+
+pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
+    vec![Arc::new(RELU)]
+}

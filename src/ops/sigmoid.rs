@@ -1,7 +1,9 @@
 //! sigmoid(x) = 1 / (1 + exp(-x))
 
-use super::map::{CLOCK, DerivativeOf, MAP, Map, PADDING, SPECIAL};
-use crate::gpu::Shader;
+use std::sync::Arc;
+
+use super::map::Map;
+use crate::graph::{DerivativeOf, Op};
 
 /// 1 / (1 + exp(-x))
 pub(super) fn logistic(x: f64) -> f64 {
@@ -9,12 +11,15 @@ pub(super) fn logistic(x: f64) -> f64 {
 }
 
 /// sigmoid(x) = 1 / (1 + exp(-x))
-pub static SIGMOID: Map = Map {
-    shader: Shader {
-        name: "sigmoid",
-        parts: &[CLOCK, PADDING, SPECIAL, MAP, include_str!("../../shaders/sigmoid.wgsl")],
-    },
+pub const SIGMOID: Map = Map {
+    name: "sigmoid",
+    wgsl: &[include_str!("../../shaders/sigmoid.wgsl")],
     f: logistic,
     df: |x| logistic(x) * (1.0 - logistic(x)),
-    saved: DerivativeOf::Output,
+    derivative_of: DerivativeOf::Output,
+    kinks: &[],
 };
+
+pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
+    vec![Arc::new(SIGMOID)]
+}

@@ -1,13 +1,21 @@
 //! silu(x) = x · sigmoid(x)
 
-use super::map::{CLOCK, DerivativeOf, MAP, Map, PADDING, SPECIAL};
+use std::sync::Arc;
+
+use super::map::Map;
 use super::sigmoid::logistic;
-use crate::gpu::Shader;
+use crate::graph::{DerivativeOf, Op};
 
 /// silu(x) = x · sigmoid(x)
-pub static SILU: Map = Map {
-    shader: Shader { name: "silu", parts: &[CLOCK, PADDING, SPECIAL, MAP, include_str!("../../shaders/silu.wgsl")] },
+pub const SILU: Map = Map {
+    name: "silu",
+    wgsl: &[include_str!("../../shaders/silu.wgsl")],
     f: |x| x * logistic(x),
     df: |x| logistic(x) * (1.0 + x * (1.0 - logistic(x))),
-    saved: DerivativeOf::Input,
+    derivative_of: DerivativeOf::Input,
+    kinks: &[],
 };
+
+pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
+    vec![Arc::new(SILU)]
+}

@@ -1,12 +1,20 @@
 //! tanh(x)
 
-use super::map::{CLOCK, DerivativeOf, MAP, Map, PADDING, SPECIAL};
-use crate::gpu::Shader;
+use std::sync::Arc;
+
+use super::map::Map;
+use crate::graph::{DerivativeOf, Op};
 
 /// tanh(x)
-pub static TANH: Map = Map {
-    shader: Shader { name: "tanh", parts: &[CLOCK, PADDING, SPECIAL, MAP, include_str!("../../shaders/tanh.wgsl")] },
+pub const TANH: Map = Map {
+    name: "tanh",
+    wgsl: &[include_str!("../../shaders/tanh.wgsl")],
     f: f64::tanh,
     df: |x| 1.0 - x.tanh() * x.tanh(),
-    saved: DerivativeOf::Output,
+    derivative_of: DerivativeOf::Output,
+    kinks: &[],
 };
+
+pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
+    vec![Arc::new(TANH)]
+}

@@ -1,8 +1,9 @@
 //! Adam and AdamW, as `torch.optim` defines them.
 
-use super::{CLOCK, Optimizer, STATS, UPDATE, UPDATES, positive, rate};
+use super::{Optimizer, positive, rate};
 use crate::gpu::{Grid, Scalar, Shader};
-use crate::ops::{Resource, Span, Step};
+use crate::graph::{Resource, Span, Step, Work};
+use crate::wgsl::{CLOCK, STATS, UPDATE, UPDATES};
 use crate::{Error, Result};
 
 pub(super) static SHADER: Shader =
@@ -65,12 +66,11 @@ impl Optimizer for Adam {
     }
 
     fn step(&self, span: Span) -> Step {
-        Step::new("all parameters", &SHADER, "update", Grid::Line(span.len))
+        Step::new("all parameters", &SHADER, "update", Grid::Line(span.len), Work::moves_once(7 * span.floats()))
             .bind("stats", Resource::Stats)
             .bind("gradients", Resource::Gradients(span))
             .bind("parameters", Resource::Parameters(span))
             .bind("moments", Resource::OptimizerState(span))
-            .moves(0, 7 * span.floats())
             .constant("KEEP1", 1.0 - self.betas.0)
             .constant("KEEP2", 1.0 - self.betas.1)
             .constant("EPSILON", self.epsilon)

@@ -1,15 +1,19 @@
 //! Clipping: the window's normalised gradient is brought to a norm, or its elements to a size, before the update.
 
-use super::{CLOCK, STATS, positive};
+use super::positive;
 use crate::Result;
 use crate::gpu::{Grid, Shader};
-use crate::ops::{Resource, Span, Step};
+use crate::graph::{LoopBound, Resource, Span, Step, Work};
+use crate::wgsl::{CLOCK, STATS};
 
 pub(super) static SHADER: Shader =
     Shader { name: "clip", parts: &[CLOCK, STATS, include_str!("../../shaders/clip.wgsl")] };
 
 /// vec4 of one partial norm: `STRETCH` in `shaders/clip.wgsl`.
 pub(crate) const STRETCH: usize = 64;
+
+/// Invocations that add the partial norms: `LANES` in `shaders/clip.wgsl`.
+const LANES: u32 = 64;
 
 /// How large a gradient may be. It is clipped once per update, after the division by the window's weight, on the GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -39,16 +43,17 @@ impl Clip {
     pub(crate) fn steps(&self, all: Span) -> Option<Vec<Step>> {
         let norm = self.norm?;
         let partial = Self::norms(4 * all.len as usize) as u32;
-        let squares = Step::new("gradient norm", &SHADER, "squares", Grid::Line(partial))
+        let work = Work::moves_once(all.floats() + u64::from(partial)).with_loops(LoopBound::fixed(STRETCH as u64 + 1));
+        let squares = Step::new("gradient norm", &SHADER, "squares", Grid::Line(partial), work)
             .bind("gradients", Resource::Gradients(all))
             .bind("norms", Resource::Norms)
             .bind("stats", Resource::Stats)
-            .moves(0, all.floats() + u64::from(partial))
             .in_parts("first", 1);
-        let factor = Step::new("gradient norm", &SHADER, "factor", Grid::Group)
+        let loops = LoopBound::fixed(u64::from(partial.div_ceil(LANES)) + u64::from(LANES) + 2);
+        let work = Work::moves_once(u64::from(partial)).with_loops(loops);
+        let factor = Step::new("gradient norm", &SHADER, "factor", Grid::Group, work)
             .bind("norms", Resource::Norms)
             .bind("stats", Resource::Stats)
-            .moves(0, u64::from(partial))
             .constant("MAX_NORM", norm);
         Some(vec![squares, factor])
     }

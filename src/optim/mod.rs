@@ -13,13 +13,8 @@ pub use schedule::{Scaling, Schedule, ScheduleShape};
 pub use sgd::Sgd;
 
 use crate::gpu::{Scalar, Shader};
-use crate::ops::{Span, Step};
+use crate::graph::{Span, Step};
 use crate::{Error, Result};
-
-pub(crate) const CLOCK: &str = include_str!("../../shaders/lib/clock.wgsl");
-pub(crate) const STATS: &str = include_str!("../../shaders/lib/stats.wgsl");
-pub(crate) const UPDATE: &str = include_str!("../../shaders/lib/update.wgsl");
-const UPDATES: &str = include_str!("../../shaders/lib/updates.wgsl");
 
 /// The shaders of all optimizers.
 pub static SHADERS: &[&Shader] = &[&sgd::SHADER, &sgd::MOMENTUM, &adam::SHADER, &clip::SHADER];

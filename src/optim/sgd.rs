@@ -1,8 +1,9 @@
 //! Stochastic gradient descent with momentum, as `torch.optim.SGD` defines it.
 
-use super::{CLOCK, Optimizer, STATS, UPDATE, UPDATES, rate};
+use super::{Optimizer, rate};
 use crate::gpu::{Grid, Scalar, Shader};
-use crate::ops::{Resource, Span, Step};
+use crate::graph::{Resource, Span, Step, Work};
+use crate::wgsl::{CLOCK, STATS, UPDATE, UPDATES};
 use crate::{Error, Result};
 
 pub(super) static SHADER: Shader =
@@ -54,11 +55,11 @@ impl Optimizer for Sgd {
 
     fn step(&self, span: Span) -> Step {
         let shader = if self.state_slots() > 0 { &MOMENTUM } else { &SHADER };
-        let step = Step::new("all parameters", shader, "update", Grid::Line(span.len))
+        let work = Work::moves_once((3 + 2 * self.state_slots() as u64) * span.floats());
+        let step = Step::new("all parameters", shader, "update", Grid::Line(span.len), work)
             .bind("stats", Resource::Stats)
             .bind("gradients", Resource::Gradients(span))
             .bind("parameters", Resource::Parameters(span))
-            .moves(0, (3 + 2 * self.state_slots() as u64) * span.floats())
             .constant("WEIGHT_DECAY", self.weight_decay);
         if self.state_slots() == 0 {
             return step.in_parts("first", 1);

@@ -1,15 +1,16 @@
 //! Which activations have no kernels of their own, because those of the layers around them do them along the way.
 
 use super::kernels::Kernels;
-use crate::graph::{Graph, Node, Tensor};
-use crate::ops::{Activation, DerivativeOf, Epilogues, FusionPart, MatmulPolicy, OpContext, Step, Write};
+use crate::graph::{
+    Activation, DerivativeOf, Epilogues, Graph, Hardware, MlpPart, Node, OpContext, Step, Tensor, Write,
+};
 
 /// A graph and what its layers do along the way.
 pub(super) struct Fusion<'a> {
     graph: &'a Graph,
     output: Tensor,
     fuse: bool,
-    matmul: MatmulPolicy,
+    hardware: Hardware,
     trains: bool,
 }
 
@@ -22,13 +23,13 @@ impl<'a> Fusion<'a> {
         micro_batch: usize,
         trains: bool,
     ) -> Fusion<'a> {
-        Fusion { graph, output, fuse: kernels.fuse, matmul: kernels.matmul(micro_batch), trains }
+        Fusion { graph, output, fuse: kernels.fuse, hardware: kernels.hardware(micro_batch), trains }
     }
 
-    /// The kernel of a node forward, if it has one of its own.
-    pub(super) fn forward(&self, node: &Node) -> Option<Step> {
+    /// The kernels of a node forward, if it has any of its own.
+    pub(super) fn forward(&self, node: &Node) -> Vec<Step> {
         let done = self.activation(node).is_some_and(|activation| self.done_above(activation.x).is_some());
-        (!done).then(|| node.op.forward(&self.cx(node, vec![None; node.inputs.len()])))
+        if done { Vec::new() } else { node.op.forward(&self.cx(node, vec![None; node.inputs.len()])) }
     }
 
     /// The kernels of a node backward.
@@ -42,7 +43,7 @@ impl<'a> Fusion<'a> {
         if is_layer(node) {
             epilogues = Epilogues { backward: self.done_below(node.inputs[0]), forward: self.done_above(node.output) };
         }
-        OpContext { graph: self.graph, node, wants, epilogues, matmul: self.matmul }
+        OpContext { graph: self.graph, node, wants, epilogues, hardware: self.hardware }
     }
 
     /// The activation of a layer's output, if nobody else reads that.
@@ -60,10 +61,10 @@ impl<'a> Fusion<'a> {
     }
 
     fn activation(&self, node: &Node) -> Option<Activation> {
-        let Some(FusionPart::Activation(wgsl, saved)) = node.op.fusion_part() else { return None };
+        let Some(MlpPart::Activation { wgsl, derivative_of }) = node.op.mlp_part() else { return None };
         let (name, x, y) = (node.op.name(), node.inputs[0], node.output);
-        let saved: Option<DerivativeOf> = self.trains.then_some(saved);
-        Some(Activation { name, wgsl, x, y, saved })
+        let derivative_of: Option<DerivativeOf> = self.trains.then_some(derivative_of);
+        Some(Activation { name, wgsl, x, y, derivative_of })
     }
 
     fn maker(&self, tensor: Tensor) -> Option<&'a Node> {
@@ -80,5 +81,5 @@ impl<'a> Fusion<'a> {
 }
 
 fn is_layer(node: &Node) -> bool {
-    matches!(node.op.fusion_part(), Some(FusionPart::Linear))
+    matches!(node.op.mlp_part(), Some(MlpPart::Linear))
 }

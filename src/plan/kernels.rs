@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::gpu::{Gpu, SUBGROUPS};
+use crate::graph::Hardware;
 use crate::ops::linear::matmul::SMALL;
 use crate::ops::{MatmulKernel, MatmulPolicy};
 
@@ -121,6 +122,11 @@ impl Kernels {
             storage_buffers: gpu.limits().max_storage_buffers_per_shader_stage,
             binding: gpu.limits().max_storage_buffer_binding_size,
         }
+    }
+
+    /// What the choice of an op's kernels follows from, in micro-batches of so many rows.
+    pub fn hardware(&self, rows: usize) -> Hardware {
+        Hardware { cpu: self.cpu, subgroups: self.subgroups, matmul: self.tiles.map(|kernel| kernel.name), rows }
     }
 
     /// What the choice of kernels for matrix products follows from, in micro-batches of so many rows.

@@ -2,7 +2,7 @@
 
 use super::{BLOCK, Buffer, BufferRole, Plan};
 use crate::gpu::{Gpu, Grid};
-use crate::ops::Step;
+use crate::graph::Step;
 use crate::{Error, Result};
 
 /// Turns that the loops of one invocation may take together. Mesa's llvmpipe ends them all after 65535.
@@ -71,10 +71,14 @@ impl Plan {
         let Some(entry) = reflection.entries.get(step.entry) else { return Ok(None) };
         let most = gpu.limits().max_compute_workgroups_per_dimension;
         let [wide, high, _] = entry.workgroup;
-        let [x, y] = step.grid.groups(entry.workgroup, self.micro_batch as u32, most);
+        let positions = step.blocks.positions as u64;
+        let lines = u32::try_from(self.micro_batch as u64 * positions).unwrap_or(u32::MAX);
+        let [x, y] = step.grid.groups(entry.workgroup, lines, most);
         let rows = match step.grid {
-            Grid::Tiles { rows_each, .. } if x <= most => Some(u64::from(most) * u64::from(high * rows_each)),
-            Grid::Rows => Some(u64::from(most) * u64::from(wide)),
+            Grid::Tiles { rows_each, .. } if x <= most => {
+                Some(u64::from(most) * u64::from(high * rows_each) / positions)
+            }
+            Grid::Rows => Some(u64::from(most) * u64::from(wide) / positions),
             _ => None,
         };
         let excess = x.max(y) > most;
@@ -86,14 +90,12 @@ impl Plan {
 impl Plan {
     /// The software driver leaves every loop of an invocation after so many turns, and says nothing.
     fn excess_of_loops(&self, step: &Step) -> Option<Excess> {
-        let turns = step.loops.of(self.micro_batch);
+        let turns = step.loops.of(self.micro_batch, step.blocks);
         if turns <= LOOP_LIMIT {
             return None;
         }
         let what = format!("{} takes loops of {turns} turns, but this driver makes {LOOP_LIMIT} at most", step.label);
-        let left = LOOP_LIMIT.saturating_sub(step.loops.fixed);
-        let rows = (left / step.loops.block.max(1)).saturating_sub(2) as usize * BLOCK;
-        Some(Excess { what, rows: (step.loops.block > 0).then_some(rows) })
+        Some(Excess { what, rows: step.loops.rows_within(LOOP_LIMIT, step.blocks) })
     }
 }
 

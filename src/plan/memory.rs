@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use wgpu::BufferUsages;
 
 use super::fused::Net;
-use super::{CLOCKS, ITEMS, Plan, RESULTS, SAMPLES, Training, in_records};
+use super::{CLOCKS, ITEMS, Plan, RESULTS, SAMPLES, Training};
 use crate::gpu::{SLOT, usage};
-use crate::graph::{Graph, Tensor, TensorKind, pad4};
-use crate::ops::{Resource, Span, Step};
+use crate::graph::{Blocks, Graph, Node, Resource, Span, Step, Tensor, TensorKind, pad4};
 use crate::optim::Clip;
 
 /// A buffer that a plan needs.
@@ -111,12 +110,12 @@ pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>,
     let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
     let parameters = plan.add("parameters", BufferRole::Parameters, flat, usage::STORAGE);
     plan.put(Resource::Parameters(all), parameters);
-    plan.put_layers(graph, parameters, Resource::Value);
+    plan.put_parameters(parameters);
 
     let record = 4 * (plan.record.stride * pad4(plan.micro_batch)) as u64;
     let record = plan.add("records", BufferRole::Records, record, usage::STORAGE);
     plan.put(Resource::Record, record);
-    for tensor in graph.tensors().filter(|&tensor| in_records(graph, tensor)) {
+    for tensor in graph.tensors().filter(|&tensor| graph.in_records(tensor)) {
         plan.put(Resource::Value(tensor), record);
     }
     if let Some(training) = training {
@@ -138,19 +137,22 @@ pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>,
 }
 
 fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span, flat: u64) {
-    let gradients = plan.add("gradients", BufferRole::Gradients, flat, usage::STORAGE);
-    plan.put(Resource::Gradients(all), gradients);
-    plan.put_layers(graph, gradients, Resource::Gradient);
+    let every = plan.all_gradients();
+    let gradients = plan.add("gradients", BufferRole::Gradients, 4 * every.floats(), usage::STORAGE);
+    plan.put(Resource::Gradients(every), gradients);
+    plan.put_stretch(Resource::Gradients(all), gradients, 0..all.floats());
+    plan.put_gradients(gradients, Resource::of_use);
 
     // Without open blocks nothing reads or writes them; what is bound in their place is one vec4.
-    let open = if training.open_blocks { flat } else { 16 };
+    let has_open = training.open_blocks && can_be_open(graph);
+    let open = if has_open { 4 * every.floats() } else { 16 };
     let open = plan.add("open blocks", BufferRole::Gradients, open, usage::STORAGE);
-    plan.put(Resource::OpenGradients(all), open);
-    if training.open_blocks {
-        plan.put_layers(graph, open, Resource::Open);
+    plan.put(Resource::OpenGradients(every), open);
+    if has_open {
+        plan.put_gradients(open, Resource::open_of_use);
     } else {
-        for tensor in graph.tensors().filter(|&tensor| graph.info(tensor).kind == TensorKind::Parameter) {
-            plan.put(Resource::Open(tensor), open);
+        for (tensor, nth, _) in plan.gradients.layers().collect::<Vec<_>>() {
+            plan.put(Resource::open_of_use(tensor, nth), open);
         }
     }
     let moments = training.optimizer.state_slots() as u64;
@@ -182,6 +184,13 @@ pub(super) fn slots(step: &Step) -> u64 {
 
 /// Slots of `layers` in `shaders/fused/net.wgsl`.
 pub(super) const LAYERS_SLOTS: u64 = 3;
+
+/// Whether a micro-batch can end inside a block of some parameter's gradient.
+fn can_be_open(graph: &Graph) -> bool {
+    let learns = |node: &&Node| node.inputs.iter().any(|&input| graph.info(input).kind == TensorKind::Parameter);
+    let positions = |node: &Node| graph.shape(node.inputs[0]).positions();
+    graph.nodes().iter().filter(learns).any(|node| Blocks::of(positions(node)).can_be_open())
+}
 
 /// One buffer for all that has rows. Until data is attached, the records stand in for it.
 fn place_arena(plan: &mut Plan, net: &Net, record: usize) {
@@ -242,28 +251,50 @@ struct Shared {
     names: Vec<String>,
 }
 
-fn is_row(graph: &Graph, place: Resource) -> bool {
-    matches!(place, Resource::Value(t) | Resource::Gradient(t) if graph.info(t).kind == TensorKind::Intermediate)
-}
-
-fn row_tensor(place: Resource) -> Option<Tensor> {
-    match place {
-        Resource::Value(tensor) | Resource::Gradient(tensor) => Some(tensor),
-        _ => None,
+fn is_row(graph: &Graph, resource: Resource) -> bool {
+    match resource {
+        Resource::Value(tensor) => is_made(graph, tensor),
+        Resource::Gradient(tensor) => graph.info(tensor).kind == TensorKind::Intermediate,
+        Resource::Saved(..) | Resource::Scratch(..) => true,
+        _ => false,
     }
 }
 
-fn row_bytes(plan: &Plan, graph: &Graph, place: Resource) -> u64 {
-    let columns = row_tensor(place).map_or(0, |tensor| graph.columns(tensor));
-    // Kernels work on four rows at a time; losses are one float a row.
-    let stride = if columns == 1 { 4 } else { pad4(columns) };
-    4 * (stride * pad4(plan.micro_batch)) as u64
+/// Whether a tensor's value has memory of its own among the rows.
+fn is_made(graph: &Graph, tensor: Tensor) -> bool {
+    match graph.info(tensor).kind {
+        TensorKind::Intermediate => true,
+        TensorKind::Input | TensorKind::Target => !graph.in_records(tensor),
+        TensorKind::Parameter => false,
+    }
 }
 
-fn row_name(graph: &Graph, place: Resource) -> String {
-    match place {
-        Resource::Gradient(tensor) => format!("d {}", graph.info(tensor).name),
-        _ => row_tensor(place).map_or(String::new(), |tensor| graph.info(tensor).name.clone()),
+fn row_bytes(plan: &Plan, graph: &Graph, resource: Resource) -> u64 {
+    let maker = |tensor| graph.nodes().iter().find(|node| node.output == tensor);
+    let (per_row, fixed) = match resource {
+        Resource::Value(tensor) | Resource::Gradient(tensor) => (graph.shape(tensor).padded(), 0),
+        Resource::Saved(tensor, k) => {
+            let saved = maker(tensor).map(|node| node.op.saved(&graph.shapes(node))).unwrap_or_default();
+            (saved.get(usize::from(k)).copied().unwrap_or(0), 0)
+        }
+        Resource::Scratch(tensor, k) => {
+            let scratch = maker(tensor).map(|node| node.op.scratch(&graph.shapes(node))).unwrap_or_default();
+            scratch.get(usize::from(k)).map_or((0, 0), |piece| (piece.per_row, piece.fixed))
+        }
+        _ => (0, 0),
+    };
+    // Kernels work on four rows at a time.
+    4 * (fixed + per_row * pad4(plan.micro_batch)).next_multiple_of(4) as u64
+}
+
+fn row_name(graph: &Graph, resource: Resource) -> String {
+    let name = |tensor: Tensor| graph.info(tensor).name.clone();
+    match resource {
+        Resource::Gradient(tensor) => format!("d {}", name(tensor)),
+        Resource::Saved(tensor, _) => format!("saved of {}", name(tensor)),
+        Resource::Scratch(tensor, _) => format!("scratch of {}", name(tensor)),
+        Resource::Value(tensor) => name(tensor),
+        _ => String::new(),
     }
 }
 
@@ -278,11 +309,20 @@ impl Plan {
         self.places.at.insert(place, Stretch { buffer, offset: 0, size });
     }
 
-    fn put_layers(&mut self, graph: &Graph, buffer: usize, place: fn(Tensor) -> Resource) {
-        for tensor in graph.tensors().filter(|&tensor| graph.info(tensor).kind == TensorKind::Parameter) {
-            let range = self.layout.range(tensor);
-            let stretch = Stretch { buffer, offset: 4 * range.start as u64, size: 4 * range.len() as u64 };
-            self.places.at.insert(place(tensor), stretch);
+    fn put_stretch(&mut self, resource: Resource, buffer: usize, floats: std::ops::Range<u64>) {
+        let stretch = Stretch { buffer, offset: 4 * floats.start, size: 4 * (floats.end - floats.start) };
+        self.places.at.insert(resource, stretch);
+    }
+
+    fn put_parameters(&mut self, buffer: usize) {
+        for (tensor, _, range) in self.layout.layers().collect::<Vec<_>>() {
+            self.put_stretch(Resource::Value(tensor), buffer, range.start as u64..range.end as u64);
+        }
+    }
+
+    fn put_gradients(&mut self, buffer: usize, resource: fn(Tensor, u16) -> Resource) {
+        for (tensor, nth, range) in self.gradients.layers().collect::<Vec<_>>() {
+            self.put_stretch(resource(tensor, nth), buffer, range.start as u64..range.end as u64);
         }
     }
 }

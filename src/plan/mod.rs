@@ -15,22 +15,20 @@ use std::fmt;
 use fused::Net;
 use fusion::Fusion;
 
+pub use crate::graph::BLOCK;
+pub use crate::tensor::Array;
 pub use choose::{Budget, Chosen, choose, needs_open_blocks};
 pub use kernels::{ExecutionMode, Kernels};
 pub use limits::{LOOP_LIMIT, size};
 pub use memory::{Buffer, BufferRole};
-pub use parameters::{Array, Layout};
+pub use parameters::Layout;
 pub use program::Program;
 
-use crate::backward::backward;
 use crate::gpu::{Grid, Shader};
-use crate::graph::{Graph, Record, Tensor, TensorKind};
-use crate::ops::{Resource, Span, Step};
+use crate::graph::{Blocks, Graph, LoopBound, Record, Resource, Span, Step, Tensor, TensorKind, Work, backward};
 use crate::optim::{Clip, Optimizer};
+use crate::wgsl::{CLOCK, STATS, SUM};
 use crate::{Error, Result};
-
-/// Rows are summed in blocks of this many: `BLOCK` in `shaders/lib/clock.wgsl`.
-pub const BLOCK: usize = 32;
 
 /// Results of so many updates fit into one submission.
 pub const RESULTS: usize = 64;
@@ -45,21 +43,11 @@ pub const ITEMS: usize = 64;
 pub const SAMPLES: usize = 1 << 16;
 
 /// How windows begin, are summed and end.
-static WINDOW: Shader = Shader {
-    name: "window",
-    parts: &[
-        include_str!("../../shaders/lib/clock.wgsl"),
-        include_str!("../../shaders/lib/stats.wgsl"),
-        include_str!("../../shaders/lib/sum.wgsl"),
-        include_str!("../../shaders/window.wgsl"),
-    ],
-};
+static WINDOW: Shader =
+    Shader { name: "window", parts: &[CLOCK, STATS, SUM, include_str!("../../shaders/window.wgsl")] };
 
 /// Rows of a micro-batch out of the data on the GPU.
-static GATHER: Shader = Shader {
-    name: "gather",
-    parts: &[include_str!("../../shaders/lib/clock.wgsl"), include_str!("../../shaders/gather.wgsl")],
-};
+static GATHER: Shader = Shader { name: "gather", parts: &[CLOCK, include_str!("../../shaders/gather.wgsl")] };
 
 /// The shaders that belong to no op and no optimizer.
 pub static SHADERS: &[&Shader] = &[&WINDOW, &GATHER];
@@ -86,6 +74,8 @@ pub struct Plan {
     pub record: Record,
     /// How the parameters lie in memory.
     pub layout: Layout,
+    /// How their gradients lie in memory: as the parameters, and after them those of later uses.
+    pub gradients: Layout,
     /// The network's output.
     pub output: Tensor,
     /// Rows out of the data on the GPU; only where training data stays there.
@@ -142,18 +132,19 @@ impl Plan {
         }
         if let Some(training) = &training
             && let Some(loss) = graph.nodes().iter().find(|node| node.output == training.loss)
-            && in_records(graph, loss.inputs[0])
+            && graph.info(loss.inputs[0]).kind == TensorKind::Input
         {
             let message =
                 "compares the features themselves, for which nothing is learned; put a layer before it".to_owned();
             return Err(Error::Shape { op: loss.op.name(), message });
         }
         let record = graph.record();
-        let layout = Layout::new(graph)?;
+        let (layout, gradients) = (Layout::new(graph)?, Layout::of_gradients(graph)?);
         let mut plan = Plan {
             micro_batch,
             record,
             layout,
+            gradients,
             output,
             gather: Vec::new(),
             forward: Vec::new(),
@@ -174,10 +165,12 @@ impl Plan {
         }
         if let Some(training) = &training {
             let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
-            plan.close.push(close(all));
-            plan.mark.push(Step::new("submission", &WINDOW, "mark", Grid::Group).bind("stats", Resource::Stats));
+            plan.close.push(close(plan.all_gradients()));
+            let mark = Step::new("submission", &WINDOW, "mark", Grid::Group, Work::moves_once(1));
+            plan.mark.push(mark.bind("stats", Resource::Stats));
+            plan.update = plan.fold_steps();
             // Clipping by norm reads all gradients, and looks at them on the way.
-            plan.update = training.clip.steps(all).unwrap_or_else(|| vec![check(all)]);
+            plan.update.extend(training.clip.steps(all).unwrap_or_else(|| vec![check(all)]));
             plan.update.push(training.clip.apply(training.optimizer.step(all)));
         }
         memory::place(&mut plan, graph, training.as_ref(), net.as_ref());
@@ -187,15 +180,45 @@ impl Plan {
     fn op_by_op(&mut self, graph: &Graph, kernels: &Kernels, training: Option<&Training>) {
         let loss = training.map(|training| training.loss);
         let fusion = Fusion::new(graph, self.output, kernels, self.micro_batch, training.is_some());
+        self.forward.extend(fields(graph, &self.record));
         for node in graph.nodes() {
             let list = if Some(node.output) == loss { &mut self.loss } else { &mut self.forward };
             list.extend(fusion.forward(node));
         }
         if let Some(loss) = loss {
             self.gather.push(gather(&self.record));
-            self.loss.push(sum(&self.record, loss));
+            self.loss.push(sum(graph, &self.record, loss));
             self.gradient = backward(graph, loss, |node, wants| fusion.backward(node, wants));
         }
+    }
+
+    /// The gradients of all parameters, those of later uses included.
+    pub fn all_gradients(&self) -> Span {
+        Span { start: 0, len: (self.gradients.floats() / 4) as u32 }
+    }
+
+    /// Adds the gradients of later uses of parameters to those of the first, in the order of the uses.
+    fn fold_steps(&self) -> Vec<Step> {
+        let later = self.gradients.layers().filter(|&(_, nth, _)| nth > 0);
+        let fold = |(tensor, _, range): (Tensor, u16, std::ops::Range<usize>)| {
+            let len = (range.len() / 4) as u32;
+            Step::new(
+                "gradient of a later use",
+                &WINDOW,
+                "fold",
+                Grid::Line(len),
+                Work::moves_once(3 * range.len() as u64),
+            )
+            .bind("gradients", Resource::Gradients(self.all_gradients()))
+            .dims(&WINDOW_DIMS)
+            .set_dims(&[
+                ("into", (self.gradients.start_of(tensor) / 4) as u32),
+                ("later", (range.start / 4) as u32),
+                ("len", len),
+            ])
+            .in_parts("first", 1)
+        };
+        later.map(fold).collect()
     }
 
     /// Bytes of all buffers together.
@@ -252,36 +275,60 @@ impl fmt::Display for Plan {
 
 fn gather(record: &Record) -> Step {
     let stride4 = (record.stride / 4) as u32;
-    Step::new("record", &GATHER, "gather", Grid::Tiles { columns: stride4, rows_each: 1 })
-        .dims(&[("stride4", stride4)])
+    let work = Work::moves(2 * record.stride as u32 + 1);
+    Step::new("record", &GATHER, "gather", Grid::Tiles { columns: stride4, rows_each: 1 }, work)
+        .dims(&[("stride4", stride4), ("at4", 0), ("columns4", 0)])
         .bind("samples", Resource::Samples)
         .bind("data", Resource::Data)
         .bind("record", Resource::Record)
-        .moves(2 * record.stride as u32 + 1, 0)
 }
 
-fn sum(record: &Record, loss: Tensor) -> Step {
-    Step::new("window loss", &WINDOW, "sum", Grid::Group)
-        .loops(64, 2)
-        .dims(&[
+/// Copies the inputs that ops read in memory of their own out of the records.
+fn fields(graph: &Graph, record: &Record) -> Vec<Step> {
+    let copy = |input: Tensor| {
+        let columns4 = graph.columns(input).div_ceil(4) as u32;
+        let grid = Grid::Tiles { columns: columns4, rows_each: 1 };
+        Step::new(&graph.info(input).name, &GATHER, "field", grid, Work::moves(8 * columns4))
+            .over(Blocks::of(graph.shape(input).positions()))
+            .dims(&[
+                ("stride4", (record.stride / 4) as u32),
+                ("at4", (graph.input_at(input) / 4) as u32),
+                ("columns4", columns4),
+            ])
+            .bind("records", Resource::Record)
+            .bind("value", Resource::Value(input))
+    };
+    graph.of_kind(TensorKind::Input).filter(|&input| !graph.in_records(input)).map(copy).collect()
+}
+
+/// The fields of `dims` in `shaders/window.wgsl`; a step sets those that it needs.
+const WINDOW_DIMS: [(&str, u32); 7] =
+    [("record_stride", 0), ("weight_at", 0), ("weights", 0), ("apart", 0), ("into", 0), ("later", 0), ("len", 0)];
+
+fn sum(graph: &Graph, record: &Record, loss: Tensor) -> Step {
+    let blocks = Blocks::of(graph.shape(loss).positions());
+    // A lane takes every 64th block; all lanes go through all blocks.
+    let loops = LoopBound { fixed: 32 + blocks.lines as u64, block: 2 };
+    Step::new("window loss", &WINDOW, "sum", Grid::Group, Work::moves(2).with_loops(loops))
+        .over(blocks)
+        .dims(&WINDOW_DIMS)
+        .set_dims(&[
             ("record_stride", record.stride as u32),
             ("weight_at", record.weight_at as u32),
-            ("first", 0),
-            ("apart", 0),
+            ("weights", record.weights as u32),
         ])
+        .dims(&[("first", 0)])
         .bind("row_loss", Resource::Value(loss))
         .bind("record", Resource::Record)
         .bind("stats", Resource::Stats)
-        .moves(2, 0)
 }
 
-fn close(all: Span) -> Step {
-    Step::new("open block", &WINDOW, "close", Grid::Line(all.len))
+fn close(every: Span) -> Step {
+    Step::new("open block", &WINDOW, "close", Grid::Line(every.len), Work::moves_once(3 * every.floats()))
         .bind("stats", Resource::Stats)
-        .bind("gradients", Resource::Gradients(all))
-        .bind("open_gradients", Resource::OpenGradients(all))
-        .dims(&[("record_stride", 0), ("weight_at", 0), ("apart", 0)])
-        .moves(0, 3 * all.floats())
+        .bind("gradients", Resource::Gradients(every))
+        .bind("open_gradients", Resource::OpenGradients(every))
+        .dims(&WINDOW_DIMS)
         .in_parts("first", 1)
 }
 
@@ -289,16 +336,11 @@ fn close(all: Span) -> Step {
 const LOOKS: u32 = 4;
 
 fn check(all: Span) -> Step {
-    Step::new("finite gradient", &WINDOW, "check", Grid::Line(all.len.div_ceil(LOOKS)))
-        .loops(u64::from(LOOKS) + 1, 0)
+    let work = Work::moves_once(all.floats()).with_loops(LoopBound::fixed(u64::from(LOOKS) + 1));
+    Step::new("finite gradient", &WINDOW, "check", Grid::Line(all.len.div_ceil(LOOKS)), work)
         .bind("stats", Resource::Stats)
         .bind("gradients", Resource::Gradients(all))
-        .dims(&[("record_stride", 0), ("weight_at", 0), ("apart", all.len.div_ceil(LOOKS))])
-        .moves(0, all.floats())
+        .dims(&WINDOW_DIMS)
+        .set_dims(&[("apart", all.len.div_ceil(LOOKS))])
         .in_parts("first", 1)
-}
-
-/// Whether a tensor's value lies in the records rather than in memory of its own.
-fn in_records(graph: &Graph, tensor: Tensor) -> bool {
-    matches!(graph.info(tensor).kind, TensorKind::Input | TensorKind::Target)
 }

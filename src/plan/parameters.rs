@@ -4,25 +4,17 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::graph::{Graph, ParameterSpec, Shape, Tensor, TensorKind};
+use crate::tensor::Array;
 use crate::{Error, Result};
 
 /// Layers begin at multiples of this many floats, so that each can be bound alone on every adapter.
 const ALIGN: usize = 64;
 
-/// A named array of f32, as in a file of weights.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Array {
-    /// Its shape.
-    pub shape: Vec<usize>,
-    /// Its values, row after row.
-    pub values: Vec<f32>,
-}
-
 /// Where each part of each layer lies, in floats.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
     parts: Vec<Placed>,
-    layers: Vec<(Tensor, Range<usize>)>,
+    layers: Vec<(Tensor, u16, Range<usize>)>,
     len: usize,
 }
 
@@ -34,33 +26,48 @@ struct Placed {
 }
 
 impl Layout {
+    /// That of the parameters.
     pub(super) fn new(graph: &Graph) -> Result<Layout> {
         let mut layout = Layout::default();
-        for tensor in graph.tensors() {
-            let info = graph.info(tensor);
-            let (TensorKind::Parameter, Shape::Parameters(parts)) = (info.kind, &info.shape) else { continue };
-            let start = layout.len;
-            for part in parts {
-                let (rows, columns) = part.padded();
-                let size = rows.checked_mul(columns).filter(|&size| size < u32::MAX as usize / 4 - layout.len);
-                let size = size.ok_or_else(|| {
-                    let (name, shape) = (format!("{}.{}", info.name, part.name), &part.shape);
-                    Error::Memory(format!(
-                        "{name} of {shape:?} is more than can be numbered; make model.layers narrower"
-                    ))
-                })?;
-                layout.parts.push(Placed {
-                    name: format!("{}.{}", info.name, part.name),
-                    part: part.clone(),
-                    at: layout.len,
-                });
-                layout.len += size;
-            }
-            layout.layers.push((tensor, start..layout.len));
-            layout.len = layout.len.next_multiple_of(ALIGN);
+        for tensor in graph.of_kind(TensorKind::Parameter) {
+            layout.add(graph, tensor, 0)?;
         }
         layout.len = layout.len.max(ALIGN);
         Ok(layout)
+    }
+
+    /// That of their gradients: as the parameters, and after them one more for each later use of a parameter.
+    pub(super) fn of_gradients(graph: &Graph) -> Result<Layout> {
+        let mut layout = Layout::new(graph)?;
+        for tensor in graph.of_kind(TensorKind::Parameter) {
+            for nth in 1..graph.uses(tensor) {
+                layout.add(graph, tensor, nth)?;
+            }
+        }
+        Ok(layout)
+    }
+
+    fn add(&mut self, graph: &Graph, tensor: Tensor, nth: u16) -> Result<()> {
+        let info = graph.info(tensor);
+        let Shape::Parameters(parts) = &info.shape else { return Ok(()) };
+        let start = self.len;
+        for part in parts {
+            let name = match nth {
+                0 => format!("{}.{}", info.name, part.name),
+                later => format!("{}.{} of use {}", info.name, part.name, later + 1),
+            };
+            let (rows, columns) = part.padded();
+            let size = rows.checked_mul(columns).filter(|&size| size < u32::MAX as usize / 4 - self.len);
+            let size = size.ok_or_else(|| {
+                let shape = &part.shape;
+                Error::Memory(format!("{name} of {shape:?} is more than can be numbered; make model.layers narrower"))
+            })?;
+            self.parts.push(Placed { name, part: part.clone(), at: self.len });
+            self.len += size;
+        }
+        self.layers.push((tensor, nth, start..self.len));
+        self.len = self.len.next_multiple_of(ALIGN);
+        Ok(())
     }
 
     /// Floats, padding included.
@@ -78,9 +85,14 @@ impl Layout {
         self.parts.iter().map(|placed| (placed.name.as_str(), placed.part.shape.as_slice()))
     }
 
-    pub(super) fn range(&self, tensor: Tensor) -> Range<usize> {
-        let found = self.layers.iter().find(|(layer, _)| *layer == tensor);
-        found.map(|(_, range)| range.clone()).unwrap_or_default()
+    /// Where a parameter begins, in floats.
+    pub(super) fn start_of(&self, tensor: Tensor) -> usize {
+        self.layers.iter().find(|(layer, ..)| *layer == tensor).map_or(0, |(.., range)| range.start)
+    }
+
+    /// Where each parameter lies and, with the number of the use, the gradient of each later use.
+    pub(super) fn layers(&self) -> impl Iterator<Item = (Tensor, u16, Range<usize>)> {
+        self.layers.iter().cloned()
     }
 
     /// The flat array of named arrays.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::{BufferRole, CLOCKS, ITEMS, Plan, memory};
 use crate::gpu::{Bound, Dispatch, Gpu, SLOT, fresh};
-use crate::ops::{Resource, Step};
+use crate::graph::{Resource, Step};
 use crate::{Error, Result};
 
 /// A plan on a device.
@@ -172,7 +172,8 @@ impl Program {
             let layers = step.layers.iter().map(|layer| pack("layers", layer)).collect::<Result<Vec<_>>>()?;
             bound.push(("layers", self.sizes(layers.concat(), memory::LAYERS_SLOTS, dims)));
         }
-        let dispatch = self.gpu.dispatch(kernel, &bound, step.grid, self.plan.micro_batch as u32)?;
+        let dispatch =
+            self.gpu.dispatch(kernel, &bound, step.grid, step.blocks.positions as u32, self.plan.micro_batch as u32)?;
         let dispatch = dispatch.labelled(step.to_label());
         Ok(dispatch.with_parts(self.compile(&step.parts, dims, data)?))
     }

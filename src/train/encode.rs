@@ -10,7 +10,7 @@ use super::trainer::Trainer;
 use super::work::{Item, Work};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Profiler, encode};
-use crate::ops::Resource;
+use crate::graph::Resource;
 use crate::plan::{BLOCK, Program};
 
 /// Submissions without results that may be on their way before the oldest is waited for.

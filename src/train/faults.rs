@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::settings::{LeftOut, Update};
 use super::trainer::Trainer;
-use crate::ops::Resource;
+use crate::graph::Resource;
 use crate::plan::Program;
 use crate::{Error, NotFinite, Result};
 

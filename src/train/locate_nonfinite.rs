@@ -9,7 +9,7 @@ use super::fit::FitConfig;
 use super::run::Run;
 use super::trainer::Trainer;
 use crate::gpu::encode;
-use crate::ops::Resource;
+use crate::graph::Resource;
 use crate::plan::Program;
 use crate::window::Window;
 use crate::{NotFinite, Result, Suspect};

@@ -10,8 +10,8 @@ use super::trainer::Trainer;
 use super::work::Clock;
 use crate::gpu::{Gpu, Ring, encode};
 use crate::graph::pad4;
+use crate::graph::{Resource, Span};
 use crate::nn::{Arrays, Model};
-use crate::ops::{Resource, Span};
 use crate::plan::{Kernels, Plan, Program};
 use crate::{Error, Result};
 

@@ -7,7 +7,7 @@ use super::settings::Update;
 use super::trainer::{Trainer, not_submitted};
 use super::work::{Clock, Item};
 use crate::data::Batch;
-use crate::ops::Resource;
+use crate::graph::Resource;
 use crate::plan::{BLOCK, SAMPLES};
 use crate::{Error, Result};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::faults::Faults;
 use super::trainer::Trainer;
+use crate::graph::Resource;
 use crate::nn::Arrays;
-use crate::ops::Resource;
 use crate::plan::{BLOCK, Program};
 use crate::{Error, Result};
 

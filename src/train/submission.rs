@@ -6,7 +6,7 @@ use super::encode::{hand_in, watch};
 use super::faults::Sent;
 use super::settings::Update;
 use super::trainer::{Trainer, not_submitted};
-use crate::ops::Resource;
+use crate::graph::Resource;
 use crate::{Error, Result};
 
 impl Trainer {

@@ -5,7 +5,8 @@ use crate::data::records::Format;
 use crate::data::{Batch, Target};
 use crate::nn::Model;
 use crate::ops;
-use crate::reference::Matrix;
+use crate::reference::{Matrix, Operand};
+use crate::tensor::Shape;
 use crate::{Error, Result};
 
 /// What is known of the rows so far: loss and metrics on the CPU in f64, over rows in order.
@@ -43,7 +44,9 @@ impl Tally {
         let op = ops::find(&model.loss).ok_or_else(|| Error::Internal(format!("loss {} is unknown", model.loss)))?;
         let y = Matrix::from_f32(rows, columns, outputs);
         let t = targets(model, batch, rows);
-        let losses = op.reference_forward(&[&y, &t]);
+        let shapes = [Shape::columns_of(columns), Shape::columns_of(t.columns)];
+        let losses = op
+            .reference_forward(&[Operand { shape: &shapes[0], values: &y }, Operand { shape: &shapes[1], values: &t }]);
         for row in 0..rows {
             let weight = batch.weights.map_or(1.0, |weights| f64::from(weights[row]));
             // A row of weight 0 leaves no trace, whatever its value is.

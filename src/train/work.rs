@@ -5,7 +5,7 @@ use std::mem::offset_of;
 use bytemuck::{Pod, Zeroable};
 
 use crate::gpu::SLOT;
-use crate::ops::LoopBound;
+use crate::graph::{Blocks, LoopBound};
 use crate::plan::{CLOCKS, ITEMS, LOOP_LIMIT, RESULTS};
 
 /// `Clock` in `shaders/lib/clock.wgsl`.
@@ -128,11 +128,11 @@ impl Work {
         for &(item, at) in &self.items {
             let rows = if let Item::MicroStep { rows, .. } = item { rows } else { 0 };
             slots += item.slots();
-            turns += loops.of(rows as usize);
+            turns += loops.of(rows as usize, Blocks::ROWS);
             took += seconds(item);
             if runs.is_empty() || slots > ITEMS as u32 || turns > LOOP_LIMIT || took > most {
                 runs.push((at, 0));
-                (slots, turns, took) = (item.slots(), loops.of(rows as usize), seconds(item));
+                (slots, turns, took) = (item.slots(), loops.of(rows as usize, Blocks::ROWS), seconds(item));
             }
             if let Some((first, all)) = runs.last_mut() {
                 *all += rows;

@@ -3,13 +3,13 @@
 
 pub mod runs;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use accrue::doctor::compare::{self, Compared};
 use accrue::doctor::{Case, case};
 use accrue::gpu::{Choice, Gpu};
+use accrue::graph::Op;
 use accrue::graph::{Graph, Tensor};
-use accrue::ops::Op;
 
 pub use accrue::doctor::Numbers;
 
@@ -42,7 +42,7 @@ pub fn bits(values: &[f32]) -> Vec<u32> {
 }
 
 /// The op of a name.
-pub fn op(name: &str) -> &'static dyn Op {
+pub fn op(name: &str) -> Arc<dyn Op> {
     accrue::ops::find(name).unwrap()
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use accrue::data::{Batch, Target};
 use accrue::gpu::Gpu;
+use accrue::graph::TargetKind;
 use accrue::nn::{Arrays, Model};
-use accrue::ops::Reads;
 use accrue::optim::{Adam, Clip, Optimizer, Scaling, Schedule, Sgd};
 use accrue::plan::ExecutionMode;
 use accrue::train::{Checkpoint, Event, FitConfig, OnNonFinite, Run, Settings, Trainer, Update};
@@ -24,7 +24,7 @@ pub struct Data {
     pub weights: Option<Vec<f32>>,
     inputs: usize,
     targets: usize,
-    reads: Reads,
+    reads: TargetKind,
 }
 
 impl Data {
@@ -32,7 +32,7 @@ impl Data {
     pub fn new(model: &Model, rows: usize, numbers: &mut Numbers) -> Data {
         let reads = model.reads();
         let values = match reads {
-            Reads::Flags => (0..rows * model.targets()).map(|_| numbers.below(2) as f32).collect(),
+            TargetKind::Flags => (0..rows * model.targets()).map(|_| numbers.below(2) as f32).collect(),
             _ => numbers.floats(rows * model.targets()),
         };
         let classes = (0..rows).map(|_| numbers.below(model.outputs()) as u32).collect();
@@ -43,7 +43,7 @@ impl Data {
     /// A stretch of the rows.
     pub fn stretch(&self, rows: Range<usize>) -> Batch<'_> {
         let targets = match self.reads {
-            Reads::Class => Target::Classes(&self.classes[rows.clone()]),
+            TargetKind::Class => Target::Classes(&self.classes[rows.clone()]),
             _ => Target::Values(&self.values[rows.start * self.targets..rows.end * self.targets]),
         };
         let features = &self.features[rows.start * self.inputs..rows.end * self.inputs];

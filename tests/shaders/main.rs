@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use accrue::gpu::Access;
 use accrue::gpu::limits::LEAST;
+use accrue::graph::LoopBound;
 use accrue::wgpu::Limits;
 use naga::AddressSpace;
 use variants::{all_shaders, chosen, each_kernel, steps};
@@ -129,6 +130,38 @@ fn every_step_binds_what_its_kernel_declares_and_sets_all_its_dims_and_only_cons
             assert!(known.any(|(_, o)| o.name.as_deref() == Some(*name)), "{label} has no override {name}");
         }
     }
+}
+
+/// Whether a function has a loop, or calls one that does.
+fn has_loop(module: &naga::Module, function: &naga::Function) -> bool {
+    fn any(module: &naga::Module, block: &naga::Block) -> bool {
+        block.iter().any(|statement| match statement {
+            naga::Statement::Loop { .. } => true,
+            naga::Statement::Block(block) => any(module, block),
+            naga::Statement::If { accept, reject, .. } => any(module, accept) || any(module, reject),
+            naga::Statement::Switch { cases, .. } => cases.iter().any(|case| any(module, &case.body)),
+            naga::Statement::Call { function, .. } => any(module, &module.functions[*function].body),
+            _ => false,
+        })
+    }
+    any(module, &function.body)
+}
+
+/// A driver that ends long loops in silence is only kept from it by what a step says of its loops.
+#[test]
+fn a_step_whose_kernel_has_a_loop_says_how_long_it_is() {
+    let (mut with, mut without) = (0, 0);
+    for step in steps() {
+        let module = step.shader.reflect().unwrap().module.clone();
+        let entry = module.entry_points.iter().find(|entry| entry.name == step.entry).unwrap();
+        let label = format!("{}.{}", step.shader.name, step.entry);
+        match has_loop(&module, &entry.function) {
+            true => assert_ne!(step.loops, LoopBound::NONE, "{label} has a loop"),
+            false => assert_eq!(step.loops, LoopBound::NONE, "{label} has no loop"),
+        }
+        *(if step.loops == LoopBound::NONE { &mut without } else { &mut with }) += 1;
+    }
+    assert!(with > 0 && without > 0, "{with} with loops, {without} without");
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Every shader × entry point × values of its constants.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use accrue::doctor::Case;
 use accrue::gpu::Shader;
+use accrue::graph::{Blocks, Graph, Op, Role, Step};
 use accrue::nn::{Layer, Model};
 use accrue::ops::linear::matmul;
-use accrue::ops::{self, Step};
+use accrue::ops::{self, Linear};
 use accrue::optim::{self, Adam, Clip, Optimizer, Sgd};
 use accrue::plan::{self, Kernels, Plan, Training};
 use naga::back::{PipelineConstants, pipeline_constants::process_overrides};
@@ -14,7 +17,7 @@ use naga::{Module, ShaderStage, TypeInner};
 
 /// The shaders that each are a file of their own and what it shares with others.
 pub fn shaders() -> Vec<&'static Shader> {
-    let ops = ops::ALL.iter().map(|op| op.shader());
+    let ops = ops::each(1).map(|op| op.shader());
     ops.chain(optim::SHADERS.iter().copied()).chain(plan::SHADERS.iter().copied()).collect()
 }
 
@@ -48,11 +51,18 @@ pub fn parse(shader: &Shader) -> (Module, ModuleInfo) {
     (module, info)
 }
 
-/// Every combination of values of a shader's constants: both of a flag, zero and others of a number.
+/// The constants that say how many lines a row has, and which of them are a block.
+const BLOCKS: [&str; 3] = ["POSITIONS", "BLOCK_ROWS", "BLOCK_LINES"];
+
+/// Every combination of values of a shader's constants: both of a flag, zero and others of a number; for rows of one position,
+/// of a few and of many.
 fn constants(module: &Module) -> Vec<PipelineConstants> {
     let mut all = vec![PipelineConstants::default()];
     for (_, constant) in module.overrides.iter() {
         let name = constant.name.clone().expect("an override has a name");
+        if BLOCKS.contains(&name.as_str()) {
+            continue;
+        }
         let values: &[f64] = match module.types[constant.ty].inner {
             TypeInner::Scalar(naga::Scalar::BOOL) => &[0.0, 1.0],
             TypeInner::Scalar(naga::Scalar::F32) => &[0.0, 0.9],
@@ -65,7 +75,14 @@ fn constants(module: &Module) -> Vec<PipelineConstants> {
         };
         all = all.iter().flat_map(|constants| values.iter().map(|&value| with(constants, value))).collect();
     }
-    all
+    let over = |constants: &PipelineConstants, positions: usize| {
+        let Blocks { rows, lines, .. } = Blocks::of(positions);
+        let blocks = BLOCKS.map(str::to_owned).into_iter().zip([positions, rows, lines].map(|value| value as f64));
+        constants.clone().into_iter().chain(blocks).collect()
+    };
+    let positions: Vec<PipelineConstants> =
+        all.iter().flat_map(|constants| [3, 300].map(|positions| over(constants, positions))).collect();
+    all.into_iter().chain(positions).collect()
 }
 
 /// Calls `with` for every entry point of every shader with every combination of constants; of shaders that plans join,
@@ -113,10 +130,36 @@ fn steps_of(layers: &[Layer], loss: &str, optimizer: &dyn Optimizer, kernels: Ke
     let norm = (kernels.mode.is_some()).then_some(1.0);
     let clip = Clip { norm, value: Some(0.1) };
     let training = Training { loss: network.loss.unwrap(), optimizer, clip, open_blocks: true, kernels };
-    let plan = Plan::new(&network.graph, network.output, rows, Some(training)).unwrap();
+    steps_of_plan(Plan::new(&network.graph, network.output, rows, Some(training)).unwrap())
+}
+
+fn steps_of_plan(plan: Plan) -> Vec<Step> {
     let lists =
         [plan.gather, plan.forward, plan.loss, plan.gradient, plan.micro_step, plan.windows, plan.close, plan.mark];
     lists.into_iter().flatten().chain(plan.update).collect()
+}
+
+/// The steps of a network in the middle of which an op stands, for rows of several positions, and which uses one parameter
+/// twice.
+fn steps_at_positions(op: Arc<dyn Op>) -> Vec<Step> {
+    let mut graph = Graph::new();
+    let x = graph.input_of(&[3, 4]);
+    let layer = Arc::new(Linear { outputs: 4 });
+    let shared = graph.parameters("shared", layer.parameters(graph.shape(x)));
+    let first = graph.apply(layer.clone(), "first", &[x, shared]).unwrap();
+    let is_loss = matches!(op.role(), Role::Loss(_));
+    let middle = if is_loss { first } else { graph.layer(op.clone(), "op", "op", first).unwrap() };
+    let width = graph.columns(middle);
+    let output = match width {
+        4 => graph.apply(layer, "second", &[middle, shared]).unwrap(),
+        _ => middle,
+    };
+    let loss = if is_loss { op } else { ops::find("mse").unwrap() };
+    let case = Case::ending(graph, output, loss, 8, 1).unwrap();
+    let optimizer = &Sgd::default();
+    let training =
+        Training { loss: case.loss, optimizer, clip: Clip::default(), open_blocks: true, kernels: Kernels::OPS };
+    steps_of_plan(Plan::new(&case.graph, case.output, 8, Some(training)).unwrap())
 }
 
 /// Every step of networks with each activation and loss, trained by each kind of optimizer, for each choice of kernels; and
@@ -140,5 +183,6 @@ pub fn steps() -> Vec<Step> {
             }
         }
     }
+    steps.extend(ops::ALL.iter().flat_map(|samples| samples(4)).flat_map(steps_at_positions));
     steps
 }

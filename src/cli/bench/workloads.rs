@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 
 use crate::data::Batch;
 use crate::doctor::Numbers;
+use crate::graph::TargetKind;
 use crate::nn::{Layer, Model};
-use crate::ops::Reads;
 use crate::{Error, Result};
 
 /// Numbers that a data set may have: 4 GiB of them.
@@ -153,9 +153,9 @@ impl Data {
         let rows = workload.rows;
         let mut data = Data { features: normal(&mut numbers, rows * model.inputs), values: vec![], classes: vec![] };
         match model.reads() {
-            Reads::Class => data.classes = (0..rows).map(|_| numbers.below(model.outputs()) as u32).collect(),
-            Reads::Values => data.values = normal(&mut numbers, rows * model.targets()),
-            Reads::Flags => {
+            TargetKind::Class => data.classes = (0..rows).map(|_| numbers.below(model.outputs()) as u32).collect(),
+            TargetKind::Values => data.values = normal(&mut numbers, rows * model.targets()),
+            TargetKind::Flags => {
                 data.values = (0..rows * model.targets()).map(|_| numbers.below(2) as f32).collect();
             }
         }

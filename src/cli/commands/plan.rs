@@ -123,7 +123,7 @@ impl Outline {
         let (taken, why) = kernels(session, &plan, chosen);
         let (micro_batch, whole) =
             (plan.micro_batch_steps(chosen.resident), chosen.resident && !plan.windows.is_empty());
-        let kernel = |step: &crate::ops::Step| format!("{:<24} {}.{}", step.label, step.shader.name, step.entry);
+        let kernel = |step: &crate::graph::Step| format!("{:<24} {}.{}", step.label, step.shader.name, step.entry);
         Ok(Outline {
             adapter: adapter::describe(gpu.info()),
             windows: windows(session),

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ops::{self, Reads, Role};
+use crate::graph::{Role, TargetKind};
+use crate::ops;
 
 pub use checkpoint::{Checkpoint, Every};
 pub use optimizer::{LrScaling, LrSchedule, Optimizer, OptimizerKind};
@@ -16,16 +17,16 @@ pub use train::{Automatic, Batch, BatchUnit, Cut, Kernels, Memory, MicroBatch, T
 
 /// The losses of a classification; the target is one column of labels.
 pub fn class_losses() -> Vec<&'static str> {
-    losses(|reads| reads != Reads::Values)
+    losses(|reads| reads != TargetKind::Values)
 }
 
 /// The losses of a regression; every target is a column of numbers.
 pub fn number_losses() -> Vec<&'static str> {
-    losses(|reads| reads == Reads::Values)
+    losses(|reads| reads == TargetKind::Values)
 }
 
-fn losses(wanted: impl Fn(Reads) -> bool) -> Vec<&'static str> {
-    ops::ALL.iter().filter(|op| matches!(op.role(), Role::Loss(reads) if wanted(reads))).map(|op| op.name()).collect()
+fn losses(wanted: impl Fn(TargetKind) -> bool) -> Vec<&'static str> {
+    ops::of_role(|role| matches!(role, Role::Loss(kind) if wanted(kind))).map(|op| op.name()).collect()
 }
 
 /// Everything that says how to train. [`Config::default`] lacks `data.path`, `data.target`, `model.loss` and

@@ -4,14 +4,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::super::LoopBound;
 use crate::gpu::Grid;
+use crate::graph::{LoopBound, OpContext};
+use crate::wgsl::{OUTER, PLAIN as EACH, ROWS, SHARED as HANDED};
 
 const SMALL_WGSL: &str = include_str!("../../../shaders/linear/small.wgsl");
-const OUTER: &str = include_str!("../../../shaders/lib/outer.wgsl");
-const EACH: &str = include_str!("../../../shaders/lib/plain.wgsl");
-const HANDED: &str = include_str!("../../../shaders/lib/shared.wgsl");
-const ROWS: &str = include_str!("../../../shaders/lib/rows.wgsl");
 const ROWS_WGSL: &str = include_str!("../../../shaders/linear/rows.wgsl");
 const GROUP: &str = include_str!("../../../shaders/linear/group.wgsl");
 const GROUP_WEIGHT: &str = include_str!("../../../shaders/linear/group_weight.wgsl");
@@ -184,6 +181,17 @@ const MANY: usize = 128;
 const FEW: usize = 16;
 
 impl MatmulPolicy {
+    /// For the lines of an op's first input.
+    pub(super) fn of(cx: &OpContext) -> MatmulPolicy {
+        let hardware = &cx.hardware;
+        MatmulPolicy {
+            asked: hardware.matmul.and_then(|name| name.parse().ok()),
+            cpu: hardware.cpu,
+            subgroups: hardware.subgroups,
+            rows: hardware.rows.saturating_mul(cx.positions() as usize),
+        }
+    }
+
     /// For so many columns of the micro-batch's rows.
     pub fn of_rows(&self, columns: usize) -> &'static MatmulKernel {
         match (self.asked(), self.rows, columns) {

@@ -2,7 +2,7 @@
 
 use super::steps::Tile;
 use super::{LAYERS, Layer, Net};
-use crate::ops::LoopBound;
+use crate::graph::LoopBound;
 use crate::plan::{BLOCK, Plan};
 
 impl Net {

@@ -7,8 +7,10 @@ mod steps;
 use super::kernels::{ExecutionMode, Kernels, SUBGROUP};
 use super::limits::LOOP_LIMIT;
 use super::{Plan, Training};
-use crate::graph::{Graph, Tensor, TensorKind, pad4};
-use crate::ops::{self, DerivativeOf, FusionPart};
+use std::sync::Arc;
+
+use crate::graph::{Blocks, DerivativeOf, Graph, MlpPart, Op, Role, Tensor, TensorKind, pad4};
+use crate::ops;
 
 /// Layers at most: the length of `layers` in `shaders/fused/net.wgsl`.
 const LAYERS: usize = 16;
@@ -23,8 +25,8 @@ const FEW: u64 = 500_000;
 pub(super) struct Net {
     layers: Vec<Layer>,
     activation: &'static [&'static str],
-    saved: DerivativeOf,
-    loss: &'static [&'static str],
+    derivative_of: DerivativeOf,
+    loss: Vec<&'static str>,
     name: String,
     /// vec4 of the arena.
     pub len: u64,
@@ -51,8 +53,8 @@ struct Layer {
 /// The chain of a graph, if it is one: its layers, its activation and its loss.
 struct Chain {
     layers: Vec<Layer>,
-    activation: Option<&'static dyn ops::Op>,
-    loss: &'static dyn ops::Op,
+    activation: Option<Arc<dyn Op>>,
+    loss: Arc<dyn Op>,
 }
 
 fn chain(graph: &Graph, output: Tensor, loss: Tensor) -> Option<Chain> {
@@ -60,14 +62,18 @@ fn chain(graph: &Graph, output: Tensor, loss: Tensor) -> Option<Chain> {
     if last.output != loss || last.inputs.first() != Some(&output) {
         return None;
     }
-    let mut chain = Chain { layers: Vec::new(), activation: None, loss: last.op };
+    let mut chain = Chain { layers: Vec::new(), activation: None, loss: last.op.clone() };
     let mut at = graph.only(TensorKind::Input)?;
+    let shared = graph.of_kind(TensorKind::Parameter).any(|parameter| graph.uses(parameter) > 1);
+    if shared || graph.shape(at).positions() > 1 || graph.of_kind(TensorKind::Input).count() > 1 {
+        return None;
+    }
     for node in nodes {
         if node.inputs.first() != Some(&at) {
             return None;
         }
-        match (node.op.fusion_part()?, chain.layers.last_mut()) {
-            (FusionPart::Linear, _) => chain.layers.push(Layer {
+        match (node.op.mlp_part()?, chain.layers.last_mut()) {
+            (MlpPart::Linear, _) => chain.layers.push(Layer {
                 inputs: graph.columns(at),
                 outputs: graph.columns(node.output),
                 parameters: node.inputs[1],
@@ -77,11 +83,11 @@ fn chain(graph: &Graph, output: Tensor, loss: Tensor) -> Option<Chain> {
                 y_at: 0,
                 d_at: 0,
             }),
-            (FusionPart::Activation(..), Some(layer)) if !layer.activated => {
-                if chain.activation.is_some_and(|known| known.name() != node.op.name()) {
+            (MlpPart::Activation { .. }, Some(layer)) if !layer.activated => {
+                if chain.activation.as_ref().is_some_and(|known| known.name() != node.op.name()) {
                     return None;
                 }
-                chain.activation = Some(node.op);
+                chain.activation = Some(node.op.clone());
                 (layer.activated, layer.y) = (true, node.output);
             }
             _ => return None,
@@ -102,17 +108,15 @@ impl Net {
         }
         let chain = chain(graph, plan.output, training.loss)?;
         // Without an activation any will do: no layer asks for it.
-        let activation = chain.activation.or_else(|| ops::find("relu"))?;
-        let (FusionPart::Activation(wgsl, saved), FusionPart::Loss(loss)) =
-            (activation.fusion_part()?, chain.loss.fusion_part()?)
-        else {
-            return None;
-        };
+        let any = || ops::of_role(|role| role == Role::Activation).next();
+        let activation = chain.activation.clone().or_else(any)?;
+        let MlpPart::Activation { wgsl, derivative_of } = activation.mlp_part()? else { return None };
+        let MlpPart::Loss(loss) = chain.loss.mlp_part()? else { return None };
         let lanes = kernels.lanes;
         let mut net = Net {
             layers: chain.layers,
             activation: wgsl,
-            saved,
+            derivative_of,
             loss,
             name: format!("{}.{}", activation.name(), chain.loss.name()),
             len: 0,
@@ -149,7 +153,7 @@ impl Net {
 
     fn fits(&self, plan: &Plan, kernels: &Kernels) -> bool {
         let parameters = 4 * plan.layout.floats() as u64;
-        let turns = self.loops_of_tile().max(self.loops_of_gradient().of(plan.micro_batch));
+        let turns = self.loops_of_tile().max(self.loops_of_gradient().of(plan.micro_batch, Blocks::ROWS));
         let bytes = (16 * self.len).max(parameters);
         let in_time = turns <= LOOP_LIMIT || !kernels.cpu;
         in_time && self.len < u64::from(u32::MAX) && bytes <= kernels.binding
@@ -166,7 +170,7 @@ impl Net {
         let products: usize = self.layers.iter().map(|layer| layer.inputs * layer.outputs).sum();
         let few = 3 * (products * plan.micro_batch) as u64 <= FEW;
         let asked = kernels.mode.map_or(few, |mode| mode == ExecutionMode::Windows);
-        let turns = self.loops_of_windows(plan).of(plan.micro_batch);
+        let turns = self.loops_of_windows(plan).of(plan.micro_batch, Blocks::ROWS);
         // The list has room for the learning rate and for nothing else that changes.
         let only_lr = training.optimizer.scalars(1, 1.0).len() == 1;
         let can = turns <= LOOP_LIMIT && kernels.storage_buffers >= 8 && !kernels.fxc;

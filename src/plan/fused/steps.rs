@@ -2,9 +2,9 @@
 
 use super::{Net, SUBGROUP};
 use crate::gpu::{Grid, Scalar, Shader};
-use crate::ops::{DerivativeOf, Resource, Span, Step};
-use crate::optim::{CLOCK, STATS, UPDATE};
+use crate::graph::{DerivativeOf, LoopBound, Resource, Span, Step, Work};
 use crate::plan::{Plan, Training};
+use crate::wgsl::{CHAIN, CLOCK, OUTER, PADDING, PLAIN, ROWS, SHARED, SPECIAL, STATS, SUM, UPDATE};
 
 /// How a workgroup goes through the gradients.
 #[derive(Clone, Copy, PartialEq)]
@@ -34,27 +34,32 @@ impl Net {
             &[include_str!("../../../shaders/fused/kernels.wgsl")],
         );
         let by_rows = Grid::Tiles { columns: self.lanes, rows_each: self.tile };
-        let rows = |entry| {
-            self.step(plan, Tile::Wide, Step::new("all layers", shader, entry, by_rows))
-                .loops(self.loops_of_tile(), 0)
+        let rows = |entry, work| {
+            self.step(plan, Tile::Wide, Step::new("all layers", shader, entry, by_rows, work))
                 .bind("samples", Resource::Samples)
                 .bind("data", Resource::Data)
                 .bind("parameters", Resource::Parameters(all))
         };
-        let (forward, rows) = (rows("forward"), rows("rows"));
-        let forward = forward.computes(2 * self.products(true)).moves(self.floats(), self.products(true));
-        let rows = rows
-            .computes(2 * (self.products(true) + self.products(false)))
-            .moves(2 * self.floats(), 2 * self.products(true));
+        let loops = LoopBound::fixed(self.loops_of_tile());
+        let (forward, both) = (self.products(true), self.products(true) + self.products(false));
+        let forward = rows("forward", Work { loops, computes: 2 * forward, per_line: self.floats(), once: forward });
+        let rows = rows(
+            "rows",
+            Work { loops, computes: 2 * both, per_line: 2 * self.floats(), once: 2 * self.products(true) },
+        );
         // One more than the gradients have: the window's loss.
         let tiles = Grid::Line((self.tiles(Tile::Wide) + 1) * self.lanes);
+        let work = Work {
+            loops: self.loops_of_gradient(),
+            computes: 2 * self.products(true),
+            per_line: 2 * self.floats(),
+            once: self.products(true),
+        };
         let weights = self
-            .step(plan, Tile::Wide, Step::new("all gradients", shader, "weights", tiles))
-            .loops(self.loops_of_gradient().fixed, self.loops_of_gradient().block)
+            .step(plan, Tile::Wide, Step::new("all gradients", shader, "weights", tiles, work))
             .bind("gradients", Resource::Gradients(all))
             .bind("open_gradients", Resource::OpenGradients(all))
             .bind("stats", Resource::Stats);
-        let weights = weights.computes(2 * self.products(true)).moves(2 * self.floats(), self.products(true));
         plan.forward = vec![forward];
         plan.micro_step = vec![rows, weights];
         if self.windows {
@@ -67,13 +72,13 @@ impl Net {
         let own = update.shader.parts.last().copied().unwrap_or_default();
         let parts = [UPDATE, own, include_str!("../../../shaders/fused/windows.wgsl")];
         let shader = self.shader(&format!("windows.{}.{}", self.name, update.shader.name), Tile::Narrow, &parts);
+        let computes = 2 * (2 * self.products(true) + self.products(false));
+        let work = Work { loops: self.loops_of_windows(plan), computes, per_line: 4 * self.floats(), once: 0 };
         let mut step = self
-            .step(plan, Tile::Narrow, Step::new("whole windows", shader, "windows", Grid::Group))
+            .step(plan, Tile::Narrow, Step::new("whole windows", shader, "windows", Grid::Group, work))
             .bind("samples", Resource::Samples)
             .bind("data", Resource::Data)
             .bind("open_gradients", Resource::OpenGradients(all));
-        step = step.computes(2 * (2 * self.products(true) + self.products(false))).moves(4 * self.floats(), 0);
-        step.loops = self.loops_of_windows(plan);
         step.bindings.extend(update.bindings);
         step.constants.extend(update.constants);
         step
@@ -82,21 +87,21 @@ impl Net {
     fn shader(&self, name: &str, tile: Tile, last: &[&'static str]) -> &'static Shader {
         let lanes = if self.lanes == SUBGROUP { "const LANES: u32 = 8u;\n" } else { "const LANES: u32 = 32u;\n" };
         let (loads, settles) = if self.shared {
-            (include_str!("../../../shaders/lib/shared.wgsl"), include_str!("../../../shaders/fused/shared.wgsl"))
+            (SHARED, include_str!("../../../shaders/fused/shared.wgsl"))
         } else {
-            (include_str!("../../../shaders/lib/plain.wgsl"), include_str!("../../../shaders/fused/plain.wgsl"))
+            (PLAIN, include_str!("../../../shaders/fused/plain.wgsl"))
         };
         let mut parts = vec![
             lanes,
             CLOCK,
             STATS,
             include_str!("../../../shaders/fused/net.wgsl"),
-            include_str!("../../../shaders/lib/padding.wgsl"),
-            include_str!("../../../shaders/lib/chain.wgsl"),
-            include_str!("../../../shaders/lib/special.wgsl"),
-            include_str!("../../../shaders/lib/sum.wgsl"),
-            include_str!("../../../shaders/lib/outer.wgsl"),
-            include_str!("../../../shaders/lib/rows.wgsl"),
+            PADDING,
+            CHAIN,
+            SPECIAL,
+            SUM,
+            OUTER,
+            ROWS,
             loads,
             settles,
             include_str!("../../../shaders/fused/rows.wgsl"),
@@ -104,7 +109,7 @@ impl Net {
             tile.wgsl(),
         ];
         parts.extend(self.activation);
-        parts.extend(self.loss);
+        parts.extend(&self.loss);
         parts.extend(last);
         Shader::joined(format!("{name}.{}{}", self.lanes, if self.shared { ".shared" } else { "" }), parts)
     }
@@ -127,7 +132,7 @@ impl Net {
                 ("weight_at", plan.record.weight_at as u32),
             ])
             .constant("TILE", f64::from(self.tile))
-            .constant("KEEPS_INPUT", f64::from(u8::from(self.saved == DerivativeOf::Input)))
+            .constant("KEEPS_INPUT", f64::from(u8::from(self.derivative_of == DerivativeOf::Input)))
             .bind("arena", Resource::Arena);
         let mut tile_at = 0;
         for layer in &self.layers {
@@ -140,7 +145,7 @@ impl Net {
                 ("x_at", layer.x_at as u32),
                 ("y_at", layer.y_at as u32),
                 ("d_at", layer.d_at as u32),
-                ("parameters_at", (plan.layout.range(layer.parameters).start / 4) as u32),
+                ("parameters_at", (plan.layout.start_of(layer.parameters) / 4) as u32),
                 ("activated", u32::from(layer.activated)),
                 ("tile_at", tile_at),
                 ("tiles", weight),

@@ -1,8 +1,7 @@
 //! Steps that may take long by themselves, cut into finer ones that do the same together: for adapters on which they do.
 
-use super::Step;
-use crate::gpu::{Cost, CostKind, Grid};
-use crate::plan::BLOCK;
+use super::{BLOCK, Step};
+use crate::gpu::{Cost, Grid};
 
 /// What a part should take at most with one block of rows, in seconds of [`Cost::seconds`].
 const PART: f64 = 0.004;
@@ -51,16 +50,5 @@ impl Step {
             bytes: share(bytes),
         };
         part.dims(&[(field, each * stretch.start)])
-    }
-
-    /// What sets the step's speed.
-    pub(super) fn kind(&self) -> CostKind {
-        match self.grid {
-            _ if self.cost.flops_per_row == 0 => CostKind::Moves,
-            Grid::Group => CostKind::Windows,
-            Grid::Fixed { .. } | Grid::Line(_) => CostKind::Sums,
-            Grid::Tiles { .. } | Grid::Rows if self.entry == "backward_input" => CostKind::Back,
-            Grid::Tiles { .. } | Grid::Rows => CostKind::Rows,
-        }
     }
 }

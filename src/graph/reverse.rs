@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::graph::{Graph, Node, Tensor, TensorKind};
-use crate::ops::{Step, Write};
+use super::{Graph, Node, Step, Tensor, TensorKind, Write};
 
 /// The steps that compute the gradient of Σ_r weight_r · loss_r by every parameter. `steps_of` gives those of a node, which
 /// is told for each input whether its gradient is wanted and how it is written.
@@ -17,9 +16,10 @@ pub fn backward(graph: &Graph, loss: Tensor, steps_of: impl Fn(&Node, Vec<Option
         }
         let mut wants = Vec::with_capacity(node.inputs.len());
         for &input in &node.inputs {
+            let parameter = graph.info(input).kind == TensorKind::Parameter;
             let write = if !needed.contains(&input) {
                 None
-            } else if written.insert(input) {
+            } else if written.insert(input) || parameter {
                 Some(Write::Overwrite)
             } else {
                 Some(Write::Accumulate)

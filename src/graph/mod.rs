@@ -1,0 +1,195 @@
+//! The network as data: tensors are small ids with a shape and a name, nodes say which op makes which tensor. What an op is, and
+//! the steps that it makes, are here; the ops themselves are in [`ops`](crate::ops).
+
+mod blocks;
+mod fusion;
+mod op;
+mod record;
+mod resource;
+mod reverse;
+mod slices;
+mod step;
+pub mod tolerance;
+
+use std::sync::Arc;
+
+pub use blocks::{BLOCK, Blocks};
+pub use fusion::{Activation, DerivativeOf, Epilogues, Hardware, MlpPart};
+pub use op::{Checked, Op, OpContext, Role, Scratch, TargetKind, Write, sample};
+pub use record::Record;
+pub use resource::{Resource, Span};
+pub use reverse::backward;
+pub use step::{LoopBound, Step, Work};
+pub use tolerance::Tolerance;
+
+pub use crate::tensor::{ParameterSpec, Shape, pad4};
+use crate::{Error, Result};
+
+/// A tensor of a [`Graph`]. It is an id: copying it copies no data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tensor(pub(crate) usize);
+
+/// What a tensor is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TensorKind {
+    /// Features of the samples.
+    Input,
+    /// What the loss compares with.
+    Target,
+    /// Learned.
+    Parameter,
+    /// Made by an op.
+    Intermediate,
+}
+
+/// A tensor's name, shape and kind.
+#[derive(Clone, Debug)]
+pub struct Info {
+    /// Dotted, as in `0.weight`.
+    pub name: String,
+    /// Its shape.
+    pub shape: Shape,
+    /// What it is for.
+    pub kind: TensorKind,
+}
+
+/// `output = op(inputs)`
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The op.
+    pub op: Arc<dyn Op>,
+    /// What it reads, in the op's own order.
+    pub inputs: Vec<Tensor>,
+    /// What it makes.
+    pub output: Tensor,
+}
+
+/// A network: its tensors, and the nodes in the order in which they are computed.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    tensors: Vec<Info>,
+    nodes: Vec<Node>,
+    weights: Option<usize>,
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new() -> Graph {
+        Graph::default()
+    }
+
+    /// Features of one position: (rows, columns).
+    pub fn input(&mut self, columns: usize) -> Tensor {
+        self.input_of(&[columns])
+    }
+
+    /// Features of these dimensions per sample, channels last: (rows, height, width, channels), (rows, tokens, channels).
+    pub fn input_of(&mut self, dims: &[usize]) -> Tensor {
+        self.add("input", Shape::of(dims), TensorKind::Input)
+    }
+
+    /// What the loss compares with: (rows, columns); a class takes one column. A graph has one target at most.
+    pub fn target(&mut self, columns: usize) -> Tensor {
+        self.target_of(&[columns])
+    }
+
+    /// The same with these dimensions per sample: those of the positions, then the columns.
+    pub fn target_of(&mut self, dims: &[usize]) -> Tensor {
+        self.add("target", Shape::of(dims), TensorKind::Target)
+    }
+
+    /// Gives each sample so many weights, one for each position of the loss. Without it a sample has one weight for all.
+    pub fn weigh_positions(&mut self, positions: usize) {
+        self.weights = Some(positions);
+    }
+
+    /// What a layer learns. Several ops may use it: the gradient of each use is a sum of its own, and the sums are added in the
+    /// order of the uses when a window ends.
+    pub fn parameters(&mut self, name: &str, parts: Vec<ParameterSpec>) -> Tensor {
+        self.add(name, Shape::Parameters(parts), TensorKind::Parameter)
+    }
+
+    /// Adds a node and returns what it makes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the op does not take inputs of these shapes.
+    pub fn apply(&mut self, op: Arc<dyn Op>, name: &str, inputs: &[Tensor]) -> Result<Tensor> {
+        let shapes: Vec<&Shape> = inputs.iter().map(|&input| self.shape(input)).collect();
+        let shape = op.output(&shapes).map_err(|message| Error::Shape { op: op.name(), message })?;
+        let output = self.add(name, shape, TensorKind::Intermediate);
+        self.nodes.push(Node { op, inputs: inputs.to_vec(), output });
+        Ok(output)
+    }
+
+    /// Adds an op with parameters of its own, if it has any, which are called `parameters`; the node is called `name`.
+    ///
+    /// # Errors
+    /// As [`Graph::apply`].
+    pub fn layer(&mut self, op: Arc<dyn Op>, parameters: &str, name: &str, x: Tensor) -> Result<Tensor> {
+        match op.parameters(self.shape(x)) {
+            none if none.is_empty() => self.apply(op, name, &[x]),
+            parts => {
+                let parameters = self.parameters(parameters, parts);
+                self.apply(op, name, &[x, parameters])
+            }
+        }
+    }
+
+    fn add(&mut self, name: &str, shape: Shape, kind: TensorKind) -> Tensor {
+        self.tensors.push(Info { name: name.to_owned(), shape, kind });
+        Tensor(self.tensors.len() - 1)
+    }
+
+    /// Every tensor, in the order in which they were added.
+    pub fn tensors(&self) -> impl Iterator<Item = Tensor> {
+        (0..self.tensors.len()).map(Tensor)
+    }
+
+    /// Every tensor of a kind.
+    pub fn of_kind(&self, kind: TensorKind) -> impl Iterator<Item = Tensor> {
+        self.tensors().filter(move |&tensor| self.info(tensor).kind == kind)
+    }
+
+    /// The nodes, in the order in which they are computed.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// A tensor's name, shape and kind.
+    pub fn info(&self, tensor: Tensor) -> &Info {
+        &self.tensors[tensor.0]
+    }
+
+    /// A tensor's shape.
+    pub fn shape(&self, tensor: Tensor) -> &Shape {
+        &self.info(tensor).shape
+    }
+
+    /// The shapes of a node's inputs.
+    pub fn shapes(&self, node: &Node) -> Vec<&Shape> {
+        node.inputs.iter().map(|&input| self.shape(input)).collect()
+    }
+
+    /// The innermost dimension of a tensor; 0 for parameters.
+    pub fn columns(&self, tensor: Tensor) -> usize {
+        self.shape(tensor).columns().unwrap_or(0)
+    }
+
+    /// The first tensor of a kind.
+    pub fn only(&self, kind: TensorKind) -> Option<Tensor> {
+        self.of_kind(kind).next()
+    }
+
+    /// How often a parameter is used.
+    pub fn uses(&self, parameter: Tensor) -> u16 {
+        self.nodes.iter().flat_map(|node| &node.inputs).filter(|&&input| input == parameter).count() as u16
+    }
+
+    /// Which use of the parameter a node's k-th input is, counted from 0.
+    pub fn use_of(&self, node: &Node, k: usize) -> u16 {
+        let parameter = node.inputs[k];
+        let before = self.nodes.iter().take_while(|other| other.output != node.output);
+        let before = before.flat_map(|node| &node.inputs).chain(&node.inputs[..k]);
+        before.filter(|&&input| input == parameter).count() as u16
+    }
+}

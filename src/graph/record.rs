@@ -1,0 +1,86 @@
+//! How a sample lies in memory.
+
+use super::{Graph, Tensor, TensorKind, pad4};
+
+/// A sample as it lies in memory: inputs | target | weights | padding, all of them floats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Features of the first input: the rows of a table.
+    pub features: usize,
+    /// Floats of the target.
+    pub targets: usize,
+    /// Where the target begins.
+    pub target_at: usize,
+    /// Where the sample's weights are.
+    pub weight_at: usize,
+    /// How many weights a sample has: one, or one for each position of the loss.
+    pub weights: usize,
+    /// From one record to the next, in floats; a multiple of four.
+    pub stride: usize,
+}
+
+impl Record {
+    /// The layout for so many features and columns of the target.
+    pub fn new(features: usize, targets: usize) -> Record {
+        Record::with(features, pad4(features), targets, 1)
+    }
+
+    fn with(features: usize, inputs: usize, targets: usize, weights: usize) -> Record {
+        let weight_at = inputs + targets;
+        Record { features, targets, target_at: inputs, weight_at, weights, stride: pad4(weight_at + weights) }
+    }
+}
+
+impl Graph {
+    /// How a sample lies in memory: each input with its columns padded to a multiple of four, the target without padding.
+    pub fn record(&self) -> Record {
+        let inputs = self.of_kind(TensorKind::Input).map(|input| self.shape(input).padded()).sum();
+        let features = self.only(TensorKind::Input).map_or(0, |input| self.shape(input).dims().iter().product());
+        let targets = self.only(TensorKind::Target).map_or(0, |target| self.shape(target).dims().iter().product());
+        Record::with(features, inputs, targets, self.weights.unwrap_or(1))
+    }
+
+    /// Where an input begins in a record, in floats.
+    pub fn input_at(&self, input: Tensor) -> usize {
+        let before = self.of_kind(TensorKind::Input).take_while(|&other| other != input);
+        before.map(|input| self.shape(input).padded()).sum()
+    }
+
+    /// Whether kernels read a tensor in the records rather than in memory of its own: targets, and the first input if it has one
+    /// position, whose rows are a record's stride apart. All other inputs are copied out of the records first.
+    pub fn in_records(&self, tensor: Tensor) -> bool {
+        match self.info(tensor).kind {
+            TensorKind::Target => true,
+            TensorKind::Input => self.shape(tensor).positions() == 1 && self.only(TensorKind::Input) == Some(tensor),
+            TensorKind::Parameter | TensorKind::Intermediate => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_holds_inputs_target_and_weights_one_after_the_other() {
+        let mut table = Graph::new();
+        let x = table.input(5);
+        table.target(2);
+        assert_eq!(table.record(), Record::new(5, 2));
+        assert_eq!(
+            table.record(),
+            Record { features: 5, targets: 2, target_at: 8, weight_at: 10, weights: 1, stride: 12 }
+        );
+        assert!(table.in_records(x));
+
+        let mut image = Graph::new();
+        let pixels = image.input_of(&[4, 3, 3]);
+        let more = image.input(2);
+        image.target_of(&[4, 3, 1]);
+        image.weigh_positions(12);
+        let record = image.record();
+        assert_eq!((image.input_at(pixels), image.input_at(more)), (0, 48));
+        assert_eq!((record.target_at, record.weight_at, record.weights, record.stride), (52, 64, 12, 76));
+        assert!(!image.in_records(pixels) && !image.in_records(more));
+    }
+}
