@@ -22,7 +22,7 @@ pub use reverse::backward;
 pub use step::{LoopBound, Step, Work};
 pub use tolerance::Tolerance;
 
-pub use crate::tensor::{ParameterSpec, Shape, pad4};
+pub use crate::tensor::{Init, ParameterSpec, Shape, pad4};
 use crate::{Error, Result};
 
 /// A tensor of a [`Graph`]. It is an id: copying it copies no data.

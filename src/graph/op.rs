@@ -23,6 +23,11 @@ pub trait Op: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Whether its bare name in a list of layers says all there is to say: its attributes have defaults.
+    fn stands_alone(&self) -> bool {
+        true
+    }
+
     /// The shape that it makes of these.
     ///
     /// # Errors
@@ -62,6 +67,19 @@ pub trait Op: Debug + Send + Sync {
     /// Where its derivative jumps, in terms of its first input, or for a loss of its first input minus the target.
     fn kinks(&self) -> &'static [f64] {
         &[]
+    }
+}
+
+impl dyn Op {
+    /// The shape that it makes of an input and its own parameters.
+    ///
+    /// # Errors
+    /// As [`Op::output`].
+    pub fn shape_of(&self, x: &Shape) -> Result<Shape, String> {
+        match self.parameters(x) {
+            none if none.is_empty() => self.output(&[x]),
+            parts => self.output(&[x, &Shape::Parameters(parts)]),
+        }
     }
 }
 

@@ -2,30 +2,26 @@
 
 use rand::Rng;
 
-use super::{Arrays, Layer, Model};
+use super::{Arrays, Model};
 use crate::data::shuffle::{Purpose, stream};
-use crate::plan::Array;
+use crate::tensor::{Array, Init};
 
-/// First weights by seed: as PyTorch's `nn.Linear`, uniform in ±1/√inputs for weights and biases.
+/// First weights by seed, from the distributions that the ops give: linear layers as PyTorch's `nn.Linear`, uniform in ±1/√inputs
+/// for weights and biases.
 ///
-/// The distribution is PyTorch's, the numbers are not: give PyTorch's weights where they must be the same.
+/// The distributions are PyTorch's, the numbers are not: give PyTorch's weights where they must be the same.
 pub fn initial(model: &Model, seed: u64) -> Arrays {
     let mut arrays = Arrays::new();
-    let mut inputs = model.inputs;
-    for (at, layer) in model.layers.iter().enumerate() {
-        let Layer::Linear(outputs) = *layer else { continue };
+    for (at, specs) in model.specs() {
         let mut random = stream(seed, Purpose::Init, at as u64);
-        let bound = 1.0 / (inputs as f64).sqrt();
-        let mut draw = |shape: Vec<usize>| {
-            let count = shape.iter().product();
-            let values = (0..count).map(|_| uniform(random.next_u32(), bound)).collect();
-            Array { shape, values }
-        };
-        let weight = draw(vec![outputs, inputs]);
-        let bias = draw(vec![outputs]);
-        arrays.insert(format!("{at}.weight"), weight);
-        arrays.insert(format!("{at}.bias"), bias);
-        inputs = outputs;
+        for spec in specs {
+            let count = spec.elements();
+            let values = match spec.init {
+                Init::Constant(value) => vec![value; count],
+                Init::Uniform(bound) => (0..count).map(|_| uniform(random.next_u32(), bound)).collect(),
+            };
+            arrays.insert(format!("{at}.{}", spec.name), Array { shape: spec.shape, values });
+        }
     }
     arrays
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Graph, Op, Role, TargetKind, Tensor, TensorKind};
+use crate::graph::{Graph, Op, ParameterSpec, Role, Shape, TargetKind, Tensor, TensorKind};
 use crate::nearest::nearest;
 use crate::ops::{self, Linear};
 use crate::quote::shown;
@@ -94,7 +94,7 @@ impl Model {
                     return Err(Error::config("model.layers", format!("a layer of width {width}; give 1 to {most}")));
                 }
                 Layer::Linear(_) => {}
-                Layer::Activation(name) => drop(named(name, "model.layers", "activation", &ops::activations())?),
+                Layer::Activation(name) => drop(named(name, "model.layers", "layer", &ops::layers())?),
             }
         }
         if !self.layers.iter().any(|layer| matches!(layer, Layer::Linear(_))) {
@@ -104,16 +104,24 @@ impl Model {
         Ok(())
     }
 
+    /// The names of its weights and what is known of them before they are learned, as in a PyTorch `state_dict`, layer by layer;
+    /// nothing for a model that [`Model::check`] refuses.
+    pub(crate) fn specs(&self) -> Vec<(usize, Vec<ParameterSpec>)> {
+        let (mut specs, mut x) = (Vec::new(), Shape::columns_of(self.inputs));
+        for (at, layer) in self.layers.iter().enumerate() {
+            let Ok(op) = op_of(layer) else { return Vec::new() };
+            let parts = op.parameters(&x);
+            x = op.shape_of(&x).unwrap_or(x);
+            specs.push((at, parts));
+        }
+        specs
+    }
+
     /// The names and shapes of its weights, as in a PyTorch `state_dict`.
     pub fn parameters(&self) -> BTreeMap<String, Vec<usize>> {
-        let (mut parameters, mut inputs) = (BTreeMap::new(), self.inputs);
-        for (at, layer) in self.layers.iter().enumerate() {
-            let Layer::Linear(outputs) = *layer else { continue };
-            parameters.insert(format!("{at}.weight"), vec![outputs, inputs]);
-            parameters.insert(format!("{at}.bias"), vec![outputs]);
-            inputs = outputs;
-        }
-        parameters
+        let specs = self.specs();
+        let all = specs.into_iter().flat_map(|(at, parts)| parts.into_iter().map(move |part| (at, part)));
+        all.map(|(at, part)| (format!("{at}.{}", part.name), part.shape)).collect()
     }
 
     /// Width of the output.
@@ -150,10 +158,7 @@ impl Model {
         let mut graph = Graph::new();
         let mut x = graph.input(self.inputs);
         for (at, layer) in self.layers.iter().enumerate() {
-            let op = match layer {
-                Layer::Linear(outputs) => Arc::new(Linear { outputs: *outputs }),
-                Layer::Activation(name) => named(name, "model.layers", "activation", &ops::activations())?,
-            };
+            let op = op_of(layer)?;
             let name = format!("{at} {}", op.name());
             x = graph.layer(op, &at.to_string(), &name, x)?;
         }
@@ -165,6 +170,14 @@ impl Model {
         }
         debug_assert!(graph.only(TensorKind::Input).is_some(), "a network has an input");
         Ok(Network { graph, output: x, loss })
+    }
+}
+
+/// The op of a layer.
+fn op_of(layer: &Layer) -> Result<Arc<dyn Op>> {
+    match layer {
+        Layer::Linear(outputs) => Ok(Arc::new(Linear { outputs: *outputs })),
+        Layer::Activation(name) => named(name, "model.layers", "layer", &ops::layers()),
     }
 }
 

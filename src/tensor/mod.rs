@@ -26,7 +26,7 @@ impl Element {
 }
 
 /// The shape of a tensor. The rows of a micro-batch are not part of it: a shape says what one sample has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
     /// One array per sample, channels last: `[columns]`, `[positions, columns]`, `[height, width, channels]`.
     Sample {
@@ -104,13 +104,24 @@ impl fmt::Display for Shape {
     }
 }
 
+/// What an array begins with before it has learned anything.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Every element the same.
+    Constant(f32),
+    /// Uniform between minus and plus so much.
+    Uniform(f64),
+}
+
 /// One learned array of a layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ParameterSpec {
     /// The name that PyTorch gives it: `weight`, `bias`, …
     pub name: &'static str,
     /// Its shape, as in a PyTorch `state_dict`.
     pub shape: Vec<usize>,
+    /// What it begins with.
+    pub init: Init,
 }
 
 impl ParameterSpec {
@@ -149,7 +160,8 @@ mod tests {
         assert_eq!(image.to_string(), "(rows, 28, 14, 3)");
         let row = Shape::columns_of(5);
         assert_eq!((row.positions(), row.columns(), row.padded()), (1, Some(5), 8));
-        let parameters = Shape::Parameters(vec![ParameterSpec { name: "weight", shape: vec![3, 2] }]);
+        let parameters =
+            Shape::Parameters(vec![ParameterSpec { name: "weight", shape: vec![3, 2], init: Init::Constant(0.0) }]);
         assert_eq!((parameters.columns(), parameters.to_string()), (None, "weight [3, 2]".to_owned()));
     }
 }

@@ -101,7 +101,7 @@ fn a_file_without_a_checksum_is_read_with_all_other_checks() {
     assert!(refusal(&described("\"inputs\":3", "\"inputs\":4")).contains("names 3 features, but the model takes 4"));
     assert!(refusal(&described("\"layers\":[2,", "\"layers\":[9,")).contains("0.bias is [2], but the model takes [9]"));
     assert!(refusal(&described("\"relu\",", "")).contains("holds \"2.bias\", which the model does not have"));
-    assert!(refusal(&described("\"relu\"", "\"re\\nlu\"")).contains(r#""re\nlu" is not a known activation"#));
+    assert!(refusal(&described("\"relu\"", "\"re\\nlu\"")).contains(r#""re\nlu" is not a known layer"#));
     assert!(refusal(&described("2.0,2.0,2.0", "2.0,0.0,2.0")).contains("the scale of number 1 of its features"));
     assert!(refusal(&described("2.0,2.0,2.0", "2.0,2.0")).contains("scales 3 and 2 features of 3"));
     assert!(refusal(&described("2.0,2.0,2.0", "2.0,1e999,2.0")).contains("description is damaged"));

@@ -9,7 +9,7 @@ use crate::graph::{
     Activation, Checked, DerivativeOf, LoopBound, MlpPart, Op, OpContext, ParameterSpec, Resource, Role, Shape, Step,
     Tolerance, Work, sample,
 };
-use crate::tensor::{Matrix, Operand};
+use crate::tensor::{Init, Matrix, Operand};
 use crate::wgsl::{CHAIN, CLOCK, PADDING, SPECIAL};
 pub use matmul::{MatmulKernel, MatmulPolicy};
 
@@ -129,8 +129,17 @@ impl Op for Linear {
     }
 
     fn parameters(&self, x: &Shape) -> Vec<ParameterSpec> {
-        let weight = vec![self.outputs, x.columns().unwrap_or(0)];
-        vec![ParameterSpec { name: "weight", shape: weight }, ParameterSpec { name: "bias", shape: vec![self.outputs] }]
+        let inputs = x.columns().unwrap_or(1);
+        // As PyTorch's `nn.Linear`.
+        let init = Init::Uniform(1.0 / (inputs as f64).sqrt());
+        vec![
+            ParameterSpec { name: "weight", shape: vec![self.outputs, inputs], init },
+            ParameterSpec { name: "bias", shape: vec![self.outputs], init },
+        ]
+    }
+
+    fn stands_alone(&self) -> bool {
+        false
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
