@@ -6,6 +6,7 @@ mod cross_entropy;
 mod gelu;
 mod gelu_tanh;
 mod huber;
+mod layer_norm;
 mod leaky_relu;
 pub mod linear;
 mod loss;
@@ -18,6 +19,7 @@ mod tanh;
 
 use std::sync::Arc;
 
+pub use layer_norm::LayerNorm;
 pub use linear::{Linear, MatmulKernel, MatmulPolicy};
 
 use crate::graph::{Op, Role};
@@ -29,6 +31,7 @@ pub type Samples = fn(usize) -> Vec<Arc<dyn Op>>;
 /// Every op there is.
 pub static ALL: &[Samples] = &[
     linear::samples,
+    layer_norm::samples,
     relu::samples,
     leaky_relu::samples,
     tanh::samples,
@@ -60,6 +63,12 @@ pub fn of_role(is: impl Fn(Role) -> bool) -> impl Iterator<Item = Arc<dyn Op>> {
 /// The names of all activations.
 pub fn activations() -> Vec<&'static str> {
     of_role(|role| role == Role::Activation).map(|op| op.name()).collect()
+}
+
+/// The names of everything but losses that may stand in a list of layers by its bare name.
+pub fn layers() -> Vec<&'static str> {
+    let names = each(1).filter(|op| !matches!(op.role(), Role::Loss(_)) && op.stands_alone());
+    names.map(|op| op.name()).collect()
 }
 
 /// The names of all losses.

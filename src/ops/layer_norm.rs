@@ -1,0 +1,196 @@
+//! Layer normalisation of each position's columns, as PyTorch's `nn.LayerNorm` over the last dimension:
+//! `y = (x - mean) / √(variance + eps) · weight + bias`
+
+use std::sync::Arc;
+
+use crate::gpu::{Grid, Shader};
+use crate::graph::tolerance::rounds;
+use crate::graph::{
+    Checked, Init, LoopBound, Op, OpContext, ParameterSpec, Role, Shape, Step, Tolerance, Work, sample,
+};
+use crate::tensor::{Matrix, Operand, pad4};
+use crate::wgsl::{CLOCK, PADDING};
+
+/// Layer normalisation of each position's columns.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerNorm {
+    /// What is added to the variance.
+    pub eps: f64,
+}
+
+impl Default for LayerNorm {
+    /// PyTorch's: 1e-5.
+    fn default() -> LayerNorm {
+        LayerNorm { eps: 1e-5 }
+    }
+}
+
+pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
+    vec![Arc::new(LayerNorm::default()), Arc::new(LayerNorm { eps: 0.5 })]
+}
+
+impl LayerNorm {
+    fn step(&self, cx: &OpContext, entry: &'static str, grid: Grid, work: Work) -> Step {
+        let columns = cx.columns(cx.input(0));
+        let dims = [
+            ("columns", columns),
+            ("columns4", columns.div_ceil(4)),
+            ("x_stride4", cx.stride(cx.input(0)) / 4),
+            ("first", 0),
+        ];
+        cx.step(entry, grid, work).dims(&dims)
+    }
+
+    /// (mean, 1 / √(variance + eps)) of a line
+    fn statistics(&self, x: &Matrix, r: usize) -> (f64, f64) {
+        let mean = (0..x.columns).map(|c| x.at(r, c)).sum::<f64>() / x.columns as f64;
+        let variance = (0..x.columns).map(|c| (x.at(r, c) - mean).powi(2)).sum::<f64>() / x.columns as f64;
+        (mean, 1.0 / (variance + self.eps).sqrt())
+    }
+
+    /// The normalised columns of a line.
+    fn normalised(&self, x: &Matrix, r: usize) -> Vec<f64> {
+        let (mean, rstd) = self.statistics(x, r);
+        (0..x.columns).map(|c| (x.at(r, c) - mean) * rstd).collect()
+    }
+}
+
+impl Op for LayerNorm {
+    fn name(&self) -> &'static str {
+        "layer_norm"
+    }
+
+    fn role(&self) -> Role {
+        Role::Layer
+    }
+
+    fn shader(&self) -> &'static Shader {
+        let own = include_str!("../../shaders/layer_norm.wgsl");
+        Shader::joined(self.name().to_owned(), vec![CLOCK, PADDING, own])
+    }
+
+    fn parameters(&self, x: &Shape) -> Vec<ParameterSpec> {
+        let shape = vec![x.columns().unwrap_or(0)];
+        vec![
+            ParameterSpec { name: "weight", shape: shape.clone(), init: Init::Constant(1.0) },
+            ParameterSpec { name: "bias", shape, init: Init::Constant(0.0) },
+        ]
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        let [x, Shape::Parameters(given)] = inputs else { return Err("takes x and its parameters".to_owned()) };
+        let x = sample(x, "x")?;
+        if *given != self.parameters(x) {
+            return Err(format!("x is {x} but the parameters are {}: they do not fit together", inputs[1]));
+        }
+        Ok(x.clone())
+    }
+
+    /// The normalised columns, padded, and 1 / √(variance + eps) in four floats.
+    fn saved(&self, inputs: &[&Shape]) -> Vec<usize> {
+        let x = inputs[0];
+        vec![x.positions() * (pad4(x.columns().unwrap_or(0)) + 4)]
+    }
+
+    fn forward(&self, cx: &OpContext) -> Vec<Step> {
+        let columns = cx.columns(cx.input(0));
+        let loops = LoopBound::fixed(3 * u64::from(columns.div_ceil(4) + 1));
+        let step = self
+            .step(cx, "forward", Grid::Rows, Work::moves(3 * columns + 4).with_loops(loops))
+            .bind("x", cx.value(0))
+            .bind("parameters", cx.value(1))
+            .bind("y", cx.output_value())
+            .bind("saved", cx.saved(0))
+            .constant("EPS", self.eps);
+        vec![step]
+    }
+
+    fn backward(&self, cx: &OpContext) -> Vec<Step> {
+        let columns = cx.columns(cx.input(0));
+        let columns4 = columns.div_ceil(4);
+        let input = cx.wants[0].map(|write| {
+            let loops = LoopBound::fixed(2 * u64::from(columns4 + 1));
+            self.step(cx, "backward_input", Grid::Rows, Work::moves(3 * columns + 4).with_loops(loops))
+                .bind("parameters", cx.value(1))
+                .bind("saved", cx.saved(0))
+                .bind("dy", cx.output_gradient())
+                .bind("dinput", cx.gradient(0))
+                .write(write)
+        });
+        // Of each block: its lines, and the two loops' ends.
+        let loops = LoopBound { fixed: 2, block: 34 };
+        let work = Work { once: 4 * u64::from(columns), ..Work::moves(2 * columns).with_loops(loops) };
+        let parameters = self
+            .step(cx, "backward_parameters", Grid::Line(columns4), work)
+            .bind("saved", cx.saved(0))
+            .bind("dy", cx.output_gradient())
+            .bind("dparameters", cx.gradient(1))
+            .bind("open_parameters", cx.open(1))
+            .in_parts("first", 1);
+        input.into_iter().chain([parameters]).collect()
+    }
+
+    fn reference_forward(&self, inputs: &[Operand]) -> Matrix {
+        let (x, parameters) = (inputs[0], inputs[1]);
+        let lines: Vec<Vec<f64>> = (0..x.rows).map(|r| self.normalised(&x, r)).collect();
+        Matrix::build(x.rows, x.columns, |r, c| lines[r][c] * parameters.at(0, c) + parameters.at(0, x.columns + c))
+    }
+
+    fn reference_backward(&self, inputs: &[Operand], _: &Matrix, dy: &Matrix) -> Vec<Matrix> {
+        let (x, parameters) = (inputs[0], inputs[1]);
+        let h: Vec<Vec<f64>> = (0..x.rows).map(|r| self.normalised(&x, r)).collect();
+        let mut dx = Matrix::zeros(x.rows, x.columns);
+        for r in 0..x.rows {
+            let g: Vec<f64> = (0..x.columns).map(|c| dy.at(r, c) * parameters.at(0, c)).collect();
+            let mean = g.iter().sum::<f64>() / x.columns as f64;
+            let along = g.iter().zip(&h[r]).map(|(g, h)| g * h).sum::<f64>() / x.columns as f64;
+            let (_, rstd) = self.statistics(&x, r);
+            for c in 0..x.columns {
+                dx.values[r * x.columns + c] = rstd * (g[c] - mean - h[r][c] * along);
+            }
+        }
+        let dparameters = Matrix::build(1, 2 * x.columns, |_, at| match at.checked_sub(x.columns) {
+            Some(c) => (0..x.rows).map(|r| dy.at(r, c)).sum(),
+            None => (0..x.rows).map(|r| dy.at(r, at) * h[r][at]).sum(),
+        });
+        vec![dx, dparameters]
+    }
+
+    /// The mean of C columns is within `rounds(C)` of their sizes, and so is everything that is made of it: a line's `h` within
+    /// that of the largest |x - mean| · rstd, its gradient within that of the largest |g|. A gradient of the parameters is a sum over
+    /// lines of such `h`.
+    fn tolerance(&self, checked: &Checked) -> Tolerance {
+        let (x, parameters, dy) = (checked.inputs[0], checked.inputs[1], checked.doutput);
+        let by = 1e-6 + 4.0 * rounds(x.columns);
+        let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, |most: f64, v| most.max(v.abs()));
+        // How far h may be off: by rounding of x itself where the line is far from 0, and by rounding of the statistics.
+        let h = |r: usize| {
+            let (_, rstd) = self.statistics(&x, r);
+            let size = most(&mut (0..x.columns).map(|c| x.at(r, c)));
+            let largest = most(&mut self.normalised(&x, r).into_iter());
+            by * (size * rstd + largest + 1.0)
+        };
+        let off: Vec<f64> = (0..x.rows).map(h).collect();
+        let value = |r: usize, c: usize| {
+            let weight = parameters.at(0, c).abs();
+            off[r] * weight + by * (checked.output.at(r, c).abs() + parameters.at(0, x.columns + c).abs())
+        };
+        let gradient = |r: usize, _: usize| {
+            let (_, rstd) = self.statistics(&x, r);
+            let g = most(&mut (0..x.columns).map(|c| dy.at(r, c) * parameters.at(0, c)));
+            let largest = most(&mut self.normalised(&x, r).into_iter()) + 1.0;
+            rstd * g * (by * largest * largest + 2.0 * off[r] * largest)
+        };
+        let sums = |_: usize, at: usize| {
+            let c = at % x.columns;
+            let size: f64 = (0..x.rows).map(|r| dy.at(r, c).abs()).sum();
+            let h = most(&mut (0..x.rows).map(|r| if at < x.columns { self.normalised(&x, r)[c] } else { 1.0 }));
+            let moved: f64 = (0..x.rows).map(|r| if at < x.columns { off[r] * dy.at(r, c).abs() } else { 0.0 }).sum();
+            rounds(x.rows) * size * h.max(1.0) + moved
+        };
+        Tolerance {
+            value: Matrix::build(x.rows, x.columns, value),
+            inputs: vec![Matrix::build(x.rows, x.columns, gradient), Matrix::build(1, 2 * x.columns, sums)],
+        }
+    }
+}
