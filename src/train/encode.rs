@@ -11,7 +11,7 @@ use super::work::{Item, Work};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Profiler, encode};
 use crate::graph::Resource;
-use crate::plan::{BLOCK, Program};
+use crate::plan::{BLOCK, Program, WholeWindows};
 
 /// Submissions without results that may be on their way before the oldest is waited for.
 const RUNNING: usize = 3;
@@ -63,18 +63,21 @@ pub(super) fn encode_some<'a>(
 
 /// The lists that the scheduled work goes through.
 fn jobs<'a>(program: &'a Program, pending: &Work, runs: Option<Vec<(u32, u32)>>) -> Vec<Job<'a>> {
-    if let Some(runs) = runs {
-        return runs.into_iter().map(|(clock, rows)| Job { list: &program.windows, rows, clock }).collect();
+    if let (Some(runs), Some(WholeWindows { dispatch: windows, .. })) = (runs, program.windows()) {
+        return runs
+            .into_iter()
+            .map(|(clock, rows)| Job { list: std::slice::from_ref(windows), rows, clock })
+            .collect();
     }
     let mut jobs = Vec::with_capacity(pending.items.len());
     for &(item, clock) in &pending.items {
         match item {
             Item::MicroStep { rows, gather } => {
-                let lists = program.micro_step_lists(gather).into_iter();
+                let lists = program.micro_batch(gather).into_iter();
                 jobs.extend(lists.map(|list| Job { list, rows, clock }));
             }
-            Item::Close => jobs.push(Job { list: &program.close, rows: 0, clock }),
-            Item::Update => jobs.push(Job { list: &program.update, rows: 0, clock }),
+            Item::Close => jobs.push(Job { list: program.close(), rows: 0, clock }),
+            Item::Update => jobs.push(Job { list: program.update(), rows: 0, clock }),
         }
     }
     jobs
@@ -152,21 +155,22 @@ impl Trainer {
 
     /// Runs of whole windows, where one kernel does all of the scheduled work.
     fn runs(&mut self) -> Option<Vec<(u32, u32)>> {
-        let dispatch = self.program.windows.first().filter(|_| self.pending.is_attached())?;
-        let loops = self.plan().windows.first()?.loops;
+        let WholeWindows { dispatch, loops } = self.program.windows().filter(|_| self.pending.is_attached())?;
         let rates = self.pace.rates();
-        let update = rates.all(&self.program.update, 0);
+        let update = rates.all(self.program.update(), 0);
         let seconds = |item: Item| match item {
             Item::MicroStep { rows, .. } => rates.dispatch(dispatch, rows),
             Item::Close | Item::Update => update,
         };
-        Some(self.pending.runs(loops, DISPATCH, seconds))
+        Some(self.pending.runs(*loops, DISPATCH, seconds))
     }
 
     /// What a micro-batch goes through.
-    fn lists(&self, gather: bool) -> Vec<&[Dispatch]> {
-        let whole = gather && !self.program.windows.is_empty();
-        if whole { vec![&self.program.windows] } else { self.program.micro_step_lists(gather) }
+    fn lists(&self, gather: bool) -> [&[Dispatch]; 3] {
+        match self.program.windows().filter(|_| gather) {
+            Some(windows) => [std::slice::from_ref(&windows.dispatch), &[], &[]],
+            None => self.program.micro_batch(gather),
+        }
     }
 
     /// Notes that so much more is scheduled.
@@ -174,8 +178,8 @@ impl Trainer {
         let rates = self.pace.rates();
         self.pending.seconds += match item {
             Item::MicroStep { rows, gather } => self.lists(gather).iter().map(|list| rates.all(*list, rows)).sum(),
-            Item::Close => rates.all(&self.program.close, 0),
-            Item::Update => rates.all(&self.program.update, 0),
+            Item::Close => rates.all(self.program.close(), 0),
+            Item::Update => rates.all(self.program.update(), 0),
         };
     }
 
@@ -243,7 +247,7 @@ impl Trainer {
 fn mark(program: &Program, encoder: &mut wgpu::CommandEncoder) {
     let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue.mark"), timestamp_writes: None };
     let mut pass = encoder.begin_compute_pass(&descriptor);
-    encode(program.gpu(), &mut pass, &program.mark, 1, 0, None);
+    encode(program.gpu(), &mut pass, program.mark(), 1, 0, None);
 }
 
 /// Submits an encoder, and tells the profiler when.

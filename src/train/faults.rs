@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::settings::{LeftOut, Update};
 use super::trainer::Trainer;
 use crate::graph::Resource;
-use crate::plan::Program;
+use crate::plan::Stats;
 use crate::{Error, NotFinite, Result};
 
 /// What the host knows of results on their way.
@@ -71,7 +71,7 @@ impl Trainer {
     pub(super) fn all_done(&mut self) -> Result<Vec<u8>> {
         self.caught_up()?;
         let (stats, _) = self.program.at(Resource::Stats)?;
-        let bytes = self.gpu().read(stats, self.program.stats_bytes());
+        let bytes = self.gpu().read(stats, Stats::BYTES);
         let done = bytes.and_then(|bytes| whole(&bytes, self.sequence, self.marks).map(|()| bytes));
         self.noticed(done)
     }
@@ -100,9 +100,9 @@ impl Trainer {
 /// The updates of a submission that was done, by the bytes of the stats after it. What another submission left there is
 /// found out.
 fn updates_of(sent: Sent, stats: &[u8], promised: &VecDeque<Update>) -> Result<Vec<Update>> {
-    let broken = Program::broken_of(stats);
+    let broken = Stats::of(stats).broken();
     let mut updates = Vec::with_capacity(sent.updates);
-    for (result, promise) in Program::results_of(stats).zip(promised).take(sent.updates) {
+    for (result, promise) in Stats::of(stats).results().zip(promised).take(sent.updates) {
         let mut update = result_of(result, promise)?;
         if broken == promise.update as u32 {
             update.left_out = Some(LeftOut::NotFinite(NotFinite::Parameter));
@@ -136,10 +136,10 @@ fn result_of(result: &[u8], promise: &Update) -> Result<Update> {
 
 /// Whether the chain has all its links.
 pub(super) fn whole(stats: &[u8], sequence: u32, marks: u32) -> Result<()> {
-    if Program::marks_of(stats) != marks {
+    if Stats::of(stats).marks() != marks {
         return Err(Error::DeviceLost("a part of a micro-batch was submitted but never done".to_owned()));
     }
-    if Program::sequence_of(stats) == sequence {
+    if Stats::of(stats).sequence() == sequence {
         return Ok(());
     }
     Err(Error::DeviceLost("a micro-batch or an update was submitted but never done".to_owned()))

@@ -10,7 +10,7 @@ use super::run::Run;
 use super::trainer::Trainer;
 use crate::gpu::encode;
 use crate::graph::Resource;
-use crate::plan::Program;
+use crate::plan::Stats;
 use crate::window::Window;
 use crate::{NotFinite, Result, Suspect};
 
@@ -76,11 +76,12 @@ fn is_finite(trainer: &mut Trainer) -> Result<bool> {
     let gpu = program.gpu();
     let mut encoder = gpu.encoder()?;
     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-    // What an update begins with: it looks at all gradients.
-    encode(gpu, &mut pass, &program.update[..program.update.len().min(1)], 0, 0, None);
+    // What an update begins with: it folds and looks at all gradients.
+    let looks = program.plan().folds() + 1;
+    encode(gpu, &mut pass, &program.update()[..looks.min(program.update().len())], 0, 0, None);
     drop(pass);
     let (stats, _) = program.at(Resource::Stats)?;
-    let stats = gpu.read_after(encoder, stats, program.stats_header());
+    let stats = gpu.read_after(encoder, stats, Stats::HEADER);
     let stats = stats.and_then(|stats| whole(&stats, trainer.sequence, trainer.marks).map(|()| stats));
-    Ok(Program::is_finite(&trainer.noticed(stats)?))
+    Ok(Stats::of(&trainer.noticed(stats)?).is_finite())
 }

@@ -8,7 +8,7 @@ use super::encode::{Job, dispatches, encode_some};
 use super::pace::{Pace, SUBMISSION, whole_rows};
 use super::trainer::Trainer;
 use super::work::Clock;
-use crate::gpu::{Gpu, Ring, encode};
+use crate::gpu::{Gpu, ReadbackRing, encode};
 use crate::graph::pad4;
 use crate::graph::{Resource, Span};
 use crate::nn::{Arrays, Model};
@@ -44,7 +44,7 @@ impl Predictor {
 
     /// The plan: its steps, and every buffer with its bytes.
     pub fn plan(&self) -> &Plan {
-        &self.program.plan
+        self.program.plan()
     }
 
     /// (rows, features), each row padded to [`Predictor::input_stride`] floats.
@@ -122,7 +122,7 @@ fn plan(gpu: &Gpu, model: &Model, rows: usize) -> Result<Plan> {
 }
 
 fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<()> {
-    let most = program.plan.micro_batch;
+    let most = program.plan().micro_batch;
     if rows == 0 || rows > most {
         let message = format!("{rows} rows; this model was planned for 1 to {most}");
         return Err(Error::Shape { op: "forward", message });
@@ -130,7 +130,7 @@ fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: u
     let (_, at) = write_clock(program, rows)?;
     let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue.forward"), timestamp_writes: None };
     let mut pass = encoder.begin_compute_pass(&descriptor);
-    encode(program.gpu(), &mut pass, &program.forward, rows as u32, at, None);
+    encode(program.gpu(), &mut pass, program.forward(), rows as u32, at, None);
     Ok(())
 }
 
@@ -167,7 +167,7 @@ pub(super) fn forward(
     let mut all = Vec::with_capacity(features.len() / columns * outputs);
     let mut left = features;
     while !left.is_empty() {
-        let most = whole_rows(pace.rates().rows(&program.forward), program.plan.micro_batch, true);
+        let most = whole_rows(pace.rates().rows(program.forward()), program.plan().micro_batch, true);
         let (rows, rest) = left.split_at(left.len().min(most * columns));
         // Something else may be on its way before the first slice, and then it takes longer than by itself.
         let alone = rest.len() + rows.len() < features.len();
@@ -188,7 +188,7 @@ fn forward_slice(
     let count = features.len() / columns;
     write_input(program, features, columns)?;
     let (_, clock) = write_clock(program, count)?;
-    let jobs = [Job { list: &program.forward, rows: count as u32, clock }];
+    let jobs = [Job { list: program.forward(), rows: count as u32, clock }];
     let rates = pace.rates();
     let mut work = dispatches(&jobs, rates).peekable();
     let mut alone = alone;
@@ -216,7 +216,7 @@ fn forward_slice(
 /// Rows that were handed over, and whose outputs will come.
 pub(super) struct Ahead {
     /// With the number of the pass and the bytes of its outputs.
-    ring: Ring<(u32, u64)>,
+    ring: ReadbackRing<(u32, u64)>,
 }
 
 impl Ahead {
@@ -229,11 +229,11 @@ impl Ahead {
     ) -> Result<(Ahead, wgpu::SubmissionIndex)> {
         let (gpu, rates) = (program.gpu(), pace.rates());
         let within =
-            rates.rows_within(&program.forward, time.as_secs_f64().min(SUBMISSION)).min(rates.rows(&program.forward));
-        let rows = whole_rows(within, program.plan.micro_batch, true).min(features.len() / columns);
+            rates.rows_within(program.forward(), time.as_secs_f64().min(SUBMISSION)).min(rates.rows(program.forward()));
+        let rows = whole_rows(within, program.plan().micro_batch, true).min(features.len() / columns);
         write_input(program, &features[..rows * columns], columns)?;
         let (number, at) = write_clock(program, rows)?;
-        let jobs = [Job { list: &program.forward, rows: rows as u32, clock: at }];
+        let jobs = [Job { list: program.forward(), rows: rows as u32, clock: at }];
         let mut encoder = gpu.encoder()?;
         let mut work = dispatches(&jobs, rates).peekable();
         let load = encode_some(gpu, &mut encoder, &mut work, (rates, f64::INFINITY), None);
@@ -241,7 +241,7 @@ impl Ahead {
         copy_proof(program, &mut encoder, at);
         let submission = gpu.submit(gpu.finish(encoder)?)?;
         pace.sent(load, false);
-        let mut ring = Ring::new(gpu, vec![program.output_staging().0.clone()], 0);
+        let mut ring = ReadbackRing::new(gpu, vec![program.output_staging().0.clone()], 0);
         ring.sent(Some(submission.clone()), (number, bytes));
         Ok((Ahead { ring }, submission))
     }
@@ -258,13 +258,13 @@ impl Ahead {
 /// Puts features where a pass begins.
 fn write_input(program: &Program, features: &[f32], columns: usize) -> Result<()> {
     let (input, _) = program.at(Resource::Record)?;
-    let records = records(features, columns, program.plan.record.stride);
+    let records = records(features, columns, program.plan().record.stride);
     program.gpu().write(input, 0, bytemuck::cast_slice(&records))
 }
 
 /// Copies the outputs of so many rows to where they travel to the host, and returns their bytes.
 fn copy_outputs(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usize, outputs: usize) -> Result<u64> {
-    let (output, range) = program.at(Resource::Value(program.plan.output))?;
+    let (output, range) = program.at(Resource::Value(program.plan().output))?;
     let bytes = 4 * (rows * pad4(outputs)) as u64;
     encoder.copy_buffer_to_buffer(output, range.start, program.output_staging().0, 0, bytes);
     Ok(bytes)

@@ -27,7 +27,7 @@ impl Trainer {
 
     /// Whether another micro-batch and its update might have more dispatches than can be timed in one submission.
     pub(super) fn profile_is_full(&self) -> bool {
-        let each = self.plan().micro_batch_steps(true).len().max(self.plan().update.len());
+        let each = self.plan().micro_batch_steps(true).len().max(self.plan().update_steps().len());
         self.profiler.is_some() && (self.pending.len() + 3) * each > TIMED
     }
 }

@@ -212,7 +212,7 @@ impl Trainer {
         }
         let lr = self.lr_factor * self.schedule.lr(self.lr, self.updates + 1);
         let scalars = self.optimizer.scalars(self.updates + 1, lr);
-        let shader = self.plan().update.last().map(|step| step.shader);
+        let shader = self.plan().update_steps().last().map(|step| step.shader);
         let shader = shader.ok_or_else(|| Error::Internal("a plan for training has an update".to_owned()))?;
         let scalars = self.gpu().reflection(shader)?.pack("scalars", &scalars).map_err(Error::Internal)?;
         self.pending.push(Item::Update, self.clock(), Some(&scalars));

@@ -6,7 +6,7 @@ use super::faults::Faults;
 use super::trainer::Trainer;
 use crate::graph::Resource;
 use crate::nn::Arrays;
-use crate::plan::{BLOCK, Program};
+use crate::plan::{BLOCK, Stats};
 use crate::{Error, Result};
 
 /// Everything that training has changed, an open window included.
@@ -50,9 +50,9 @@ impl Trainer {
     pub fn state(&mut self) -> Result<State> {
         let mut stats = self.all_done()?;
         self.sound()?;
-        stats.truncate(self.program.stats_header() as usize);
+        stats.truncate(Stats::HEADER as usize);
         // Where a trainer counts from is its own business.
-        Program::set_counts(&mut stats, 0, 0);
+        Stats::set_counts(&mut stats, 0, 0);
         let stats = bytemuck::pod_collect_to_vec(&stats);
         let counts = Counters {
             optimizer: self.optimizer.name().to_owned(),
@@ -115,7 +115,7 @@ impl Trainer {
     /// Puts a header before the results of windows. What was counted here goes on: results of before are never taken for
     /// results of what comes.
     pub(super) fn set_stats(&self, mut header: Vec<u8>) -> Result<()> {
-        Program::set_counts(&mut header, self.sequence, self.marks);
+        Stats::set_counts(&mut header, self.sequence, self.marks);
         let (stats, _) = self.program.at(Resource::Stats)?;
         self.gpu().upload(stats, &header)
     }
@@ -131,7 +131,7 @@ impl Trainer {
         if optimizer != self.optimizer.name() {
             return wrong(format!("is of the optimizer {optimizer:?}; this trainer's is {:?}", self.optimizer.name()));
         }
-        if 4 * stats.len() as u64 != self.program.stats_header() || !(lr.is_finite() && *lr >= 0.0) {
+        if 4 * stats.len() as u64 != Stats::HEADER || !(lr.is_finite() && *lr >= 0.0) {
             return wrong("its counters are none of this version".to_owned());
         }
         if (*ended && *rows == 0) || *rows > u32::MAX / 2 || *updates >= u64::from(u32::MAX) {

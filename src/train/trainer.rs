@@ -9,11 +9,11 @@ use super::predictor::Ahead;
 use super::settings::{Settings, Update};
 use super::work::Work;
 use crate::data::records::Format;
-use crate::gpu::{Gpu, Profiler, Ring, fresh};
+use crate::gpu::{Gpu, Profiler, ReadbackRing, fresh};
 use crate::graph::{Resource, Span};
 use crate::nn::{Arrays, Model, initial};
 use crate::optim::{Optimizer, Schedule};
-use crate::plan::{BufferRole, Kernels, Plan, Program, Training};
+use crate::plan::{BufferRole, Kernels, Plan, Program, Stats, Training};
 use crate::{Error, Result};
 
 /// Trains a model. It holds one micro-batch on the GPU at a time, while each update sees the whole window.
@@ -52,7 +52,7 @@ pub struct Trainer {
     /// Submissions that ended inside a micro-batch.
     pub(super) marks: u32,
     pub(super) pending: Work,
-    pub(super) ring: Ring<Sent>,
+    pub(super) ring: ReadbackRing<Sent>,
     pub(super) promised: VecDeque<Update>,
     pub(super) running: VecDeque<wgpu::SubmissionIndex>,
     pub(super) finished: Vec<Update>,
@@ -89,7 +89,7 @@ impl Trainer {
         let plan = Plan::new(&network.graph, network.output, settings.micro_batch, Some(training))?;
         let format = Format::of(model);
         let program = Program::new(gpu, plan)?;
-        let ring = Ring::new(gpu, program.results(), program.stats_bytes());
+        let ring = ReadbackRing::new(gpu, program.results(), Stats::BYTES);
         let start = settings.start.unwrap_or_else(|| initial(model, settings.seed));
         let mut trainer = Trainer {
             program,
@@ -126,13 +126,13 @@ impl Trainer {
             profiler: None,
         };
         trainer.set_parameters(&start)?;
-        trainer.set_stats(vec![0; trainer.program.stats_header() as usize])?;
+        trainer.set_stats(vec![0; Stats::HEADER as usize])?;
         Ok(trainer)
     }
 
     /// The plan: its steps, and every buffer with its bytes.
     pub fn plan(&self) -> &Plan {
-        &self.program.plan
+        self.program.plan()
     }
 
     /// The device.
@@ -176,7 +176,7 @@ impl Trainer {
         }
         // What is scheduled already computes with the parameters that are there.
         self.submit()?;
-        let flat = self.program.plan.layout.pack(arrays).map_err(|message| Error::config("model.init", message))?;
+        let flat = self.program.plan().layout.pack(arrays).map_err(|message| Error::config("model.init", message))?;
         let (buffer, _) = self.program.at(Resource::Parameters(self.all()))?;
         let replaced = self.gpu().upload(buffer, bytemuck::cast_slice(&flat));
         self.replaced(replaced)
