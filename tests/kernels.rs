@@ -253,7 +253,7 @@ fn the_longest_windows_that_are_done_at_once_have_the_bits_of_their_ops() {
                     trainer.schedule_window(window).unwrap();
                 }
                 trainer.submit().unwrap();
-                assert!(trainer.finish().unwrap().iter().all(|update| update.made), "{rows} rows, {kernels}");
+                assert!(trainer.finish().unwrap().iter().all(|update| update.made()), "{rows} rows, {kernels}");
                 trainer.parameters().unwrap().into_values().flat_map(|array| bits(&array.values)).collect::<Vec<u32>>()
             };
             assert!(

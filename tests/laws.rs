@@ -222,7 +222,7 @@ fn with_empty_windows(sgd: Sgd, empty: bool, cut: &[usize]) -> Left {
             micro_steps(&mut trainer, &nothing, 0, cut);
             trainer.update().unwrap();
             let update = trainer.finish().unwrap()[0];
-            assert_eq!((update.made, update.weight, update.samples), (false, 0.0, 64), "window {window} is reported");
+            assert_eq!((update.made(), update.weight, update.samples), (false, 0.0, 64), "window {window} is reported");
             assert_eq!(before, parameters(&mut trainer), "window {window} changes nothing");
         }
         micro_steps(&mut trainer, &task.data, 64 * window, cut);

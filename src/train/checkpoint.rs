@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::position::Position;
-use super::state::{Counters, State};
+use super::trainer::{Counters, State};
 use crate::nn::Arrays;
 use crate::nn::container::{self, Container, damaged};
 use crate::{Error, Result};

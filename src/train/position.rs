@@ -51,7 +51,7 @@ impl Run {
     /// # Errors
     /// As [`Run::new`]; [`Error::Shape`] when the position is none of this run, or the trainer has not come so far.
     pub fn at(trainer: &mut Trainer, fit: &FitConfig, position: &Position) -> Result<Run> {
-        let samples = trainer.format.check(&fit.train)?;
+        let samples = trainer.format().check(&fit.train)?;
         trainer.check_validation(fit)?;
         let mut windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
         let wrong = |message: String| Err(Error::Shape { op: "run", message });
@@ -78,10 +78,8 @@ impl Run {
         }
         let resident = trainer.keep(&fit.train)?;
         // What was asked for before is none of the run's, nor are outputs of a run that was dropped.
-        trainer.land_ahead()?;
-        trainer.came = None;
-        let earlier = trainer.finish()?;
-        trainer.earlier.extend(earlier);
+        trainer.take_ahead()?;
+        trainer.set_aside_earlier()?;
         Ok(Run {
             first: position.updates + 1,
             windows,

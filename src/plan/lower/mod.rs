@@ -21,7 +21,7 @@ pub enum Lowering {
         /// The steps of a micro-batch.
         micro_batch: Vec<Step>,
         /// The step that does micro-batches and updates.
-        windows: Box<Step>,
+        windows: Step,
     },
 }
 
@@ -100,7 +100,7 @@ impl Lowering {
         match self {
             Lowering::Ops(_) => Vec::new(),
             Lowering::Fused(micro_batch) => micro_batch.iter().collect(),
-            Lowering::Windows { micro_batch, windows } => micro_batch.iter().chain([&**windows]).collect(),
+            Lowering::Windows { micro_batch, windows } => micro_batch.iter().chain([windows]).collect(),
         }
     }
 }

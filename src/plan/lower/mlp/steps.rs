@@ -63,7 +63,7 @@ impl Net {
             .bind("stats", Resource::Stats);
         let micro_batch = vec![rows, weights];
         let training = if self.windows {
-            Lowering::Windows { micro_batch, windows: Box::new(self.windows_step(source, training, all)) }
+            Lowering::Windows { micro_batch, windows: self.windows_step(source, training, all) }
         } else {
             Lowering::Fused(micro_batch)
         };

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::faults::Faults;
-use super::trainer::Trainer;
+use super::Trainer;
 use crate::graph::Resource;
 use crate::nn::Arrays;
 use crate::plan::{BLOCK, Stats};
@@ -49,7 +48,7 @@ impl Trainer {
     /// infinite or no numbers; [`Error::Shape`] between encode and submitted.
     pub fn state(&mut self) -> Result<State> {
         let mut stats = self.all_done()?;
-        self.sound()?;
+        self.ledger.sound()?;
         stats.truncate(Stats::HEADER as usize);
         // Where a trainer counts from is its own business.
         Stats::set_counts(&mut stats, 0, 0);
@@ -58,13 +57,13 @@ impl Trainer {
             optimizer: self.optimizer.name().to_owned(),
             updates: self.updates(),
             rows: self.open_rows(),
-            ended: self.ended,
-            lr: self.lr,
+            ended: self.window.has_ended(),
+            lr: self.window.lr(),
             stats,
         };
         let open = counts.rows > 0;
         let mut open_block = Arrays::new();
-        if open && !self.closed {
+        if open && !self.window.is_closed() {
             let flat = self.read(Resource::OpenGradients(self.all()))?;
             open_block = self.plan().layout.unpack(&flat);
         }
@@ -86,13 +85,12 @@ impl Trainer {
     pub fn set_state(&mut self, state: &State) -> Result<()> {
         self.all_done()?;
         let packed = self.pack(state)?;
-        self.land_ahead()?;
+        self.take_ahead()?;
         let replaced = self.put_all(&packed, &state.counts);
         self.replaced(replaced)?;
-        (self.came, self.faults) = (None, Faults::default());
+        self.ledger.mend();
         let Counters { updates, rows, ended, lr, .. } = state.counts;
-        (self.updates, self.rows, self.ended, self.lr) = (updates, rows, ended, lr);
-        self.closed = ended || (rows as usize).is_multiple_of(BLOCK);
+        self.window.restore(updates, rows, ended, lr);
         Ok(())
     }
 
@@ -115,7 +113,7 @@ impl Trainer {
     /// Puts a header before the results of windows. What was counted here goes on: results of before are never taken for
     /// results of what comes.
     pub(super) fn set_stats(&self, mut header: Vec<u8>) -> Result<()> {
-        Stats::set_counts(&mut header, self.sequence, self.marks);
+        Stats::set_counts(&mut header, self.ledger.sequence(), self.ledger.marks());
         let (stats, _) = self.program.at(Resource::Stats)?;
         self.gpu().upload(stats, &header)
     }
@@ -145,7 +143,7 @@ impl Trainer {
         if (*rows > 0) == state.gradients.is_empty() || block == state.open_block.is_empty() {
             return wrong(format!("lacks gradients of its open window of {rows} rows, or has some that it should not"));
         }
-        if block && !self.open_blocks {
+        if block && !self.window.open_blocks() {
             let message = "its window is open inside a block of rows; make the trainer with open_blocks".to_owned();
             return Err(Error::config("open_blocks", message));
         }
