@@ -7,8 +7,7 @@ use super::encode::{Job, dispatches, encode_some};
 use super::rates::{SUBMISSION, whole_rows};
 use super::submitter::Submitter;
 use crate::gpu::encode;
-use crate::graph::Resource;
-use crate::graph::pad4;
+use crate::graph::{Resource, pad4};
 use crate::plan::Program;
 use crate::{Error, Result};
 

@@ -1,6 +1,5 @@
 //! Training: a [`Trainer`] takes micro-batches and makes updates; [`Trainer::fit`] does so for whole epochs.
 
-mod advance_within;
 mod ahead;
 mod auto;
 mod checkpoint;
@@ -10,9 +9,7 @@ mod encode;
 mod fit;
 mod forward;
 mod ledger;
-mod locate_nonfinite;
 pub mod metrics;
-mod position;
 mod predictor;
 mod rates;
 mod run;
@@ -28,9 +25,8 @@ mod window_state;
 pub use auto::{build, choose_micro_batch, fastest, fixed_micro_batch, plan_training};
 pub use checkpoint::Checkpoint;
 pub use fit::{Event, FitConfig, OnNonFinite, Outcome};
-pub use position::Position;
 pub use predictor::Predictor;
-pub use run::Run;
+pub use run::{Position, Run};
 pub use settings::{LeftOut, Settings, Update};
 pub use trainer::{Counters, State, Trainer};
 pub use trial::Trial;

@@ -4,15 +4,15 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::fit::FitConfig;
-use super::run::Run;
-use super::trainer::Trainer;
+use super::Run;
+use crate::train::fit::FitConfig;
+use crate::train::trainer::Trainer;
 use crate::window::{Order, Windows};
 use crate::{Error, Result};
 
 /// What a run has summed over the epoch that is going on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Sums {
+pub(in crate::train) struct Sums {
     /// Σ of the updates' loss · weight.
     pub loss: f64,
     /// Σ of their weights.
@@ -28,7 +28,7 @@ pub struct Position {
     pub window_at: u64,
     /// Samples of the open window that are in it already.
     pub rows: u32,
-    pub(super) epoch: Sums,
+    pub(in crate::train) epoch: Sums,
 }
 
 impl Run {

@@ -4,10 +4,10 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use super::fit::FitConfig;
-use super::run::Run;
-use super::trainer::Trainer;
-use super::window_state::WindowSettings;
+use super::Run;
+use crate::train::fit::FitConfig;
+use crate::train::trainer::Trainer;
+use crate::train::window_state::WindowSettings;
 use crate::window::Window;
 use crate::{NotFinite, Result, Suspect};
 

@@ -3,13 +3,13 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::fit::{Event, FitConfig, Outcome};
-use super::metrics::Tally;
-use super::run::Run;
-use super::trainer::Trainer;
+use super::Run;
 use crate::Result;
 use crate::data::{Batch, Target};
 use crate::plan::CLOCKS;
+use crate::train::fit::{Event, FitConfig, Outcome};
+use crate::train::metrics::Tally;
+use crate::train::trainer::Trainer;
 
 /// A validation that goes on over several calls.
 #[derive(Default)]

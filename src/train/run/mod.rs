@@ -1,13 +1,19 @@
 //! A run of whole epochs that goes on piece by piece: it can be left, saved and taken up again, also in the middle of a window.
 
+mod advance_within;
+mod locate_nonfinite;
+mod position;
+
 use std::collections::VecDeque;
 use std::ops::{ControlFlow, Range};
 use std::time::Duration;
 
-use super::advance_within::Validation;
+use advance_within::Validation;
+pub use position::Position;
+pub(super) use position::Sums;
+
 use super::fit::{Event, FitConfig, OnNonFinite, Outcome};
 use super::metrics::Evaluation;
-use super::position::Sums;
 use super::settings::{LeftOut, Update};
 use super::trainer::Trainer;
 use super::window_state::WindowSettings;
@@ -30,24 +36,24 @@ use crate::{Error, NotFinite, Result};
 /// # Ok(()) }
 /// ```
 pub struct Run {
-    pub(super) windows: Windows,
+    windows: Windows,
     /// The window that is open, and the place of its next sample in the stream.
-    pub(super) open: Option<(Window, u64)>,
-    pub(super) order: Order,
-    pub(super) resident: bool,
+    open: Option<(Window, u64)>,
+    order: Order,
+    resident: bool,
     /// The update of the first window that began here.
-    pub(super) first: u64,
+    first: u64,
     /// Micro-batches and updates that the next submission takes at most: ever more, so that the first ones tell how long they take.
-    pub(super) most: usize,
+    most: usize,
     /// The windows whose updates are on their way.
-    pub(super) expected: VecDeque<Window>,
+    expected: VecDeque<Window>,
     /// An epoch whose last update was made, but which has not been told yet.
-    pub(super) ended: Option<(u32, u64)>,
-    pub(super) epoch: Sums,
-    pub(super) stopped: bool,
-    pub(super) pause: Option<u64>,
-    pub(super) validation: Option<Validation>,
-    pub(super) samples: Vec<u32>,
+    ended: Option<(u32, u64)>,
+    epoch: Sums,
+    stopped: bool,
+    pause: Option<u64>,
+    validation: Option<Validation>,
+    samples: Vec<u32>,
 }
 
 impl Run {
