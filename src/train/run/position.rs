@@ -45,7 +45,7 @@ impl Run {
         Run::at(trainer, fit, &Position::default())
     }
 
-    /// Goes on with a run where another one was, with a trainer in that one's [`State`](super::State). The micro-batch may be
+    /// Goes on with a run where another one was, with a trainer in that one's [`State`](crate::train::State). The micro-batch may be
     /// another.
     ///
     /// # Errors
