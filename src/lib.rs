@@ -42,7 +42,7 @@
 //! | [`plan`] | everything decided before the first dispatch: lists of steps, and memory to the byte |
 //! | [`ops`] | what networks are made of; an op is one Rust file, one WGSL file, one line in a list |
 //! | [`graph`] | tensors as ids and the nodes between them; what an op is; the reverse walk, which knows no op |
-//! | [`reference`] | the same graph in plain `f64` on the CPU, which every kernel is checked against |
+//! | [`mod@reference`] | the same graph in plain `f64` on the CPU, which every kernel is checked against |
 //! | [`doctor`] | a self-test of a device: every kernel against its reference, the law of partitions, speed |
 //! | [`gpu`] | everything that knows `wgpu`: adapter, device, shaders, buffers, the one submit; it knows no mathematics |
 //! | [`nearest`] | "did you mean …?" |

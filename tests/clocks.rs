@@ -161,7 +161,7 @@ fn a_window_without_weight_is_no_update_to_adam() {
                 for _ in 0..empty.iter().filter(|&&before| before == window).count() {
                     let before = parameters(&mut trainer);
                     let update = step(&mut trainer, &nothing, 0);
-                    assert_eq!((update.made, update.weight), (false, 0.0));
+                    assert_eq!((update.made(), update.weight), (false, 0.0));
                     assert_eq!(before, parameters(&mut trainer), "{adam:?}: nothing moves");
                 }
                 made.push(step(&mut trainer, &task.data, 20 * window));

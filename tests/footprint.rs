@@ -1,15 +1,19 @@
-//! What reading data takes of the host's memory, counted by the allocator: each number once, and nothing that grows with the
-//! rows where they are read in parts. One test: the count is the process's.
+//! What data takes of the host's memory, counted by the allocator: each number once, nothing that grows with the rows where they
+//! are read in parts, and nothing of what goes to the GPU. One test at a time: the count is the process's.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
-use accrue::data::Dataset;
 use accrue::data::csv::{Chunks, CsvSpec, read, read_file};
 use accrue::data::scale::Standardizer;
 use accrue::data::split::held;
+use accrue::data::{Batch, Dataset};
+use accrue::gpu::{Choice, Gpu};
+use accrue::nn::Model;
+use accrue::train::{Settings, Trainer};
 
 /// The system's allocator with a count of the bytes that are out, and the most there were.
 struct Counted;
@@ -48,6 +52,8 @@ fn most<T>(what: impl FnOnce() -> T) -> (T, usize) {
     (made, MOST.load(Relaxed) - before)
 }
 
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// A little more than a power of two: a vector that doubles would take nearly twice what it needs.
 const ROWS: usize = 70_000;
 const COLUMNS: usize = 12;
@@ -83,6 +89,7 @@ fn generated() -> Generated {
 
 #[test]
 fn data_is_held_once_and_in_parts_not_at_all() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let spec = CsvSpec::values(["x11"]);
     let numbers = 4 * ROWS * COLUMNS;
     let some = 256 << 10;
@@ -124,4 +131,19 @@ fn data_is_held_once_and_in_parts_not_at_all() {
     assert_eq!(rows, ROWS);
     assert!(parts < some, "{parts} bytes for parts of 100 rows");
     std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn data_goes_to_the_gpu_without_a_second_copy_on_the_host() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let gpu = Gpu::new(&Choice::default()).unwrap();
+    let model = Model::new(100, &[1.into()], "mse").unwrap();
+    let mut trainer = Trainer::new(&gpu, &model, Settings { micro_batch: 32, ..Settings::default() }).unwrap();
+    let rows = 100_000;
+    let (x, y): (Vec<f32>, Vec<f32>) = (vec![0.5; 100 * rows], vec![0.25; rows]);
+    let (attached, took) = most(|| trainer.attach(&Batch::values(&x, &y)));
+    attached.unwrap();
+    assert_eq!(trainer.data_rows() as usize, rows);
+    // 40 MiB go in pieces of 4 MiB; the driver's own memory is not the allocator's.
+    assert!(took < 6 << 20, "{took} bytes to put {} on the GPU", 4 * (x.len() + y.len()));
 }

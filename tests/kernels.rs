@@ -14,7 +14,7 @@ use accrue::nn::{Layer, Model};
 use accrue::ops;
 use accrue::ops::linear::matmul;
 use accrue::optim::{Clip, Sgd};
-use accrue::plan::{ExecutionMode, Kernels};
+use accrue::plan::{ExecutionMode, Kernels, Lowering};
 use accrue::train::{Settings, Trainer};
 use common::{Numbers, bits, gpu, linear, op, skip, small_gpu};
 
@@ -46,7 +46,7 @@ fn left(gpu: &Gpu, case: &Case, kernels: Kernels, cut: &[usize]) -> Left {
     let first = case.graph.nodes()[0].output;
     let gradient = rows_of(first, Resource::Gradient(first));
     // Its memory may have been another's since.
-    rig.run(&rig.program.forward).unwrap();
+    rig.run(rig.program.forward()).unwrap();
     Left { gradients, sums, rows: [gradient, rows_of(case.output, Resource::Value(case.output))] }
 }
 
@@ -105,9 +105,10 @@ fn no_activation_between_layers_has_a_kernel_of_its_own() {
     let plan = rig.plan();
     let names = |steps: &[accrue::graph::Step]| steps.iter().map(|step| step.entry).collect::<Vec<_>>();
     assert_eq!(names(&plan.forward), ["forward"; 3]);
-    assert_eq!(names(&plan.loss), ["both", "sum"]);
+    let Lowering::Ops(steps) = &plan.training.as_ref().unwrap().lowering else { panic!("it goes op by op") };
+    assert_eq!(names(&steps.loss), ["both", "sum"]);
     let backward = ["backward_input", "backward_weight", "backward_input", "backward_weight", "backward_weight"];
-    assert_eq!(names(&plan.gradient), backward);
+    assert_eq!(names(&steps.gradient), backward);
     assert_eq!(plan.micro_batch_steps(true).len(), 1 + 3 + 2 + 5, "the rows are gathered, too");
 }
 
@@ -202,7 +203,7 @@ fn the_widest_network_that_is_done_at_once_has_the_bits_of_its_ops() {
         let settings = Settings { micro_batch: 1, kernels: Some(kernels), lr: 0.01, ..Settings::default() };
         Trainer::new(gpu(), &model(width), settings).unwrap()
     };
-    let at_once = |width: usize| !trainer(width, ExecutionMode::Fused).plan().micro_step.is_empty();
+    let at_once = |width: usize| trainer(width, ExecutionMode::Fused).plan().mode(false) == ExecutionMode::Fused;
     let (mut fits, mut too_wide) = (32, 1 << 17);
     assert!(at_once(fits) && !at_once(too_wide), "the limit is between them");
     while too_wide - fits > 32 {
@@ -236,7 +237,7 @@ fn the_longest_windows_that_are_done_at_once_have_the_bits_of_their_ops() {
         let (mut fits, mut too_many) = (1, 50_000);
         while too_many - fits > 1 {
             let middle = (fits + too_many) / 2;
-            let whole = !trainer(middle, ExecutionMode::Windows).plan().windows.is_empty();
+            let whole = trainer(middle, ExecutionMode::Windows).plan().mode(true) == ExecutionMode::Windows;
             if whole { fits = middle } else { too_many = middle }
         }
         let mut numbers = Numbers::new(7);
@@ -252,7 +253,7 @@ fn the_longest_windows_that_are_done_at_once_have_the_bits_of_their_ops() {
                     trainer.schedule_window(window).unwrap();
                 }
                 trainer.submit().unwrap();
-                assert!(trainer.finish().unwrap().iter().all(|update| update.made), "{rows} rows, {kernels}");
+                assert!(trainer.finish().unwrap().iter().all(|update| update.made()), "{rows} rows, {kernels}");
                 trainer.parameters().unwrap().into_values().flat_map(|array| bits(&array.values)).collect::<Vec<u32>>()
             };
             assert!(

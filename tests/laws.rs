@@ -5,6 +5,7 @@ mod common;
 use accrue::nn::Model;
 use accrue::ops::losses;
 use accrue::optim::{Optimizer, Sgd};
+use accrue::plan::ExecutionMode;
 use accrue::reference::{self, Matrix};
 use accrue::train::Trainer;
 use accrue::window::Tail;
@@ -71,6 +72,23 @@ fn without_open_blocks_the_bits_are_the_same_too() {
     }
     let updates = trainer.finish().unwrap();
     assert_eq!(Left { then: Vec::new(), ..whole }, left(&mut trainer, updates));
+}
+
+#[test]
+fn data_that_goes_to_the_gpu_in_pieces_trains_to_the_bits_of_rows_that_the_host_sends_one_by_one() {
+    // 2100 records of 4016 bytes are two pieces of 4 MiB and some rows; windows that are shuffled take from all three.
+    let model = Model::new(999, &[6.into(), "tanh".into(), 2.into()], "cross_entropy").unwrap();
+    let mut data = Data::new(&model, 2100, &mut Numbers::new(7));
+    data.weights = Some((0..2100).map(|row| (row % 5) as f32).collect());
+    let (batch, shuffle) = (700, Some(4));
+    let mut task = Task { model, data, batch, shuffle, ..task("cross_entropy") };
+    for kernels in [ExecutionMode::Ops, ExecutionMode::Fused] {
+        task.rest.kernels = Some(kernels);
+        let streamed = task.run(gpu(), &Path::Stream(100));
+        assert_eq!(streamed.updates.len(), 3);
+        let attached = Left { then: Vec::new(), ..task.run(gpu(), &Path::FitConfig(100)) };
+        assert_eq!(Left { then: Vec::new(), ..streamed }, attached, "{kernels}");
+    }
 }
 
 #[test]
@@ -222,7 +240,7 @@ fn with_empty_windows(sgd: Sgd, empty: bool, cut: &[usize]) -> Left {
             micro_steps(&mut trainer, &nothing, 0, cut);
             trainer.update().unwrap();
             let update = trainer.finish().unwrap()[0];
-            assert_eq!((update.made, update.weight, update.samples), (false, 0.0, 64), "window {window} is reported");
+            assert_eq!((update.made(), update.weight, update.samples), (false, 0.0, 64), "window {window} is reported");
             assert_eq!(before, parameters(&mut trainer), "window {window} changes nothing");
         }
         micro_steps(&mut trainer, &task.data, 64 * window, cut);

@@ -56,10 +56,10 @@ fn train(trainer: &mut Trainer, windows: usize) {
         trainer.schedule_window(&samples).unwrap();
         if !trainer.has_room(64) {
             trainer.submit().unwrap();
-            made += trainer.finished().unwrap().iter().filter(|update| update.made).count();
+            made += trainer.finished().unwrap().iter().filter(|update| update.made()).count();
         }
     }
-    made += trainer.finish().unwrap().iter().filter(|update| update.made).count();
+    made += trainer.finish().unwrap().iter().filter(|update| update.made()).count();
     assert_eq!(made, windows);
 }
 

@@ -130,7 +130,7 @@ fn one_submission(kernels: ExecutionMode) {
     trainer.attach(&task.data.all()).unwrap();
     let samples: Vec<u32> = (0..150).collect();
     let plan = trainer.plan();
-    let (micro_step, update) = (plan.micro_batch_steps(true).len() as u64, plan.update.len() as u64);
+    let (micro_step, update) = (plan.micro_batch_steps(true).len() as u64, plan.update_steps().len() as u64);
 
     let before = gpu.counts();
     for piece in samples.chunks(10) {

@@ -118,7 +118,7 @@ fn what_is_not_finite_in_gradients_open_blocks_or_sums_makes_no_update_and_chang
     let injected = each(|about, mode, optimizer, value| {
         let mut trainer = trainer(mode, optimizer, &rows);
         let all = all(&trainer);
-        assert!(window(&mut trainer, |_| ()).made, "{about}");
+        assert!(window(&mut trainer, |_| ()).made(), "{about}");
         let real = real(&trainer);
         let mut injected = 0;
         for at in [real[0], real[7], real[real.len() / 2], real[real.len() - 1]] {
@@ -126,7 +126,7 @@ fn what_is_not_finite_in_gradients_open_blocks_or_sums_makes_no_update_and_chang
                 let before = state(&mut trainer);
                 let update = window(&mut trainer, |trainer| put(trainer, place, at, value));
                 let gradient = Some(LeftOut::NotFinite(NotFinite::Gradient));
-                assert_eq!((update.made, update.left_out), (false, gradient), "{about}: {place:?} at {at}");
+                assert_eq!((update.made(), update.left_out), (false, gradient), "{about}: {place:?} at {at}");
                 assert!(state(&mut trainer) == before, "{about}: {place:?} at {at} changes something");
                 assert!(matches!(update.check(), Err(Error::Diverged { found: NotFinite::Gradient, .. })), "{about}");
                 injected += 1;
@@ -142,7 +142,7 @@ fn what_is_not_finite_in_gradients_open_blocks_or_sums_makes_no_update_and_chang
         // None of it is left in the next window.
         let before = state(&mut trainer);
         let update = window(&mut trainer, |_| ());
-        assert!(update.made, "{about}: {update:?}");
+        assert!(update.made(), "{about}: {update:?}");
         let after = state(&mut trainer);
         assert!(is_finite(&after) && after != before, "{about}");
         injected
@@ -220,7 +220,7 @@ fn what_else_the_stats_and_norms_hold_is_made_anew_or_ends_the_training() {
             if adam && (6..8).contains(&at) {
                 breaks(&mut trainer, update, &about);
             } else {
-                assert!(update.made && state(&mut trainer) == clean, "{about}");
+                assert!(update.made() && state(&mut trainer) == clean, "{about}");
             }
         }
         count
@@ -249,7 +249,7 @@ fn features_and_targets_that_are_not_finite_or_huge_make_no_update() {
                 assert!(state(&mut trainer) == before, "{about}: {value}");
                 // The rows before are fine, and train.
                 trainer.schedule_window(&(0..20).collect::<Vec<_>>()).unwrap();
-                assert!(trainer.finish().unwrap()[0].made, "{about}: {value}");
+                assert!(trainer.finish().unwrap()[0].made(), "{about}: {value}");
                 let after = state(&mut trainer);
                 assert!(after != before && is_finite(&after), "{about}: {value}");
             }
@@ -295,7 +295,7 @@ fn a_finite_loss_with_an_infinite_gradient_of_real_numbers_makes_no_update() {
                 trainer.schedule_window(&(0..20).collect::<Vec<_>>()).unwrap();
                 let updates = trainer.finish().unwrap();
                 assert_eq!(updates[0].left_out, Some(LeftOut::NotFinite(NotFinite::Gradient)), "{about}");
-                assert!(updates[1].made && is_finite(&state(&mut trainer)), "{about}");
+                assert!(updates[1].made() && is_finite(&state(&mut trainer)), "{about}");
                 cut_windows += 1;
             }
         }

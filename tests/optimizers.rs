@@ -125,7 +125,7 @@ fn more_parameters_than_one_line_of_workgroups_holds_are_all_updated_and_closed(
     upload(Resource::OpenGradients(rig.all()), 61);
     rig.upload(Resource::Stats, &[&[1.0, 1.0, 1.0, 3.0][..], &[0.0; 12]].concat()).unwrap();
     rig.clock(&[], &[]).unwrap();
-    rig.run(&rig.program.close).unwrap();
+    rig.run(rig.program.close()).unwrap();
     update(&rig, &sgd, 1, 0.5).unwrap();
     let ours = rig.read(Resource::Parameters(rig.all())).unwrap();
     for (at, ours) in ours.into_iter().enumerate() {

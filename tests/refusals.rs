@@ -135,7 +135,7 @@ fn without_open_blocks_a_cut_inside_a_block_is_refused() {
     trainer.schedule(&rows[..32], false).unwrap();
     trainer.schedule(&rows[32..48], true).unwrap();
     trainer.schedule_update().unwrap();
-    assert!(trainer.finish().unwrap()[0].made);
+    assert!(trainer.finish().unwrap()[0].made());
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn more_than_one_submission_can_hold_is_refused_until_it_is_submitted() {
     says(&refusal(trainer.schedule(&[0], false)), &["submit what is scheduled first"]);
     trainer.schedule_update().unwrap();
     let update = trainer.finish().unwrap()[0];
-    assert_eq!((update.samples, update.made), (held, true));
+    assert_eq!((update.samples, update.made()), (held, true));
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_run_that_diverges_says_at_which_update_and_keeps_the_last_good_parameters()
         let mut good = 0;
         let watch = |event| {
             if let Event::Update { update, .. } = event {
-                assert!(update.made && update.loss.is_finite());
+                assert!(update.made() && update.loss.is_finite());
                 good = update.update;
             }
             ControlFlow::Continue(())
@@ -241,7 +241,7 @@ fn a_window_that_is_not_finite_ends_the_training_there_however_much_is_on_its_wa
         let error = trainer.fit(&task.fit(), |_| ControlFlow::Continue(())).unwrap_err();
         assert!(matches!(error, Error::Diverged { update: 4, .. }), "{error}");
         assert_eq!(good, parameters(&mut trainer), "micro-batches of {micro_batch}");
-        let later = trainer.finish().unwrap().into_iter().find(|update| update.made);
+        let later = trainer.finish().unwrap().into_iter().find(|update| update.made());
         assert_eq!(later, None, "no update after it");
         // Without the sample that did it, the trainer goes on.
         let clean = Task { data: task.data.pick(&[1, 2, 3]), epochs: 1, ..self::task("mse") };

@@ -140,7 +140,7 @@ fn a_run_that_goes_on_after_a_skipped_window_and_may_skip_no_more_still_trains()
     let error = loop {
         let step = run.advance(&mut trainer, &stops, |event| {
             if let Event::Update { update, .. } = event {
-                made.push((update.update, update.made));
+                made.push((update.update, update.made()));
             }
             ControlFlow::Continue(())
         });

@@ -20,7 +20,7 @@ fn trained(optimizer: Box<dyn Optimizer>, clip: Clip, unit: f32) -> Arrays {
         trainer.micro_step(&batch).unwrap();
         trainer.update().unwrap();
     }
-    assert!(trainer.finish().unwrap().iter().all(|update| update.made));
+    assert!(trainer.finish().unwrap().iter().all(|update| update.made()));
     trainer.parameters().unwrap()
 }
 

@@ -123,8 +123,7 @@ fn a_dispatch_that_takes_long_whatever_the_rows_goes_in_parts_and_learns_the_sam
     let task = Task { model, data, sgd: Sgd::default(), lr: 0.01, epochs: 1, batch, tail, shuffle: Some(2), rest };
     let plan = task.trainer(common::gpu(), 64, true);
     let plan = plan.plan();
-    let steps = [&plan.forward, &plan.gradient, &plan.close, &plan.update].into_iter().flatten();
-    let parts: Vec<(&str, usize)> = steps.map(|step| (step.entry, step.parts.len())).collect();
+    let parts: Vec<(&str, usize)> = plan.steps().map(|step| (step.entry, step.parts.len())).collect();
     for entry in ["forward", "backward_input", "backward_weight", "close", "squares", "update"] {
         assert!(parts.iter().any(|&(name, count)| name == entry && count > 1), "{entry}: {parts:?}");
     }

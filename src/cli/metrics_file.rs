@@ -129,7 +129,7 @@ impl MetricsFile {
                 samples: update.samples,
                 loss: update.loss,
                 lr: update.lr,
-                made: (!update.made).then_some(false),
+                made: (!update.made()).then_some(false),
                 left_out: update.left_out.map(why),
             }),
             Event::Epoch { epoch, update, train_loss, validation } => {

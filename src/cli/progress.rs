@@ -59,10 +59,10 @@ impl Progress {
                 self.samples += u64::from(update.samples);
                 self.updates += 1;
                 let weightless = update.left_out == Some(LeftOut::NoWeight);
-                if !update.made {
+                if !update.made() {
                     self.left_out[usize::from(!weightless)] += 1;
                 }
-                if !update.made && self.left_out[usize::from(!weightless)] == 1 {
+                if !update.made() && self.left_out[usize::from(!weightless)] == 1 {
                     let why =
                         if weightless { "its window has no weight" } else { "its loss or gradient is not finite" };
                     self.say(&format!("update {} is left out: {why} (metrics.jsonl has all such)", update.update));

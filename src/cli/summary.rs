@@ -22,7 +22,7 @@ pub fn opening(session: &Session, gpu: &Gpu, plan: &Plan, chosen: &Chosen) -> Ve
     };
     let model = &prepared.saved.model;
     let data = if chosen.resident { "data included" } else { "data streamed" };
-    let dispatches = if chosen.resident && !plan.windows.is_empty() {
+    let dispatches = if plan.mode(chosen.resident) == ExecutionMode::Windows {
         "whole windows in one dispatch".to_owned()
     } else {
         format!("{} dispatches a micro-batch", plan.micro_batch_steps(chosen.resident).len())

@@ -146,7 +146,7 @@ fn apart(whole: &Left, cut: &Left) -> Option<String> {
         return Some(format!("{} and {} updates were made, not {UPDATES}", whole.len(), cut.len()));
     }
     for ((a, whole), (b, cut)) in whole.iter().zip(cut) {
-        if !a.made || !b.made {
+        if !a.made() || !b.made() {
             return Some(format!("update {} was left out: its loss is {} and {}", a.update, a.loss, b.loss));
         }
         if (a.loss.to_bits(), a.weight.to_bits()) != (b.loss.to_bits(), b.weight.to_bits()) {
@@ -170,9 +170,10 @@ mod tests {
 
     use super::*;
     use crate::plan::Array;
+    use crate::train::LeftOut;
 
     fn left(loss: f64, weight: f32) -> Left {
-        let update = |update| Update { update, samples: 64, weight: 60.0, loss, lr: 0.05, made: true, left_out: None };
+        let update = |update| Update { update, samples: 64, weight: 60.0, loss, lr: 0.05, left_out: None };
         let array = Array { shape: vec![1], values: vec![weight] };
         (1..=UPDATES as u64).map(|k| (update(k), BTreeMap::from([("0.bias".to_owned(), array.clone())]))).collect()
     }
@@ -189,7 +190,7 @@ mod tests {
         assert_eq!(apart(&whole, &left(0.25, 0.0)).unwrap(), "the loss of update 1 is 2.5e-1, but 5e-1 at once");
         assert_eq!(apart(&whole, &whole[..2].to_vec()).unwrap(), "3 and 2 updates were made, not 3");
         let mut not_made = left(0.5, 0.0);
-        not_made[1].0.made = false;
+        not_made[1].0.left_out = Some(LeftOut::NoWeight);
         assert_eq!(apart(&whole, &not_made).unwrap(), "update 2 was left out: its loss is 0.5 and 0.5");
     }
 }

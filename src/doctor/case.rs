@@ -45,7 +45,7 @@ impl Case {
         Case::at_positions(op, rows, &[], width, seed)
     }
 
-    /// The same where each sample has these positions: [height, width] of an image, [tokens] of a sequence.
+    /// The same where each sample has these positions: `[height, width]` of an image, `[tokens]` of a sequence.
     ///
     /// # Errors
     /// As [`Case::new`].

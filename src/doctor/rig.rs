@@ -43,7 +43,7 @@ impl<'a> Rig<'a> {
         let training = Training { loss: case.loss, optimizer, clip, open_blocks: true, kernels };
         let plan = Plan::new(&case.graph, case.output, case.rows, Some(training))?;
         let rig = Rig { case, program: Program::new(gpu, plan)? };
-        for step in rig.plan().forward.iter().chain(&rig.plan().loss).chain(&rig.plan().gradient) {
+        for step in rig.plan().micro_batch_steps(false) {
             for &(_, place) in &step.bindings {
                 rig.fill(place, f32::NAN)?;
             }
@@ -56,7 +56,7 @@ impl<'a> Rig<'a> {
 
     /// The plan.
     pub fn plan(&self) -> &Plan {
-        &self.program.plan
+        self.program.plan()
     }
 
     /// All parameters.
@@ -64,19 +64,20 @@ impl<'a> Rig<'a> {
         Span { start: 0, len: (self.plan().layout.floats() / 4) as u32 }
     }
 
+    /// The steps of a micro-batch and their dispatches.
+    pub fn micro_batch(&self) -> impl Iterator<Item = (&Step, &Dispatch)> {
+        let dispatches = self.program.micro_batch(false).into_iter().flatten();
+        self.plan().micro_batch_steps(false).into_iter().zip(dispatches)
+    }
+
     /// Forward, loss and gradient of one micro-batch that is a window of its own, step by step.
     pub fn micro_step(&self) -> Result<Written> {
         self.clock(&[("rows", self.case.rows as u32), ("first", 1), ("last", 1)], &[])?;
-        let (plan, program) = (&self.program.plan, &self.program);
         let mut written = Written::new();
-        let lists =
-            [(&plan.forward, &program.forward), (&plan.loss, &program.loss), (&plan.gradient, &program.gradient)];
-        for (steps, dispatches) in lists {
-            for (step, dispatch) in steps.iter().zip(dispatches) {
-                self.run(std::slice::from_ref(dispatch))?;
-                for place in self.writes(step)? {
-                    written.insert(place, self.read(place)?);
-                }
+        for (step, dispatch) in self.micro_batch() {
+            self.run(std::slice::from_ref(dispatch))?;
+            for place in self.writes(step)? {
+                written.insert(place, self.read(place)?);
             }
         }
         self.fold()?;
@@ -93,7 +94,7 @@ impl<'a> Rig<'a> {
                 clock.iter().map(|&(name, value)| (name, value as u32)).chain([("last", last)]).collect();
             self.clock(&clock, &[])?;
             self.upload(Resource::Record, &self.records(row0..row0 + rows))?;
-            for list in [&self.program.forward, &self.program.loss, &self.program.gradient] {
+            for list in self.program.micro_batch(false) {
                 self.run_rows(list, rows)?;
             }
             row0 += rows;
@@ -103,8 +104,7 @@ impl<'a> Rig<'a> {
 
     /// Adds the gradients of later uses of parameters to those of the first, as an update begins.
     pub fn fold(&self) -> Result<()> {
-        let folds = self.plan().update.iter().take_while(|step| step.entry == "fold").count();
-        self.run(&self.program.update[..folds])
+        self.run(&self.program.update()[..self.plan().folds()])
     }
 
     /// Encodes and submits dispatches for all rows.
@@ -163,8 +163,7 @@ impl<'a> Rig<'a> {
 
     /// The kernel that writes a place last in a micro-step: `linear.forward`.
     pub fn writer(&self, place: Resource) -> String {
-        let plan = self.plan();
-        let mut steps = plan.forward.iter().chain(&plan.loss).chain(&plan.gradient);
+        let mut steps = self.plan().micro_batch_steps(false).into_iter();
         let writer = steps.rfind(|step| self.writes(step).is_ok_and(|places| places.contains(&place)));
         writer.map_or_else(String::new, kernel)
     }

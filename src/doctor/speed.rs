@@ -108,8 +108,8 @@ fn overhead(gpu: &Gpu) -> Result<(f64, f64, f64)> {
     let case = Case::ending(graph, y, super::case::loss_of_values(), 1, 1)?;
     let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
     rig.micro_step()?;
-    let (_, one) = medians(|| time(gpu, &rig.program.forward, 1, 1))?;
-    let (encoded, many) = medians(|| time(gpu, &rig.program.forward, 1, MANY + 1))?;
+    let (_, one) = medians(|| time(gpu, rig.program.forward(), 1, 1))?;
+    let (encoded, many) = medians(|| time(gpu, rig.program.forward(), 1, MANY + 1))?;
     Ok((1e6 * encoded / (MANY + 1) as f64, 1e6 * (many - one).max(0.0) / MANY as f64, 1e6 * one))
 }
 
@@ -154,9 +154,7 @@ pub fn layer(rows: usize, inputs: usize, outputs: usize) -> Result<Case> {
 /// # Errors
 /// [`Error::Internal`] when it has no such kernel.
 pub fn kernel<'a>(rig: &'a Rig, entry: &str) -> Result<&'a [Dispatch]> {
-    let lists = [(&rig.plan().forward, &rig.program.forward), (&rig.plan().gradient, &rig.program.gradient)];
-    let mut steps = lists.into_iter().flat_map(|(steps, dispatches)| steps.iter().zip(dispatches));
-    let found = steps.find(|(step, _)| step.label.starts_with("after") && step.entry == entry);
+    let found = rig.micro_batch().find(|(step, _)| step.label.starts_with("after") && step.entry == entry);
     let (_, dispatch) = found.ok_or_else(|| Error::Internal(format!("a layer has a kernel {entry}")))?;
     Ok(std::slice::from_ref(dispatch))
 }

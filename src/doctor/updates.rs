@@ -12,7 +12,7 @@ use crate::graph::tolerance::rounds;
 use crate::graph::{Graph, Op, Resource, Tensor};
 use crate::ops::Linear;
 use crate::optim::{Clip, Optimizer, STRETCH, Sgd};
-use crate::plan::Program;
+use crate::plan::Stats;
 use crate::reference::Matrix;
 use crate::{Error, Result};
 
@@ -59,11 +59,11 @@ pub fn window(rig: &Rig, sums: &[f32], loss: f32, weight: f32, made: u32) -> Res
 /// # Errors
 /// What the driver has against it.
 pub fn update(rig: &Rig, optimizer: &dyn Optimizer, update: u64, lr: f64) -> Result<()> {
-    let step = rig.plan().update.last().ok_or_else(|| Error::Internal("a plan has an update".to_owned()))?;
+    let step = rig.plan().update_steps().last().ok_or_else(|| Error::Internal("a plan has an update".to_owned()))?;
     let reflection = rig.program.gpu().reflection(step.shader)?;
     let scalars = reflection.pack("scalars", &optimizer.scalars(update, lr)).map_err(Error::Internal)?;
     rig.clock(&[("update", update as u32)], &scalars)?;
-    rig.run(&rig.program.update)
+    rig.run(rig.program.update())
 }
 
 /// An optimizer and its reference over six updates of one layer: parameters, moments and what clipping makes of the gradient.
@@ -73,7 +73,7 @@ pub fn update(rig: &Rig, optimizer: &dyn Optimizer, update: u64, lr: f64) -> Res
 pub fn optimizer(gpu: &Gpu, optimizer: &dyn Optimizer, clip: Clip, layer: (usize, usize)) -> Result<Vec<Compared>> {
     let (case, tensor) = of_one_layer(layer.0, layer.1, 1)?;
     let rig = Rig::new(gpu, &case, optimizer, clip)?;
-    let name = rig.plan().update.last().map_or_else(String::new, kernel);
+    let name = rig.plan().update_steps().last().map_or_else(String::new, kernel);
     let mut numbers = Numbers::new(9);
     let mut parameters = case.given[&tensor].clone();
     let count = parameters.columns;
@@ -114,7 +114,7 @@ pub fn optimizer(gpu: &Gpu, optimizer: &dyn Optimizer, clip: Clip, layer: (usize
 
 /// The parts of the gradient's squared norm, and the scale that follows from it.
 fn norm(rig: &Rig, clip: Clip, weight: f32) -> Result<Vec<Compared>> {
-    let (Some(most), [squares, factor, ..]) = (clip.norm, &rig.plan().update[..]) else { return Ok(Vec::new()) };
+    let (Some(most), [squares, factor, ..]) = (clip.norm, rig.plan().update_steps()) else { return Ok(Vec::new()) };
     let row = |values: Vec<f64>| Matrix { rows: 1, columns: values.len(), values };
     let sums = rig.read(Resource::Gradients(rig.all()))?;
     let norms = rig.read(Resource::Norms)?;
@@ -151,8 +151,8 @@ pub fn close(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
     rig.upload(Resource::OpenGradients(rig.all()), &open)?;
     rig.upload(Resource::Stats, &head)?;
     rig.clock(&[], &[])?;
-    rig.run(&rig.program.close)?;
-    let name = rig.plan().close.first().map_or_else(String::new, kernel);
+    rig.run(rig.program.close())?;
+    let name = rig.plan().training.as_ref().map_or_else(String::new, |steps| kernel(&steps.close));
     let added = |a: &[f32], b: &[f32]| -> Vec<f32> { a.iter().zip(b).map(|(a, b)| a + b).collect() };
     let compare = |what: &str, ours: &[f32], reference: &[f32]| {
         let row = |values: &[f32]| Matrix::from_f32(1, values.len(), values);
@@ -187,7 +187,7 @@ pub fn fold(gpu: &Gpu, width: usize) -> Result<Vec<Compared>> {
     let uses = sums.chunks(sums.len() / 3).map(|sums| &sums[..folded.len()]);
     let add = |sum: Vec<f32>, next: &[f32]| sum.iter().zip(next).map(|(a, b)| a + b).collect();
     let wanted: Vec<f32> = uses.fold(vec![0.0; folded.len()], add);
-    let name = rig.plan().update.first().map_or_else(String::new, kernel);
+    let name = rig.plan().update_steps().first().map_or_else(String::new, kernel);
     let row = |values: &[f32]| Matrix::from_f32(1, values.len(), values);
     Ok(vec![Compared::new(name, "gradients", &row(&folded), &row(&wanted), |_, _| 0.0, None)])
 }
@@ -200,14 +200,14 @@ pub fn mark(gpu: &Gpu) -> Result<Vec<Compared>> {
     let (case, _) = of_one_layer(1, 1, 1)?;
     let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
     let count =
-        || -> Result<f64> { Ok(f64::from(Program::marks_of(bytemuck::cast_slice(&rig.read(Resource::Stats)?)))) };
+        || -> Result<f64> { Ok(f64::from(Stats::of(bytemuck::cast_slice(&rig.read(Resource::Stats)?)).marks())) };
     let before = count()?;
     let mut counted = Vec::new();
     for _ in 0..3 {
-        rig.run(&rig.program.mark)?;
+        rig.run(rig.program.mark())?;
         counted.push(count()? - before);
     }
-    let name = rig.plan().mark.first().map_or_else(String::new, kernel);
+    let name = rig.plan().training.as_ref().map_or_else(String::new, |steps| kernel(&steps.mark));
     let row = |values: Vec<f64>| Matrix { rows: 1, columns: values.len(), values };
     let wanted = row(vec![1.0, 2.0, 3.0]);
     Ok(vec![Compared::new(name, "submissions", &row(counted), &wanted, |_, _| 0.0, None)])
@@ -220,7 +220,7 @@ pub fn mark(gpu: &Gpu) -> Result<Vec<Compared>> {
 pub fn check(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
     let (case, _) = of_one_layer(layer.0, layer.1, 1)?;
     let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
-    let Some((step, dispatch)) = rig.plan().update.iter().zip(&rig.program.update).next() else {
+    let Some((step, dispatch)) = rig.plan().update_steps().iter().zip(rig.program.update()).next() else {
         return Ok(Vec::new());
     };
     let mut numbers = Numbers::new(6);
@@ -262,9 +262,9 @@ pub fn gather(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> 
     gpu.write(list, 0, bytemuck::cast_slice(&samples))?;
     rig.program.attach(&buffer)?;
     rig.clock(&[("rows", rows as u32), ("index0", first as u32)], &[])?;
-    rig.run(&rig.program.gather)?;
+    rig.run(rig.program.micro_batch(true)[0])?;
     let ours = Matrix::from_f32(rows, stride, &rig.read(Resource::Record)?[..rows * stride]);
     let reference = Matrix::build(rows, stride, |r, c| f64::from(data[samples[first + r] as usize * stride + c]));
-    let name = rig.plan().gather.first().map_or_else(String::new, kernel);
+    let name = rig.plan().micro_batch_steps(true).first().copied().map_or_else(String::new, kernel);
     Ok(vec![Compared::new(name, "records", &ours, &reference, |_, _| 0.0, None)])
 }

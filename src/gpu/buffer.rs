@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wgpu::BufferUsages;
 
-use super::landing::{Landing, gone};
+use super::pending_map::{PendingMap, gone};
 use super::queue::took_no_more;
 use super::{Gpu, no_memory};
 use crate::{Error, Result};
@@ -173,10 +173,10 @@ impl Gpu {
     /// Submits an encoder that copies to `staging`, waits, and returns what arrived.
     pub(crate) fn land(&self, encoder: wgpu::CommandEncoder, staging: &wgpu::Buffer) -> Result<Vec<u8>> {
         let submission = self.submit(self.finish(encoder)?)?;
-        let landing = Landing::map(self, staging);
+        let pending = PendingMap::map(self, staging);
         let landed = self.wait(Some(&submission)).and_then(|()| {
-            landing.wait(self.patience());
-            landing.take(self, staging).unwrap_or_else(|| Err(gone(&"it did not arrive")))
+            pending.wait(self.patience());
+            pending.take(self, staging).unwrap_or_else(|| Err(gone(&"it did not arrive")))
         });
         if landed.is_err() {
             // Whoever tries again finds it as it was.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::profile::{DispatchTime, HostTime, Profile};
-use super::{Gpu, Label, Ring, usage};
+use super::{Gpu, Label, ReadbackRing, usage};
 use crate::{Error, Result};
 
 /// What a device must be made with.
@@ -28,7 +28,7 @@ const BYTES: u64 = wgpu::QUERY_SIZE as u64 * wgpu::QUERY_SET_MAX_QUERIES as u64;
 pub struct Profiler {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
-    ring: Ring<()>,
+    ring: ReadbackRing<()>,
     /// Seconds from one tick to the next.
     tick: f64,
     start: Instant,
@@ -72,7 +72,7 @@ impl Profiler {
         let mut profiler = Profiler {
             queries,
             resolved,
-            ring: Ring::new(gpu, staging.collect::<Result<_>>()?, BYTES),
+            ring: ReadbackRing::new(gpu, staging.collect::<Result<_>>()?, BYTES),
             tick: 1e-9 * f64::from(gpu.queue().get_timestamp_period()),
             start: Instant::now(),
             encoding: Submission::default(),

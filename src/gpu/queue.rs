@@ -122,7 +122,7 @@ impl Gpu {
     /// Polls: whether what was waited for is done. wgpu has no value for a device that is lost meanwhile; it panics, holding
     /// nothing. A callback of the host's that panics is none of our business.
     fn turn(&self, poll: wgpu::PollType) -> Result<bool> {
-        // Asked again, wgpu sees that the work is done. Whoever waited for a callback is told by its end (`Landing`).
+        // Asked again, wgpu sees that the work is done. Whoever waited for a callback is told by its end (`PendingMap`).
         let mut again = 8;
         loop {
             match catch_unwind(AssertUnwindSafe(|| self.inner.device.poll(poll.clone()))) {

@@ -1,5 +1,5 @@
 //! What networks are made of. An op is one file here, one file in `shaders/` and one line in [`ALL`]; what an op has to say is
-//! the trait [`Op`](crate::graph::Op).
+//! the trait [`Op`].
 
 mod bce;
 mod cross_entropy;

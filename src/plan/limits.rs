@@ -22,7 +22,7 @@ impl Plan {
     /// [`Error::Memory`] naming what is too large and the largest micro-batch that fits.
     pub fn check(&self, gpu: &Gpu) -> Result<()> {
         let mut excess = self.excess_of_sizes(gpu.limits());
-        for step in self.lists().into_iter().flat_map(|(_, steps)| steps) {
+        for step in self.steps() {
             excess.extend(self.excess_of_groups(gpu, step)?);
             if gpu.info().device_type == wgpu::DeviceType::Cpu {
                 excess.extend(self.excess_of_loops(step));
@@ -41,7 +41,7 @@ impl Plan {
         let mut excess: Vec<Excess> =
             self.buffers.iter().filter_map(|buffer| self.excess(buffer, buffer.bytes, most, "a buffer")).collect();
         let most = limits.max_storage_buffer_binding_size;
-        let bindings = self.lists().into_iter().flat_map(|(_, steps)| steps).flat_map(|step| &step.bindings);
+        let bindings = self.steps().flat_map(|step| &step.bindings);
         for stretch in bindings.filter_map(|&(_, place)| self.places.find(place)) {
             excess.extend(self.excess(&self.buffers[stretch.buffer], stretch.size, most, "a kernel"));
         }

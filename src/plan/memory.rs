@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use wgpu::BufferUsages;
 
-use super::fused::Net;
+use super::lower::Arena;
 use super::{CLOCKS, ITEMS, Plan, RESULTS, SAMPLES, Training};
 use crate::gpu::{SLOT, usage};
 use crate::graph::{Blocks, Graph, Node, Resource, Span, Step, Tensor, TensorKind, pad4};
@@ -105,7 +105,7 @@ pub(super) const PROOF: u64 = 16;
 const IN_FLIGHT: usize = 2;
 
 /// Gives every place of the plan's steps a stretch of a buffer.
-pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>, net: Option<&Net>) {
+pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>, arena: Option<&Arena>) {
     let flat = 4 * plan.layout.floats() as u64;
     let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
     let parameters = plan.add("parameters", BufferRole::Parameters, flat, usage::STORAGE);
@@ -121,16 +121,16 @@ pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>,
     if let Some(training) = training {
         place_training(plan, graph, training, all, flat);
     }
-    match net {
-        Some(net) => place_arena(plan, net, record),
+    match arena {
+        Some(arena) => place_arena(plan, arena, record),
         None => share_rows(plan, graph),
     }
 
     let output = row_bytes(plan, graph, Resource::Value(plan.output)) + PROOF;
     plan.places.output = plan.add("output staging", BufferRole::Control, output, usage::READBACK);
     // What takes its rows from the data on the GPU is bound a second time.
-    let twice = plan.micro_step.iter().chain(&plan.windows).map(slots).sum::<u64>();
-    let slots = plan.lists().iter().flat_map(|(_, steps)| steps.iter()).map(slots).sum::<u64>() + twice;
+    let twice = plan.training.iter().flat_map(|training| training.lowering.bound_twice());
+    let slots = plan.steps().chain(twice).map(slots).sum::<u64>();
     plan.places.dims = plan.add("dims", BufferRole::Control, u64::from(SLOT) * slots.max(1), usage::UNIFORM);
     let clocks = u64::from(SLOT) * (CLOCKS + ITEMS) as u64;
     plan.places.clock = plan.add("clocks", BufferRole::Control, clocks, usage::UNIFORM | BufferUsages::COPY_SRC);
@@ -193,21 +193,21 @@ fn can_be_open(graph: &Graph) -> bool {
 }
 
 /// One buffer for all that has rows. Until data is attached, the records stand in for it.
-fn place_arena(plan: &mut Plan, net: &Net, record: usize) {
-    let arena = plan.add("all rows", BufferRole::Activations, 16 * net.len, usage::STORAGE);
-    plan.put(Resource::Arena, arena);
+fn place_arena(plan: &mut Plan, arena: &Arena, record: usize) {
+    let rows = plan.add("all rows", BufferRole::Activations, 16 * arena.len, usage::STORAGE);
+    plan.put(Resource::Arena, rows);
     plan.put(Resource::Data, record);
-    for (tensor, at, columns4) in net.values() {
+    for &(tensor, at, columns4) in &arena.values {
         let size = 16 * columns4 * plan.micro_batch as u64;
-        plan.places.at.insert(Resource::Value(tensor), Stretch { buffer: arena, offset: 16 * at, size });
+        plan.places.at.insert(Resource::Value(tensor), Stretch { buffer: rows, offset: 16 * at, size });
     }
 }
 
 /// Walks the steps in order and gives each tensor a buffer that no tensor alive at the same time has.
 fn share_rows(plan: &mut Plan, graph: &Graph) {
-    let order: Vec<Vec<Resource>> = [&plan.forward, &plan.loss, &plan.gradient]
+    let order: Vec<Vec<Resource>> = plan
+        .micro_batch_steps(false)
         .into_iter()
-        .flatten()
         .map(|step| step.bindings.iter().map(|&(_, place)| place).filter(|&place| is_row(graph, place)).collect())
         .collect();
     let mut last: HashMap<Resource, usize> = HashMap::new();
@@ -362,7 +362,7 @@ mod tests {
             ("marks", STATS_MARKS as u32),
             ("results", STATS_HEADER as u32),
         ]);
-        assert_eq!(layout(&module, "Stats").0, stats, "what Program::results_of leaves out");
+        assert_eq!(layout(&module, "Stats").0, stats, "what Stats::results leaves out");
         let strides = module.types.iter().filter_map(|(_, ty)| match ty.inner {
             TypeInner::Array { base, stride, .. } if module.types[base].name.as_deref() == Some("Result") => {
                 Some(stride)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::graph::{Graph, ParameterSpec, Shape, Tensor, TensorKind};
+use crate::graph::{Graph, ParameterSpec, Shape, Span, Tensor, TensorKind};
 use crate::tensor::Array;
 use crate::{Error, Result};
 
@@ -73,6 +73,11 @@ impl Layout {
     /// Floats, padding included.
     pub fn floats(&self) -> usize {
         self.len
+    }
+
+    /// All of it.
+    pub fn all(&self) -> Span {
+        Span { start: 0, len: (self.len / 4) as u32 }
     }
 
     /// What is learned, padding left out.

@@ -3,35 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::{BufferRole, CLOCKS, ITEMS, Plan, memory};
+use super::{BufferRole, CLOCKS, ExecutionMode, ITEMS, Lowering, Plan, memory};
 use crate::gpu::{Bound, Dispatch, Gpu, SLOT, fresh};
-use crate::graph::{Resource, Step};
+use crate::graph::{LoopBound, Resource, Step};
 use crate::{Error, Result};
 
 /// A plan on a device.
 pub struct Program {
-    /// The plan.
-    pub plan: Plan,
-    /// Rows out of the data on the GPU; empty until [`Program::attach`].
-    pub gather: Vec<Dispatch>,
-    /// From the records to the output.
-    pub forward: Vec<Dispatch>,
-    /// From the output to the window's sums.
-    pub loss: Vec<Dispatch>,
-    /// From the loss to the gradients.
-    pub gradient: Vec<Dispatch>,
-    /// A whole micro-batch out of the records, where kernels do all ops at once.
-    pub micro_step: Vec<Dispatch>,
-    /// The same out of the data on the GPU; empty until [`Program::attach`].
-    pub attached: Vec<Dispatch>,
-    /// Whole windows out of the data on the GPU; empty until [`Program::attach`].
-    pub windows: Vec<Dispatch>,
-    /// Closes an open block.
-    pub close: Vec<Dispatch>,
-    /// Counts a submission that ends inside a micro-batch.
-    pub mark: Vec<Dispatch>,
-    /// From the gradients to new parameters.
-    pub update: Vec<Dispatch>,
+    plan: Plan,
+    forward: Vec<Dispatch>,
+    training: Option<TrainingDispatches>,
+    attached: Option<Attached>,
     gpu: Gpu,
     buffers: Vec<wgpu::Buffer>,
     clock: AtomicU32,
@@ -39,6 +21,30 @@ pub struct Program {
     partially_written: Arc<AtomicBool>,
     /// Bytes of the sizes of all steps but those that take their rows from the data.
     fixed_dims: usize,
+}
+
+/// The dispatches of [`TrainingSteps`](super::TrainingSteps).
+struct TrainingDispatches {
+    /// A micro-batch out of the records: what follows the forward dispatches op by op, or else all of it.
+    micro_batch: Vec<Dispatch>,
+    close: Dispatch,
+    mark: Dispatch,
+    update: Vec<Dispatch>,
+}
+
+/// What takes its rows from data on the GPU.
+struct Attached {
+    /// What precedes the forward dispatches op by op, or else a whole micro-batch.
+    micro_batch: Vec<Dispatch>,
+    windows: Option<WholeWindows>,
+}
+
+/// The kernel that does micro-batches and updates out of data on the GPU.
+pub struct WholeWindows {
+    /// The kernel.
+    pub dispatch: Dispatch,
+    /// Turns of its loops for each micro-batch or update.
+    pub loops: LoopBound,
 }
 
 impl Program {
@@ -87,16 +93,9 @@ impl Program {
         let buffers = plan.buffers.iter().map(make).collect::<Result<Vec<_>>>()?;
         let mut program = Program {
             plan,
-            gather: Vec::new(),
             forward: Vec::new(),
-            loss: Vec::new(),
-            gradient: Vec::new(),
-            micro_step: Vec::new(),
-            attached: Vec::new(),
-            windows: Vec::new(),
-            close: Vec::new(),
-            mark: Vec::new(),
-            update: Vec::new(),
+            training: None,
+            attached: None,
             gpu: gpu.clone(),
             buffers,
             clock: AtomicU32::new(fresh() as u32),
@@ -105,45 +104,102 @@ impl Program {
         };
         let mut dims = Vec::new();
         program.forward = program.compile(&program.plan.forward, &mut dims, None)?;
-        program.loss = program.compile(&program.plan.loss, &mut dims, None)?;
-        program.gradient = program.compile(&program.plan.gradient, &mut dims, None)?;
-        program.micro_step = program.compile(&program.plan.micro_step, &mut dims, None)?;
-        program.close = program.compile(&program.plan.close, &mut dims, None)?;
-        program.mark = program.compile(&program.plan.mark, &mut dims, None)?;
-        program.update = program.compile(&program.plan.update, &mut dims, None)?;
+        program.training = program.compile_training(&mut dims)?;
         gpu.upload(&program.buffers[program.plan.places.dims], &dims)?;
         program.fixed_dims = dims.len();
         Ok(program)
     }
 
-    /// What a micro-batch goes through: out of the data on the GPU with `gather`, else out of the records.
-    pub fn micro_step_lists(&self, gather: bool) -> Vec<&[Dispatch]> {
-        match (self.plan.micro_step.is_empty(), gather) {
-            (true, true) => vec![&self.gather, &self.forward, &self.loss, &self.gradient],
-            (true, false) => vec![&self.forward, &self.loss, &self.gradient],
-            (false, true) => vec![&self.attached],
-            (false, false) => vec![&self.micro_step],
+    fn compile_training(&self, dims: &mut Vec<u8>) -> Result<Option<TrainingDispatches>> {
+        let Some(steps) = &self.plan.training else { return Ok(None) };
+        let micro_batch = match &steps.lowering {
+            Lowering::Ops(ops) => {
+                let mut micro_batch = self.compile(&ops.loss, dims, None)?;
+                micro_batch.extend(self.compile(&ops.gradient, dims, None)?);
+                micro_batch
+            }
+            Lowering::Fused(micro_batch) | Lowering::Windows { micro_batch, .. } => {
+                self.compile(micro_batch, dims, None)?
+            }
+        };
+        Ok(Some(TrainingDispatches {
+            micro_batch,
+            close: self.compile_step(&steps.close, dims, None)?,
+            mark: self.compile_step(&steps.mark, dims, None)?,
+            update: self.compile(&steps.update, dims, None)?,
+        }))
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// From the records to the output.
+    pub fn forward(&self) -> &[Dispatch] {
+        &self.forward
+    }
+
+    /// What a micro-batch goes through, list after list: out of the data on the GPU if that is `attached`, else out of the
+    /// records.
+    pub fn micro_batch(&self, attached: bool) -> [&[Dispatch]; 3] {
+        let data = self.attached.as_ref().filter(|_| attached).map(|attached| &attached.micro_batch[..]);
+        let Some(training) = &self.training else { return [&[], &self.forward, &[]] };
+        match (self.plan.mode(false), data) {
+            (ExecutionMode::Ops, data) => [data.unwrap_or_default(), &self.forward, &training.micro_batch],
+            (_, Some(data)) => [data, &[], &[]],
+            (_, None) => [&training.micro_batch, &[], &[]],
         }
+    }
+
+    /// The kernel of whole windows, where the plan has one and data is attached.
+    pub fn windows(&self) -> Option<&WholeWindows> {
+        self.attached.as_ref()?.windows.as_ref()
+    }
+
+    /// Closes an open block; nothing in a program for inference.
+    pub fn close(&self) -> &[Dispatch] {
+        self.training.as_ref().map_or(&[], |training| std::slice::from_ref(&training.close))
+    }
+
+    /// Counts a submission that ends inside a micro-batch; nothing in a program for inference.
+    pub fn mark(&self) -> &[Dispatch] {
+        self.training.as_ref().map_or(&[], |training| std::slice::from_ref(&training.mark))
+    }
+
+    /// From the gradients to new parameters; nothing in a program for inference.
+    pub fn update(&self) -> &[Dispatch] {
+        self.training.as_ref().map_or(&[], |training| &training.update)
     }
 
     /// Lets go of the data that [`Program::attach`] was given.
     pub fn detach(&mut self) {
-        self.gather.clear();
-        self.attached.clear();
-        self.windows.clear();
+        self.attached = None;
     }
 
     /// Takes the rows of micro-batches from `data`, records that stay on the GPU. What only such rows need is made here.
     ///
     /// # Errors
-    /// What the driver has against it.
+    /// What the driver has against it; then no data is attached.
     pub fn attach(&mut self, data: &wgpu::Buffer) -> Result<()> {
+        self.attached = None;
+        let Some(steps) = &self.plan.training else { return Ok(()) };
         let at = self.fixed_dims;
         let mut dims = vec![0; at];
-        self.gather = self.compile(&self.plan.gather, &mut dims, Some(data))?;
-        self.attached = self.compile(&self.plan.micro_step, &mut dims, Some(data))?;
-        self.windows = self.compile(&self.plan.windows, &mut dims, Some(data))?;
-        self.gpu.upload_at(&self.buffers[self.plan.places.dims], at as u64, &dims[at..])
+        let (micro_batch, windows) = match &steps.lowering {
+            Lowering::Ops(ops) => (std::slice::from_ref(&ops.gather), None),
+            Lowering::Fused(micro_batch) => (&micro_batch[..], None),
+            Lowering::Windows { micro_batch, windows } => (&micro_batch[..], Some(windows)),
+        };
+        let micro_batch = self.compile(micro_batch, &mut dims, Some(data))?;
+        let windows = windows.map(|step| {
+            let dispatch = self.compile_step(step, &mut dims, Some(data))?;
+            Ok::<_, Error>(WholeWindows { dispatch, loops: step.loops })
+        });
+        let attached = Attached { micro_batch, windows: windows.transpose()? };
+        self.gpu.upload_at(&self.buffers[self.plan.places.dims], at as u64, &dims[at..])?;
+        self.attached = Some(attached);
+        Ok(())
     }
 
     fn compile(&self, steps: &[Step], dims: &mut Vec<u8>, data: Option<&wgpu::Buffer>) -> Result<Vec<Dispatch>> {
@@ -236,52 +292,4 @@ impl Program {
         let at = self.plan.places.output;
         (&self.buffers[at], self.plan.buffers[at].bytes - memory::PROOF)
     }
-
-    /// Bytes of the stats: the open window's sums, then the results.
-    pub fn stats_bytes(&self) -> u64 {
-        memory::STATS as u64
-    }
-
-    /// Bytes of the stats before the results.
-    pub fn stats_header(&self) -> u64 {
-        memory::STATS_HEADER as u64
-    }
-
-    /// The results among the bytes of the stats, 16 bytes each.
-    pub fn results_of(stats: &[u8]) -> impl Iterator<Item = &[u8]> {
-        stats[memory::STATS_HEADER..].chunks_exact(memory::RESULT)
-    }
-
-    /// The number of the micro-batch or update that comes next, if all before it were done; by the bytes of the stats.
-    pub fn sequence_of(stats: &[u8]) -> u32 {
-        word(stats, memory::STATS_SEQUENCE)
-    }
-
-    /// How many submissions that end inside a micro-batch were done, by the bytes of the stats.
-    pub fn marks_of(stats: &[u8]) -> u32 {
-        word(stats, memory::STATS_MARKS)
-    }
-
-    /// Whether the sums of the window's closed blocks are finite, and no gradient was found that is not, by the bytes of the stats.
-    pub fn is_finite(stats: &[u8]) -> bool {
-        let sums = [0, 4].map(|at| f32::from_bits(word(stats, at)));
-        sums.into_iter().all(f32::is_finite) && word(stats, memory::STATS_UNFIT) == 0
-    }
-
-    /// Sets in the bytes of the stats what counts work, to what the host has counted, and no update as broken.
-    pub fn set_counts(stats: &mut [u8], sequence: u32, marks: u32) {
-        for (at, word) in [(memory::STATS_SEQUENCE, sequence), (memory::STATS_MARKS, marks), (memory::STATS_BROKEN, 0)]
-        {
-            stats[at..at + 4].copy_from_slice(&word.to_le_bytes());
-        }
-    }
-
-    /// The update that would have made a value infinite or not a number, by the bytes of the stats; 0: none.
-    pub fn broken_of(stats: &[u8]) -> u32 {
-        word(stats, memory::STATS_BROKEN)
-    }
-}
-
-fn word(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::position::Position;
-use super::state::{Counters, State};
+use super::run::Position;
+use super::trainer::{Counters, State};
 use crate::nn::Arrays;
 use crate::nn::container::{self, Container, damaged};
 use crate::{Error, Result};
@@ -131,7 +131,7 @@ impl Checkpoint {
 
 #[cfg(test)]
 mod tests {
-    use super::super::position::Sums;
+    use super::super::run::Sums;
     use super::*;
     use crate::plan::Array;
 

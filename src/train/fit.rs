@@ -1,17 +1,15 @@
 //! Whole epochs: windows of the data, in order or shuffled, with progress as events.
 
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::predictor::forward;
 use super::run::Run;
 use super::settings::Update;
 use super::trainer::Trainer;
 use crate::data::Batch;
 use crate::optim::Scaling;
-use crate::train::metrics::{Evaluation, evaluate};
+use crate::train::metrics::Evaluation;
 use crate::window::{Batches, Tail};
 use crate::{Error, Result};
 
@@ -119,53 +117,13 @@ impl Trainer {
     /// Finds out now what would be found after the first epoch.
     pub(super) fn check_validation(&self, fit: &FitConfig) -> Result<()> {
         let Some(validation) = &fit.validation else { return Ok(()) };
-        self.format.check(validation)?;
+        self.format().check(validation)?;
         match fit.unit {
-            Some(unit) if unit.len() != self.model.outputs() => {
-                let message = format!("{} units for {} outputs", unit.len(), self.model.outputs());
+            Some(unit) if unit.len() != self.model().outputs() => {
+                let message = format!("{} units for {} outputs", unit.len(), self.model().outputs());
                 Err(Error::Shape { op: "fit", message })
             }
             _ => Ok(()),
         }
-    }
-
-    /// Puts the data on the GPU, unless it is to be streamed or does not fit.
-    pub(super) fn keep(&mut self, data: &Batch) -> Result<bool> {
-        if self.stream {
-            return Ok(false);
-        }
-        match self.attach(data) {
-            Ok(()) => Ok(true),
-            Err(Error::Memory(message)) => {
-                log::warn!("{message}; the data is streamed from the host's memory instead");
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Outputs (rows, outputs) of the model as it is now, for features (rows, features). The open window is not touched.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] for numbers that are no rows of features; [`Error::DeviceLost`] after work was lost.
-    pub fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>> {
-        self.caught_up()?;
-        self.land_ahead()?;
-        let begin = Instant::now();
-        let outputs = forward(&self.program, &mut self.pace, features, self.model.inputs, self.model.outputs());
-        let outputs = self.noticed(outputs)?;
-        if let Some(profiler) = &mut self.profiler {
-            profiler.predicted(begin);
-        }
-        Ok(outputs)
-    }
-
-    /// Loss and metrics of the model as it is now. The open window is not touched.
-    ///
-    /// # Errors
-    /// As [`Trainer::predict`]; [`Error::Shape`] for rows that are not the model's.
-    pub fn evaluate(&mut self, batch: &Batch, unit: Option<&[f64]>) -> Result<Evaluation> {
-        let outputs = self.predict(batch.features)?;
-        evaluate(&self.model, &outputs, batch, unit)
     }
 }

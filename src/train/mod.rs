@@ -1,35 +1,32 @@
 //! Training: a [`Trainer`] takes micro-batches and makes updates; [`Trainer::fit`] does so for whole epochs.
 
-mod advance_within;
+mod ahead;
 mod auto;
 mod checkpoint;
+mod clock;
+mod commands;
 mod encode;
-mod faults;
 mod fit;
-mod locate_nonfinite;
+mod forward;
+mod ledger;
 pub mod metrics;
-mod pace;
-mod position;
 mod predictor;
-mod profile;
+mod rates;
 mod run;
-mod schedule;
 mod settings;
-mod state;
-mod submission;
+mod submitter;
 mod tally;
+mod time_model;
 mod trainer;
 mod trial;
 pub mod verify;
-mod work;
+mod window_state;
 
 pub use auto::{build, choose_micro_batch, fastest, fixed_micro_batch, plan_training};
 pub use checkpoint::Checkpoint;
 pub use fit::{Event, FitConfig, OnNonFinite, Outcome};
-pub use position::Position;
 pub use predictor::Predictor;
-pub use run::Run;
+pub use run::{Position, Run};
 pub use settings::{LeftOut, Settings, Update};
-pub use state::{Counters, State};
-pub use trainer::Trainer;
+pub use trainer::{Counters, State, Trainer};
 pub use trial::Trial;

@@ -62,9 +62,7 @@ pub struct Update {
     pub loss: f64,
     /// The learning rate.
     pub lr: f64,
-    /// Whether it was made, to all parameters.
-    pub made: bool,
-    /// Why it was not.
+    /// Why it was not made, if so.
     pub left_out: Option<LeftOut>,
 }
 
@@ -81,6 +79,11 @@ pub enum LeftOut {
 }
 
 impl Update {
+    /// Whether it was made, to all parameters.
+    pub fn made(&self) -> bool {
+        self.left_out.is_none()
+    }
+
     /// Makes an error of an update at which the training diverged.
     ///
     /// # Errors

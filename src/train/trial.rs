@@ -20,7 +20,7 @@ impl<'a> Trial<'a> {
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) when the data is not the model's.
     pub fn new(mut trainer: Trainer, batch: usize, data: &'a Batch<'a>) -> Result<Trial<'a>> {
-        let samples = trainer.format.check(data)? as u32;
+        let samples = trainer.format().check(data)? as u32;
         let window = (0..batch as u32).map(|row| row % samples).collect();
         let resident = trainer.keep(data)?;
         Ok(Trial { trainer, data, window, resident })

@@ -136,7 +136,7 @@ pub fn flat(arrays: &Arrays) -> Vec<u32> {
 
 /// Waits for a trainer, and takes what it leaves.
 pub fn left(trainer: &mut Trainer, updates: Vec<Update>) -> Left {
-    let bits = |u: &Update| (u.loss.to_bits(), u.weight.to_bits(), u.samples, u.made);
+    let bits = |u: &Update| (u.loss.to_bits(), u.weight.to_bits(), u.samples, u.made());
     Left { updates: updates.iter().map(bits).collect(), parameters: parameters(trainer), then: Vec::new() }
 }
 

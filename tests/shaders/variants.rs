@@ -134,9 +134,7 @@ fn steps_of(layers: &[Layer], loss: &str, optimizer: &dyn Optimizer, kernels: Ke
 }
 
 fn steps_of_plan(plan: Plan) -> Vec<Step> {
-    let lists =
-        [plan.gather, plan.forward, plan.loss, plan.gradient, plan.micro_step, plan.windows, plan.close, plan.mark];
-    lists.into_iter().flatten().chain(plan.update).collect()
+    plan.steps().cloned().collect()
 }
 
 /// The steps of a network in the middle of which an op stands, for rows of several positions, and which uses one parameter

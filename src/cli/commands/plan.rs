@@ -121,8 +121,8 @@ impl Outline {
             buffers.push(Buffer { role: "data", name: "training data".to_owned(), bytes: chosen.data });
         }
         let (taken, why) = kernels(session, &plan, chosen);
-        let (micro_batch, whole) =
-            (plan.micro_batch_steps(chosen.resident), chosen.resident && !plan.windows.is_empty());
+        let micro_batch = plan.micro_batch_steps(chosen.resident);
+        let whole = plan.windows_step().filter(|_| chosen.resident);
         let kernel = |step: &crate::graph::Step| format!("{:<24} {}.{}", step.label, step.shader.name, step.entry);
         Ok(Outline {
             adapter: adapter::describe(gpu.info()),
@@ -138,12 +138,11 @@ impl Outline {
             kernels: Kernels { taken, why },
             steps: Steps {
                 dispatches_per_micro_batch: micro_batch.len(),
-                dispatches_per_update: plan.update.len(),
-                whole_windows: whole,
-                kernels: if whole {
-                    plan.windows.iter().map(kernel).collect()
-                } else {
-                    micro_batch.into_iter().chain(&plan.update).map(kernel).collect()
+                dispatches_per_update: plan.update_steps().len(),
+                whole_windows: whole.is_some(),
+                kernels: match whole {
+                    Some(windows) => vec![kernel(windows)],
+                    None => micro_batch.into_iter().chain(plan.update_steps()).map(kernel).collect(),
                 },
             },
             sweep: if sweep { swept(session, gpu, chosen, &budget)? } else { Vec::new() },

@@ -10,6 +10,7 @@ pub use trial::{Cut, Trial, Way, trials};
 use super::fit::FitConfig;
 use super::settings::Update;
 use super::trainer::Trainer;
+use super::window_state::WindowSettings;
 use crate::plan::BufferRole;
 use crate::window::{Order, Window, Windows};
 use crate::{Error, Result};
@@ -81,7 +82,7 @@ pub fn verify(
 
 /// The first `updates` updates of a training as one trial has it. Validation is left out: it changes nothing.
 pub fn run(trainer: &mut Trainer, fit: &FitConfig, updates: u64, trial: &Trial) -> Result<Trace> {
-    let samples = trainer.format.check(&fit.train)?;
+    let samples = trainer.format().check(&fit.train)?;
     let windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
     let updates = updates.min(windows.updates());
     let state = trainer.plan().buffers.iter();
@@ -115,21 +116,22 @@ fn one_window(
 ) -> Result<u64> {
     let rows = window.rows as usize;
     let pieces = trial.cut.pieces(rows, window.update);
+    let settings = WindowSettings { lr_factor: fit.lr_scaling.factor(window.batch), ..WindowSettings::default() };
     let mut samples = Vec::new();
     for piece in &pieces {
         samples.clear();
         order.extend(window.start + piece.start as u64..window.start + piece.end as u64, &mut samples);
         let last = trial.way == Way::Attached && piece.end == rows;
         if !resident {
-            trainer.step_from_host(&fit.train, samples.iter().map(|&sample| sample as usize), last)?;
+            trainer.step_from_host(&fit.train, samples.iter().map(|&sample| sample as usize), last, settings)?;
             continue;
         }
-        if !trainer.has_room(samples.len()) || trainer.pending.len() >= AT_ONCE {
+        if !trainer.has_room(samples.len()) || trainer.scheduled() >= AT_ONCE {
             trainer.submit()?;
         }
-        trainer.schedule(&samples, last)?;
+        trainer.schedule_with(&samples, last, settings)?;
     }
-    trainer.lr_factor = fit.lr_scaling.factor(window.batch);
-    trainer.update()?;
+    trainer.schedule_update_with(settings)?;
+    trainer.submit()?;
     Ok(pieces.len() as u64)
 }

@@ -84,7 +84,7 @@ impl Trace {
                     ("weight", Bits::F64(u.weight.to_bits())),
                     ("loss", Bits::F64(u.loss.to_bits())),
                     ("lr", Bits::F64(u.lr.to_bits())),
-                    ("made", Bits::Count(u64::from(u.made))),
+                    ("made", Bits::Count(u64::from(u.made()))),
                 ]
             };
             let update = ours.update;

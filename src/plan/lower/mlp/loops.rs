@@ -3,10 +3,11 @@
 use super::steps::Tile;
 use super::{LAYERS, Layer, Net};
 use crate::graph::LoopBound;
-use crate::plan::{BLOCK, Plan};
+use crate::plan::BLOCK;
+use crate::plan::lower::Source;
 
 impl Net {
-    /// MatmulPolicy of a row forward, and on the way back, which ends above the first layer.
+    /// Products of a row forward, and on the way back, which ends above the first layer.
     pub(super) fn products(&self, forward: bool) -> u64 {
         let layers = self.layers.iter().skip(usize::from(!forward));
         layers.map(|layer| (layer.inputs * layer.outputs) as u64).sum()
@@ -39,10 +40,10 @@ impl Net {
     }
 
     /// Those of everything that one slot of whole windows can be: a micro-batch, or the parameters twice.
-    pub(super) fn loops_of_windows(&self, plan: &Plan) -> LoopBound {
+    pub(super) fn loops_of_windows(&self, source: &Source) -> LoopBound {
         let gradients = u64::from(self.tiles(Tile::Narrow));
         // An update looks at all gradients before it reads them again.
-        let update = 2 * ((plan.layout.floats() / 4) as u64 / u64::from(self.lanes) + 1);
+        let update = 2 * ((source.layout.floats() / 4) as u64 / u64::from(self.lanes) + 1);
         let tiles = (BLOCK as u64).div_ceil(u64::from(self.tile));
         LoopBound {
             fixed: gradients * (LAYERS as u64 + 8) + update + 64,

@@ -4,15 +4,15 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::fit::FitConfig;
-use super::run::Run;
-use super::trainer::Trainer;
+use super::Run;
+use crate::train::fit::FitConfig;
+use crate::train::trainer::Trainer;
 use crate::window::{Order, Windows};
 use crate::{Error, Result};
 
 /// What a run has summed over the epoch that is going on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Sums {
+pub(in crate::train) struct Sums {
     /// Σ of the updates' loss · weight.
     pub loss: f64,
     /// Σ of their weights.
@@ -28,7 +28,7 @@ pub struct Position {
     pub window_at: u64,
     /// Samples of the open window that are in it already.
     pub rows: u32,
-    pub(super) epoch: Sums,
+    pub(in crate::train) epoch: Sums,
 }
 
 impl Run {
@@ -45,13 +45,13 @@ impl Run {
         Run::at(trainer, fit, &Position::default())
     }
 
-    /// Goes on with a run where another one was, with a trainer in that one's [`State`](super::State). The micro-batch may be
+    /// Goes on with a run where another one was, with a trainer in that one's [`State`](crate::train::State). The micro-batch may be
     /// another.
     ///
     /// # Errors
     /// As [`Run::new`]; [`Error::Shape`] when the position is none of this run, or the trainer has not come so far.
     pub fn at(trainer: &mut Trainer, fit: &FitConfig, position: &Position) -> Result<Run> {
-        let samples = trainer.format.check(&fit.train)?;
+        let samples = trainer.format().check(&fit.train)?;
         trainer.check_validation(fit)?;
         let mut windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
         let wrong = |message: String| Err(Error::Shape { op: "run", message });
@@ -78,10 +78,8 @@ impl Run {
         }
         let resident = trainer.keep(&fit.train)?;
         // What was asked for before is none of the run's, nor are outputs of a run that was dropped.
-        trainer.land_ahead()?;
-        trainer.came = None;
-        let earlier = trainer.finish()?;
-        trainer.earlier.extend(earlier);
+        trainer.take_ahead()?;
+        trainer.set_aside_earlier()?;
         Ok(Run {
             first: position.updates + 1,
             windows,

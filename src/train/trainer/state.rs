@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::faults::Faults;
-use super::trainer::Trainer;
+use super::Trainer;
 use crate::graph::Resource;
 use crate::nn::Arrays;
-use crate::plan::{BLOCK, Program};
+use crate::plan::{BLOCK, Stats};
 use crate::{Error, Result};
 
 /// Everything that training has changed, an open window included.
@@ -49,22 +48,22 @@ impl Trainer {
     /// infinite or no numbers; [`Error::Shape`] between encode and submitted.
     pub fn state(&mut self) -> Result<State> {
         let mut stats = self.all_done()?;
-        self.sound()?;
-        stats.truncate(self.program.stats_header() as usize);
+        self.ledger.sound()?;
+        stats.truncate(Stats::HEADER as usize);
         // Where a trainer counts from is its own business.
-        Program::set_counts(&mut stats, 0, 0);
+        Stats::set_counts(&mut stats, 0, 0);
         let stats = bytemuck::pod_collect_to_vec(&stats);
         let counts = Counters {
             optimizer: self.optimizer.name().to_owned(),
             updates: self.updates(),
             rows: self.open_rows(),
-            ended: self.ended,
-            lr: self.lr,
+            ended: self.window.has_ended(),
+            lr: self.window.lr(),
             stats,
         };
         let open = counts.rows > 0;
         let mut open_block = Arrays::new();
-        if open && !self.closed {
+        if open && !self.window.is_closed() {
             let flat = self.read(Resource::OpenGradients(self.all()))?;
             open_block = self.plan().layout.unpack(&flat);
         }
@@ -86,13 +85,12 @@ impl Trainer {
     pub fn set_state(&mut self, state: &State) -> Result<()> {
         self.all_done()?;
         let packed = self.pack(state)?;
-        self.land_ahead()?;
+        self.take_ahead()?;
         let replaced = self.put_all(&packed, &state.counts);
         self.replaced(replaced)?;
-        (self.came, self.faults) = (None, Faults::default());
+        self.ledger.mend();
         let Counters { updates, rows, ended, lr, .. } = state.counts;
-        (self.updates, self.rows, self.ended, self.lr) = (updates, rows, ended, lr);
-        self.closed = ended || (rows as usize).is_multiple_of(BLOCK);
+        self.window.restore(updates, rows, ended, lr);
         Ok(())
     }
 
@@ -115,7 +113,7 @@ impl Trainer {
     /// Puts a header before the results of windows. What was counted here goes on: results of before are never taken for
     /// results of what comes.
     pub(super) fn set_stats(&self, mut header: Vec<u8>) -> Result<()> {
-        Program::set_counts(&mut header, self.sequence, self.marks);
+        Stats::set_counts(&mut header, self.ledger.sequence(), self.ledger.marks());
         let (stats, _) = self.program.at(Resource::Stats)?;
         self.gpu().upload(stats, &header)
     }
@@ -131,7 +129,7 @@ impl Trainer {
         if optimizer != self.optimizer.name() {
             return wrong(format!("is of the optimizer {optimizer:?}; this trainer's is {:?}", self.optimizer.name()));
         }
-        if 4 * stats.len() as u64 != self.program.stats_header() || !(lr.is_finite() && *lr >= 0.0) {
+        if 4 * stats.len() as u64 != Stats::HEADER || !(lr.is_finite() && *lr >= 0.0) {
             return wrong("its counters are none of this version".to_owned());
         }
         if (*ended && *rows == 0) || *rows > u32::MAX / 2 || *updates >= u64::from(u32::MAX) {
@@ -145,7 +143,7 @@ impl Trainer {
         if (*rows > 0) == state.gradients.is_empty() || block == state.open_block.is_empty() {
             return wrong(format!("lacks gradients of its open window of {rows} rows, or has some that it should not"));
         }
-        if block && !self.open_blocks {
+        if block && !self.window.open_blocks() {
             let message = "its window is open inside a block of rows; make the trainer with open_blocks".to_owned();
             return Err(Error::config("open_blocks", message));
         }

@@ -4,13 +4,14 @@
 mod loops;
 mod steps;
 
-use super::kernels::{ExecutionMode, Kernels, SUBGROUP};
-use super::limits::LOOP_LIMIT;
-use super::{Plan, Training};
 use std::sync::Arc;
 
+use super::{Arena, Lowered, Source};
 use crate::graph::{Blocks, DerivativeOf, Graph, MlpPart, Op, Role, Tensor, TensorKind, pad4};
 use crate::ops;
+use crate::plan::Training;
+use crate::plan::kernels::{ExecutionMode, Kernels, SUBGROUP};
+use crate::plan::limits::LOOP_LIMIT;
 
 /// Layers at most: the length of `layers` in `shaders/fused/net.wgsl`.
 const LAYERS: usize = 16;
@@ -21,21 +22,26 @@ const NARROW: usize = 128;
 /// Multiplications of a micro-batch up to which one workgroup is faster than starting several kernels.
 const FEW: u64 = 500_000;
 
+/// Lowers a chain of layers for training, where kernels for all of it are wanted.
+pub(super) fn lower(source: &Source, training: &Training) -> Option<Lowered> {
+    Some(Net::of(source, training)?.lowered(source, training))
+}
+
 /// A network as these kernels see it.
-pub(super) struct Net {
+struct Net {
     layers: Vec<Layer>,
     activation: &'static [&'static str],
     derivative_of: DerivativeOf,
     loss: Vec<&'static str>,
     name: String,
     /// vec4 of the arena.
-    pub len: u64,
+    len: u64,
     rows_at: u64,
     tile: u32,
     lanes: u32,
     shared: bool,
     /// Whether whole windows are done at once.
-    pub windows: bool,
+    windows: bool,
 }
 
 struct Layer {
@@ -101,12 +107,12 @@ fn chain(graph: &Graph, output: Tensor, loss: Tensor) -> Option<Chain> {
 
 impl Net {
     /// The network of a graph as one chain, if it is one and the kernels for it are wanted.
-    pub(super) fn of(graph: &Graph, plan: &Plan, training: &Training) -> Option<Net> {
+    fn of(source: &Source, training: &Training) -> Option<Net> {
         let kernels = &training.kernels;
         if kernels.mode == Some(ExecutionMode::Ops) {
             return None;
         }
-        let chain = chain(graph, plan.output, training.loss)?;
+        let chain = chain(source.graph, source.output, training.loss)?;
         // Without an activation any will do: no layer asks for it.
         let any = || ops::of_role(|role| role == Role::Activation).next();
         let activation = chain.activation.clone().or_else(any)?;
@@ -121,14 +127,14 @@ impl Net {
             name: format!("{}.{}", activation.name(), chain.loss.name()),
             len: 0,
             rows_at: 0,
-            tile: if plan.micro_batch < 48 { 8 } else { 16 },
+            tile: if source.micro_batch < 48 { 8 } else { 16 },
             lanes,
             shared: kernels.subgroups && lanes == SUBGROUP,
             windows: false,
         };
-        net.place(plan.micro_batch);
-        net.windows = net.takes_windows(plan, training);
-        (net.fits(plan, kernels) && net.is_wanted(kernels)).then_some(net)
+        net.place(source.micro_batch);
+        net.windows = net.takes_windows(source, training);
+        (net.fits(source, kernels) && net.is_wanted(kernels)).then_some(net)
     }
 
     /// Gives everything that has rows its place in the arena.
@@ -151,9 +157,9 @@ impl Net {
         self.len = self.rows_at + rows;
     }
 
-    fn fits(&self, plan: &Plan, kernels: &Kernels) -> bool {
-        let parameters = 4 * plan.layout.floats() as u64;
-        let turns = self.loops_of_tile().max(self.loops_of_gradient().of(plan.micro_batch, Blocks::ROWS));
+    fn fits(&self, source: &Source, kernels: &Kernels) -> bool {
+        let parameters = 4 * source.layout.floats() as u64;
+        let turns = self.loops_of_tile().max(self.loops_of_gradient().of(source.micro_batch, Blocks::ROWS));
         let bytes = (16 * self.len).max(parameters);
         let in_time = turns <= LOOP_LIMIT || !kernels.cpu;
         in_time && self.len < u64::from(u32::MAX) && bytes <= kernels.binding
@@ -165,20 +171,21 @@ impl Net {
         self.windows || kernels.cpu || narrow || asked
     }
 
-    fn takes_windows(&self, plan: &Plan, training: &Training) -> bool {
+    fn takes_windows(&self, source: &Source, training: &Training) -> bool {
         let kernels = &training.kernels;
         let products: usize = self.layers.iter().map(|layer| layer.inputs * layer.outputs).sum();
-        let few = 3 * (products * plan.micro_batch) as u64 <= FEW;
+        let few = 3 * (products * source.micro_batch) as u64 <= FEW;
         let asked = kernels.mode.map_or(few, |mode| mode == ExecutionMode::Windows);
-        let turns = self.loops_of_windows(plan).of(plan.micro_batch, Blocks::ROWS);
+        let turns = self.loops_of_windows(source).of(source.micro_batch, Blocks::ROWS);
         // The list has room for the learning rate and for nothing else that changes.
         let only_lr = training.optimizer.scalars(1, 1.0).len() == 1;
         let can = turns <= LOOP_LIMIT && kernels.storage_buffers >= 8 && !kernels.fxc;
         asked && can && training.clip.norm.is_none() && only_lr
     }
 
-    /// Where the values of tensors lie in the arena: first vec4, and how many of a row.
-    pub(super) fn values(&self) -> impl Iterator<Item = (Tensor, u64, u64)> {
-        self.layers.iter().map(|layer| (layer.y, layer.y_at, layer.outputs.div_ceil(4) as u64))
+    /// What everything that has rows lies in.
+    fn arena(&self) -> Arena {
+        let values = self.layers.iter().map(|layer| (layer.y, layer.y_at, layer.outputs.div_ceil(4) as u64));
+        Arena { len: self.len, values: values.collect() }
     }
 }

@@ -4,13 +4,10 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use super::faults::whole;
-use super::fit::FitConfig;
-use super::run::Run;
-use super::trainer::Trainer;
-use crate::gpu::encode;
-use crate::graph::Resource;
-use crate::plan::Program;
+use super::Run;
+use crate::train::fit::FitConfig;
+use crate::train::trainer::Trainer;
+use crate::train::window_state::WindowSettings;
 use crate::window::Window;
 use crate::{NotFinite, Result, Suspect};
 
@@ -57,8 +54,8 @@ impl Run {
         while at < stretch.end && begin.elapsed() < PATIENCE {
             let piece = at..stretch.end.min(at + pieces);
             trainer.abandon();
-            self.micro_step(trainer, fit, piece.clone(), true)?;
-            let finite = is_finite(trainer);
+            self.micro_step(trainer, fit, piece.clone(), true, WindowSettings::default())?;
+            let finite = trainer.window_is_finite();
             trainer.abandon();
             if !finite? {
                 return Ok(Some(piece));
@@ -67,20 +64,4 @@ impl Run {
         }
         Ok(None)
     }
-}
-
-/// Whether loss and gradient of the window are, which had its last micro-batch.
-fn is_finite(trainer: &mut Trainer) -> Result<bool> {
-    trainer.submit()?;
-    let program = &trainer.program;
-    let gpu = program.gpu();
-    let mut encoder = gpu.encoder()?;
-    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-    // What an update begins with: it looks at all gradients.
-    encode(gpu, &mut pass, &program.update[..program.update.len().min(1)], 0, 0, None);
-    drop(pass);
-    let (stats, _) = program.at(Resource::Stats)?;
-    let stats = gpu.read_after(encoder, stats, program.stats_header());
-    let stats = stats.and_then(|stats| whole(&stats, trainer.sequence, trainer.marks).map(|()| stats));
-    Ok(Program::is_finite(&trainer.noticed(stats)?))
 }

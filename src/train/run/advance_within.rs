@@ -3,14 +3,13 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::fit::{Event, FitConfig, Outcome};
-use super::metrics::Tally;
-use super::predictor::Ahead;
-use super::run::Run;
-use super::trainer::Trainer;
+use super::Run;
+use crate::Result;
 use crate::data::{Batch, Target};
 use crate::plan::CLOCKS;
-use crate::{Error, Result};
+use crate::train::fit::{Event, FitConfig, Outcome};
+use crate::train::metrics::Tally;
+use crate::train::trainer::Trainer;
 
 /// A validation that goes on over several calls.
 #[derive(Default)]
@@ -90,7 +89,7 @@ impl Run {
         time: Duration,
         on_event: &mut impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<()> {
-        let rows = all.features.len() / trainer.model.inputs;
+        let rows = all.features.len() / trainer.model().inputs;
         let state = self.validation.get_or_insert_default();
         if state.rows == rows {
             let evaluation = state.tally.finish(fit.unit);
@@ -98,22 +97,21 @@ impl Run {
             self.end_epoch(Some(evaluation), on_event);
             return Ok(());
         }
-        trainer.land_ahead()?;
-        if let Some(outputs) = trainer.came.take() {
-            let now = outputs.len() / trainer.model.outputs();
+        if let Some(outputs) = trainer.take_ahead()? {
+            let now = outputs.len() / trainer.model().outputs();
             let stretch = state.rows..state.rows + now;
-            state.tally.add(&trainer.model, &outputs, &stretch_of(all, stretch, trainer))?;
+            state.tally.add(trainer.model(), &outputs, &stretch_of(all, stretch, trainer))?;
             state.rows += now;
             return Ok(());
         }
-        let features = &all.features[state.rows * trainer.model.inputs..];
+        let features = &all.features[state.rows * trainer.model().inputs..];
         trainer.predict_ahead(features, time)
     }
 }
 
 /// Some rows of a batch.
 fn stretch_of<'a>(all: &Batch<'a>, rows: std::ops::Range<usize>, trainer: &Trainer) -> Batch<'a> {
-    let (inputs, targets) = (trainer.model.inputs, trainer.model.targets());
+    let (inputs, targets) = (trainer.model().inputs, trainer.model().targets());
     Batch {
         features: &all.features[rows.start * inputs..rows.end * inputs],
         targets: match all.targets {
@@ -121,48 +119,5 @@ fn stretch_of<'a>(all: &Batch<'a>, rows: std::ops::Range<usize>, trainer: &Train
             Target::Classes(labels) => Target::Classes(&labels[rows.clone()]),
         },
         weights: all.weights.map(|weights| &weights[rows]),
-    }
-}
-
-impl Trainer {
-    /// Whether nothing of ours is at work any more, after a wait that ends at `end`.
-    fn is_through(&mut self, end: Instant) -> Result<bool> {
-        self.alive()?;
-        let Some((latest, since)) = self.latest.clone() else { return Ok(true) };
-        let begin = Instant::now();
-        let done = self.gpu().wait_for(Some(&latest), end.saturating_duration_since(begin));
-        if self.noticed(done)? {
-            (self.latest, self.running) = (None, Default::default());
-            self.pace.done_but(0, begin);
-            return Ok(true);
-        }
-        let patience = self.gpu().patience();
-        if since.elapsed() > patience {
-            return self.noticed(Err(Error::DeviceLost(format!("work was not done after {patience:?}"))));
-        }
-        Ok(false)
-    }
-
-    /// Whether nothing is scheduled and nothing at work.
-    fn is_idle(&self) -> bool {
-        self.pending.is_empty() && self.latest.is_none()
-    }
-
-    /// Hands over as many of these rows, (rows, features), as take the GPU about so long.
-    fn predict_ahead(&mut self, features: &[f32], time: Duration) -> Result<()> {
-        let (inputs, outputs) = (self.model.inputs, self.model.outputs());
-        let ahead = Ahead::begin(&self.program, &mut self.pace, (features, inputs, outputs), time);
-        let (ahead, submission) = self.noticed(ahead)?;
-        self.latest = Some((submission, Instant::now()));
-        self.ahead = Some(ahead);
-        Ok(())
-    }
-
-    /// Waits for outputs on their way: what brings them is needed for others.
-    pub(super) fn land_ahead(&mut self) -> Result<()> {
-        let Some(ahead) = self.ahead.take() else { return Ok(()) };
-        let outputs = ahead.take(&self.program, self.model.outputs());
-        self.came = Some(self.noticed(outputs)?);
-        Ok(())
     }
 }

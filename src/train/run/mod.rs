@@ -1,15 +1,22 @@
 //! A run of whole epochs that goes on piece by piece: it can be left, saved and taken up again, also in the middle of a window.
 
+mod advance_within;
+mod locate_nonfinite;
+mod position;
+
 use std::collections::VecDeque;
 use std::ops::{ControlFlow, Range};
 use std::time::Duration;
 
-use super::advance_within::Validation;
+use advance_within::Validation;
+pub use position::Position;
+pub(super) use position::Sums;
+
 use super::fit::{Event, FitConfig, OnNonFinite, Outcome};
 use super::metrics::Evaluation;
-use super::position::Sums;
 use super::settings::{LeftOut, Update};
 use super::trainer::Trainer;
+use super::window_state::WindowSettings;
 use crate::plan::CLOCKS;
 use crate::window::{Order, Window, Windows};
 use crate::{Error, NotFinite, Result};
@@ -29,24 +36,24 @@ use crate::{Error, NotFinite, Result};
 /// # Ok(()) }
 /// ```
 pub struct Run {
-    pub(super) windows: Windows,
+    windows: Windows,
     /// The window that is open, and the place of its next sample in the stream.
-    pub(super) open: Option<(Window, u64)>,
-    pub(super) order: Order,
-    pub(super) resident: bool,
+    open: Option<(Window, u64)>,
+    order: Order,
+    resident: bool,
     /// The update of the first window that began here.
-    pub(super) first: u64,
+    first: u64,
     /// Micro-batches and updates that the next submission takes at most: ever more, so that the first ones tell how long they take.
-    pub(super) most: usize,
+    most: usize,
     /// The windows whose updates are on their way.
-    pub(super) expected: VecDeque<Window>,
+    expected: VecDeque<Window>,
     /// An epoch whose last update was made, but which has not been told yet.
-    pub(super) ended: Option<(u32, u64)>,
-    pub(super) epoch: Sums,
-    pub(super) stopped: bool,
-    pub(super) pause: Option<u64>,
-    pub(super) validation: Option<Validation>,
-    pub(super) samples: Vec<u32>,
+    ended: Option<(u32, u64)>,
+    epoch: Sums,
+    stopped: bool,
+    pause: Option<u64>,
+    validation: Option<Validation>,
+    samples: Vec<u32>,
 }
 
 impl Run {
@@ -111,8 +118,7 @@ impl Run {
         self.report(trainer, updates, fit, &mut on_event)?;
         if let (Some(_), Some(validation)) = (self.ended, &fit.validation) {
             self.validation = None;
-            trainer.land_ahead()?;
-            trainer.came = None;
+            trainer.take_ahead()?;
             let evaluation = trainer.evaluate(validation, fit.unit)?;
             self.end_epoch(Some(evaluation), &mut on_event);
         }
@@ -134,13 +140,6 @@ impl Run {
     /// Schedules what one submission takes, in this time if one is given; false when nothing is left. Nothing is scheduled
     /// while an epoch awaits its validation.
     pub(super) fn fill(&mut self, trainer: &mut Trainer, fit: &FitConfig, time: Option<Duration>) -> Result<bool> {
-        let more = self.schedule(trainer, fit, time);
-        // What the run sets for its windows counts for them alone.
-        (trainer.hold, trainer.lr_factor) = (false, 1.0);
-        more
-    }
-
-    fn schedule(&mut self, trainer: &mut Trainer, fit: &FitConfig, time: Option<Duration>) -> Result<bool> {
         while !self.awaits_validation(fit) {
             let Some((window, at)) = self.open.take().or_else(|| self.windows.next().map(|w| (w, w.start))) else {
                 return Ok(false);
@@ -150,16 +149,16 @@ impl Run {
             let most = time.map_or(usize::MAX, |time| trainer.rows_within(time));
             let stop = at + trainer.slice((end - at) as usize, self.resident).min(most) as u64;
             let full = !trainer.has_room((stop - at) as usize) || trainer.profile_is_full();
-            if full || trainer.is_enough(time) || trainer.pending.len() >= self.most {
+            if full || trainer.is_enough(time) || trainer.scheduled() >= self.most {
                 return Ok(true);
             }
             // Windows that are on their way when one turns out not to be finite change nothing any more.
-            trainer.hold = window.update > self.first && fit.on_nonfinite == OnNonFinite::Stop;
-            self.micro_step(trainer, fit, at..stop, stop == end)?;
+            let hold = window.update > self.first && fit.on_nonfinite == OnNonFinite::Stop;
+            let settings = WindowSettings { hold, lr_factor: fit.lr_scaling.factor(window.batch) };
+            self.micro_step(trainer, fit, at..stop, stop == end, settings)?;
             self.open = (stop < end).then_some((window, stop));
             if stop == end {
-                trainer.lr_factor = fit.lr_scaling.factor(window.batch);
-                trainer.schedule_update()?;
+                trainer.schedule_update_with(settings)?;
                 self.expected.push_back(window);
             }
             let paused = stop == end && self.pause == Some(self.windows.place().0);
@@ -177,13 +176,14 @@ impl Run {
         fit: &FitConfig,
         stretch: Range<u64>,
         last: bool,
+        settings: WindowSettings,
     ) -> Result<()> {
         self.samples.clear();
         self.order.extend(stretch, &mut self.samples);
         if self.resident {
-            return trainer.schedule(&self.samples, last);
+            return trainer.schedule_with(&self.samples, last, settings);
         }
-        trainer.step_from_host(&fit.train, self.samples.iter().map(|&sample| sample as usize), last)
+        trainer.step_from_host(&fit.train, self.samples.iter().map(|&sample| sample as usize), last, settings)
     }
 
     /// What a window that is not finite, or follows one that ended a training, means for the run.
@@ -221,7 +221,7 @@ impl Run {
                 self.left_out(trainer, fit, error)?;
             }
             let Some(window) = self.expected.pop_front() else { break };
-            if update.made {
+            if update.made() {
                 self.epoch.loss += update.loss * update.weight;
                 self.epoch.weight += update.weight;
             }

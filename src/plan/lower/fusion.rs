@@ -1,9 +1,9 @@
 //! Which activations have no kernels of their own, because those of the layers around them do them along the way.
 
-use super::kernels::Kernels;
 use crate::graph::{
     Activation, DerivativeOf, Epilogues, Graph, Hardware, MlpPart, Node, OpContext, Step, Tensor, Write,
 };
+use crate::plan::Kernels;
 
 /// A graph and what its layers do along the way.
 pub(super) struct Fusion<'a> {

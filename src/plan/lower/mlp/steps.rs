@@ -3,7 +3,8 @@
 use super::{Net, SUBGROUP};
 use crate::gpu::{Grid, Scalar, Shader};
 use crate::graph::{DerivativeOf, LoopBound, Resource, Span, Step, Work};
-use crate::plan::{Plan, Training};
+use crate::plan::Training;
+use crate::plan::lower::{Lowered, Lowering, Source};
 use crate::wgsl::{CHAIN, CLOCK, OUTER, PADDING, PLAIN, ROWS, SHARED, SPECIAL, STATS, SUM, UPDATE};
 
 /// How a workgroup goes through the gradients.
@@ -18,24 +19,24 @@ pub(super) enum Tile {
 impl Tile {
     fn wgsl(self) -> &'static str {
         match self {
-            Tile::Wide => include_str!("../../../shaders/fused/tile16.wgsl"),
-            Tile::Narrow => include_str!("../../../shaders/fused/tile4.wgsl"),
+            Tile::Wide => include_str!("../../../../shaders/fused/tile16.wgsl"),
+            Tile::Narrow => include_str!("../../../../shaders/fused/tile4.wgsl"),
         }
     }
 }
 
 impl Net {
-    /// Adds the steps to a plan.
-    pub(in crate::plan) fn add_to(&self, plan: &mut Plan, training: &Training) {
-        let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
+    /// The steps.
+    pub(super) fn lowered(&self, source: &Source, training: &Training) -> Lowered {
+        let all = Span { start: 0, len: (source.layout.floats() / 4) as u32 };
         let shader = self.shader(
             &format!("fused.{}", self.name),
             Tile::Wide,
-            &[include_str!("../../../shaders/fused/kernels.wgsl")],
+            &[include_str!("../../../../shaders/fused/kernels.wgsl")],
         );
         let by_rows = Grid::Tiles { columns: self.lanes, rows_each: self.tile };
         let rows = |entry, work| {
-            self.step(plan, Tile::Wide, Step::new("all layers", shader, entry, by_rows, work))
+            self.step(source, Tile::Wide, Step::new("all layers", shader, entry, by_rows, work))
                 .bind("samples", Resource::Samples)
                 .bind("data", Resource::Data)
                 .bind("parameters", Resource::Parameters(all))
@@ -56,26 +57,28 @@ impl Net {
             once: self.products(true),
         };
         let weights = self
-            .step(plan, Tile::Wide, Step::new("all gradients", shader, "weights", tiles, work))
+            .step(source, Tile::Wide, Step::new("all gradients", shader, "weights", tiles, work))
             .bind("gradients", Resource::Gradients(all))
             .bind("open_gradients", Resource::OpenGradients(all))
             .bind("stats", Resource::Stats);
-        plan.forward = vec![forward];
-        plan.micro_step = vec![rows, weights];
-        if self.windows {
-            plan.windows = vec![self.windows_step(plan, training, all)];
-        }
+        let micro_batch = vec![rows, weights];
+        let training = if self.windows {
+            Lowering::Windows { micro_batch, windows: self.windows_step(source, training, all) }
+        } else {
+            Lowering::Fused(micro_batch)
+        };
+        Lowered { forward: vec![forward], training: Some(training), arena: Some(self.arena()) }
     }
 
-    fn windows_step(&self, plan: &Plan, training: &Training, all: Span) -> Step {
+    fn windows_step(&self, source: &Source, training: &Training, all: Span) -> Step {
         let update = training.clip.apply(training.optimizer.step(all));
         let own = update.shader.parts.last().copied().unwrap_or_default();
-        let parts = [UPDATE, own, include_str!("../../../shaders/fused/windows.wgsl")];
+        let parts = [UPDATE, own, include_str!("../../../../shaders/fused/windows.wgsl")];
         let shader = self.shader(&format!("windows.{}.{}", self.name, update.shader.name), Tile::Narrow, &parts);
         let computes = 2 * (2 * self.products(true) + self.products(false));
-        let work = Work { loops: self.loops_of_windows(plan), computes, per_line: 4 * self.floats(), once: 0 };
+        let work = Work { loops: self.loops_of_windows(source), computes, per_line: 4 * self.floats(), once: 0 };
         let mut step = self
-            .step(plan, Tile::Narrow, Step::new("whole windows", shader, "windows", Grid::Group, work))
+            .step(source, Tile::Narrow, Step::new("whole windows", shader, "windows", Grid::Group, work))
             .bind("samples", Resource::Samples)
             .bind("data", Resource::Data)
             .bind("open_gradients", Resource::OpenGradients(all));
@@ -87,15 +90,15 @@ impl Net {
     fn shader(&self, name: &str, tile: Tile, last: &[&'static str]) -> &'static Shader {
         let lanes = if self.lanes == SUBGROUP { "const LANES: u32 = 8u;\n" } else { "const LANES: u32 = 32u;\n" };
         let (loads, settles) = if self.shared {
-            (SHARED, include_str!("../../../shaders/fused/shared.wgsl"))
+            (SHARED, include_str!("../../../../shaders/fused/shared.wgsl"))
         } else {
-            (PLAIN, include_str!("../../../shaders/fused/plain.wgsl"))
+            (PLAIN, include_str!("../../../../shaders/fused/plain.wgsl"))
         };
         let mut parts = vec![
             lanes,
             CLOCK,
             STATS,
-            include_str!("../../../shaders/fused/net.wgsl"),
+            include_str!("../../../../shaders/fused/net.wgsl"),
             PADDING,
             CHAIN,
             SPECIAL,
@@ -104,8 +107,8 @@ impl Net {
             ROWS,
             loads,
             settles,
-            include_str!("../../../shaders/fused/rows.wgsl"),
-            include_str!("../../../shaders/fused/weights.wgsl"),
+            include_str!("../../../../shaders/fused/rows.wgsl"),
+            include_str!("../../../../shaders/fused/weights.wgsl"),
             tile.wgsl(),
         ];
         parts.extend(self.activation);
@@ -115,7 +118,7 @@ impl Net {
     }
 
     /// A step, with what all of them have: sizes, constants, the arena.
-    fn step(&self, plan: &Plan, tile: Tile, step: Step) -> Step {
+    fn step(&self, source: &Source, tile: Tile, step: Step) -> Step {
         let output = self.layers.last();
         let mut step = step
             .dims(&[
@@ -126,10 +129,10 @@ impl Net {
                 ("y_at", output.map_or(0, |layer| layer.y_at) as u32),
                 ("y_stride4", output.map_or(0, |layer| layer.outputs.div_ceil(4)) as u32),
                 ("d_at", output.map_or(0, |layer| layer.d_at) as u32),
-                ("features4", plan.record.features.div_ceil(4) as u32),
-                ("record_stride4", (plan.record.stride / 4) as u32),
-                ("target_at", plan.record.target_at as u32),
-                ("weight_at", plan.record.weight_at as u32),
+                ("features4", source.record.features.div_ceil(4) as u32),
+                ("record_stride4", (source.record.stride / 4) as u32),
+                ("target_at", source.record.target_at as u32),
+                ("weight_at", source.record.weight_at as u32),
             ])
             .constant("TILE", f64::from(self.tile))
             .constant("KEEPS_INPUT", f64::from(u8::from(self.derivative_of == DerivativeOf::Input)))
@@ -145,7 +148,7 @@ impl Net {
                 ("x_at", layer.x_at as u32),
                 ("y_at", layer.y_at as u32),
                 ("d_at", layer.d_at as u32),
-                ("parameters_at", (plan.layout.start_of(layer.parameters) / 4) as u32),
+                ("parameters_at", (source.layout.start_of(layer.parameters) / 4) as u32),
                 ("activated", u32::from(layer.activated)),
                 ("tile_at", tile_at),
                 ("tiles", weight),

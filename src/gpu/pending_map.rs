@@ -13,7 +13,7 @@ pub(super) fn gone(why: &dyn fmt::Display) -> Error {
 }
 
 /// A buffer on its way to the host: whether it arrived, as soon as that is known.
-pub(super) struct Landing(Arc<(Mutex<Option<bool>>, Condvar)>);
+pub(super) struct PendingMap(Arc<(Mutex<Option<bool>>, Condvar)>);
 
 /// What a callback has to say of it. wgpu calls none of those after one that panics, a host's perhaps, but drops them: the
 /// buffer is mapped then, or whoever takes it finds that it is not.
@@ -33,14 +33,14 @@ impl Drop for Word {
     }
 }
 
-impl Landing {
+impl PendingMap {
     /// Has a staging buffer mapped when the work that fills it is done.
-    pub fn map(gpu: &Gpu, staging: &wgpu::Buffer) -> Landing {
+    pub fn map(gpu: &Gpu, staging: &wgpu::Buffer) -> PendingMap {
         let state = Arc::new((Mutex::new(None), Condvar::new()));
         let word = Word(state.clone());
         // What is wrong is told to both, and seen by `take`.
         let _ = gpu.scoped(|| staging.map_async(wgpu::MapMode::Read, .., move |result| word.tell(result.is_ok())));
-        Landing(state)
+        PendingMap(state)
     }
 
     /// To be called when the work before it is done. Whoever polls the device runs the callbacks: if that is another
@@ -68,7 +68,7 @@ impl Landing {
 
 /// Staging buffers that carry small results back while the GPU works on: as many submissions as there are buffers may be
 /// on their way at once.
-pub struct Ring<Tag> {
+pub struct ReadbackRing<Tag> {
     gpu: Gpu,
     staging: Vec<wgpu::Buffer>,
     flights: VecDeque<Flight<Tag>>,
@@ -78,31 +78,31 @@ pub struct Ring<Tag> {
 
 struct Flight<Tag> {
     staging: usize,
-    landing: Landing,
+    map: PendingMap,
     submission: Option<wgpu::SubmissionIndex>,
     tag: Tag,
 }
 
-impl<Tag: Copy> Ring<Tag> {
+impl<Tag: Copy> ReadbackRing<Tag> {
     /// Carries `bytes` bytes at a time in these staging buffers.
-    pub fn new(gpu: &Gpu, staging: Vec<wgpu::Buffer>, bytes: u64) -> Ring<Tag> {
-        Ring { gpu: gpu.clone(), staging, flights: VecDeque::new(), next: 0, bytes }
+    pub fn new(gpu: &Gpu, staging: Vec<wgpu::Buffer>, bytes: u64) -> ReadbackRing<Tag> {
+        ReadbackRing { gpu: gpu.clone(), staging, flights: VecDeque::new(), next: 0, bytes }
     }
 
-    /// Whether every staging buffer is on its way: then [`Ring::receive`] must come before [`Ring::copy`].
+    /// Whether every staging buffer is on its way: then [`ReadbackRing::receive`] must come before [`ReadbackRing::copy`].
     pub fn full(&self) -> bool {
         self.flights.len() == self.staging.len()
     }
 
-    /// Encodes the copy out of `source`. After its submission, [`Ring::sent`] must follow.
+    /// Encodes the copy out of `source`. After its submission, [`ReadbackRing::sent`] must follow.
     pub fn copy(&self, encoder: &mut wgpu::CommandEncoder, source: &wgpu::Buffer) {
         encoder.copy_buffer_to_buffer(source, 0, &self.staging[self.next], 0, self.bytes);
     }
 
     /// Starts bringing the copy back that was submitted last. `tag` comes back with it.
     pub fn sent(&mut self, submission: Option<wgpu::SubmissionIndex>, tag: Tag) {
-        let landing = Landing::map(&self.gpu, &self.staging[self.next]);
-        self.flights.push_back(Flight { staging: self.next, landing, submission, tag });
+        let map = PendingMap::map(&self.gpu, &self.staging[self.next]);
+        self.flights.push_back(Flight { staging: self.next, map, submission, tag });
         self.next = (self.next + 1) % self.staging.len();
     }
 
@@ -112,11 +112,11 @@ impl<Tag: Copy> Ring<Tag> {
         let Some(flight) = self.flights.front() else { return Ok(None) };
         let staging = &self.staging[flight.staging];
         gpu.poll()?;
-        let mut taken = flight.landing.take(gpu, staging);
+        let mut taken = flight.map.take(gpu, staging);
         if taken.is_none() && wait {
             gpu.wait(flight.submission.as_ref())?;
-            flight.landing.wait(gpu.patience());
-            taken = flight.landing.take(gpu, staging);
+            flight.map.wait(gpu.patience());
+            taken = flight.map.take(gpu, staging);
             if taken.is_none() {
                 return Err(Error::DeviceLost("results of finished work did not arrive".to_owned()));
             }

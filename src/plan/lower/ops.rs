@@ -1,0 +1,86 @@
+//! Op by op: each node by the kernels of its op, activations along the way where the layers around them do them.
+
+use super::fusion::Fusion;
+use super::{Lowered, Lowering, Source};
+use crate::gpu::{Grid, Shader};
+use crate::graph::{Blocks, Graph, LoopBound, Record, Resource, Step, Tensor, TensorKind, Work, backward};
+use crate::plan::window::{WINDOW, WINDOW_DIMS};
+use crate::plan::{Kernels, Training};
+use crate::wgsl::CLOCK;
+
+/// Rows of a micro-batch out of the data on the GPU.
+pub(in crate::plan) static GATHER: Shader =
+    Shader { name: "gather", parts: &[CLOCK, include_str!("../../../shaders/gather.wgsl")] };
+
+/// What a micro-batch of a training takes around its forward steps.
+pub struct OpSteps {
+    /// Rows out of the data on the GPU; only where training data stays there.
+    pub gather: Step,
+    /// From the output to the loss of each row, its gradient, and the window's sums.
+    pub loss: Vec<Step>,
+    /// From the loss to every parameter's gradient.
+    pub gradient: Vec<Step>,
+}
+
+/// Lowers any graph.
+pub(super) fn lower(source: &Source, kernels: &Kernels, training: Option<&Training>) -> Lowered {
+    let end = training.map(|training| training.loss);
+    let fusion = Fusion::new(source.graph, source.output, kernels, source.micro_batch, training.is_some());
+    let (mut forward, mut loss) = (fields(source.graph, &source.record), Vec::new());
+    for node in source.graph.nodes() {
+        let list = if Some(node.output) == end { &mut loss } else { &mut forward };
+        list.extend(fusion.forward(node));
+    }
+    let training = end.map(|end| {
+        loss.push(sum(source.graph, &source.record, end));
+        let gradient = backward(source.graph, end, |node, wants| fusion.backward(node, wants));
+        Lowering::Ops(OpSteps { gather: gather(&source.record), loss, gradient })
+    });
+    Lowered { forward, training, arena: None }
+}
+
+fn gather(record: &Record) -> Step {
+    let stride4 = (record.stride / 4) as u32;
+    let work = Work::moves(2 * record.stride as u32 + 1);
+    Step::new("record", &GATHER, "gather", Grid::Tiles { columns: stride4, rows_each: 1 }, work)
+        .dims(&[("stride4", stride4), ("at4", 0), ("columns4", 0)])
+        .bind("samples", Resource::Samples)
+        .bind("data", Resource::Data)
+        .bind("record", Resource::Record)
+}
+
+/// Copies the inputs that ops read in memory of their own out of the records.
+fn fields(graph: &Graph, record: &Record) -> Vec<Step> {
+    let copy = |input: Tensor| {
+        let columns4 = graph.columns(input).div_ceil(4) as u32;
+        let grid = Grid::Tiles { columns: columns4, rows_each: 1 };
+        Step::new(&graph.info(input).name, &GATHER, "field", grid, Work::moves(8 * columns4))
+            .over(Blocks::of(graph.shape(input).positions()))
+            .dims(&[
+                ("stride4", (record.stride / 4) as u32),
+                ("at4", (graph.input_at(input) / 4) as u32),
+                ("columns4", columns4),
+            ])
+            .bind("records", Resource::Record)
+            .bind("value", Resource::Value(input))
+    };
+    graph.of_kind(TensorKind::Input).filter(|&input| !graph.in_records(input)).map(copy).collect()
+}
+
+fn sum(graph: &Graph, record: &Record, loss: Tensor) -> Step {
+    let blocks = Blocks::of(graph.shape(loss).positions());
+    // A lane takes every 64th block; all lanes go through all blocks.
+    let loops = LoopBound { fixed: 32 + blocks.lines as u64, block: 2 };
+    Step::new("window loss", &WINDOW, "sum", Grid::Group, Work::moves(2).with_loops(loops))
+        .over(blocks)
+        .dims(&WINDOW_DIMS)
+        .set_dims(&[
+            ("record_stride", record.stride as u32),
+            ("weight_at", record.weight_at as u32),
+            ("weights", record.weights as u32),
+        ])
+        .dims(&[("first", 0)])
+        .bind("row_loss", Resource::Value(loss))
+        .bind("record", Resource::Record)
+        .bind("stats", Resource::Stats)
+}

@@ -1,0 +1,80 @@
+//! What ends a window, however its micro-batches were lowered.
+
+use super::{Layout, Lowering, Training};
+use crate::gpu::{Grid, Shader};
+use crate::graph::{LoopBound, Resource, Span, Step, Tensor, Work};
+use crate::wgsl::{CLOCK, STATS, SUM};
+
+/// How windows begin, are summed and end.
+pub(super) static WINDOW: Shader =
+    Shader { name: "window", parts: &[CLOCK, STATS, SUM, include_str!("../../shaders/window.wgsl")] };
+
+/// The fields of `dims` in `shaders/window.wgsl`; a step sets those that it needs.
+pub(super) const WINDOW_DIMS: [(&str, u32); 7] =
+    [("record_stride", 0), ("weight_at", 0), ("weights", 0), ("apart", 0), ("into", 0), ("later", 0), ("len", 0)];
+
+/// What a plan for training has beside its forward steps.
+pub struct TrainingSteps {
+    /// A micro-batch.
+    pub lowering: Lowering,
+    /// Closes an open block before an update that was not foreseen.
+    pub close: Step,
+    /// Counts a submission that ends inside a micro-batch.
+    pub mark: Step,
+    /// From the gradients to new parameters.
+    pub update: Vec<Step>,
+}
+
+impl TrainingSteps {
+    /// Adds to a lowering what ends its windows, for parameters and gradients that lie in memory like this.
+    pub(super) fn new(lowering: Lowering, layout: &Layout, gradients: &Layout, training: &Training) -> TrainingSteps {
+        let (all, every) = (layout.all(), gradients.all());
+        let mut update = fold(gradients);
+        // Clipping by norm reads all gradients, and looks at them on the way.
+        update.extend(training.clip.steps(all).unwrap_or_else(|| vec![check(all)]));
+        update.push(training.clip.apply(training.optimizer.step(all)));
+        let mark = Step::new("submission", &WINDOW, "mark", Grid::Group, Work::moves_once(1));
+        TrainingSteps { lowering, close: close(every), mark: mark.bind("stats", Resource::Stats), update }
+    }
+}
+
+/// Adds the gradients of later uses of parameters to those of the first, in the order of the uses.
+fn fold(gradients: &Layout) -> Vec<Step> {
+    let later = gradients.layers().filter(|&(_, nth, _)| nth > 0);
+    let fold = |(tensor, _, range): (Tensor, u16, std::ops::Range<usize>)| {
+        let len = (range.len() / 4) as u32;
+        let work = Work::moves_once(3 * range.len() as u64);
+        Step::new("gradient of a later use", &WINDOW, "fold", Grid::Line(len), work)
+            .bind("gradients", Resource::Gradients(gradients.all()))
+            .dims(&WINDOW_DIMS)
+            .set_dims(&[
+                ("into", (gradients.start_of(tensor) / 4) as u32),
+                ("later", (range.start / 4) as u32),
+                ("len", len),
+            ])
+            .in_parts("first", 1)
+    };
+    later.map(fold).collect()
+}
+
+fn close(every: Span) -> Step {
+    Step::new("open block", &WINDOW, "close", Grid::Line(every.len), Work::moves_once(3 * every.floats()))
+        .bind("stats", Resource::Stats)
+        .bind("gradients", Resource::Gradients(every))
+        .bind("open_gradients", Resource::OpenGradients(every))
+        .dims(&WINDOW_DIMS)
+        .in_parts("first", 1)
+}
+
+/// vec4 that each invocation looks at.
+const LOOKS: u32 = 4;
+
+fn check(all: Span) -> Step {
+    let work = Work::moves_once(all.floats()).with_loops(LoopBound::fixed(u64::from(LOOKS) + 1));
+    Step::new("finite gradient", &WINDOW, "check", Grid::Line(all.len.div_ceil(LOOKS)), work)
+        .bind("stats", Resource::Stats)
+        .bind("gradients", Resource::Gradients(all))
+        .dims(&WINDOW_DIMS)
+        .set_dims(&[("apart", all.len.div_ceil(LOOKS))])
+        .in_parts("first", 1)
+}

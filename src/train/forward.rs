@@ -1,0 +1,189 @@
+//! Forward passes: features in, outputs back.
+
+use std::mem::offset_of;
+
+use super::clock::Clock;
+use super::encode::{Job, dispatches, encode_some};
+use super::rates::{SUBMISSION, whole_rows};
+use super::submitter::Submitter;
+use crate::gpu::encode;
+use crate::graph::{Resource, pad4};
+use crate::plan::Program;
+use crate::{Error, Result};
+
+/// Numbers of a row that goes forward.
+#[derive(Clone, Copy)]
+pub(super) struct Columns {
+    /// What goes in.
+    pub features: usize,
+    /// What comes out.
+    pub outputs: usize,
+}
+
+/// Runs a program forward, slice after slice, and brings the outputs (rows, outputs) back.
+///
+/// # Errors
+/// [`Error::Shape`] for numbers that are no whole rows; [`Error::DeviceLost`] when outputs did not come back.
+pub(super) fn forward(
+    program: &Program,
+    submitter: &mut Submitter,
+    features: &[f32],
+    columns: Columns,
+) -> Result<Vec<f32>> {
+    if !features.len().is_multiple_of(columns.features) {
+        let message = format!("{} numbers are no rows of {} features", features.len(), columns.features);
+        return Err(Error::Shape { op: "forward", message });
+    }
+    let mut all = Vec::with_capacity(features.len() / columns.features * columns.outputs);
+    let mut left = features;
+    while !left.is_empty() {
+        let most = whole_rows(submitter.rates().rows(program.forward()), program.plan().micro_batch, true);
+        let (rows, rest) = left.split_at(left.len().min(most * columns.features));
+        // Something else may be on its way before the first slice, and then it takes longer than by itself.
+        let alone = rest.len() + rows.len() < features.len();
+        all.extend(forward_slice(program, submitter, rows, columns, alone)?);
+        left = rest;
+    }
+    Ok(all)
+}
+
+fn forward_slice(
+    program: &Program,
+    submitter: &mut Submitter,
+    features: &[f32],
+    columns: Columns,
+    mut alone: bool,
+) -> Result<Vec<f32>> {
+    let gpu = program.gpu();
+    let pass = Pass::begin(program, features, columns)?;
+    let (rates, staging) = (submitter.rates(), program.output_staging().0);
+    let jobs = pass.jobs(program);
+    let mut work = dispatches(&jobs, rates).peekable();
+    loop {
+        let mut encoder = gpu.encoder()?;
+        let load = encode_some(gpu, &mut encoder, &mut work, (rates, SUBMISSION), None);
+        let last = work.peek().is_none();
+        if last {
+            pass.copy_outputs(program, &mut encoder)?;
+        }
+        // Each submission proves by a number of its own that it was done.
+        let proof = write_clock(program, pass.rows)?;
+        copy_proof(program, &mut encoder, proof.at);
+        let landed = submitter.land(encoder, staging, (load, alone))?;
+        let landed = proven(program, landed, proof.number)?;
+        if last {
+            return Ok(pass.outputs(&landed));
+        }
+        alone = true;
+    }
+}
+
+/// A forward pass of some rows.
+pub(super) struct Pass {
+    rows: usize,
+    columns: Columns,
+    clock: Numbered,
+}
+
+/// The number of a forward pass, and the byte of the slot with its clock.
+#[derive(Clone, Copy)]
+struct Numbered {
+    number: u32,
+    at: u32,
+}
+
+impl Pass {
+    /// Puts features, (rows, features), where a pass begins, with the next submission.
+    pub fn begin(program: &Program, features: &[f32], columns: Columns) -> Result<Pass> {
+        write_input(program, features, columns.features)?;
+        let rows = features.len() / columns.features;
+        Ok(Pass { rows, columns, clock: write_clock(program, rows)? })
+    }
+
+    /// What it goes through.
+    pub fn jobs<'a>(&self, program: &'a Program) -> [Job<'a>; 1] {
+        [Job { list: program.forward(), rows: self.rows as u32, clock: self.clock.at }]
+    }
+
+    /// Copies the outputs to where they travel to the host.
+    pub fn copy_outputs(&self, program: &Program, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        let (output, range) = program.at(Resource::Value(program.plan().output))?;
+        encoder.copy_buffer_to_buffer(output, range.start, program.output_staging().0, 0, self.bytes() as u64);
+        Ok(())
+    }
+
+    /// Copies the pass's own number beside the outputs.
+    pub fn copy_proof(&self, program: &Program, encoder: &mut wgpu::CommandEncoder) {
+        copy_proof(program, encoder, self.clock.at);
+    }
+
+    /// The outputs (rows, outputs) in what arrived with the pass's own number.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] when it is another's.
+    pub fn proven_outputs(&self, program: &Program, landed: Vec<u8>) -> Result<Vec<f32>> {
+        Ok(self.outputs(&proven(program, landed, self.clock.number)?))
+    }
+
+    fn bytes(&self) -> usize {
+        4 * self.rows * pad4(self.columns.outputs)
+    }
+
+    fn outputs(&self, landed: &[u8]) -> Vec<f32> {
+        let padded: Vec<f32> = bytemuck::pod_collect_to_vec(&landed[..self.bytes()]);
+        let outputs = self.columns.outputs;
+        padded.chunks(pad4(outputs)).flat_map(|row| &row[..outputs]).copied().collect()
+    }
+}
+
+/// Encodes a pass over the first `rows` rows of the input into a host's encoder.
+///
+/// # Errors
+/// [`Error::Shape`] when there are more rows than were planned.
+pub(super) fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<()> {
+    let most = program.plan().micro_batch;
+    if rows == 0 || rows > most {
+        let message = format!("{rows} rows; this model was planned for 1 to {most}");
+        return Err(Error::Shape { op: "forward", message });
+    }
+    let clock = write_clock(program, rows)?;
+    let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue.forward"), timestamp_writes: None };
+    let mut pass = encoder.begin_compute_pass(&descriptor);
+    encode(program.gpu(), &mut pass, program.forward(), rows as u32, clock.at, None);
+    Ok(())
+}
+
+/// Puts features where a pass begins, in rows padded with +0.
+pub(super) fn write_input(program: &Program, features: &[f32], columns: usize) -> Result<()> {
+    let stride = program.plan().record.stride;
+    let mut records = vec![0.0f32; features.len() / columns * stride];
+    for (record, row) in records.chunks_mut(stride).zip(features.chunks(columns)) {
+        record[..columns].copy_from_slice(row);
+    }
+    let (input, _) = program.at(Resource::Record)?;
+    program.gpu().write(input, 0, bytemuck::cast_slice(&records))
+}
+
+/// Numbers a pass, and gives it a slot of its own among the many that a host may encode before it submits.
+fn write_clock(program: &Program, rows: usize) -> Result<Numbered> {
+    let (number, at) = program.next_clock();
+    let clock = Clock { rows: rows as u32, sequence: number, ..Clock::default() };
+    program.gpu().write(program.clocks(), u64::from(at), bytemuck::bytes_of(&clock))?;
+    Ok(Numbered { number, at })
+}
+
+/// Copies the number of the pass whose clock lies there beside the outputs.
+fn copy_proof(program: &Program, encoder: &mut wgpu::CommandEncoder, clock: u32) {
+    let (staging, proof) = program.output_staging();
+    let sequence = u64::from(clock) + offset_of!(Clock, sequence) as u64;
+    encoder.copy_buffer_to_buffer(program.clocks(), sequence, staging, proof, 4);
+}
+
+/// What arrived, if it is of the pass of this number and not of another.
+fn proven(program: &Program, landed: Vec<u8>, number: u32) -> Result<Vec<u8>> {
+    let (_, proof) = program.output_staging();
+    if landed[proof as usize..][..4] != number.to_le_bytes() {
+        return Err(Error::DeviceLost("a forward pass was submitted but never done".to_owned()));
+    }
+    Ok(landed)
+}

@@ -1,0 +1,149 @@
+//! How long work takes on this adapter, and how much of it one dispatch and one submission get: drivers end work that takes
+//! seconds, and a slow adapter makes seconds of little.
+
+use crate::gpu::{CostKind, Dispatch};
+use crate::plan::BLOCK;
+
+/// What a dispatch may take by estimate. It may take 100 ms, and the same dispatch takes twice as long when others use the memory.
+pub(super) const DISPATCH: f64 = 0.040;
+
+/// What a submission may take by estimate. It may take 250 ms.
+pub(super) const SUBMISSION: f64 = 0.100;
+
+/// A submission that takes so long is worth its overhead.
+pub(super) const ENOUGH: f64 = 0.080;
+
+/// What it takes to start a dispatch, on any adapter.
+const LAUNCH: f64 = 10e-6;
+
+/// How much slower than the model an adapter is taken to be as long as nothing is known of it.
+pub(super) const UNKNOWN: f64 = 16.0;
+
+/// The fewest rows that are worth a pass of their own: kernels make as many at once.
+const LEAST: usize = 8;
+
+/// Seconds on this adapter for one of the model, for each [`CostKind`] of work.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rates([f64; CostKind::COUNT]);
+
+/// Work, in seconds of the model.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Load {
+    kinds: [f64; CostKind::COUNT],
+    launches: u32,
+}
+
+impl Load {
+    /// Adds a dispatch on so many rows.
+    pub fn add(&mut self, dispatch: &Dispatch, rows: u32) {
+        let cost = dispatch.cost();
+        self.kinds[cost.kind as usize] += cost.seconds(rows);
+        self.launches += 1;
+    }
+
+    /// Adds what another load is.
+    pub fn join(&mut self, other: &Load) {
+        self.launches += other.launches;
+        self.kinds.iter_mut().zip(other.kinds).for_each(|(sum, seconds)| *sum += seconds);
+    }
+
+    /// Rows that take so many seconds of the model.
+    #[cfg(test)]
+    pub fn of_rows(seconds: f64) -> Load {
+        Load { kinds: [seconds, 0.0, 0.0, 0.0, 0.0], launches: 0 }
+    }
+}
+
+impl Default for Rates {
+    fn default() -> Rates {
+        Rates::even(UNKNOWN)
+    }
+}
+
+impl Rates {
+    /// One rate for all kinds of work.
+    pub fn even(rate: f64) -> Rates {
+        Rates([rate; CostKind::COUNT])
+    }
+
+    /// A load took so many times what it was expected to take: what took most of the time learns most.
+    pub fn scale(&mut self, load: &Load, ratio: f64) {
+        let shares: Vec<f64> = self.0.iter().zip(load.kinds).map(|(rate, seconds)| rate * seconds).collect();
+        let largest = shares.iter().copied().fold(0.0, f64::max);
+        if largest > 0.0 {
+            self.0.iter_mut().zip(shares).for_each(|(rate, share)| {
+                *rate = (*rate * ratio.powf(share / largest)).clamp(1e-6, 1e6);
+            });
+        }
+    }
+
+    /// What a dispatch on so many rows takes.
+    pub fn dispatch(&self, dispatch: &Dispatch, rows: u32) -> f64 {
+        let cost = dispatch.cost();
+        LAUNCH + self.0[cost.kind as usize] * cost.seconds(rows)
+    }
+
+    /// What all of these take together.
+    pub fn all<'a>(&self, dispatches: impl IntoIterator<Item = &'a Dispatch>, rows: u32) -> f64 {
+        dispatches.into_iter().map(|dispatch| self.dispatch(dispatch, rows)).sum()
+    }
+
+    /// What a load takes.
+    pub fn load(&self, load: &Load) -> f64 {
+        let kinds: f64 = self.0.iter().zip(load.kinds).map(|(rate, seconds)| rate * seconds).sum();
+        kinds + LAUNCH * f64::from(load.launches)
+    }
+
+    /// The dispatch itself, or its parts where it takes too long.
+    pub fn fine<'a>(&self, dispatch: &'a Dispatch, rows: u32) -> &'a [Dispatch] {
+        let long = !dispatch.parts().is_empty() && self.dispatch(dispatch, rows) > DISPATCH;
+        if long { dispatch.parts() } else { std::slice::from_ref(dispatch) }
+    }
+
+    /// The most rows for which each of these dispatches, in its finest parts, takes [`DISPATCH`] at most.
+    pub fn rows<'a>(&self, dispatches: impl IntoIterator<Item = &'a Dispatch>) -> f64 {
+        let most = |dispatch: &Dispatch| {
+            let cost = dispatch.parts().first().unwrap_or(dispatch).cost();
+            let (row, fixed) = cost.line();
+            (DISPATCH / self.0[cost.kind as usize] - fixed) / row
+        };
+        dispatches.into_iter().map(most).fold(f64::INFINITY, f64::min)
+    }
+
+    /// The most rows for which all of these dispatches together take so many seconds at most.
+    pub fn rows_within<'a>(&self, dispatches: impl IntoIterator<Item = &'a Dispatch>, seconds: f64) -> f64 {
+        let (mut each, mut once) = (0.0, 0.0);
+        for dispatch in dispatches {
+            let rate = self.0[dispatch.cost().kind as usize];
+            let (row, fixed) = dispatch.cost().line();
+            (each, once) = (each + rate * row, once + rate * fixed + LAUNCH);
+        }
+        (seconds - once) / each
+    }
+}
+
+/// Rows of a slice: a multiple of whole blocks, but for what is `most`, or with `open_blocks` some of a block.
+pub(super) fn whole_rows(rows: f64, most: usize, open_blocks: bool) -> usize {
+    let rows = rows.clamp(1.0, most as f64) as usize;
+    let rows = match rows {
+        _ if rows == most => most,
+        rows if rows >= BLOCK => rows / BLOCK * BLOCK,
+        rows if open_blocks => (1 << rows.ilog2()).max(LEAST),
+        _ => BLOCK,
+    };
+    rows.min(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_are_whole_blocks_or_the_micro_batch() {
+        let rows = |rows, open_blocks| whole_rows(rows, 500, open_blocks);
+        assert_eq!([rows(f64::INFINITY, false), rows(1000.0, true), rows(499.0, true)], [500, 500, 480]);
+        assert_eq!([rows(40.0, false), rows(31.0, false), rows(-3.0, false)], [32, 32, 32]);
+        assert_eq!([rows(40.0, true), rows(31.0, true), rows(-3.0, true)], [32, 16, LEAST]);
+        assert_eq!([whole_rows(9.0, 20, true), whole_rows(9.0, 5, true), whole_rows(9.0, 20, false)], [8, 5, 20]);
+    }
+}

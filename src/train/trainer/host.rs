@@ -1,0 +1,79 @@
+//! How scheduled work gets to the GPU: in a host's own encoder.
+
+use super::Trainer;
+use crate::graph::Resource;
+use crate::train::encode::{dispatches, prepare};
+use crate::train::rates::Load;
+use crate::{Error, Result};
+
+/// Whether work is in an encoder that the host has not submitted yet, and what it takes.
+#[derive(Default)]
+pub(super) struct HostEncoding(Option<Load>);
+
+impl HostEncoding {
+    /// Refuses an operation between encode and submitted.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] then.
+    pub fn check(&self, op: &'static str) -> Result<()> {
+        if self.0.is_none() {
+            return Ok(());
+        }
+        let message = "what was encoded last has not been submitted; submit it and call submitted() first".to_owned();
+        Err(Error::Shape { op, message })
+    }
+}
+
+impl Trainer {
+    /// Whether [`Trainer::encode`] goes ahead without waiting. Two submissions may be on their way at once; while both
+    /// are, a host that must not be held up leaves training out of its frame.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] after work was lost.
+    pub fn ready(&mut self) -> Result<bool> {
+        while self.receive(false)? {}
+        Ok(self.host.0.is_none() && !self.submitter.is_full())
+    }
+
+    /// Encodes what is scheduled into a host's own encoder, as one compute pass and one copy. When the host has submitted
+    /// it, [`Trainer::submitted`] must be told before anything else is asked for. Waits only where [`Trainer::ready`]
+    /// says no.
+    ///
+    /// ```no_run
+    /// # fn frame(trainer: &mut accrue::train::Trainer, device: &wgpu::Device, queue: &wgpu::Queue) -> accrue::Result<()> {
+    /// trainer.schedule(&[0, 1, 2, 3], true)?;
+    /// trainer.schedule_update()?;
+    /// let mut encoder = device.create_command_encoder(&Default::default());
+    /// trainer.encode(&mut encoder)?;
+    /// // … the host's own passes …
+    /// queue.submit([encoder.finish()]);
+    /// trainer.submitted();
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Trainer::submit`].
+    pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        self.ledger.alive()?;
+        self.host.check("encode")?;
+        if self.submitter.is_full() {
+            self.receive(true)?;
+        }
+        let rates = self.submitter.rates();
+        let jobs = prepare(&self.program, &mut self.scheduled, rates)?;
+        let load = self.submitter.encode(encoder, &mut dispatches(&jobs, rates).peekable(), f64::INFINITY)?;
+        let (stats, _) = self.program.at(Resource::Stats)?;
+        self.submitter.copy_results(encoder, stats);
+        self.host = HostEncoding(Some(load));
+        Ok(())
+    }
+
+    /// The host has submitted the encoder that [`Trainer::encode`] wrote to.
+    pub fn submitted(&mut self) {
+        let HostEncoding(encoded) = std::mem::take(&mut self.host);
+        if let Some(load) = encoded {
+            self.submitter.submitted_by_host(load, self.ledger.sent(self.scheduled.updates()));
+            self.scheduled.clear();
+        }
+    }
+}

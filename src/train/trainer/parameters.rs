@@ -1,0 +1,80 @@
+//! Parameters, optimizer state and gradients on the host.
+
+use super::Trainer;
+use crate::graph::{Resource, Span};
+use crate::nn::Arrays;
+use crate::plan::BufferRole;
+use crate::{Error, Result};
+
+impl Trainer {
+    /// Waits for earlier work and replaces the parameters; the open window and the optimizer's state stay.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the array that is missing, superfluous or of another shape than the model's;
+    /// [`Error::DeviceLost`] and [`Error::Memory`] when not all of them arrived: from then on the trainer gives nothing.
+    pub fn set_parameters(&mut self, arrays: &Arrays) -> Result<()> {
+        self.host.check("parameters")?;
+        // What is scheduled already computes with the parameters that are there.
+        self.submit()?;
+        let flat = self.plan().layout.pack(arrays).map_err(|message| Error::config("model.init", message))?;
+        let (buffer, _) = self.program.at(Resource::Parameters(self.all()))?;
+        let replaced = self.gpu().upload(buffer, bytemuck::cast_slice(&flat));
+        self.replaced(replaced)
+    }
+
+    /// Waits for everything that was asked for, and returns the parameters under PyTorch's names. They are finite, whatever
+    /// the data are, if those that training began with were.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] when an update that was asked for was not made, or when that was found earlier.
+    pub fn parameters(&mut self) -> Result<Arrays> {
+        self.caught_up()?;
+        let flat = self.read(Resource::Parameters(self.all()))?;
+        Ok(self.plan().layout.unpack(&flat))
+    }
+
+    /// Waits for everything that was asked for, and returns what the optimizer remembers: its moments one after the other,
+    /// each under the parameters' names.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] after work was lost.
+    pub fn optimizer_state(&mut self) -> Result<Vec<Arrays>> {
+        self.caught_up()?;
+        if !self.plan().buffers.iter().any(|buffer| buffer.role == BufferRole::Optimizer) {
+            return Ok(Vec::new());
+        }
+        let floats = self.plan().layout.floats();
+        let flat = self.read(Resource::OptimizerState(self.all()))?;
+        Ok(flat.chunks_exact(floats).map(|moment| self.plan().layout.unpack(moment)).collect())
+    }
+
+    /// Waits, and returns the open window's gradient sums Σ_r w_r · ∂loss_r/∂θ over its closed blocks.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] after work was lost.
+    pub fn gradient_sums(&mut self) -> Result<Arrays> {
+        self.all_done()?;
+        let flat = self.read(Resource::Gradients(self.all()))?;
+        Ok(self.plan().layout.unpack(&flat))
+    }
+
+    /// A place that is a buffer of its own.
+    pub(super) fn read(&mut self, place: Resource) -> Result<Vec<f32>> {
+        let (buffer, bytes) = self.program.at(place)?;
+        let flat = self.gpu().read_f32(buffer, (bytes.end / 4) as usize);
+        self.ledger.noticed(flat)
+    }
+
+    /// Remembers that not all of what replaces parameters or state has arrived, if so: what is there now belongs to no training.
+    pub(super) fn replaced(&mut self, result: Result<()>) -> Result<()> {
+        if let Err(error) = &result {
+            self.program.mark_partially_written();
+            self.ledger.lose(&format!("parameters or state were replaced in part ({error})"));
+        }
+        result
+    }
+
+    pub(super) fn all(&self) -> Span {
+        Span { start: 0, len: (self.plan().layout.floats() / 4) as u32 }
+    }
+}

@@ -1,0 +1,70 @@
+//! Outputs of the model as it is now.
+
+use std::time::{Duration, Instant};
+
+use super::Trainer;
+use crate::Result;
+use crate::data::Batch;
+use crate::train::ahead::Ahead;
+use crate::train::forward::forward;
+use crate::train::metrics::{Evaluation, evaluate};
+use crate::train::predictor::Predictor;
+
+impl Trainer {
+    /// Outputs (rows, outputs) of the model as it is now, for features (rows, features). The open window is not touched.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) for numbers that are no rows of features;
+    /// [`Error::DeviceLost`](crate::Error::DeviceLost) after work was lost.
+    pub fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>> {
+        self.caught_up()?;
+        self.land_ahead()?;
+        let (begin, columns) = (Instant::now(), self.columns());
+        let outputs = forward(&self.program, &mut self.submitter, features, columns);
+        let outputs = self.ledger.noticed(outputs)?;
+        if let Some(profiler) = self.submitter.profiler() {
+            profiler.predicted(begin);
+        }
+        Ok(outputs)
+    }
+
+    /// Loss and metrics of the model as it is now. The open window is not touched.
+    ///
+    /// # Errors
+    /// As [`Trainer::predict`]; [`Error::Shape`](crate::Error::Shape) for rows that are not the model's.
+    pub fn evaluate(&mut self, batch: &Batch, unit: Option<&[f64]>) -> Result<Evaluation> {
+        let outputs = self.predict(batch.features)?;
+        evaluate(&self.model, &outputs, batch, unit)
+    }
+
+    /// Plans inference for `rows` rows at once with this trainer's own parameters: nothing is copied, and what is asked
+    /// for after an update was submitted shows that update, if it was made: only the trainer knows. Waits for earlier work.
+    ///
+    /// # Errors
+    /// [`Error::Memory`](crate::Error::Memory) when the plan does not fit the device,
+    /// [`Error::DeviceLost`](crate::Error::DeviceLost) after work was lost.
+    pub fn predictor(&self, rows: usize) -> Result<Predictor> {
+        self.ledger.alive()?;
+        Predictor::sharing(&self.program, &self.model, rows)
+    }
+
+    /// Hands over as many of these rows, (rows, features), as take the GPU about so long.
+    pub(in crate::train) fn predict_ahead(&mut self, features: &[f32], time: Duration) -> Result<()> {
+        let columns = self.columns();
+        let ahead = Ahead::begin(&self.program, &mut self.submitter, features, columns, time);
+        self.ahead = self.ledger.noticed(ahead)?;
+        Ok(())
+    }
+
+    /// Outputs of the rows that were handed over last, if there are such, after a wait for them.
+    pub(in crate::train) fn take_ahead(&mut self) -> Result<Option<Vec<f32>>> {
+        self.land_ahead()?;
+        Ok(self.ahead.take())
+    }
+
+    /// Waits for outputs on their way: what brings them is needed for others.
+    pub(super) fn land_ahead(&mut self) -> Result<()> {
+        let landed = self.ahead.land(&self.program);
+        self.ledger.noticed(landed)
+    }
+}
