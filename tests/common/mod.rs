@@ -27,13 +27,14 @@ pub fn small_gpu() -> &'static Gpu {
     GPU.get_or_init(|| open().expect("the tests need an adapter"))
 }
 
-/// max |a - b| / max |b|
+/// max |a - b| / max |b|; not a number where any of them is none.
 pub fn distance(a: impl IntoIterator<Item = f64>, b: impl IntoIterator<Item = f64>) -> f64 {
     let (a, b): (Vec<f64>, Vec<f64>) = (a.into_iter().collect(), b.into_iter().collect());
     assert!(a.len() == b.len() && !a.is_empty(), "as many numbers on both sides: {} and {}", a.len(), b.len());
-    let size = b.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
-    let apart =
-        a.iter().zip(&b).fold(0.0, |most: f64, (a, b)| if most >= (a - b).abs() { most } else { (a - b).abs() });
+    // `f64::max` would leave out what is not a number.
+    let most = |values: &mut dyn Iterator<Item = f64>| values.map(f64::abs).max_by(f64::total_cmp).unwrap_or(0.0);
+    let size = most(&mut b.iter().copied());
+    let apart = most(&mut a.iter().zip(&b).map(|(a, b)| a - b));
     if apart == 0.0 { 0.0 } else { apart / size }
 }
 
