@@ -32,7 +32,7 @@ fn healthy(gpu: &Gpu, extent: Extent) -> Report {
     let seen: Vec<String> = seen.iter().map(|finding| finding.to_string()).collect();
     assert!(report.all_right(), "{}", seen.join("\n"));
     let said: Vec<String> = report.findings.iter().map(|finding| finding.to_string()).collect();
-    assert_eq!(seen, said, "each finding is told once");
+    assert!(seen == said && !seen.is_empty(), "each finding is told once: {seen:?}, not {said:?}");
     report
 }
 

@@ -28,6 +28,7 @@ fn every_kernel_sums_rows_in_blocks_of_the_plans_size() {
 
 #[test]
 fn every_uniform_fits_the_slot_that_it_is_bound_to() {
+    let mut uniforms = 0;
     for shader in shaders() {
         let module = shader.reflect().unwrap().module;
         for (_, variable) in module.global_variables.iter().filter(|(_, v)| v.space == AddressSpace::Uniform) {
@@ -35,8 +36,10 @@ fn every_uniform_fits_the_slot_that_it_is_bound_to() {
                 panic!("{}: {:?} is no array", shader.name, variable.name);
             };
             assert!(2 * stride <= SLOT, "{}: {:?} takes {stride} bytes", shader.name, variable.name);
+            uniforms += 1;
         }
     }
+    assert!(uniforms >= shaders().count(), "{uniforms} uniforms");
 }
 
 /// A uniform of two fields.

@@ -11,7 +11,8 @@ use accrue::optim::{Adam, Clip};
 use accrue::plan::ExecutionMode;
 use accrue::train::{Settings, Trainer};
 use accrue::wgpu;
-use common::Numbers;
+use common::skip::skip;
+use common::{Numbers, held};
 
 /// The memory of the process is that of both tests, so one waits for the other.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -68,16 +69,29 @@ fn made(counts: ResourceCounts) -> (u64, u64, u64, u64) {
     (counts.buffers, counts.bytes, counts.bind_groups, counts.pipelines)
 }
 
-/// Bytes of memory that the process has, where the system says so.
+/// Bytes of memory that the process has. Only Linux says it in a file.
 fn resident() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    Some(4096 * text.split_whitespace().nth(1)?.parse::<u64>().ok()?)
+    if cfg!(not(target_os = "linux")) {
+        return None;
+    }
+    let text = std::fs::read_to_string("/proc/self/status").expect("Linux says it");
+    let kib = text.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    Some(1024 * kib.expect("it is a line of its own").parse::<u64>().unwrap())
 }
 
-/// Bytes that the driver was asked for and has not been given back.
-fn held(gpu: &Gpu) -> Option<u64> {
-    gpu.device().poll(wgpu::PollType::wait_indefinitely()).unwrap();
-    gpu.device().generate_allocator_report().map(|report| report.total_allocated_bytes)
+/// Bytes that came to `from`, which [`resident`] gave.
+fn grown(from: Option<u64>) -> Option<i64> {
+    resident().zip(from).map(|(now, from)| now as i64 - from as i64)
+}
+
+/// Says what is not compared where the system or the driver does not tell it.
+fn say_what_is_not_known(memory: Option<u64>, bytes: Option<u64>) {
+    if memory.is_none() {
+        skip("resident memory", "this system does not say in a file what a process has");
+    }
+    if bytes.is_none() {
+        skip("allocator report", "this back end does not say what it holds");
+    }
 }
 
 /// As many submissions as training makes, of nothing at all.
@@ -101,8 +115,7 @@ fn thousands_of_windows_make_nothing_new_and_take_no_more_memory_than_an_empty_l
         let (before, memory, bytes) = (gpu.counts(), resident(), held(&gpu));
         train(&mut trainer, windows);
         assert_eq!(made(before), made(gpu.counts()), "{kernels}");
-        assert_eq!(bytes, held(&gpu), "{kernels}");
-        let grown = |from: Option<u64>| resident().zip(from).map(|(now, from)| now as i64 - from as i64);
+        assert!(bytes == held(&gpu) && bytes != Some(0), "{kernels}: {bytes:?} bytes before, {:?} after", held(&gpu));
         let (grown_by, submissions) = (grown(memory), gpu.counts().submits - before.submits);
         let memory = resident();
         empty_loop(&gpu, submissions);
@@ -110,9 +123,12 @@ fn thousands_of_windows_make_nothing_new_and_take_no_more_memory_than_an_empty_l
         println!(
             "{kernels}: {windows} windows in {submissions} submissions: {grown_by:?} bytes, an empty loop {empty:?}"
         );
-        let (Some(grown), Some(empty)) = (grown_by, empty) else { continue };
+        let most = (1 << 20) + windows as i64 * 100;
         // What Mesa's driver keeps of each submission is in both.
-        assert!(grown - empty.max(0) < (1 << 20) + windows as i64 * 100, "{kernels}: {grown} bytes, {empty} without");
+        let more = grown_by.zip(empty).map(|(grown, empty)| grown - empty.max(0));
+        assert!(more.is_none_or(|more| more < most), "{kernels}: {grown_by:?} bytes, {empty:?} without");
+        assert!(submissions > 0, "{kernels}: it trains");
+        say_what_is_not_known(memory, bytes);
     }
 }
 
@@ -137,7 +153,8 @@ fn trainers_that_are_dropped_give_everything_back() {
         cycle(all[at % 3]);
         assert_eq!((held(&gpu), gpu.counts().pipelines), (bytes, pipelines), "after {} trainers", at + 1);
     }
-    let grown = resident().zip(memory).map(|(now, from)| now as i64 - from as i64);
+    let grown = grown(memory);
     println!("200 trainers: {grown:?} bytes");
     assert!(grown.is_none_or(|grown| grown < 16 << 20), "{grown:?} bytes more after 200 trainers");
+    say_what_is_not_known(memory, bytes);
 }

@@ -11,6 +11,7 @@ use accrue::wgpu::Limits;
 use accrue::window::Tail;
 use accrue::{Error, Result};
 use common::runs::{Data, Left, Rest, Task, left};
+use common::skip::skip;
 use common::{Numbers, gpu};
 
 /// A network whose memory is mostly rows, and one whose memory is mostly parameters.
@@ -177,7 +178,7 @@ fn every_budget_gives_the_same_bits() {
         let task = task(model, 200, 150);
         let (least, most) = (suggested(&chosen(gpu(), &task, 1).unwrap_err()), chosen(gpu(), &task, 1 << 30).unwrap());
         let wanted = trained(gpu(), &task, most.clone()).0;
-        assert!(wanted.updates.iter().all(|update| update.3), "every update is made");
+        assert!(wanted.updates.len() == 2 && wanted.updates.iter().all(|update| update.3), "every update is made");
         let mut seen = std::collections::HashSet::new();
         for step in 0..8 {
             let chosen = chosen(gpu(), &task, least + (most.bytes - least) * step / 7).unwrap();
@@ -253,6 +254,8 @@ fn more_rows_than_the_drivers_loops_take_are_refused_and_auto_stays_below() {
             assert!(refused.contains("turns, but this driver makes 60000 at most"), "{kernels}: {refused}");
             let fits = refused.split("train.micro_batch = ").nth(1).unwrap().split(' ').next().unwrap();
             fixed(fits.parse().unwrap()).unwrap();
+        } else {
+            skip("driver on the CPU", "no other ends loops, so that only there rows are too many");
         }
         let most = chosen(gpu(), &task, 1 << 30).unwrap();
         assert!(most.micro_batch > 30_000, "{kernels}: {most:?}");

@@ -70,8 +70,8 @@ fn quick(name: &str, trainer: &mut Trainer, mut window: impl FnMut(&mut Trainer)
     }
     let (dispatch, submission) = longest;
     println!("{name}: the longest dispatch {dispatch:.1} ms, the longest submission {submission:.1} ms");
-    assert!(dispatch <= 100.0, "{name}: a dispatch of {dispatch} ms");
-    assert!(submission <= 250.0, "{name}: a submission of {submission} ms");
+    assert!(dispatch > 0.0 && dispatch <= 100.0, "{name}: a dispatch of {dispatch} ms");
+    assert!(submission > 0.0 && submission <= 250.0, "{name}: a submission of {submission} ms");
 }
 
 /// The widths are the largest that an adapter takes that binds 128 MiB: all parameters at once, and Adam's moments.

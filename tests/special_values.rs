@@ -18,22 +18,32 @@ use accrue::reference::Matrix;
 use common::{assert_right, gpu, linear, op};
 
 fn activations() -> impl Iterator<Item = Arc<dyn Op>> {
-    ops::of_role(|role| role == Role::Activation)
+    some(ops::of_role(|role| role == Role::Activation))
 }
 
 fn losses() -> impl Iterator<Item = Arc<dyn Op>> {
-    ops::of_role(|role| matches!(role, Role::Loss(_)))
+    some(ops::of_role(|role| matches!(role, Role::Loss(_))))
+}
+
+/// The same ops, after a look whether there are any.
+fn some(ops: impl IntoIterator<Item = Arc<dyn Op>>) -> impl Iterator<Item = Arc<dyn Op>> {
+    let ops: Vec<_> = ops.into_iter().collect();
+    assert!(ops.len() > 1, "{} ops", ops.len());
+    ops.into_iter()
 }
 
 /// The identity as a linear layer: finite values come through exactly.
 fn identity(case: &mut Case, layer: &str) {
+    let mut layers = 0;
     for tensor in case.graph.tensors().filter(|&t| case.graph.info(t).name == layer) {
         let Shape::Parameters(parts) = case.graph.shape(tensor) else { continue };
+        layers += 1;
         let (weights, columns) = (parts[0].elements(), parts[0].shape[1]);
         let diagonal = |at| f64::from(u8::from(at < weights && at / columns == at % columns));
         let matrix = Matrix::build(1, weights + parts[1].elements(), |_, at| diagonal(at));
         case.given.insert(tensor, matrix);
     }
+    assert_eq!(layers, 1, "{layer}");
 }
 
 /// x → identity → activation → identity → mse: each value of `x` is a row, and the gradient that comes back is 2 (y - t).
@@ -112,6 +122,7 @@ fn the_gradient_of_an_activation_is_finite_wherever_floats_reach() {
         // (y - t)² is infinite here, so the rows count nothing; what comes back must then be 0 and not 0 · ∞.
         case.weights.fill(0.0);
         let ran = run(&case);
+        assert!(ran.gradients.len() > 2, "{}: {:?}", case.name, ran.gradients);
         for (tensor, gradient) in &ran.gradients {
             let name = &case.graph.info(*tensor).name;
             assert!(gradient.values.iter().all(|v| *v == 0.0), "{}: d {name} is {gradient:?}", case.name);

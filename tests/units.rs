@@ -20,7 +20,8 @@ fn trained(optimizer: Box<dyn Optimizer>, clip: Clip, unit: f32) -> Arrays {
         trainer.micro_step(&batch).unwrap();
         trainer.update().unwrap();
     }
-    assert!(trainer.finish().unwrap().iter().all(|update| update.made()));
+    let updates = trainer.finish().unwrap();
+    assert!(updates.len() == 4 && updates.iter().all(|update| update.made()), "{updates:?}");
     trainer.parameters().unwrap()
 }
 

@@ -125,6 +125,8 @@ fn one_flipped_bit_of_a_parameter_is_found_where_it_is() {
     };
     let trials = trials(64, 40, 3, 0);
     let verdicts = verify(make, &fit, 3, &trials, |_| ()).unwrap();
+    let differ = verdicts.iter().filter(|verdict| matches!(verdict.result, Agreement::Differs(_)));
+    assert_eq!(differ.count(), 1, "{verdicts:?}");
     for (at, verdict) in verdicts.iter().enumerate() {
         let Agreement::Differs(difference) = &verdict.result else {
             assert!(at != 2 && verdict.result == Agreement::Equal, "{at}: {verdict:?}");
@@ -186,6 +188,8 @@ fn what_diverges_is_refused_and_what_does_not_fit_is_left_out() {
         rows => trainer(&model, rows, open_blocks, momentum()),
     };
     let verdicts = verify(make, &fit, 3, &trials, |_| ()).unwrap();
+    let skipped = verdicts.iter().filter(|verdict| verdict.result != Agreement::Equal).count();
+    assert!(skipped > 0 && skipped < verdicts.len(), "{verdicts:?}");
     for verdict in verdicts {
         let wanted =
             if verdict.trial.cut.most() == 50 { Agreement::Skipped("too large".to_owned()) } else { Agreement::Equal };

@@ -3,4 +3,6 @@
 #[path = "../../tests/hostile/targets.rs"]
 mod targets;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::config(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    targets::config(bytes);
+});

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use clap::error::ContextKind;
+
 use crate::Error;
 
 /// Why a command ended before it was done.
@@ -63,12 +65,16 @@ pub fn one_line(message: &str) -> String {
     format!("{start} … {end}")
 }
 
-/// clap writes a paragraph about what is wrong, tips, the usage and where there is more; here it is one line.
-pub fn usage_line(text: &str) -> String {
-    let (wrong, usage) = text.split_once("\nUsage: ").unwrap_or((text, "accrue"));
-    let wrong = wrong.split("\nFor more information").next().unwrap_or_default();
+/// Returns what is wrong with the arguments and clap's tips in one line, and the command whose help says more.
+pub fn usage_line(mut error: clap::Error) -> String {
+    let usage = error.remove(ContextKind::Usage).map(|usage| usage.to_string()).unwrap_or_default();
+    let words = usage.split_whitespace().skip(1).take(2).filter(|word| word.starts_with(char::is_alphabetic));
+    let command = words.collect::<Vec<_>>().join(" ");
+    let command = if command.is_empty() { "accrue" } else { &command };
+    let text = error.to_string();
     let mut line = String::new();
-    for part in wrong.lines().map(str::trim).filter(|part| !part.is_empty()) {
+    for part in text.lines().map(str::trim).filter(|part| !part.is_empty() && !part.starts_with("For more information"))
+    {
         let joint = match line.chars().last() {
             None => "",
             Some(':') => " ",
@@ -77,8 +83,6 @@ pub fn usage_line(text: &str) -> String {
         line += joint;
         line += part;
     }
-    let words = usage.split_whitespace().take(2).filter(|word| word.starts_with(char::is_alphabetic));
-    let command = words.collect::<Vec<_>>().join(" ");
     format!("{line}; `{command} --help` says what there is")
 }
 
@@ -98,26 +102,27 @@ pub fn exit_code(error: &Error) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn what_clap_says_becomes_one_line() {
-        let text = "error: unexpected argument '--foo' found\n\n  tip: a similar argument exists: '--force'\n\n\
-                    Usage: accrue train --out <DIR> <CONFIG>\n\nFor more information, try '--help'.\n";
+        let line = |words: &str| usage_line(Cli::try_parse_from(words.split(' ')).unwrap_err());
         assert_eq!(
-            usage_line(text),
-            "error: unexpected argument '--foo' found; tip: a similar argument exists: '--force'; \
+            line("accrue train c.toml --out r --forse"),
+            "error: unexpected argument '--forse' found; tip: a similar argument exists: '--fresh'; \
              `accrue train --help` says what there is"
         );
-        let text = "error: the following required arguments were not provided:\n  --out <DIR>\n  <CONFIG>\n\n\
-                    Usage: accrue train --out <DIR> <CONFIG>\n\nFor more information, try '--help'.\n";
-        assert!(
-            usage_line(text).starts_with("error: the following required arguments were not provided: --out <DIR>; <")
+        assert_eq!(
+            line("accrue train"),
+            "error: the following required arguments were not provided: --out <DIR>; <CONFIG>; \
+             `accrue train --help` says what there is"
         );
-        let text =
-            "error: unrecognized subcommand 'x'\n\nUsage: accrue <COMMAND>\n\nFor more information, try '--help'.\n";
-        assert_eq!(usage_line(text), "error: unrecognized subcommand 'x'; `accrue --help` says what there is");
-        assert_eq!(usage_line("error: no"), "error: no; `accrue --help` says what there is");
+        assert_eq!(line("accrue x"), "error: unrecognized subcommand 'x'; `accrue --help` says what there is");
+        let value = line("accrue bench --rounds x");
+        assert!(value.starts_with("error: invalid value 'x' for '--rounds <N>': "), "{value}");
     }
 
     #[test]

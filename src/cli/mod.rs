@@ -3,6 +3,7 @@
 pub mod args;
 pub mod bench;
 mod check;
+mod columns;
 mod commands;
 pub mod config;
 mod exit;
@@ -43,7 +44,7 @@ use crate::gpu::{adapter, is_caught_panic};
 pub fn main() -> ExitCode {
     let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(error),
     };
     quiet_layers();
     quiet_loss_of_the_device();
@@ -97,13 +98,14 @@ fn run(command: &Command) -> Result<(), Stop> {
 }
 
 /// Help and version go where they should; what is wrong with the arguments is one line like every other error.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(error: clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
     if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        progress::complain(&exit::usage_line(&error.to_string()));
+        progress::complain(&exit::usage_line(error));
     } else {
         let _ = error.print();
     }
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    ExitCode::from(code)
 }
 
 /// On a Linux without a desktop, a layer of Mesa that chooses among adapters writes an error about the missing desktop for

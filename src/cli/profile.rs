@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::columns::columns;
 use crate::gpu::profile::{DispatchTime, HostTime, KernelTime, Profile};
 use crate::{Error, Result, durable};
 
@@ -62,27 +63,22 @@ fn rest(profile: &Profile) -> f64 {
 
 /// The table for people.
 pub fn table(profile: &Profile) -> Vec<String> {
-    let rows = rows(profile);
-    let step = rows.iter().map(|row| row.step.chars().count()).max().unwrap_or(0).max(4);
-    let kernel = rows.iter().map(|row| row.kernel.chars().count()).max().unwrap_or(0).max(6);
-    let mut lines = vec![format!(
-        "{:<step$}  {:<kernel$} {:>8} {:>10} {:>8} {:>9} {:>8} {:>8}",
-        "step", "kernel", "calls", "ms", "share", "µs/call", "GFLOP/s", "GB/s"
-    )];
+    let head = ["step", "kernel", "calls", "ms", "share", "µs/call", "GFLOP/s", "GB/s"];
+    let mut table = vec![head.map(str::to_owned).to_vec()];
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
-    for row in &rows {
-        lines.push(format!(
-            "{:<step$}  {:<kernel$} {:>8} {:>10.2} {:>6.1} % {:>9.2} {:>8} {:>8}",
-            row.step,
-            row.kernel,
-            row.calls,
-            row.ms,
-            100.0 * row.share,
-            row.us_per_call,
+    table.extend(rows(profile).iter().map(|row| {
+        vec![
+            row.step.to_owned(),
+            row.kernel.to_owned(),
+            row.calls.to_string(),
+            format!("{:.2}", row.ms),
+            format!("{:.1} %", 100.0 * row.share),
+            format!("{:.2}", row.us_per_call),
             number(row.gflops_per_s),
-            number(row.gbytes_per_s)
-        ));
-    }
+            number(row.gbytes_per_s),
+        ]
+    }));
+    let mut lines = columns(2, &table);
     lines.push(String::new());
     lines.extend(whole(profile));
     lines

@@ -2,7 +2,7 @@
 
 use crate::{Error, Result};
 
-/// The limits of a device that our smallest kernels come up to, under wgpu's names.
+/// The limits of a device that our smallest kernels come up to, under wgpu's names; of workgroup memory what every adapter has.
 ///
 /// A test holds them against all shaders. What grows with a network, the bytes of buffers and the number of workgroups, is the
 /// plan's to check.

@@ -35,13 +35,7 @@ pub fn backward(graph: &Graph, run: &mut Values, loss: Tensor, weights: &[f64]) 
 }
 
 /// The same, where `then` sees, and may change, what each op makes.
-pub fn backward_with(
-    graph: &Graph,
-    run: &mut Values,
-    loss: Tensor,
-    weights: &[f64],
-    then: impl Fn(Matrix) -> Matrix,
-) {
+pub fn backward_with(graph: &Graph, run: &mut Values, loss: Tensor, weights: &[f64], then: impl Fn(Matrix) -> Matrix) {
     run.gradients.insert(loss, Matrix { rows: weights.len(), columns: 1, values: weights.to_vec() });
     for node in graph.nodes().iter().rev() {
         let Some(doutput) = run.gradients.get(&node.output).cloned() else { continue };

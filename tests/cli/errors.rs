@@ -109,7 +109,8 @@ fn a_loss_that_is_not_finite_ends_with_8_and_leaves_no_model() {
     );
     assert!(!place.path("r/model.safetensors").exists());
     let metrics = place.metrics("r");
-    assert!(metrics.len() > 1 && metrics[1..].iter().all(|line| line["kind"] != "update" || line["loss"].is_f64()));
+    let updates: Vec<_> = metrics.iter().filter(|line| line["kind"] == "update").collect();
+    assert!(!updates.is_empty() && updates.iter().all(|line| line["loss"].is_f64()), "{metrics:?}");
 }
 
 #[test]
@@ -188,8 +189,9 @@ fn a_folder_that_may_not_be_written_ends_with_9() {
     let place = Place::new("read_only");
     std::fs::create_dir(place.path("r")).unwrap();
     std::fs::set_permissions(place.path("r"), PermissionsExt::from_mode(0o555)).unwrap();
-    // To root everything may be written.
-    if std::fs::write(place.path("r/probe"), "").is_err() {
+    if std::fs::write(place.path("r/probe"), "").is_ok() {
+        crate::skip::skip("read-only folder", "to root everything may be written");
+    } else {
         place.fails("train c.toml --out r", 9, &["r/.lock"]);
     }
     std::fs::set_permissions(place.path("r"), PermissionsExt::from_mode(0o755)).unwrap();

@@ -16,5 +16,8 @@ mod resume;
 mod runs;
 #[cfg(unix)]
 mod signals;
+#[cfg(unix)]
+#[path = "../common/skip.rs"]
+mod skip;
 mod tune;
 mod weights;

@@ -137,6 +137,7 @@ fn eval_gives_the_last_epochs_numbers_and_predict_agrees() {
     let pairs = held.lines().zip(predicted.lines()).skip(1);
     let right = pairs.filter(|(row, prediction)| row.rsplit(',').next() == prediction.split(',').next()).count();
     assert_eq!(right as f64 / 20.0, accuracy);
+    assert_eq!((held.lines().count(), predicted.lines().count()), (21, 21));
     for line in predicted.lines().skip(1) {
         let shares: Vec<f64> = line.split(',').skip(1).map(|share| share.parse().unwrap()).collect();
         assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-6, "{line}");

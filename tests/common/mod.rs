@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod runs;
+pub mod skip;
 
 use std::sync::{Arc, OnceLock};
 
@@ -26,13 +27,14 @@ pub fn small_gpu() -> &'static Gpu {
     GPU.get_or_init(|| open().expect("the tests need an adapter"))
 }
 
-/// max |a - b| / max |b|
+/// max |a - b| / max |b|; not a number where any of them is none.
 pub fn distance(a: impl IntoIterator<Item = f64>, b: impl IntoIterator<Item = f64>) -> f64 {
     let (a, b): (Vec<f64>, Vec<f64>) = (a.into_iter().collect(), b.into_iter().collect());
-    assert_eq!(a.len(), b.len(), "as many numbers on both sides");
-    let size = b.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
-    let apart =
-        a.iter().zip(&b).fold(0.0, |most: f64, (a, b)| if most >= (a - b).abs() { most } else { (a - b).abs() });
+    assert!(a.len() == b.len() && !a.is_empty(), "as many numbers on both sides: {} and {}", a.len(), b.len());
+    // `f64::max` would leave out what is not a number.
+    let most = |values: &mut dyn Iterator<Item = f64>| values.map(f64::abs).max_by(f64::total_cmp).unwrap_or(0.0);
+    let size = most(&mut b.iter().copied());
+    let apart = most(&mut a.iter().zip(&b).map(|(a, b)| a - b));
     if apart == 0.0 { 0.0 } else { apart / size }
 }
 
@@ -63,8 +65,11 @@ pub fn check(gpu: &Gpu, case: &Case) {
     assert_right(&case.name, &compare::case(gpu, case).unwrap());
 }
 
-/// Says, past what the test runner captures, what was not tested.
-pub fn skip(why: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+/// Bytes that the driver was asked for and has not been given back. Only Metal does not say.
+pub fn held(gpu: &Gpu) -> Option<u64> {
+    gpu.device().poll(accrue::wgpu::PollType::wait_indefinitely()).unwrap();
+    let held = gpu.device().generate_allocator_report().map(|report| report.total_allocated_bytes);
+    let metal = gpu.info().backend == accrue::wgpu::Backend::Metal;
+    assert!(held.is_some() || metal, "{:?} says what it holds", gpu.info().backend);
+    held
 }

@@ -12,8 +12,8 @@ use accrue::data::csv::{Chunks, CsvSpec, TargetKind, read, read_features};
 use accrue::nn::{Model, ModelFile, arrays_from_bytes};
 use accrue::train::Checkpoint;
 
-/// What is done with the bytes of one kind of file.
-pub type Target = fn(&[u8]);
+/// What is done with the bytes of one kind of file; whether they were taken for one.
+pub type Target = fn(&[u8]) -> bool;
 
 /// Every target by the name of its folder in `fuzz/corpus`.
 pub const TARGETS: &[(&str, Target)] =
@@ -32,26 +32,30 @@ fn judged<T>(result: Result<T>) -> Option<T> {
 }
 
 /// A checkpoint.
-pub fn checkpoint(bytes: &[u8]) {
-    let Some(Checkpoint { state, .. }) = judged(Checkpoint::from_bytes(bytes, Path::new("c"))) else { return };
+pub fn checkpoint(bytes: &[u8]) -> bool {
+    let Some(Checkpoint { state, .. }) = judged(Checkpoint::from_bytes(bytes, Path::new("c"))) else { return false };
     let kept = state.moments.iter().chain([&state.parameters]).flat_map(|arrays| arrays.values());
     assert!(kept.flat_map(|array| &array.values).all(|value| value.is_finite()));
+    true
 }
 
 /// A configuration.
-pub fn config(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+pub fn config(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let folder = Path::new("/folder");
-    let Some(config) = judged(Config::parse(text, "c.toml", &[], folder)) else { return };
+    let Some(config) = judged(Config::parse(text, "c.toml", &[], folder)) else { return false };
     let written = config.to_toml().expect("what was read can be written");
     assert_eq!(Config::parse(&written, "c.toml", &[], folder).expect("what was written can be read"), config);
+    true
 }
 
 /// Data, used in every way.
-pub fn csv(bytes: &[u8]) {
+pub fn csv(bytes: &[u8]) -> bool {
+    let mut good = false;
     let weighted = CsvSpec { weight: Some("w".into()), ..CsvSpec::classes("y") };
     for spec in [CsvSpec::classes("y"), CsvSpec::values(["y"]), CsvSpec::values(["y", "a"]), weighted] {
         let Some(data) = judged(read(bytes, "x.csv", &spec)) else { continue };
+        good = true;
         data.check().expect("what was read fits together");
         // In parts, all rows are the same.
         let mut chunks = Chunks::open(bytes, "x.csv", &spec.like(&data)).expect("the same file fits");
@@ -66,11 +70,12 @@ pub fn csv(bytes: &[u8]) {
     judged(read_features(bytes, "x.csv", &names));
     let known = TargetKind::KnownClasses(vec!["0".into(), "1".into()]);
     judged(read(bytes, "x.csv", &CsvSpec { kind: known, features: Some(names.to_vec()), ..CsvSpec::classes("y") }));
+    good
 }
 
 /// A whole model.
-pub fn model(bytes: &[u8]) {
-    let Some(saved) = judged(ModelFile::from_bytes(bytes, Path::new("m"))) else { return };
+pub fn model(bytes: &[u8]) -> bool {
+    let Some(saved) = judged(ModelFile::from_bytes(bytes, Path::new("m"))) else { return false };
     let network = saved.model.network(false).expect("a model that was read can be built");
     drop(network);
     let shapes = saved.arrays.iter().map(|(name, array)| (name.clone(), array.shape.clone()));
@@ -78,12 +83,14 @@ pub fn model(bytes: &[u8]) {
     if let Some(scale) = &saved.feature_scale {
         judged(scale.apply(&mut vec![0.5; saved.features.len()], saved.features.len()));
     }
+    true
 }
 
 /// Weights to start from.
-pub fn weights(bytes: &[u8]) {
+pub fn weights(bytes: &[u8]) -> bool {
     let model = Model::new(3, &[2.into(), "relu".into(), 1.into()], "mse").expect("a small model");
-    let Some(arrays) = judged(arrays_from_bytes(bytes, Path::new("w"), &model)) else { return };
+    let Some(arrays) = judged(arrays_from_bytes(bytes, Path::new("w"), &model)) else { return false };
     assert!(arrays.values().flat_map(|array| &array.values).all(|value| value.is_finite()));
     assert_eq!(arrays.len(), 4);
+    true
 }

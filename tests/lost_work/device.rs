@@ -15,6 +15,7 @@ fn a_run_whose_device_is_lost_goes_on_on_another_device_with_the_same_bits() {
     let wanted = task.run(common::gpu(), &Path::FitConfig(20));
     let fit = task.fit();
     let go_on = |_| ControlFlow::Continue(());
+    let mut lost = 0;
     for submissions in 1..6 {
         let gpu = own();
         let mut trainer = task.trainer(&gpu, 20, true);
@@ -27,6 +28,7 @@ fn a_run_whose_device_is_lost_goes_on_on_another_device_with_the_same_bits() {
         gpu.device().destroy();
         let error = (0..9).find_map(|_| run.advance(&mut trainer, &fit, go_on).err());
         assert!(position.updates == 4 || matches!(error, Some(Error::DeviceLost(_))), "{error:?}");
+        lost += u32::from(error.is_some());
 
         let mut trainer = task.trainer(&own(), 17, true);
         let early = Run::at(&mut trainer, &fit, &position).map(drop);
@@ -36,4 +38,5 @@ fn a_run_whose_device_is_lost_goes_on_on_another_device_with_the_same_bits() {
         while run.advance(&mut trainer, &fit, go_on).unwrap().is_none() {}
         assert_eq!(parameters(&mut trainer), wanted.parameters, "left after {submissions} submissions");
     }
+    assert!(lost > 0, "no run was left before its end");
 }

@@ -1,21 +1,17 @@
 //! What compilers take, where they are there: `spirv-val` and `tint` on the path, Dawn, FXC and DXC where `make drivers` has put
-//! them. What is not there is said on the terminal, past what the test runner captures.
+//! them. What is not there is said (`skip`).
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use accrue::gpu::Shader;
 use naga::back::hlsl::ShaderModel;
 
-use super::variants::{all_shaders, each_kernel};
+use super::skip::skip;
+use super::variants::{all_shaders, each_kernel, shaders};
 use super::written::{direct3d, spirv};
-
-/// Says that nothing was compiled.
-fn skip(what: &str) {
-    let _ = writeln!(io::stderr(), "skipped: {what}");
-}
 
 /// An empty folder for a compiler's input.
 fn folder(name: &str) -> PathBuf {
@@ -45,7 +41,7 @@ fn said(output: &Output) -> String {
 #[test]
 fn spirv_val_takes_every_kernel() {
     if run(Command::new("spirv-val").arg("--version")).is_none() {
-        return skip("spirv-val is not installed (Debian: spirv-tools)");
+        return skip("spirv-val", "not installed (Debian: spirv-tools)");
     }
     let path = folder("spirv").join("kernel.spv");
     let mut kernels = 0;
@@ -60,44 +56,48 @@ fn spirv_val_takes_every_kernel() {
         kernels += 1;
     });
     println!("spirv-val: {kernels} kernels taken");
+    assert!(kernels > 2 * shaders().len(), "{kernels} kernels");
 }
 
-/// The shaders that are standard WGSL, in a folder, and how many are not.
-fn standard(folder: &Path) -> usize {
+/// The shaders that are standard WGSL, each a file of a folder, and how many are not.
+fn standard(folder: &Path) -> (Vec<PathBuf>, usize) {
     let (standard, others): (Vec<_>, Vec<_>) = all_shaders().into_iter().partition(|shader| shader.is_standard());
-    for shader in standard {
-        fs::write(folder.join(format!("{}.wgsl", shader.name)), shader.wgsl()).unwrap();
-    }
-    others.len()
+    let file = |shader: &Shader| {
+        let path = folder.join(format!("{}.wgsl", shader.name));
+        fs::write(&path, shader.wgsl()).unwrap();
+        path
+    };
+    let files: Vec<PathBuf> = standard.into_iter().map(file).collect();
+    assert!(files.len() > others.len(), "{} of {} are standard", files.len(), files.len() + others.len());
+    (files, others.len())
 }
 
 #[test]
 fn tint_takes_every_standard_shader() {
     if run(Command::new("tint").arg("--help")).is_none() {
-        return skip("tint is not installed: what naga says of the WGSL is all that is known");
+        return skip("tint", "not installed: what naga says of the WGSL is all that is known");
     }
-    let folder = folder("tint");
-    let others = standard(&folder);
-    for file in fs::read_dir(&folder).unwrap() {
-        let path = file.unwrap().path();
-        let output = run(Command::new("tint").args(["--format", "wgsl"]).arg(&path)).unwrap();
+    let (files, others) = standard(&folder("tint"));
+    for path in &files {
+        let output = run(Command::new("tint").args(["--format", "wgsl"]).arg(path)).unwrap();
         assert!(output.status.success(), "{}:\n{}", path.display(), said(&output));
     }
-    println!("tint: all taken but {others} that are naga's own");
+    println!("tint: {} taken, {others} are naga's own", files.len());
 }
 
 #[test]
 fn dawn_takes_every_standard_shader() {
     if !drivers().join("node/node_modules/webgpu").exists() || !Path::new(SWIFTSHADER).exists() {
-        return skip("Dawn and SwiftShader are not installed (make drivers)");
+        return skip("dawn", "Dawn or SwiftShader is not installed (make drivers)");
     }
     let folder = folder("dawn");
-    standard(&folder);
+    let (files, _) = standard(&folder);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/drivers/dawn.mjs");
     let mut node = Command::new("node");
     node.arg(script).arg(drivers().join("node")).arg(&folder);
     let output = run(node.env("VK_DRIVER_FILES", SWIFTSHADER).env("NODEVICE_SELECT", "1")).expect("node is installed");
     assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains(&format!("{0} of {0} taken", files.len())), "{}", said(&output));
     println!("Dawn: {}", said(&output).trim());
 }
 

@@ -2,6 +2,8 @@
 //! the compilers that are there.
 
 mod compilers;
+#[path = "../common/skip.rs"]
+mod skip;
 mod variants;
 mod words;
 mod written;
@@ -17,10 +19,11 @@ use accrue::wgpu::Limits;
 use naga::AddressSpace;
 use variants::{all_shaders, chosen, each_kernel, steps};
 
-/// What a device must allow at least, as the shaders have it: no kernel needs more, and some kernel needs all of it.
+/// What a device must allow at least, as the shaders have it: no kernel needs more, and some kernel needs all of it, but for
+/// workgroup memory, of which kernels may come to use what every adapter has.
 #[test]
 fn the_least_limits_are_those_of_the_shaders_and_every_adapter_has_them() {
-    let mut most = Limits { max_uniform_buffer_binding_size: 16 << 10, ..LEAST };
+    let mut most = LEAST;
     let raised: [&mut u32; 7] = [
         &mut most.max_bindings_per_bind_group,
         &mut most.max_storage_buffers_per_shader_stage,
@@ -50,13 +53,27 @@ fn the_least_limits_are_those_of_the_shaders_and_every_adapter_has_them() {
         }
     }
     raised.into_iter().zip(needed).for_each(|(limit, needed)| *limit = needed);
+    let (shared, uniform) = bytes();
+    most.max_uniform_buffer_binding_size = uniform.into();
     assert_eq!(most, LEAST);
-    assert!(LEAST.check_limits(&Limits::downlevel_defaults()), "every adapter has them");
-    each_kernel(|label, _, module, _| {
-        let shared = module.global_variables.iter().filter(|(_, v)| v.space == AddressSpace::WorkGroup);
-        let bytes: u32 = shared.map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx())).sum();
-        assert!(bytes <= LEAST.max_compute_workgroup_storage_size, "{label} takes {bytes} bytes of workgroup memory");
+    let (least, every) = (LEAST.max_compute_workgroup_storage_size, Limits::downlevel_defaults());
+    assert!(shared > 0 && shared <= least, "kernels take {shared} bytes of workgroup memory, {least} are there");
+    assert_eq!(least, every.max_compute_workgroup_storage_size);
+    assert!(LEAST.check_limits(&every), "every adapter has them");
+}
+
+/// The most workgroup memory that a kernel takes, and the largest uniform.
+fn bytes() -> (u32, u32) {
+    let (mut shared, mut uniform) = (0, 0);
+    each_kernel(|_, _, module, _| {
+        let sizes = |space| {
+            let of_space = module.global_variables.iter().filter(move |(_, variable)| variable.space == space);
+            of_space.map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx()))
+        };
+        shared = shared.max(sizes(AddressSpace::WorkGroup).sum());
+        uniform = uniform.max(sizes(AddressSpace::Uniform).max().unwrap_or(0));
     });
+    (shared, uniform)
 }
 
 /// Every file below `shaders/`, and its text.

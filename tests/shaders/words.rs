@@ -48,16 +48,18 @@ fn names(module: &Module) -> BTreeSet<&str> {
 #[test]
 fn no_name_in_a_shader_is_a_word_of_a_language_that_it_is_translated_to() {
     let reserved = reserved();
-    let mut found = BTreeSet::new();
+    let (mut found, mut seen) = (BTreeSet::new(), 0);
     for shader in all_shaders() {
         let (module, _) = parse(shader);
         for name in names(&module) {
+            seen += 1;
             if let Some(languages) = reserved.get(name) {
                 found.insert(format!("{name} (reserved in {})", languages.join(", ")));
             }
         }
     }
     assert!(found.is_empty(), "rename {found:?}");
+    assert!(seen > 10 * all_shaders().len(), "{seen} names");
 }
 
 #[test]

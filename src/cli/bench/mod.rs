@@ -11,7 +11,7 @@ use serde::Serialize;
 
 pub use cold::first_update;
 pub use measure::Spread;
-pub use table::{columns, lines};
+pub use table::lines;
 pub use workloads::{Shape, Workload};
 
 use crate::Result;

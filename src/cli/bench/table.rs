@@ -1,6 +1,7 @@
 //! What was measured, as tables for people.
 
 use super::{Accumulation, Matmul, Report, STEPS, Spread, Training};
+use crate::cli::columns::columns;
 use crate::cli::progress::{rate, three};
 use crate::plan::size;
 
@@ -18,9 +19,9 @@ pub fn lines(report: &Report) -> Vec<String> {
     ];
     if !report.training.is_empty() {
         lines.push(String::new());
-        lines.extend(columns(speeds(&report.training)));
+        lines.extend(columns(1, &speeds(&report.training)));
         lines.push(String::new());
-        lines.extend(columns(costs(&report.training)));
+        lines.extend(columns(1, &costs(&report.training)));
         lines.push(String::new());
         lines.extend(report.training.iter().map(describe));
         lines.push(
@@ -37,11 +38,11 @@ pub fn lines(report: &Report) -> Vec<String> {
     }
     if !report.accumulation.is_empty() {
         lines.push(String::new());
-        lines.extend(columns(accumulated(&report.accumulation)));
+        lines.extend(columns(1, &accumulated(&report.accumulation)));
     }
     if let Some(matmul) = &report.matmul {
         lines.push(String::new());
-        lines.extend(columns(products(matmul)));
+        lines.extend(columns(1, &products(matmul)));
     }
     lines
 }
@@ -121,19 +122,4 @@ fn spread(spread: &Spread, show: fn(f64) -> String) -> String {
         1 => show(spread.median),
         _ => format!("{} ({} to {})", show(spread.median), show(spread.min), show(spread.max)),
     }
-}
-
-/// Cells below each other: the first of a line to the left, the others to the right.
-pub fn columns(table: Vec<Vec<String>>) -> Vec<String> {
-    let count = table.iter().map(Vec::len).max().unwrap_or(0);
-    let wide = |at: usize| table.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..count).map(|at| wide(at).unwrap_or(0)).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).enumerate().map(|(at, (cell, &width))| match at {
-            0 => format!("{cell:<width$}"),
-            _ => format!("  {cell:>width$}"),
-        });
-        cells.collect::<String>().trim_end().to_owned()
-    };
-    table.iter().map(line).collect()
 }

@@ -1,5 +1,6 @@
 //! The section `[train]`.
 
+use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use super::Checkpoint;
@@ -246,21 +247,8 @@ fn parse_bytes(text: &str) -> Result<u64> {
         );
         Error::config("train.memory", message)
     };
-    let trimmed = text.trim();
-    let digits = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(trimmed.len());
-    let number: f64 = trimmed[..digits].parse().map_err(|_| wrong())?;
-    let unit = match trimmed[digits..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1u64,
-        "kib" => 1 << 10,
-        "mib" => 1 << 20,
-        "gib" => 1 << 30,
-        "kb" => 1_000,
-        "mb" => 1_000_000,
-        "gb" => 1_000_000_000,
-        _ => return Err(wrong()),
-    };
-    let bytes = number * unit as f64;
-    if bytes >= 1.0 && bytes < 2f64.powi(60) { Ok(bytes as u64) } else { Err(wrong()) }
+    let bytes = text.trim().parse::<ByteSize>().map_err(|_| wrong())?.as_u64();
+    if (1..1 << 60).contains(&bytes) { Ok(bytes) } else { Err(wrong()) }
 }
 
 #[cfg(test)]
@@ -269,10 +257,12 @@ mod tests {
 
     #[test]
     fn sizes_are_read_as_people_write_them() {
-        for (text, bytes) in [("300", 300), ("256MiB", 256 << 20), ("1.5 GB", 1_500_000_000), (" 2 kib ", 2048)] {
+        for (text, bytes) in
+            [("300", 300), ("256MiB", 256 << 20), ("1.5 GB", 1_500_000_000), (" 2 kib ", 2048), ("2G", 2_000_000_000)]
+        {
             assert_eq!(parse_bytes(text).unwrap(), bytes, "{text}");
         }
-        for text in ["", "MiB", "-3MiB", "3 apples", "0", "1e99"] {
+        for text in ["", "MiB", "-3MiB", "3 apples", "0", "0.5B", "1e99", "1.2.3MiB", "9EiB"] {
             assert!(parse_bytes(text).unwrap_err().to_string().contains("is not a size"), "{text}");
         }
     }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::Tuned;
-use crate::cli::bench::{Spread, columns};
+use crate::cli::bench::Spread;
+use crate::cli::columns::columns;
 use crate::cli::progress::three;
 use crate::plan::ExecutionMode;
 use crate::train::Trial;
@@ -141,7 +142,7 @@ pub fn lines(report: &Report) -> Vec<String> {
         ),
         String::new(),
     ];
-    lines.extend(columns(table));
+    lines.extend(columns(1, &table));
     lines.extend(report.left_out.iter().map(|left| format!("{} left out: {}", left.mode, left.why)));
     lines.push(String::new());
     lines.push(format!("kept      {} ({}) in {}", report.kept.mode, report.kept.describe(), report.file));

@@ -7,6 +7,7 @@ use accrue::train::Checkpoint;
 
 use super::all;
 use crate::place::Place;
+use crate::skip::skip;
 
 const WORDS: &str = "train c.toml --set train.epochs=8 --set train.checkpoint=1";
 
@@ -37,8 +38,7 @@ fn a_run_on_a_full_disk_ends_with_9_and_goes_on_when_there_is_room() {
         command.env("ACCRUE_CACHE", place.path("cache"));
         let output = command.output();
         if !place.path("again.code").exists() {
-            println!("skipped: no file system can be mounted here ({output:?})");
-            return;
+            return skip("tmpfs", &format!("no file system can be mounted here ({output:?})"));
         }
         let said = place.text("full.err");
         match place.text("full.code").trim() {
