@@ -16,26 +16,16 @@ pub struct Values {
 
 /// Computes every tensor of a graph from its inputs, target and parameters.
 pub fn forward(graph: &Graph, given: &HashMap<Tensor, Matrix>) -> Values {
-    forward_with(graph, given, |made| made)
-}
-
-/// The same, where `then` sees, and may change, what each op makes.
-pub fn forward_with(graph: &Graph, given: &HashMap<Tensor, Matrix>, then: impl Fn(Matrix) -> Matrix) -> Values {
     let mut run = Values { values: given.clone(), gradients: HashMap::new() };
     for node in graph.nodes() {
         let output = node.op.reference_forward(&operands(graph, node, &run.values));
-        run.values.insert(node.output, then(output));
+        run.values.insert(node.output, output);
     }
     run
 }
 
 /// Adds the gradients of Σ weight · loss, where `weights` has one for each row and position of the loss.
 pub fn backward(graph: &Graph, run: &mut Values, loss: Tensor, weights: &[f64]) {
-    backward_with(graph, run, loss, weights, |made| made);
-}
-
-/// The same, where `then` sees, and may change, what each op makes.
-pub fn backward_with(graph: &Graph, run: &mut Values, loss: Tensor, weights: &[f64], then: impl Fn(Matrix) -> Matrix) {
     run.gradients.insert(loss, Matrix { rows: weights.len(), columns: 1, values: weights.to_vec() });
     for node in graph.nodes().iter().rev() {
         let Some(doutput) = run.gradients.get(&node.output).cloned() else { continue };
@@ -46,7 +36,6 @@ pub fn backward_with(graph: &Graph, run: &mut Values, loss: Tensor, weights: &[f
             if graph.info(input).kind == TensorKind::Target {
                 continue;
             }
-            let gradient = then(gradient);
             match run.gradients.get_mut(&input) {
                 None => drop(run.gradients.insert(input, gradient)),
                 Some(sum) => sum.values.iter_mut().zip(&gradient.values).for_each(|(s, g)| *s += g),
