@@ -4,6 +4,7 @@
 mod choose;
 mod kernels;
 mod limits;
+mod liveness;
 mod lower;
 mod memory;
 mod parameters;
@@ -28,7 +29,7 @@ pub use stats::Stats;
 pub use window::TrainingSteps;
 
 use crate::gpu::Shader;
-use crate::graph::{Graph, Record, Span, Step, Tensor, TensorKind};
+use crate::graph::{Graph, Record, Resource, Span, Step, Tensor, TensorKind};
 use crate::optim::{Clip, Optimizer};
 use crate::{Error, Result};
 
@@ -143,6 +144,12 @@ impl Plan {
     /// The gradients of all parameters, those of later uses included.
     pub fn all_gradients(&self) -> Span {
         self.gradients.all()
+    }
+
+    /// Whether there is memory for open blocks of gradients.
+    pub fn has_open_blocks(&self) -> bool {
+        let open = self.places.find(Resource::OpenGradients(self.all_gradients()));
+        open.is_some_and(|stretch| stretch.size == 4 * self.all_gradients().floats())
     }
 
     /// Bytes of all buffers together.

@@ -48,14 +48,15 @@ impl Trainer {
         Ok(flat.chunks_exact(floats).map(|moment| self.plan().layout.unpack(moment)).collect())
     }
 
-    /// Waits, and returns the open window's gradient sums Σ_r w_r · ∂loss_r/∂θ over its closed blocks.
+    /// Waits, and returns the open window's gradient sums Σ_r w_r · ∂loss_r/∂θ over its closed blocks. Of a parameter
+    /// that is used several times, each use has a sum of its own.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] after work was lost.
     pub fn gradient_sums(&mut self) -> Result<Arrays> {
         self.all_done()?;
-        let flat = self.read(Resource::Gradients(self.all()))?;
-        Ok(self.plan().layout.unpack(&flat))
+        let flat = self.read(Resource::Gradients(self.plan().all_gradients()))?;
+        Ok(self.plan().gradients.unpack(&flat))
     }
 
     /// A place that is a buffer of its own.

@@ -64,8 +64,10 @@ impl Trainer {
         let open = counts.rows > 0;
         let mut open_block = Arrays::new();
         if open && !self.window.is_closed() {
-            let flat = self.read(Resource::OpenGradients(self.all()))?;
-            open_block = self.plan().layout.unpack(&flat);
+            let mut flat = self.read(Resource::OpenGradients(self.plan().all_gradients()))?;
+            // Where no block of any layer can be open, there is no memory for one.
+            flat.resize(self.plan().gradients.floats(), 0.0);
+            open_block = self.plan().gradients.unpack(&flat);
         }
         Ok(State {
             parameters: self.parameters()?,
@@ -96,16 +98,16 @@ impl Trainer {
 
     fn put_all(&self, packed: &Packed, counts: &Counters) -> Result<()> {
         let Packed { parameters, moments, gradients, open_block } = packed;
-        let all = self.all();
+        let (all, every) = (self.all(), self.plan().all_gradients());
         self.put(Resource::Parameters(all), parameters)?;
         if !moments.is_empty() {
             self.put(Resource::OptimizerState(all), moments)?;
         }
         if let Some(gradients) = gradients {
-            self.put(Resource::Gradients(all), gradients)?;
+            self.put(Resource::Gradients(every), gradients)?;
         }
-        if let Some(open_block) = open_block {
-            self.put(Resource::OpenGradients(all), open_block)?;
+        if let Some(open_block) = open_block.as_ref().filter(|_| self.plan().has_open_blocks()) {
+            self.put(Resource::OpenGradients(every), open_block)?;
         }
         self.set_stats(bytemuck::cast_slice(&counts.stats).to_vec())
     }
@@ -151,13 +153,16 @@ impl Trainer {
             let packed = self.plan().layout.pack(arrays);
             packed.map_err(|message| Error::config(format!("state, {what}"), message))
         };
-        let some = |what: &str, arrays: &BTreeMap<_, _>| (!arrays.is_empty()).then(|| flat(what, arrays)).transpose();
+        let sums = |what: &str, arrays: &BTreeMap<_, _>| {
+            let packed = (!arrays.is_empty()).then(|| self.plan().gradients.pack(arrays)).transpose();
+            packed.map_err(|message| Error::config(format!("state, {what}"), message))
+        };
         let moments = state.moments.iter().map(|moment| flat("moments", moment)).collect::<Result<Vec<_>>>()?;
         Ok(Packed {
             parameters: flat("parameters", &state.parameters)?,
             moments: moments.concat(),
-            gradients: some("gradients", &state.gradients)?,
-            open_block: some("open block", &state.open_block)?,
+            gradients: sums("gradients", &state.gradients)?,
+            open_block: sums("open block", &state.open_block)?,
         })
     }
 }
