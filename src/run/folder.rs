@@ -5,13 +5,14 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::resume::Checkpoints;
+use super::Checkpoints;
 use crate::{Error, Result, durable};
 
 /// How long another process may take to die.
 const DYING: Duration = Duration::from_secs(2);
 
-/// The folder that `accrue train --out` writes.
+/// The folder of a run, as `accrue train --out` writes it too.
+#[derive(Clone, Debug)]
 pub struct RunFolder(PathBuf);
 
 /// While it lives, no other process may train in the folder.

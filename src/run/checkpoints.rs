@@ -18,7 +18,7 @@ pub struct Checkpoints(PathBuf);
 pub struct Found {
     /// State and position.
     pub checkpoint: Checkpoint,
-    /// What the command kept beside them.
+    /// What was kept beside them.
     pub about: About,
 }
 
