@@ -48,7 +48,7 @@ fn choice<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// `a, b and c`
-pub fn listed(names: &[impl AsRef<str>], and: &str) -> String {
+pub(super) fn listed(names: &[impl AsRef<str>], and: &str) -> String {
     let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     match names.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} {and} {last}", rest.join(", ")),

@@ -1,7 +1,7 @@
 //! From a configuration to data, model, trainer and run: what `accrue train` does, for an app.
 //!
 //! A [`Config`] is a TOML file or plain data. A [`Session`] is a configuration with its data, ready for a device; it finds the
-//! micro-batch that fits the memory. [`Config::train`] does all of it and leaves a [`RunFolder`]:
+//! micro-batch that fits the memory. [`Config::train`] does all of it and leaves a [`RunFolder`](crate::run::RunFolder):
 //!
 //! ```no_run
 //! use std::{ops::ControlFlow, path::Path};
@@ -41,6 +41,3 @@ pub use prepare::{Prepared, unit};
 pub use rows::{ModelRows, predictor};
 pub use session::Session;
 pub use template::template;
-
-#[cfg(doc)]
-use crate::run::RunFolder;

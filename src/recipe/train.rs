@@ -14,7 +14,7 @@ impl Config {
     /// run; it is saved then.
     ///
     /// # Errors
-    /// Those of [`Session::new`], [`Session::trainer`] and [`run::train`](crate::run::train).
+    /// Those of [`Config::check`], [`Session::new`], [`Session::trainer`] and [`run::train`](crate::run::train).
     pub fn train(
         &self,
         gpu: &Gpu,
@@ -22,6 +22,7 @@ impl Config {
         options: &Options,
         on_event: impl FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<Finished> {
+        self.check()?;
         let options = Options { every: self.train.checkpoint.every()?, ..options.clone() };
         let claim = folder.claim(&options)?;
         let mut session = Session::of_run(self.clone(), &claim)?;

@@ -23,8 +23,8 @@ impl RunFolder {
     /// Keeps other processes from training in the folder, if it is there, and finds the run to go on from.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) for a folder of somebody's else or in use; those of
-    /// [`Checkpoints::latest`](super::Checkpoints::latest).
+    /// [`Error::Config`](crate::Error::Config) for a folder of somebody's else or in use, [`Error::Io`](crate::Error::Io), and
+    /// [`Error::ModelFile`](crate::Error::ModelFile) when no checkpoint is whole.
     pub fn claim(&self, options: &Options) -> Result<Claim> {
         self.check_ours()?;
         let lock = self.lock()?;

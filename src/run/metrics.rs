@@ -11,7 +11,7 @@ use crate::train::{Event, LeftOut};
 use crate::{Error, NotFinite, Result, durable};
 
 /// The version of the lines' meaning.
-pub const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 1;
 
 #[derive(Serialize)]
 struct RunLine<'a> {
@@ -89,7 +89,7 @@ pub enum Line {
 }
 
 /// The open file.
-pub struct MetricsFile {
+pub(super) struct MetricsFile {
     path: PathBuf,
     file: BufWriter<File>,
 }

@@ -47,13 +47,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use checkpoints::{Checkpoints, Found};
 pub use claim::{Accepted, Claim};
-pub use folder::{Lock, RunFolder};
+pub use folder::RunFolder;
 pub use identity::{Identity, checksum};
 pub use journal::Journal;
-pub use metrics::{EpochPoint, Line, MetricsFile, SCHEMA_VERSION, UpdatePoint};
-pub use saver::Saver;
+pub use metrics::{EpochPoint, Line, UpdatePoint};
+
+use checkpoints::{Checkpoints, Found};
+use folder::Lock;
+use metrics::MetricsFile;
+use saver::Saver;
 
 use crate::nn::ModelFile;
 use crate::train::{Event, FitConfig, Outcome, Trainer};
@@ -122,7 +125,7 @@ pub struct Finished {
 
 /// What is kept in a checkpoint beside the trainer's state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct About {
+struct About {
     /// What the run was begun with.
     pub identity: Identity,
     /// Bytes of `metrics.jsonl` at that moment.

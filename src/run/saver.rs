@@ -9,7 +9,7 @@ use crate::nn::{Arrays, ModelFile};
 use crate::train::{Checkpoint, Event, Position, Run, Trainer};
 
 /// Saves a run while it goes on.
-pub struct Saver {
+pub(super) struct Saver {
     checkpoints: Checkpoints,
     identity: Identity,
     every: Every,
