@@ -1,5 +1,5 @@
 //! Every key of a configuration: its name, what it takes, an example. A new key is one field in
-//! [`config`](super::config), one line here and one line in `template.toml`; tests find what was forgotten. The settings of an
+//! `config/`, one line here and one line in `template.toml`; tests find what was forgotten. The settings of an
 //! optimizer stand in its own file.
 
 use std::fmt::Display;
