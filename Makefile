@@ -100,6 +100,9 @@ lint: ## format, clippy and docs, warnings as errors
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --all-targets --all-features $(CARGO_FLAGS) -- -D warnings
 	$(CARGO) clippy --no-default-features --lib $(CARGO_FLAGS) -- -D warnings
+	for features in csv recipe; do \
+		$(CARGO) clippy --no-default-features --features $$features --lib $(CARGO_FLAGS) -- -D warnings || exit 1; \
+	done
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps $(CARGO_FLAGS)
 	@if command -v shellcheck >/dev/null 2>&1; then shellcheck scripts/*.sh scripts/drivers/*.sh .ci/run; fi
 

@@ -26,7 +26,7 @@
 //!
 //! [`Trainer::fit`](train::Trainer::fit) does the two loops for whole epochs, with shuffling and validation. A
 //! [`Run`](train::Run) does the same piece by piece: a host gives it the milliseconds that a frame has left, and saves it as a
-//! [`Checkpoint`](train::Checkpoint) to go on from. Or a host encodes training into its own frames with
+//! [`Checkpoint`](train::Checkpoint) to go on from; [`run::train`] does that in a folder. Or a host encodes training into its own frames with
 //! [`Trainer::encode`](train::Trainer::encode). The folder
 //! `examples/` has one program for each of the three ways: `tutorial`, `digits` and `embed`.
 //!
@@ -34,6 +34,8 @@
 //!
 //! | module | what it knows |
 //! |---|---|
+//! | `recipe` | a configuration as TOML or data, and from it data, model, trainer and run; with the feature `recipe` |
+//! | [`run`] | runs that are never lost: a folder with checkpoints to go on from, the best model, the losses line by line |
 //! | [`train`] | [`Trainer`](train::Trainer): micro-batches in, updates out; `fit`; [`Predictor`](train::Predictor); metrics |
 //! | [`nn`] | [`Model`](nn::Model), a network as data; first weights; the model file |
 //! | [`data`] | batches as slices, CSV files, standardisation, splits and shuffling by seed |
@@ -63,8 +65,8 @@
 //!
 //! # Features
 //!
-//! `cli`, the default, is the command `accrue` and its crates; `csv` alone reads CSV files. With
-//! `default-features = false` the library has neither.
+//! `cli`, the default, is the command `accrue` and its crates. `recipe` alone reads configurations and CSV files, `csv` alone
+//! CSV files. With `default-features = false` the library has none of them.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -72,7 +74,6 @@
 pub mod cli;
 pub mod data;
 pub mod doctor;
-#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "folders are the command's alone"))]
 pub(crate) mod durable;
 mod error;
 pub mod gpu;
@@ -83,7 +84,10 @@ pub mod ops;
 pub mod optim;
 pub mod plan;
 mod quote;
+#[cfg(feature = "recipe")]
+pub mod recipe;
 pub mod reference;
+pub mod run;
 pub mod tensor;
 pub mod train;
 pub(crate) mod wgsl;

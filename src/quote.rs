@@ -19,6 +19,16 @@ pub(crate) fn line(message: &str) -> String {
     line
 }
 
+/// One line of at most 60 characters of something that a user wrote.
+pub(crate) fn short(text: &str) -> String {
+    const MOST: usize = 60;
+    let mut line: String = text.chars().take(MOST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(MOST).is_some() {
+        line.push('…');
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,7 +40,7 @@ fn healthy(gpu: &Gpu, extent: Extent) -> Report {
 fn an_adapter_that_is_right_is_called_right_and_every_kernel_there_is_was_asked() {
     let report = healthy(gpu(), Extent::All);
     let mut missing = Vec::new();
-    let shaders = ops::each(1).map(|op| op.shader()).chain(optim::SHADERS.iter().copied());
+    let shaders = ops::each(1).map(|op| op.shader()).chain(optim::shaders());
     for shader in shaders.chain(plan::SHADERS.iter().copied()) {
         for entry in shader.reflect().unwrap().entries.keys() {
             let name = format!("{}.{entry}", shader.name);

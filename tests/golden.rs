@@ -7,7 +7,7 @@ use std::path::Path;
 
 use accrue::data::{Batch, Target};
 use accrue::nn::{Arrays, Layer, Model};
-use accrue::optim::{Adam, Clip, Optimizer, Sgd};
+use accrue::optim::{self, Clip, Optimizer, Setting};
 use accrue::plan::Array;
 use accrue::train::{Event, FitConfig, Settings, Trainer};
 use accrue::window::Tail;
@@ -56,20 +56,10 @@ impl Case {
         let settings = &self.entry["optimizer"];
         let number = |key: &str| settings[key].as_f64().unwrap();
         let clip = Clip { norm: settings["clip_norm"].as_f64(), value: None };
-        let optimizer: Box<dyn Optimizer> = match settings["type"].as_str().unwrap() {
-            "sgd" => Box::new(Sgd {
-                momentum: number("momentum"),
-                dampening: number("dampening"),
-                weight_decay: number("weight_decay"),
-                nesterov: settings["nesterov"].as_bool().unwrap(),
-            }),
-            name => Box::new(Adam {
-                betas: (settings["betas"][0].as_f64().unwrap(), settings["betas"][1].as_f64().unwrap()),
-                epsilon: number("eps"),
-                weight_decay: number("weight_decay"),
-                decoupled: name == "adamw",
-            }),
-        };
+        let kind = optim::find(settings["type"].as_str().unwrap()).unwrap();
+        let name = |own: &Setting| if own.name == "epsilon" { "eps" } else { own.name };
+        let given = kind.settings.iter().map(|own| (own.name.to_owned(), settings[name(own)].clone())).collect();
+        let optimizer = (kind.make)(serde_json::from_value(Value::Object(given)).unwrap()).unwrap();
         (optimizer, clip, number("lr"))
     }
 

@@ -6,7 +6,7 @@ use naga::{AddressSpace, Expression, Literal, TypeInner};
 
 fn shaders() -> impl Iterator<Item = &'static Shader> {
     let ops = ops::each(1).map(|op| op.shader());
-    ops.chain(optim::SHADERS.iter().copied()).chain(plan::SHADERS.iter().copied())
+    ops.chain(optim::shaders()).chain(plan::SHADERS.iter().copied())
 }
 
 /// The value of a `const NAME: u32`.

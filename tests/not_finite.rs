@@ -5,7 +5,7 @@ mod common;
 use accrue::data::Batch;
 use accrue::graph::{Resource, Span};
 use accrue::nn::{Arrays, Model, initial};
-use accrue::optim::{Adam, Clip, Optimizer, Sgd};
+use accrue::optim::{self, Adam, Clip, Optimizer, Sgd};
 use accrue::plan::ExecutionMode;
 use accrue::train::{LeftOut, Settings, Trainer, Update};
 use accrue::{Error, NotFinite};
@@ -15,19 +15,15 @@ use common::{Numbers, gpu};
 const MODES: [ExecutionMode; 3] = [ExecutionMode::Ops, ExecutionMode::Fused, ExecutionMode::Windows];
 const VALUES: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
 
-/// Every optimizer, and every way to clip beside one of them.
-fn optimizers() -> Vec<(&'static str, Box<dyn Optimizer>, Clip)> {
-    let momentum = Sgd { momentum: 0.9, ..Sgd::default() };
+/// Every case of every optimizer, and every way to clip beside one of them.
+fn optimizers() -> Vec<(String, Box<dyn Optimizer>, Clip)> {
     let none = Clip::default();
-    vec![
-        ("sgd", Box::new(Sgd::default()), none),
-        ("momentum", Box::new(momentum), none),
-        ("nesterov", Box::new(Sgd { nesterov: true, weight_decay: 0.01, ..momentum }), none),
-        ("adam", Box::new(Adam::default()), none),
-        ("adamw", Box::new(Adam::decoupled()), none),
-        ("clipped by norm", Box::new(momentum), Clip { norm: Some(0.5), value: None }),
-        ("clipped by value", Box::new(Adam::default()), Clip { norm: None, value: Some(0.01) }),
-    ]
+    let cases = optim::ALL.iter().flat_map(|kind| (kind.cases)().into_iter().enumerate());
+    let mut all: Vec<_> = cases.map(|(at, case)| (format!("{} {at}", case.name()), case, none)).collect();
+    let momentum = Box::new(Sgd { momentum: 0.9, ..Sgd::default() });
+    all.push(("clipped by norm".to_owned(), momentum, Clip { norm: Some(0.5), value: None }));
+    all.push(("clipped by value".to_owned(), Box::new(Adam::default()), Clip { norm: None, value: Some(0.01) }));
+    all
 }
 
 /// 40 rows of three features and two targets.
@@ -52,7 +48,7 @@ fn model() -> Model {
 }
 
 /// A trainer for one of [`MODES`], with rows on the GPU. Whole windows do not clip by norm, and are too much for FXC.
-fn trainer(mode: ExecutionMode, (_, optimizer, clip): (&str, Box<dyn Optimizer>, Clip), rows: &Rows) -> Trainer {
+fn trainer(mode: ExecutionMode, (_, optimizer, clip): (String, Box<dyn Optimizer>, Clip), rows: &Rows) -> Trainer {
     with(mode, Settings { optimizer, clip, lr: 0.05, ..Settings::default() }, rows)
 }
 
@@ -99,7 +95,7 @@ fn all(trainer: &Trainer) -> Span {
 }
 
 /// Calls `with` for each kind of pass, each optimizer and each value; `with` says how many floats it has put somewhere.
-fn each(mut with: impl FnMut(&str, ExecutionMode, (&'static str, Box<dyn Optimizer>, Clip), f32) -> usize) -> usize {
+fn each(mut with: impl FnMut(&str, ExecutionMode, (String, Box<dyn Optimizer>, Clip), f32) -> usize) -> usize {
     let mut injected = 0;
     for mode in MODES {
         for value in VALUES {
@@ -147,7 +143,7 @@ fn what_is_not_finite_in_gradients_open_blocks_or_sums_makes_no_update_and_chang
         assert!(is_finite(&after) && after != before, "{about}");
         injected
     });
-    assert_eq!(injected, 3 * 3 * 7 * 12, "every place was tried");
+    assert_eq!(injected, 3 * 3 * optimizers().len() * 12, "every place was tried");
 }
 
 /// The floats of the flat parameters that are no padding.
@@ -178,7 +174,9 @@ fn a_moment_that_is_not_finite_comes_to_no_parameter_and_ends_the_training() {
         }
         injected
     });
-    assert_eq!(injected, 3 * 3 * (1 + 1 + 2 + 2 + 1 + 2), "every moment was tried");
+    let moments: usize = optimizers().iter().map(|optimizer| optimizer.1.state_slots()).sum();
+    assert!(moments > 8);
+    assert_eq!(injected, 3 * 3 * moments, "every moment was tried");
 }
 
 /// An update broke: its parameters are finite, and there is no other.
@@ -225,7 +223,7 @@ fn what_else_the_stats_and_norms_hold_is_made_anew_or_ends_the_training() {
         }
         count
     });
-    assert_eq!(injected, 3 * 3 * (7 * 5 + 1), "every place was tried");
+    assert_eq!(injected, 3 * 3 * (optimizers().len() * 5 + 1), "every place was tried");
 }
 
 #[test]
@@ -256,7 +254,7 @@ fn features_and_targets_that_are_not_finite_or_huge_make_no_update() {
         }
         2 * values.len()
     });
-    assert_eq!(injected, 3 * 3 * 7 * 6, "every value was tried");
+    assert_eq!(injected, 3 * 3 * optimizers().len() * 6, "every value was tried");
 }
 
 /// First weights of 0 and biases of 1: however large a feature is, the outputs are those of ones.
@@ -300,7 +298,7 @@ fn a_finite_loss_with_an_infinite_gradient_of_real_numbers_makes_no_update() {
             }
         }
     }
-    assert_eq!((windows, cut_windows), (21, 42));
+    assert_eq!((windows, cut_windows), (3 * optimizers().len(), 6 * optimizers().len()));
 }
 
 #[test]

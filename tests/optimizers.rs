@@ -6,7 +6,7 @@ use accrue::doctor::rig::Rig;
 use accrue::doctor::updates::{self, layer, update, window};
 use accrue::gpu::Gpu;
 use accrue::graph::Resource;
-use accrue::optim::{Adam, Clip, Optimizer, Sgd};
+use accrue::optim::{self, Adam, Clip, Given, Optimizer, Sgd};
 use accrue::reference::Matrix;
 use common::{assert_right, gpu, small_gpu};
 
@@ -50,11 +50,21 @@ fn sgd_follows_its_twin_with_the_limits_of_the_smallest_device() {
 }
 
 #[test]
-fn adam_and_adamw_follow_their_twin() {
-    for adam in [Adam::default(), Adam::decoupled(), Adam { betas: (0.5, 0.9), weight_decay: 0.1, ..Adam::default() }] {
-        adam.check().unwrap();
-        follows_its_twin(gpu(), &adam, &format!("{adam:?}"));
-        follows_its_twin(small_gpu(), &adam, &format!("{adam:?} on the smallest device"));
+fn every_optimizer_follows_its_twin_in_each_of_its_cases() {
+    for case in optim::ALL.iter().flat_map(|kind| (kind.cases)()) {
+        case.check().unwrap();
+        follows_its_twin(gpu(), &*case, case.name());
+        follows_its_twin(small_gpu(), &*case, &format!("{} on the smallest device", case.name()));
+    }
+}
+
+#[test]
+fn adam_and_adamw_follow_their_twin_with_other_settings() {
+    for decoupled in [false, true] {
+        let adam = Adam { betas: (0.5, 0.9), weight_decay: 0.1, decoupled, ..Adam::default() };
+        for gpu in [gpu(), small_gpu()] {
+            follows_its_twin(gpu, &adam, &format!("{adam:?}"));
+        }
     }
 }
 
@@ -70,7 +80,10 @@ fn a_clipped_gradient_is_the_twins_whatever_the_optimizer() {
         let sgd = Sgd { momentum: 0.9, weight_decay: 0.01, ..Sgd::default() };
         for gpu in [gpu(), small_gpu()] {
             clips_as_its_twin(gpu, &sgd, clip, &format!("{sgd:?} with {clip:?}"));
-            clips_as_its_twin(gpu, &Adam::decoupled(), clip, &format!("AdamW with {clip:?}"));
+            for kind in optim::ALL {
+                let optimizer = (kind.make)(Given::default()).unwrap();
+                clips_as_its_twin(gpu, &*optimizer, clip, &format!("{} with {clip:?}", kind.name));
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use accrue::Error;
 use accrue::graph::TargetKind;
 use accrue::nn::{Layer, Model};
 use accrue::ops::{activations, losses};
-use accrue::optim::{Adam, Clip, Scaling, Schedule, ScheduleShape, Sgd};
+use accrue::optim::{self, Adam, Clip, Scaling, Schedule, ScheduleShape, Sgd};
 use accrue::plan::ExecutionMode;
 use accrue::window::{Batches, Tail};
 use common::runs::{Data, Path, Rest, Task};
@@ -110,7 +110,11 @@ fn rest(batch: u32, tail: Tail, numbers: &mut Numbers) -> Rest {
     };
     let scaling = any(numbers, &[Scaling::None, Scaling::Linear { base: small }, Scaling::Sqrt { base: small }]);
     let scaling = if changes.is_some() { scaling } else { Scaling::None };
-    Rest { adam, clip, schedule, batches: changes, scaling, kernels: Some(ExecutionMode::Ops) }
+    // Any that is listed, now and then: those have settings of their own.
+    let kind = numbers.below(optim::ALL.len());
+    let listed = (kind, numbers.below((optim::ALL[kind].cases)().len()));
+    let listed = (numbers.below(3) == 0).then_some(listed);
+    Rest { adam, listed, clip, schedule, batches: changes, scaling, kernels: Some(ExecutionMode::Ops) }
 }
 
 /// Sizes of micro-batches: mostly some of any size, now and then all of one row, but only where that is not too long.

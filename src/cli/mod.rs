@@ -1,31 +1,15 @@
-//! The command `accrue`: a thin shell over the library, and the only place that prints.
+//! The command `accrue`: arguments, commands, and the only place that prints.
 
 pub mod args;
 pub mod bench;
-mod check;
 mod columns;
-mod commands;
-pub mod config;
+pub mod commands;
 mod exit;
-pub mod init;
 mod interrupts;
-pub mod keys;
-mod load;
-mod metrics_file;
-pub mod overrides;
-mod prepare;
 mod profile;
 mod progress;
-#[cfg(test)]
-mod readme;
 pub mod report;
-mod resume;
-mod rows;
-mod run_folder;
-mod session;
-pub mod settings;
 mod summary;
-mod training;
 mod tune;
 
 use std::process::ExitCode;
@@ -33,9 +17,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-pub use args::{Cli, Command};
-pub use config::Config;
+pub use args::Cli;
 pub use exit::{Stop, exit_code};
+
+use commands::Command;
 
 use crate::Error;
 use crate::gpu::{adapter, is_caught_panic};
@@ -52,8 +37,8 @@ pub fn main() -> ExitCode {
         .format_timestamp(None)
         .init();
     let done = loop {
-        match run(&cli.command) {
-            Err(Stop::Error(error @ Error::Kernel { .. })) if pass_over(&mut cli.command) => {
+        match cli.command.0.run() {
+            Err(Stop::Error(error @ Error::Kernel { .. })) if pass_over(&mut *cli.command.0) => {
                 progress::complain(&format!(
                     "warning: {}; the next adapter is taken",
                     exit::one_line(&error.to_string())
@@ -74,27 +59,12 @@ pub fn main() -> ExitCode {
 }
 
 /// Lets a command take the next adapter; false when none is left, or one was asked for by its name.
-fn pass_over(command: &mut Command) -> bool {
+fn pass_over(command: &mut dyn Command) -> bool {
     let Some(common) = command.common_mut() else { return false };
     let asked = common.adapter.is_some() || adapter::name_from_environment().is_some();
     let left = !asked && pollster::block_on(adapter::list()).len() > common.passed_over + 1;
     common.passed_over += usize::from(left);
     left
-}
-
-fn run(command: &Command) -> Result<(), Stop> {
-    match command {
-        Command::Train(arguments) => commands::train(arguments),
-        Command::Plan(arguments) => commands::plan(arguments),
-        Command::Verify(arguments) => commands::verify(arguments),
-        Command::Tune(arguments) => commands::tune(arguments),
-        Command::Eval(arguments) => commands::eval(arguments),
-        Command::Predict(arguments) => commands::predict(arguments),
-        Command::Devices => commands::devices(),
-        Command::Doctor(arguments) => commands::doctor(arguments),
-        Command::Bench(arguments) => commands::bench(arguments),
-        Command::Init(arguments) => commands::init(arguments),
-    }
 }
 
 /// Help and version go where they should; what is wrong with the arguments is one line like every other error.

@@ -1,14 +1,14 @@
 //! A run in words and numbers: what is printed before it, and the report after it.
 
-use super::config::MicroBatch;
-use super::metrics_file::Line;
 use super::progress::{metric, number};
 use super::report::{EpochPoint, LayerRow, Report, UpdatePoint};
-use super::session::Session;
+use super::tune::Tuned;
 use crate::data::Targets;
 use crate::gpu::{Gpu, adapter};
 use crate::nn::{Layer, Model};
 use crate::plan::{Chosen, ExecutionMode, Plan, size};
+use crate::recipe::{MicroBatch, Session};
+use crate::run::Line;
 use crate::train::Event;
 
 /// The lines that are printed before training begins.
@@ -58,16 +58,16 @@ pub fn cut(session: &Session, chosen: &Chosen) -> String {
         MicroBatch::Rows(_) => String::new(),
         MicroBatch::Automatic(_) => format!(" ({})", chosen.why),
     };
-    format!("batch {batch} {how}{why}; tail {}", format!("{:?}", session.config.train.tail).to_lowercase())
+    format!("batch {batch} {how}{why}; tail {}", session.config.train.tail)
 }
 
 /// How micro-batches go through the network, and why so.
-pub fn kernels(session: &Session, plan: &Plan, chosen: &Chosen) -> (ExecutionMode, String) {
+pub fn kernels(session: &Session, plan: &Plan, chosen: &Chosen, tuned: Option<&Tuned>) -> (ExecutionMode, String) {
     let taken = plan.mode(chosen.resident);
     let refused = |asked: ExecutionMode| {
         if asked == taken { String::new() } else { format!(", but network or adapter does not take {asked}") }
     };
-    let why = match (session.config.train.kernels.mode(), ExecutionMode::from_environment(), &session.tuned) {
+    let why = match (session.config.train.kernels, ExecutionMode::from_environment(), tuned) {
         (Some(asked), ..) => format!("as configured{}", refused(asked)),
         (None, Some(asked), _) => format!("by ACCRUE_KERNELS{}", refused(asked)),
         (None, None, Some(tuned)) => format!("tuned: {}", tuned.describe()),
@@ -216,7 +216,7 @@ fn facts(session: &Session, chosen: &Chosen, updates: u64) -> Vec<(String, Strin
         fact("Batch", batches.join(", then ")),
         fact("Micro-batch", chosen.micro_batch.to_string()),
         fact("Accumulation steps", session.batch().div_ceil(chosen.micro_batch).to_string()),
-        fact("Tail", format!("{:?}", config.train.tail).to_lowercase()),
+        fact("Tail", config.train.tail.to_string()),
         fact("Updates", updates.to_string()),
         fact("Epochs", config.train.epochs.to_string()),
         fact("Optimizer", config.optimizer.describe()),

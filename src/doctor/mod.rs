@@ -45,7 +45,7 @@ pub use speed::Speed;
 use crate::Result;
 use crate::gpu::Gpu;
 use crate::ops;
-use crate::optim::{Adam, Clip, Optimizer, Sgd};
+use crate::optim::{Clip, Optimizer};
 
 /// What a [`Finding`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -173,21 +173,8 @@ pub fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> Result<
         watch(event);
     };
     check_ops(gpu, ops::ALL.iter().copied(), &mut heard)?;
-    let (sgd, momentum) = (Sgd::default(), Sgd { momentum: 0.9, ..Sgd::default() });
-    let nesterov = Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.01, ..Sgd::default() };
-    let dampened = Sgd { momentum: 0.9, dampening: 0.3, ..Sgd::default() };
-    let (adam, adamw) = (Adam::default(), Adam::decoupled());
-    let (free, norm) = (Clip::default(), Clip { norm: Some(0.2), value: None });
-    let both = Clip { norm: Some(2.0), value: Some(0.05) };
-    let optimizers: [(&dyn Optimizer, Clip); 7] = [
-        (&sgd, free),
-        (&momentum, norm),
-        (&nesterov, free),
-        (&dampened, both),
-        (&adam, free),
-        (&adam, norm),
-        (&adamw, both),
-    ];
+    let optimizers = updates::cases();
+    let optimizers: Vec<(&dyn Optimizer, Clip)> = optimizers.iter().map(|(one, clip)| (&**one, *clip)).collect();
     check_optimizers(gpu, &optimizers, &mut heard)?;
     kernels::check_rest(gpu, &mut heard)?;
     variants::check(gpu, extent, &mut heard)?;

@@ -11,7 +11,7 @@ use crate::gpu::{Gpu, usage};
 use crate::graph::tolerance::rounds;
 use crate::graph::{Graph, Op, Resource, Tensor};
 use crate::ops::Linear;
-use crate::optim::{Clip, Optimizer, STRETCH, Sgd};
+use crate::optim::{ALL, Clip, Kind, Optimizer, STRETCH, Sgd};
 use crate::plan::Stats;
 use crate::reference::Matrix;
 use crate::{Error, Result};
@@ -31,6 +31,17 @@ fn of_one_layer(inputs: usize, outputs: usize, rows: usize) -> Result<(Case, Ten
     let parameters = graph.nodes()[0].inputs[1];
     let name = format!("a layer of {inputs} × {outputs}");
     Ok((Case { name, ..Case::ending(graph, output, loss_of_values(), rows, 5)? }, parameters))
+}
+
+/// Every optimizer by each of its cases, and by each way to clip a gradient.
+pub fn cases() -> Vec<(Box<dyn Optimizer>, Clip)> {
+    let clips = [Clip::default(), Clip { norm: Some(0.2), value: None }, Clip { norm: Some(2.0), value: Some(0.05) }];
+    let of = |kind: &&Kind| {
+        let all = clips.len().max((kind.cases)().len());
+        let optimizers = std::iter::repeat_with(kind.cases).flatten();
+        optimizers.zip(clips.into_iter().cycle()).take(all).collect::<Vec<_>>()
+    };
+    ALL.iter().flat_map(of).collect()
 }
 
 /// Words of the stats before the results.

@@ -63,6 +63,19 @@ struct Metadata {
 const VERSION: u32 = 1;
 
 impl ModelFile {
+    /// A model without weights, whose features and outputs have numbers for names and are not scaled.
+    pub fn unnamed(model: &Model) -> ModelFile {
+        let names = |count: usize| (0..count).map(|at| at.to_string()).collect();
+        let target = match (model.reads(), model.outputs()) {
+            (TargetKind::Class, outputs) => TargetNames::Classes { name: "class".to_owned(), classes: names(outputs) },
+            (TargetKind::Values | TargetKind::Flags, outputs) => {
+                TargetNames::Values { names: names(outputs), scale: None }
+            }
+        };
+        let features = names(model.inputs);
+        ModelFile { model: model.clone(), arrays: Arrays::new(), features, feature_scale: None, target }
+    }
+
     /// Writes the file whole or not at all; equal models give equal files.
     ///
     /// # Errors

@@ -5,10 +5,12 @@ pub(crate) mod container;
 mod file;
 mod init;
 mod model;
+mod outputs;
 
 pub use file::{ModelFile, TargetNames, arrays_from_bytes, read_arrays, write_arrays};
 pub use init::initial;
-pub use model::{Layer, MOST_LAYERS, Model, Network};
+pub use model::{Layer, MOST_LAYERS, Model, Network, WIDEST};
+pub use outputs::probabilities;
 
 use std::collections::BTreeMap;
 

@@ -14,6 +14,9 @@ use crate::{Error, Result};
 /// A model may have this many layers, activations included: far more than train, and few enough to plan in a moment.
 pub const MOST_LAYERS: usize = 1024;
 
+/// The most outputs that a layer may have, and the most features that a model may take.
+pub const WIDEST: usize = 1 << 24;
+
 /// A network as data: how many features go in, the layers one after the other, and the loss at the end.
 ///
 /// ```
@@ -80,18 +83,17 @@ impl Model {
     /// # Errors
     /// Those of [`Model::new`].
     pub fn check(&self) -> Result<()> {
-        let most = 1 << 24;
         if self.layers.len() > MOST_LAYERS {
             let message = format!("{} layers; give 1 to {MOST_LAYERS}", self.layers.len());
             return Err(Error::config("model.layers", message));
         }
-        if self.inputs == 0 || self.inputs > most {
-            return Err(Error::config("model.inputs", format!("{} features; give 1 to {most}", self.inputs)));
+        if self.inputs == 0 || self.inputs > WIDEST {
+            return Err(Error::config("model.inputs", format!("{} features; give 1 to {WIDEST}", self.inputs)));
         }
         for layer in &self.layers {
             match layer {
-                Layer::Linear(width) if *width == 0 || *width > most => {
-                    return Err(Error::config("model.layers", format!("a layer of width {width}; give 1 to {most}")));
+                Layer::Linear(width) if *width == 0 || *width > WIDEST => {
+                    return Err(Error::config("model.layers", format!("a layer of width {width}; give 1 to {WIDEST}")));
                 }
                 Layer::Linear(_) => {}
                 Layer::Activation(name) => drop(named(name, "model.layers", "layer", &ops::layers())?),

@@ -1,12 +1,56 @@
 //! Adam and AdamW, as `torch.optim` defines them.
 
-use super::{Optimizer, positive, rate};
+use serde::{Deserialize, Serialize};
+
+use super::kind::WEIGHT_DECAY;
+use super::{Kind, Optimizer, Setting, positive, rate};
 use crate::gpu::{Grid, Scalar, Shader};
 use crate::graph::{Resource, Span, Step, Work};
 use crate::wgsl::{CLOCK, STATS, UPDATE, UPDATES};
 use crate::{Error, Result};
 
-pub(super) static SHADER: Shader =
+/// Adam.
+pub static ADAM: Kind = Kind {
+    name: "adam",
+    settings: SETTINGS,
+    make: |given| Ok(Box::new(given.read::<Adam>()?)),
+    cases: || vec![Box::new(Adam::default())],
+    shaders: &[&SHADER],
+};
+
+/// AdamW.
+pub static ADAMW: Kind = Kind {
+    name: "adamw",
+    settings: SETTINGS,
+    make: |given| {
+        let default = Adam::decoupled();
+        let adam: Adam = given.or(WEIGHT_DECAY.name, default.weight_decay).read()?;
+        Ok(Box::new(Adam { decoupled: true, ..adam }))
+    },
+    cases: || vec![Box::new(Adam::decoupled())],
+    // Its kernel is Adam's.
+    shaders: &[],
+};
+
+const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "betas",
+        wanted: "a list of two numbers from 0 to below 1",
+        example: "[0.9, 0.999]",
+        elsewhere: &[],
+        about: "how much of the means of the gradient and of its square goes on",
+    },
+    Setting {
+        name: "epsilon",
+        wanted: "a number above 0",
+        example: "1e-8",
+        elsewhere: &["eps"],
+        about: "keeps the division from overflowing",
+    },
+    WEIGHT_DECAY,
+];
+
+static SHADER: Shader =
     Shader { name: "adam", parts: &[CLOCK, STATS, UPDATE, UPDATES, include_str!("../../shaders/adam.wgsl")] };
 
 /// Adam (Kingma & Ba 2015), and with `decoupled` AdamW (Loshchilov & Hutter 2019). Settings and defaults are those of
@@ -19,7 +63,8 @@ pub(super) static SHADER: Shader =
 /// m = β1 · m + (1 - β1) · g        v = β2 · v + (1 - β2) · g²
 /// p = p - lr · (m / (1 - β1ᵗ)) / (√(v / (1 - β2ᵗ)) + epsilon)        in update t
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Adam {
     /// How much of the last mean, and of the last mean square, of the gradient goes on.
     pub betas: (f64, f64),
@@ -28,6 +73,7 @@ pub struct Adam {
     /// How strongly parameters are drawn to 0.
     pub weight_decay: f64,
     /// Whether weight decay acts on the parameters (AdamW) or on the gradient (Adam).
+    #[serde(skip)]
     pub decoupled: bool,
 }
 

@@ -1,14 +1,19 @@
 //! What turns gradients into new parameters. An optimizer is one file here and one in `shaders/`: one kernel that reads
-//! the sums of the window and divides them, once, by the window's weight.
+//! the sums of the window and divides them, once, by the window's weight. [`ALL`] lists them; configurations, the self-test and
+//! the tests go over that list.
 
 mod adam;
 mod clip;
+mod given;
+mod kind;
 mod schedule;
 mod sgd;
 
 pub use adam::Adam;
 pub use clip::Clip;
 pub(crate) use clip::STRETCH;
+pub use given::{Given, Value};
+pub use kind::{Kind, Setting};
 pub use schedule::{Scaling, Schedule, ScheduleShape};
 pub use sgd::Sgd;
 
@@ -16,8 +21,30 @@ use crate::gpu::{Scalar, Shader};
 use crate::graph::{Span, Step};
 use crate::{Error, Result};
 
-/// The shaders of all optimizers.
-pub static SHADERS: &[&Shader] = &[&sgd::SHADER, &sgd::MOMENTUM, &adam::SHADER, &clip::SHADER];
+/// Every optimizer that a configuration can name; the first is the default.
+pub static ALL: &[&Kind] = &[&sgd::SGD, &adam::ADAM, &adam::ADAMW];
+
+/// The optimizer of this name.
+pub fn find(name: &str) -> Option<&'static Kind> {
+    ALL.iter().copied().find(|kind| kind.name == name)
+}
+
+/// The settings of all optimizers, each once, and the optimizers that have it; what all of them have comes last.
+pub fn settings() -> Vec<(&'static Setting, Vec<&'static Kind>)> {
+    let mut settings: Vec<(&Setting, Vec<&Kind>)> = Vec::new();
+    for setting in ALL.iter().flat_map(|kind| kind.settings) {
+        if settings.iter().all(|(known, _)| known.name != setting.name) {
+            settings.push((setting, ALL.iter().copied().filter(|kind| kind.takes(setting.name)).collect()));
+        }
+    }
+    settings.sort_by_key(|(_, kinds)| kinds.len() == ALL.len());
+    settings
+}
+
+/// The shaders of all optimizers, and of what clips their gradients.
+pub fn shaders() -> impl Iterator<Item = &'static Shader> {
+    ALL.iter().flat_map(|kind| kind.shaders).copied().chain([&clip::SHADER])
+}
 
 /// An optimizer: its state, its kernel and the numbers that change from update to update.
 pub trait Optimizer: Send + Sync {
@@ -58,4 +85,47 @@ fn positive(name: &str, value: f64) -> Result<()> {
         return Ok(());
     }
     Err(Error::config(format!("optimizer.{name}"), format!("{value}; give a number above 0")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_optimizer_makes_itself_of_each_of_its_examples_and_takes_no_other_setting() {
+        for kind in ALL {
+            assert_eq!(find(kind.name), Some(*kind));
+            let made = (kind.make)(Given::default()).unwrap();
+            assert_eq!(made.name(), kind.name);
+            for (setting, kinds) in settings() {
+                let text = format!("{{\"{}\": {}}}", setting.name, setting.example);
+                let given: Given = serde_json::from_str(&text).unwrap();
+                assert_eq!((kind.make)(given).is_ok(), kinds.contains(kind), "{} of {}", setting.name, kind.name);
+            }
+            for case in (kind.cases)() {
+                assert_eq!(case.name(), kind.name);
+                case.check().unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn settings_have_an_order_and_what_all_have_comes_last() {
+        let names: Vec<_> = settings().into_iter().map(|(setting, _)| setting.name).collect();
+        assert_eq!(names[..2], ["momentum", "nesterov"]);
+        assert_eq!(names.last(), Some(&"weight_decay"));
+    }
+
+    #[test]
+    fn what_is_given_is_made_and_the_rest_has_the_defaults_of_the_optimizer() {
+        let given = |text: &str| serde_json::from_str::<Given>(text);
+        let some = given(r#"{"betas": [0.5, 0.75]}"#).unwrap();
+        let scalars =
+            |kind: &Kind, given: Given| format!("{:?}", (kind.make)(given).unwrap().step(Span { start: 0, len: 1 }));
+        assert_ne!(scalars(&adam::ADAM, some.clone()), scalars(&adam::ADAMW, some));
+        for wrong in [r#"{"beta": 1}"#, r#"{"momentum": "x"}"#, r#"{"momentum": true}"#, r#"{"betas": 0.5}"#] {
+            assert!(given(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(given(r#"{"momentum": 1}"#).unwrap().get("momentum"), Some(Value::Number(1.0)));
+    }
 }

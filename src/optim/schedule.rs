@@ -33,6 +33,24 @@ pub enum ScheduleShape {
     },
 }
 
+impl ScheduleShape {
+    /// One of each, with numbers that leave the learning rate as it is.
+    pub const ALL: [ScheduleShape; 3] = [
+        ScheduleShape::Constant,
+        ScheduleShape::Step { every: 1, factor: 1.0 },
+        ScheduleShape::Cosine { updates: 1, floor: 1.0 },
+    ];
+
+    /// Its name in a configuration.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ScheduleShape::Constant => "constant",
+            ScheduleShape::Step { .. } => "step",
+            ScheduleShape::Cosine { .. } => "cosine",
+        }
+    }
+}
+
 impl Schedule {
     /// The learning rate of an update, counted from 1, where `lr` is its full size.
     pub fn lr(&self, lr: f64, update: u64) -> f64 {
@@ -70,6 +88,18 @@ pub enum Scaling {
 }
 
 impl Scaling {
+    /// One of each.
+    pub const ALL: [Scaling; 3] = [Scaling::None, Scaling::Linear { base: 1 }, Scaling::Sqrt { base: 1 }];
+
+    /// Its name in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scaling::None => "none",
+            Scaling::Linear { .. } => "linear",
+            Scaling::Sqrt { .. } => "sqrt",
+        }
+    }
+
     /// What the learning rate is multiplied with in windows of `batch`; a short tail counts as a whole one.
     pub fn factor(self, batch: u32) -> f64 {
         match self {

@@ -1,15 +1,57 @@
 //! Stochastic gradient descent with momentum, as `torch.optim.SGD` defines it.
 
-use super::{Optimizer, rate};
+use serde::{Deserialize, Serialize};
+
+use super::kind::{FROM_ZERO, WEIGHT_DECAY};
+use super::{Kind, Optimizer, Setting, rate};
 use crate::gpu::{Grid, Scalar, Shader};
 use crate::graph::{Resource, Span, Step, Work};
 use crate::wgsl::{CLOCK, STATS, UPDATE, UPDATES};
 use crate::{Error, Result};
 
-pub(super) static SHADER: Shader =
+/// Stochastic gradient descent.
+pub static SGD: Kind = Kind {
+    name: "sgd",
+    settings: SETTINGS,
+    make: |given| Ok(Box::new(given.read::<Sgd>()?)),
+    cases: || {
+        let momentum = Sgd { momentum: 0.9, ..Sgd::default() };
+        let nesterov = Sgd { nesterov: true, weight_decay: 0.01, ..momentum };
+        let dampened = Sgd { dampening: 0.3, ..momentum };
+        vec![Box::new(Sgd::default()), Box::new(momentum), Box::new(nesterov), Box::new(dampened)]
+    },
+    shaders: &[&SHADER, &MOMENTUM],
+};
+
+const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "momentum",
+        wanted: FROM_ZERO,
+        example: "0.9",
+        elsewhere: &[],
+        about: "how much of the last update goes into the next",
+    },
+    Setting {
+        name: "nesterov",
+        wanted: "true or false",
+        example: "true",
+        elsewhere: &[],
+        about: "look ahead along the momentum",
+    },
+    Setting {
+        name: "dampening",
+        wanted: FROM_ZERO,
+        example: "0.0",
+        elsewhere: &[],
+        about: "how much of the gradient the momentum leaves out",
+    },
+    WEIGHT_DECAY,
+];
+
+static SHADER: Shader =
     Shader { name: "sgd", parts: &[CLOCK, STATS, UPDATE, UPDATES, include_str!("../../shaders/sgd.wgsl")] };
 
-pub(super) static MOMENTUM: Shader =
+static MOMENTUM: Shader =
     Shader { name: "momentum", parts: &[CLOCK, STATS, UPDATE, UPDATES, include_str!("../../shaders/momentum.wgsl")] };
 
 /// Stochastic gradient descent. Every setting has the meaning that it has in
@@ -21,7 +63,8 @@ pub(super) static MOMENTUM: Shader =
 /// g = g + momentum · b if nesterov, else b          (only with momentum)
 /// p = p - lr · g
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Sgd {
     /// How much of the last step goes on.
     pub momentum: f64,

@@ -8,10 +8,15 @@ pub use batches::Batches;
 pub use order::Order;
 pub use partition::{Partition, resolve_partition};
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, Result};
 
 /// What becomes of the last window of an epoch when it is short.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Tail {
     /// It makes an update of its own, divided by what is really in it.
     #[default]
@@ -20,6 +25,12 @@ pub enum Tail {
     Drop,
     /// It goes on in the next epoch. What is left at the end of training is flushed.
     Carry,
+}
+
+impl fmt::Display for Tail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// A window: the samples of one update, as a stretch of the stream of all epochs.

@@ -8,10 +8,10 @@ use crate::place::Place;
 fn the_help_is_what_is_written_down() {
     let place = Place::new("help");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help");
-    for command in ["", "train", "plan", "verify", "tune", "doctor", "bench", "eval", "predict", "devices", "init"] {
+    for command in std::iter::once(String::new()).chain(commands(&place.ok("--help"))) {
         // Neither standard stream is a terminal, and `Place` says COLUMNS=100: no terminal's width matters.
         let help = place.ok(&format!("{command} --help"));
-        let file = folder.join(format!("{}.txt", if command.is_empty() { "accrue" } else { command }));
+        let file = folder.join(format!("{}.txt", if command.is_empty() { "accrue" } else { &command }));
         if std::env::var_os("UPDATE_HELP").is_some() {
             std::fs::write(&file, &help).unwrap();
         }
@@ -21,4 +21,13 @@ fn the_help_is_what_is_written_down() {
         assert_eq!(place.ok(&format!("help {command}")), help);
     }
     assert_eq!(place.ok("--version"), format!("accrue {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+/// The commands that the help names: words after two blanks below `Commands:`.
+fn commands(help: &str) -> Vec<String> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let names: Vec<String> = names.filter(|name| !["", "help"].contains(name)).map(str::to_owned).collect();
+    assert!(names.contains(&"train".to_owned()), "{help}");
+    names
 }

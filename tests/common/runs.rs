@@ -8,7 +8,7 @@ use accrue::data::{Batch, Target};
 use accrue::gpu::Gpu;
 use accrue::graph::TargetKind;
 use accrue::nn::{Arrays, Model};
-use accrue::optim::{Adam, Clip, Optimizer, Scaling, Schedule, Sgd};
+use accrue::optim::{self, Adam, Clip, Optimizer, Scaling, Schedule, Sgd};
 use accrue::plan::ExecutionMode;
 use accrue::train::{Checkpoint, Event, FitConfig, OnNonFinite, Run, Settings, Trainer, Update};
 use accrue::window::{Batches, Order, Tail, Windows};
@@ -88,6 +88,8 @@ pub struct Task {
 pub struct Rest {
     /// In the place of SGD.
     pub adam: Option<Adam>,
+    /// In the place of both: the optimizer's place in `optim::ALL`, and that of one of its cases.
+    pub listed: Option<(usize, usize)>,
     pub clip: Clip,
     pub schedule: Schedule,
     /// In the place of the one batch.
@@ -148,9 +150,10 @@ impl Task {
 
     /// Its settings.
     pub fn settings(&self, micro_batch: usize, open_blocks: bool) -> Settings {
-        let optimizer: Box<dyn Optimizer> = match self.rest.adam {
-            Some(adam) => Box::new(adam),
-            None => Box::new(self.sgd),
+        let optimizer: Box<dyn Optimizer> = match (self.rest.listed, self.rest.adam) {
+            (Some((kind, case)), _) => (optim::ALL[kind].cases)().swap_remove(case),
+            (None, Some(adam)) => Box::new(adam),
+            (None, None) => Box::new(self.sgd),
         };
         let Rest { clip, schedule, .. } = self.rest;
         let kernels = self.rest.kernels;

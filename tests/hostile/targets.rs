@@ -7,9 +7,9 @@
 use std::path::Path;
 
 use accrue::Result;
-use accrue::cli::Config;
 use accrue::data::csv::{Chunks, CsvSpec, TargetKind, read, read_features};
 use accrue::nn::{Model, ModelFile, arrays_from_bytes};
+use accrue::recipe::Config;
 use accrue::train::Checkpoint;
 
 /// What is done with the bytes of one kind of file; whether they were taken for one.

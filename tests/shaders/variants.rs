@@ -18,7 +18,7 @@ use naga::{Module, ShaderStage, TypeInner};
 /// The shaders that each are a file of their own and what it shares with others.
 pub fn shaders() -> Vec<&'static Shader> {
     let ops = ops::each(1).map(|op| op.shader());
-    ops.chain(optim::SHADERS.iter().copied()).chain(plan::SHADERS.iter().copied()).collect()
+    ops.chain(optim::shaders()).chain(plan::SHADERS.iter().copied()).collect()
 }
 
 /// Those that plans join for a network, and with which constants they enter them where.

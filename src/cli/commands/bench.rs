@@ -3,41 +3,96 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::open;
-use crate::Error;
-use crate::cli::args::{Bench, What};
+use super::{Command, open};
+use crate::cli::args::Common;
 use crate::cli::bench::{Shape, Wanted, Workload, first_update, lines, run};
 use crate::cli::exit::Stop;
 use crate::cli::progress::print;
+use crate::{Error, ops};
 
-/// Measures what was named, or everything, and prints it at the end.
-pub fn bench(arguments: &Bench) -> Result<(), Stop> {
-    let own = arguments.shape.as_ref().map(|shape| own(arguments, shape));
-    if let Some(own) = &own {
-        own.check()?;
+/// Measure how fast your GPU trains.
+///
+/// Trains networks on random numbers and says how many samples it takes in a second, what that costs, and how long the
+/// first update takes to come; then what accumulation costs, and how fast matrix products are. It takes about two
+/// minutes; the machine should have nothing else to do.
+#[derive(Debug, PartialEq, Args)]
+pub struct Bench {
+    /// What to measure; everything, unless something is named.
+    #[arg(ignore_case = true)]
+    pub what: Vec<What>,
+    /// Measure a network of your own, of these widths from features to outputs, as in 784-512-256-10.
+    #[arg(long, value_name = "WIDTHS")]
+    pub shape: Option<Shape>,
+    /// What stands between its layers.
+    #[arg(long, value_name = "NAME", default_value = "relu", requires = "shape")]
+    #[arg(value_parser = PossibleValuesParser::new(ops::activations()))]
+    pub activation: String,
+    /// Its loss.
+    #[arg(long, value_name = "NAME", default_value = "mse", requires = "shape")]
+    #[arg(value_parser = PossibleValuesParser::new(ops::losses()))]
+    pub loss: String,
+    /// Samples of its data.
+    #[arg(long, value_name = "N", default_value = "8192", requires = "shape", value_parser = count)]
+    pub rows: usize,
+    /// Its micro-batch.
+    #[arg(long, value_name = "N", default_value = "64", requires = "shape", value_parser = count)]
+    pub micro_batch: usize,
+    /// Its accumulation steps.
+    #[arg(long, value_name = "N", default_value = "8", requires = "shape", value_parser = count)]
+    pub steps: usize,
+    /// How often each is measured; the rounds take turns.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub rounds: u64,
+    /// How long each round is.
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
+    pub seconds: f64,
+    /// Print one JSON object in place of tables.
+    #[arg(long)]
+    pub json: bool,
+    /// Be the process whose first update is waited for.
+    #[arg(long, hide = true, requires = "shape")]
+    pub first_update: bool,
+    /// What every command that computes takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl Command for Bench {
+    /// Measures what was named, or everything, and prints it at the end.
+    fn run(&self) -> Result<(), Stop> {
+        let own = self.shape.as_ref().map(|shape| own(self, shape));
+        if let Some(own) = &own {
+            own.check()?;
+        }
+        if let (true, Some(own)) = (self.first_update, own.clone()) {
+            return Ok(first_update(|| open(&self.common), own, self.seconds)?);
+        }
+        let wanted = wanted(self, own);
+        let gpu = open(&self.common)?;
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        if !self.common.quiet && std::io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        let report =
+            run(&gpu, &wanted, |round, what| bar.set_message(format!("round {round} of {}: {what}", wanted.rounds)));
+        bar.finish_and_clear();
+        let report = report?;
+        let text = if self.json {
+            serde_json::to_string_pretty(&report).map_err(|error| Error::Internal(format!("bench: {error}")))?
+        } else {
+            lines(&report).join("\n")
+        };
+        Ok(print(&(text + "\n"))?)
     }
-    if let (true, Some(own)) = (arguments.first_update, own.clone()) {
-        return Ok(first_update(|| open(&arguments.common), own, arguments.seconds)?);
+
+    fn common_mut(&mut self) -> Option<&mut Common> {
+        Some(&mut self.common)
     }
-    let wanted = wanted(arguments, own);
-    let gpu = open(&arguments.common)?;
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-    if !arguments.common.quiet && std::io::stderr().is_terminal() {
-        bar.set_draw_target(ProgressDrawTarget::stderr());
-        bar.enable_steady_tick(Duration::from_millis(200));
-    }
-    let report =
-        run(&gpu, &wanted, |round, what| bar.set_message(format!("round {round} of {}: {what}", wanted.rounds)));
-    bar.finish_and_clear();
-    let report = report?;
-    let text = if arguments.json {
-        serde_json::to_string_pretty(&report).map_err(|error| Error::Internal(format!("bench: {error}")))?
-    } else {
-        lines(&report).join("\n")
-    };
-    Ok(print(&(text + "\n"))?)
 }
 
 /// A network of the user's own. Its learning rate is small, so that none diverges; speed does not depend on it.
@@ -66,5 +121,54 @@ fn wanted(arguments: &Bench, own: Option<Workload>) -> Wanted {
         rounds: arguments.rounds as usize,
         seconds: arguments.seconds,
         adapter: arguments.common.adapter.clone(),
+    }
+}
+
+/// What `accrue bench` can measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// 8-16-1, mse; 1200 rows, micro-batch 40 × 3
+    #[value(name = "W1")]
+    W1,
+    /// 8-128-128-1, mse; 20000 rows, micro-batch 256 × 4
+    #[value(name = "W2")]
+    W2,
+    /// 784-512-256-10, cross-entropy; 8192 rows, micro-batch 64 × 8
+    #[value(name = "W3")]
+    W3,
+    /// The micro-batches of W2 and W3 with 1, 4, 16 and 64 accumulation steps
+    Accumulation,
+    /// The three products of a linear layer of 512 × 512 × 512
+    Matmul,
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=1 << 24).contains(count));
+    count.ok_or_else(|| "give a number from 1 to 16777216".to_owned())
+}
+
+/// A time that can be waited for.
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|&seconds| seconds > 0.0 && seconds <= 3600.0);
+    seconds.ok_or_else(|| "give a number above 0, up to 3600".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::tests::parse;
+
+    #[test]
+    fn a_bench_measures_everything_unless_something_is_named() {
+        let bench: Bench = parse("accrue bench").unwrap();
+        assert!(bench.what.is_empty() && bench.shape.is_none() && !bench.json);
+        assert_eq!((bench.rounds, bench.seconds), (5, 1.0));
+        let bench: Bench = parse("accrue bench w2 matmul --rounds 3").unwrap();
+        assert_eq!((bench.what, bench.rounds), (vec![What::W2, What::Matmul], 3));
+        for line in
+            ["W4", "--rows 8", "--shape 4", "--rounds 0", "--seconds 0", "--seconds inf", "--loss msa --shape 4-1"]
+        {
+            assert_eq!(parse::<Bench>(&format!("accrue bench {line}")).unwrap_err().exit_code(), 2, "{line}");
+        }
     }
 }

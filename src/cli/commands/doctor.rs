@@ -3,38 +3,71 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use super::open;
-use crate::cli::args::Doctor;
+use super::{Command, open};
+use crate::cli::args::Common;
 use crate::cli::exit::Stop;
 use crate::cli::progress::{say, three};
 use crate::doctor::speed::SIZE;
 use crate::doctor::{self, Device, Event, Extent, Finding, Report, Section, Speed};
 use crate::plan::size;
 
-/// Checks the adapter and prints what is found as it is found. With `--quiet` only what is wrong, and the verdict.
-pub fn doctor(arguments: &Doctor) -> Result<(), Stop> {
-    let gpu = open(&arguments.common)?;
-    let device = Device::of(&gpu);
-    let extent = if arguments.all { Extent::All } else { Extent::Chosen };
-    let mut print = Print::new(arguments, extent);
-    print.lines(&about(&device));
-    let report = doctor::check(&gpu, extent, |event| match event {
-        Event::Begins(what) => print.now.set_message(format!("checking {what}")),
-        Event::Found(finding) => print.finding(&finding),
-    })?;
-    print.now.finish_and_clear();
-    print.lines(&speed(&report.speed));
-    let verdict = report.verdict();
-    if arguments.json {
-        say(&json(&device, &report, &verdict)?);
-    } else {
-        print.lines(&[String::new()]);
-        say(&colour(&verdict, ':', report.all_right()));
+const DOCTOR_HELP: &str = "\
+\x1b[1;32mIn the table:\x1b[0m
+  ok     linear.forward  3.1e-7 of 1.2e-6    3.1e-7 from its reference, where rounding explains 1.2e-6
+  WRONG  linear.forward  …                   the case, its first wrong element, what it should be
+
+\x1b[1;32mExit codes:\x1b[0m
+  0 all right      1 a kernel is wrong or bits differ      5 no adapter      6 device lost";
+
+/// Check every kernel on your GPU against plain arithmetic, and measure how fast it is.
+///
+/// Runs every kernel that training uses here on awkward shapes, and compares each with its reference in 64-bit arithmetic on
+/// the CPU. Then it trains a small network several times, each time with its batches cut differently: every bit of the
+/// result must be the same. At the end it measures what a dispatch costs, and how fast matrices and memory are.
+///
+/// Run it once on a new GPU and after a change of driver, and before you report a result that looks wrong. Nearly all of
+/// its time goes into compiling kernels, so that a second run is faster where the driver keeps them.
+#[derive(Debug, PartialEq, Args)]
+#[command(after_help = DOCTOR_HELP)]
+pub struct Doctor {
+    /// Check every kernel there is, also those that other adapters would choose, and more trainings: several times as long.
+    #[arg(long)]
+    pub all: bool,
+    /// Print one JSON object in place of text.
+    #[arg(long)]
+    pub json: bool,
+    /// What every command that computes takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl Command for Doctor {
+    /// Checks the adapter and prints what is found as it is found. With `--quiet` only what is wrong, and the verdict.
+    fn run(&self) -> Result<(), Stop> {
+        let gpu = open(&self.common)?;
+        let device = Device::of(&gpu);
+        let extent = if self.all { Extent::All } else { Extent::Chosen };
+        let mut print = Print::new(self, extent);
+        print.lines(&about(&device));
+        let report = doctor::check(&gpu, extent, |event| match event {
+            Event::Begins(what) => print.now.set_message(format!("checking {what}")),
+            Event::Found(finding) => print.finding(&finding),
+        })?;
+        print.now.finish_and_clear();
+        print.lines(&speed(&report.speed));
+        let verdict = report.verdict();
+        if self.json {
+            say(&json(&device, &report, &verdict)?);
+        } else {
+            print.lines(&[String::new()]);
+            say(&colour(&verdict, ':', report.all_right()));
+        }
+        if report.all_right() { Ok(()) } else { Err(Stop::NotRight(verdict)) }
     }
-    if report.all_right() { Ok(()) } else { Err(Stop::NotRight(verdict)) }
 }
 
 /// What is printed while it goes.
@@ -157,4 +190,17 @@ fn json(device: &Device, report: &Report, verdict: &str) -> Result<String, Stop>
     let json = Json { all_right: report.all_right(), verdict, device, report };
     let text = serde_json::to_string_pretty(&json);
     text.map_err(|error| crate::Error::Internal(format!("the report cannot be written as JSON: {error}")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::tests::parse;
+
+    #[test]
+    fn a_doctor_takes_an_adapter_and_says_what_it_found_in_words_or_in_json() {
+        let doctor: Doctor = parse("accrue doctor --adapter llvmpipe --json -q").unwrap();
+        assert_eq!(doctor.common, Common { adapter: Some("llvmpipe".into()), quiet: true, passed_over: 0 });
+        assert!(doctor.json);
+    }
 }

@@ -1,44 +1,59 @@
 //! `accrue eval`: loss and metrics of a saved model.
 
-use super::{open, predictor};
-use crate::cli::args::Eval;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Command, open};
+use crate::cli::args::Common;
 use crate::cli::exit::Stop;
-use crate::cli::prepare::unit;
 use crate::cli::progress::{metric, print};
-use crate::cli::rows::{self, ModelRows};
-use crate::cli::run_folder::RunFolder;
-use crate::data::csv::{Chunks, CsvSpec, TargetKind};
-use crate::nn::{ModelFile, TargetNames};
+use crate::nn::ModelFile;
+use crate::recipe::{ModelRows, predictor, unit};
+use crate::run::RunFolder;
 use crate::train::metrics::Tally;
 
-/// Measures a saved model on a CSV file. The result is printed also with `--quiet`: it is what was asked for. However many
-/// rows there are, it takes the memory of some.
-pub fn eval(arguments: &Eval) -> Result<(), Stop> {
-    let saved = ModelFile::read(&RunFolder::model_of(&arguments.run))?;
-    let place = arguments.data.to_string_lossy();
-    let spec = spec(&saved, arguments.weight.clone());
-    let mut rows = ModelRows::new(&saved, Chunks::open(rows::open(&arguments.data)?, &place, &spec)?)?;
-    let gpu = open(&arguments.common)?;
-    let predictor = predictor(&gpu, &saved, rows.data.rows())?;
-    let mut tally = Tally::default();
-    loop {
-        tally.add(&saved.model, &predictor.predict(&rows.data.features.values)?, &rows.data.batch())?;
-        if !rows.advance()? {
-            break;
-        }
-    }
-    let evaluation = tally.finish(unit(&saved));
-    let mut text = format!("rows {}\nloss {:.6}\n", rows.so_far(), evaluation.loss);
-    for (name, value) in &evaluation.metrics {
-        text += &format!("{name} {}\n", metric(name, *value));
-    }
-    Ok(print(&text)?)
+/// Measure a saved model on a CSV file.
+#[derive(Debug, PartialEq, Args)]
+pub struct Eval {
+    /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
+    pub run: PathBuf,
+    /// The CSV file to measure on, with the columns of the training data, the target too.
+    #[arg(long, value_name = "FILE.csv")]
+    pub data: PathBuf,
+    /// The column of FILE.csv that says how much each row counts; without it all count 1.
+    #[arg(long, value_name = "COLUMN")]
+    pub weight: Option<String>,
+    /// What every command that computes takes.
+    #[command(flatten)]
+    pub common: Common,
 }
 
-fn spec(saved: &ModelFile, weight: Option<String>) -> CsvSpec {
-    let (target, kind) = match &saved.target {
-        TargetNames::Classes { name, classes } => (vec![name.clone()], TargetKind::KnownClasses(classes.clone())),
-        TargetNames::Values { names, .. } => (names.clone(), TargetKind::Values),
-    };
-    CsvSpec { target, kind, weight, features: Some(saved.features.clone()) }
+impl Command for Eval {
+    /// Measures a saved model on a CSV file. The result is printed also with `--quiet`: it is what was asked for. However many
+    /// rows there are, it takes the memory of some.
+    fn run(&self) -> Result<(), Stop> {
+        let saved = ModelFile::read(&RunFolder::model_of(&self.run))?;
+        let place = self.data.to_string_lossy();
+        let mut rows = ModelRows::with_targets(&saved, &self.data, &place, self.weight.clone())?;
+        let gpu = open(&self.common)?;
+        let predictor = predictor(&gpu, &saved, rows.data.rows())?;
+        let mut tally = Tally::default();
+        loop {
+            tally.add(&saved.model, &predictor.predict(&rows.data.features.values)?, &rows.data.batch())?;
+            if !rows.advance()? {
+                break;
+            }
+        }
+        let evaluation = tally.finish(unit(&saved));
+        let mut text = format!("rows {}\nloss {:.6}\n", rows.so_far(), evaluation.loss);
+        for (name, value) in &evaluation.metrics {
+            text += &format!("{name} {}\n", metric(name, *value));
+        }
+        Ok(print(&text)?)
+    }
+
+    fn common_mut(&mut self) -> Option<&mut Common> {
+        Some(&mut self.common)
+    }
 }

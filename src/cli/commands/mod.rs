@@ -1,4 +1,4 @@
-//! The commands, one file each.
+//! The commands, one file each: its arguments with their `--help`, and what it does. [`ALL`] lists them.
 
 mod bench;
 mod devices;
@@ -11,33 +11,69 @@ mod train;
 mod tune;
 mod verify;
 
-pub use bench::bench;
-pub use devices::devices;
-pub use doctor::doctor;
-pub use eval::eval;
-pub use init::init;
-pub use plan::plan;
-pub use predict::predict;
-pub use train::train;
-pub use tune::tune;
-pub use verify::verify;
+use std::fmt;
+
+use clap::{ArgMatches, Args};
 
 use super::args::Common;
+use super::exit::Stop;
+use crate::Result;
 use crate::gpu::{Choice, Gpu};
-use crate::nn::ModelFile;
-use crate::train::Predictor;
-use crate::{Error, Result};
 
-fn open(common: &Common) -> Result<Gpu> {
-    Gpu::new(&Choice { name: common.adapter.clone(), passed_over: common.passed_over, ..Choice::default() })
+/// Every command, in the order of `accrue --help`.
+pub static ALL: &[Entry] = &[
+    entry::<train::Train>("train"),
+    entry::<plan::Plan>("plan"),
+    entry::<verify::Verify>("verify"),
+    entry::<tune::Tune>("tune"),
+    entry::<eval::Eval>("eval"),
+    entry::<predict::Predict>("predict"),
+    entry::<devices::Devices>("devices"),
+    entry::<doctor::Doctor>("doctor"),
+    entry::<bench::Bench>("bench"),
+    entry::<init::Init>("init"),
+];
+
+/// A command with its arguments.
+pub trait Command: fmt::Debug {
+    /// Does it.
+    ///
+    /// # Errors
+    /// Why it ended before it was done.
+    fn run(&self) -> Result<(), Stop>;
+
+    /// What it computes on, unless it is about one adapter, or all of them, or none.
+    fn common_mut(&mut self) -> Option<&mut Common> {
+        None
+    }
 }
 
-/// A saved model on the device, for as many rows at once as fit; how many does not change a bit of the outputs.
-fn predictor(gpu: &Gpu, saved: &ModelFile, mut rows: usize) -> Result<Predictor> {
-    loop {
-        match Predictor::new(gpu, &saved.model, &saved.arrays, rows) {
-            Err(Error::Memory(_)) if rows > 1 => rows = rows.div_ceil(2),
-            done => return done,
-        }
+/// A line of [`ALL`].
+pub struct Entry {
+    /// The command's name.
+    pub name: &'static str,
+    /// Adds its arguments and its help.
+    pub arguments: fn(clap::Command) -> clap::Command,
+    /// Takes it out of what was parsed.
+    pub parse: fn(&ArgMatches) -> Result<Box<dyn Command>, clap::Error>,
+}
+
+const fn entry<C: Command + Args + 'static>(name: &'static str) -> Entry {
+    Entry { name, arguments: C::augment_args, parse: |matches| Ok(Box::new(C::from_arg_matches(matches)?)) }
+}
+
+impl Entry {
+    /// The command of this name.
+    pub fn find(name: &str) -> Option<&'static Entry> {
+        ALL.iter().find(|entry| entry.name == name)
     }
+}
+
+fn open(common: &Common) -> Result<Gpu> {
+    timed(common, false)
+}
+
+/// The adapter, with timestamps for every kernel if wanted.
+fn timed(common: &Common, timestamps: bool) -> Result<Gpu> {
+    Gpu::new(&Choice { name: common.adapter.clone(), passed_over: common.passed_over, timestamps })
 }

@@ -1,31 +1,61 @@
 //! `accrue plan`: what training would do and take, without training.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use serde::Serialize;
 
-use super::open;
+use super::{Command, open};
 use crate::Result;
-use crate::cli::args;
-use crate::cli::config::Config;
+use crate::cli::args::Common;
 use crate::cli::exit::Stop;
 use crate::cli::progress::print;
-use crate::cli::session::Session;
 use crate::cli::summary::{cut, kernels, plural};
+use crate::cli::tune::{Tuned, look_up};
 use crate::gpu::{Gpu, adapter};
 use crate::plan::{Budget, Chosen, ExecutionMode, needs_open_blocks, size};
+use crate::recipe::{Config, Session};
 use crate::train::plan_training;
 
-/// Prints the plan of a configuration. Nothing is allocated for it.
-pub fn plan(arguments: &args::Plan) -> Result<(), Stop> {
-    let mut session = Session::new(Config::load(&arguments.config, &arguments.sets)?)?;
-    session.check_length()?;
-    let gpu = open(&arguments.common)?;
-    let chosen = session.plan(&gpu)?;
-    let outline = Outline::new(&session, &gpu, &chosen, arguments.sweep)?;
-    if arguments.json {
-        let text = serde_json::to_string_pretty(&outline).map_err(|e| crate::Error::Internal(format!("plan: {e}")))?;
-        return Ok(print(&(text + "\n"))?);
+/// Show what training would do and take, without training: windows, learning rates, memory.
+#[derive(Debug, PartialEq, Args)]
+pub struct Plan {
+    /// The configuration, a TOML file; paths in it are relative to its folder.
+    pub config: PathBuf,
+    /// Use VALUE for one key of the configuration, as in `--set train.memory=64MiB`; may be given many times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Show the memory that each micro-batch would take.
+    #[arg(long)]
+    pub sweep: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// What every command that computes takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl Command for Plan {
+    /// Prints the plan of a configuration. Nothing is allocated for it.
+    fn run(&self) -> Result<(), Stop> {
+        let mut session = Session::new(Config::load(&self.config, &self.sets)?)?;
+        session.check_length()?;
+        let gpu = open(&self.common)?;
+        let mut chosen = session.planned(&gpu)?;
+        let tuned = look_up(&mut session, &gpu, &mut chosen)?;
+        let outline = Outline::new(&session, &gpu, (&chosen, tuned.as_ref()), self.sweep)?;
+        if self.json {
+            let text =
+                serde_json::to_string_pretty(&outline).map_err(|e| crate::Error::Internal(format!("plan: {e}")))?;
+            return Ok(print(&(text + "\n"))?);
+        }
+        Ok(print(&(outline.lines().join("\n") + "\n"))?)
     }
-    Ok(print(&(outline.lines().join("\n") + "\n"))?)
+
+    fn common_mut(&mut self) -> Option<&mut Common> {
+        Some(&mut self.common)
+    }
 }
 
 /// A plan as data, for people and for programs.
@@ -109,7 +139,7 @@ struct Swept {
 }
 
 impl Outline {
-    fn new(session: &Session, gpu: &Gpu, chosen: &Chosen, sweep: bool) -> Result<Outline> {
+    fn new(session: &Session, gpu: &Gpu, (chosen, tuned): (&Chosen, Option<&Tuned>), sweep: bool) -> Result<Outline> {
         let plan = plan_training(gpu, &session.prepared.saved.model, &session.settings()?, chosen)?;
         let budget = session.budget(gpu)?;
         let mut buffers: Vec<Buffer> = plan
@@ -120,7 +150,7 @@ impl Outline {
         if chosen.resident {
             buffers.push(Buffer { role: "data", name: "training data".to_owned(), bytes: chosen.data });
         }
-        let (taken, why) = kernels(session, &plan, chosen);
+        let (taken, why) = kernels(session, &plan, chosen, tuned);
         let micro_batch = plan.micro_batch_steps(chosen.resident);
         let whole = plan.windows_step().filter(|_| chosen.resident);
         let kernel = |step: &crate::graph::Step| format!("{:<24} {}.{}", step.label, step.shader.name, step.entry);
@@ -219,7 +249,7 @@ fn windows(session: &Session) -> Windows {
         epochs,
         updates,
         updates_in_first_epoch: first,
-        tail: format!("{:?}", session.config.train.tail).to_lowercase(),
+        tail: session.config.train.tail.to_string(),
         short_windows: short,
         samples_left_out: samples as u64 * u64::from(epochs) - seen,
     }

@@ -1,43 +1,65 @@
 //! `accrue predict`: a saved model's outputs for new data, as a CSV file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{open, predictor};
-use crate::cli::args::Predict;
+use clap::Args;
+
+use super::{Command, open};
+use crate::cli::args::Common;
 use crate::cli::exit::Stop;
 use crate::cli::progress::say;
-use crate::cli::rows::{self, ModelRows};
-use crate::cli::run_folder::RunFolder;
-use crate::data::csv::Chunks;
-use crate::nn::{ModelFile, TargetNames};
+use crate::nn::{ModelFile, TargetNames, probabilities};
+use crate::recipe::{ModelRows, predictor};
+use crate::run::RunFolder;
 use crate::train::metrics::class_of;
 use crate::{Error, Result, durable};
 
-/// Writes one line for each row of a CSV file: the class and each class's probability, or the numbers. However many rows
-/// there are, it takes the memory of some.
-pub fn predict(arguments: &Predict) -> Result<(), Stop> {
-    let model = RunFolder::model_of(&arguments.run);
-    RunFolder::open(&arguments.run).check_written(&arguments.out, &[&arguments.data, &model])?;
-    let saved = ModelFile::read(&model)?;
-    let place = arguments.data.to_string_lossy();
-    let chunks = Chunks::features(rows::open(&arguments.data)?, &place, &saved.features)?;
-    let mut rows = ModelRows::new(&saved, chunks)?;
-    let gpu = open(&arguments.common)?;
-    let predictor = predictor(&gpu, &saved, rows.data.rows())?;
-    durable::write(&arguments.out, |file| {
-        let mut table = Table { saved: &saved, path: &arguments.out, csv: csv::Writer::from_writer(file) };
-        table.header()?;
-        loop {
-            table.rows(predictor.predict(&rows.data.features.values)?, rows.before)?;
-            if !rows.advance()? {
-                return table.finish();
+/// Write a saved model's predictions for the rows of a CSV file.
+#[derive(Debug, PartialEq, Args)]
+pub struct Predict {
+    /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
+    pub run: PathBuf,
+    /// The CSV file to predict from, with the feature columns of the training data.
+    #[arg(long, value_name = "FILE.csv")]
+    pub data: PathBuf,
+    /// The CSV file to write, one line for each row of the data.
+    #[arg(long, value_name = "FILE.csv")]
+    pub out: PathBuf,
+    /// What every command that computes takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl Command for Predict {
+    /// Writes one line for each row of a CSV file: the class and each class's probability, or the numbers. However many rows
+    /// there are, it takes the memory of some.
+    fn run(&self) -> Result<(), Stop> {
+        let model = RunFolder::model_of(&self.run);
+        RunFolder::open(&self.run).check_written(&self.out, &[&self.data, &model])?;
+        let saved = ModelFile::read(&model)?;
+        let place = self.data.to_string_lossy();
+        let mut rows = ModelRows::features(&saved, &self.data, &place)?;
+        let gpu = open(&self.common)?;
+        let predictor = predictor(&gpu, &saved, rows.data.rows())?;
+        durable::write(&self.out, |file| {
+            let mut table = Table { saved: &saved, path: &self.out, csv: csv::Writer::from_writer(file) };
+            table.header()?;
+            loop {
+                table.rows(predictor.predict(&rows.data.features.values)?, rows.before)?;
+                if !rows.advance()? {
+                    return table.finish();
+                }
             }
+        })?;
+        if !self.common.quiet {
+            say(&format!("{} predictions in {}", rows.so_far(), self.out.display()));
         }
-    })?;
-    if !arguments.common.quiet {
-        say(&format!("{} predictions in {}", rows.so_far(), arguments.out.display()));
+        Ok(())
     }
-    Ok(())
+
+    fn common_mut(&mut self) -> Option<&mut Common> {
+        Some(&mut self.common)
+    }
 }
 
 /// The file that is written.
@@ -65,7 +87,7 @@ impl Table<'_> {
             TargetNames::Classes { classes, .. } => {
                 for row in outputs.chunks(columns) {
                     let class = classes.get(class_of(row)).cloned().unwrap_or_default();
-                    let shares = probabilities_of(row).into_iter().map(|p| (p as f32).to_string());
+                    let shares = probabilities(row).into_iter().map(|p| (p as f32).to_string());
                     self.line(std::iter::once(class).chain(shares))?;
                 }
             }
@@ -89,16 +111,4 @@ impl Table<'_> {
     fn finish(mut self) -> Result<()> {
         self.csv.flush().map_err(|error| Error::io(self.path, error))
     }
-}
-
-/// Softmax of the logits; with one logit, the shares of no and yes.
-fn probabilities_of(logits: &[f32]) -> Vec<f64> {
-    if let [logit] = logits {
-        let yes = 1.0 / (1.0 + (-f64::from(*logit)).exp());
-        return vec![1.0 - yes, yes];
-    }
-    let most = logits.iter().fold(f64::NEG_INFINITY, |most, &logit| most.max(f64::from(logit)));
-    let powers: Vec<f64> = logits.iter().map(|&logit| (f64::from(logit) - most).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|power| power / sum).collect()
 }

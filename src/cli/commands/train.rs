@@ -1,195 +1,164 @@
 //! `accrue train`: from a CSV file to a saved model.
 
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use crate::cli::args::Train;
-use crate::cli::config::{Config, Validation};
+use clap::Args;
+
+use super::{Command, timed};
+use crate::cli::args::Common;
 use crate::cli::exit::Stop;
-use crate::cli::metrics_file::MetricsFile;
 use crate::cli::profile;
 use crate::cli::progress::{Progress, complain, number, print, rate};
 use crate::cli::report::render;
-use crate::cli::resume::{Found, Identity, Saver};
-use crate::cli::run_folder::{Lock, RunFolder};
-use crate::cli::session::Session;
 use crate::cli::summary::{About, History, opening};
-use crate::cli::training::{Told, Training};
-use crate::data::split::held;
+use crate::cli::tune::look_up;
 use crate::gpu::profile::Profile;
-use crate::gpu::{Choice, Gpu, adapter};
-use crate::nn::ModelFile;
+use crate::gpu::{Gpu, adapter};
 use crate::plan::Chosen;
+use crate::recipe::{Config, Session};
+use crate::run::{Journal, Options, RunFolder};
 use crate::train::{Outcome, Trainer};
 use crate::{Error, NotFinite, Result, Suspect, durable};
 
-/// Trains as a configuration says, and leaves model, checkpoints, metrics and report in the run's folder. A run that is there
-/// goes on.
-pub fn train(arguments: &Train) -> Result<(), Stop> {
-    let mut clock = Clock::start();
-    let (mut begun, found) = begin(arguments, &mut clock)?;
-    begin_profile(arguments, &mut begun.trainer)?;
-    let Begun { session, trainer, folder, saver, told, .. } = &mut begun;
-    let training = Training { session, trainer: &mut *trainer, folder, saver: &mut *saver, told: &mut *told };
-    let outcome = training.run(found);
-    let profile = trainer.finish_profile();
-    told.progress.finish();
-    let outcome = outcome.and_then(|outcome| told.metrics.finish().map(|()| outcome));
-    let outcome = outcome.map_err(|error| broken(error, arguments, session, saver))?;
-    let speed = told.progress.samples_per_second();
-    clock.lap("training and validation");
+/// Train a model and save it with its losses and a report.
+#[derive(Debug, PartialEq, Args)]
+pub struct Train {
+    /// The configuration, a TOML file; paths in it are relative to its folder.
+    pub config: PathBuf,
+    /// The folder to write the run to: model, best model, checkpoints, configuration, metrics and report.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Use VALUE for one key of the configuration, as in `--set optimizer.lr=0.1`; may be given many times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Start over: what DIR has of a run is removed when the new one begins; without this a run that was stopped goes on.
+    #[arg(long)]
+    pub fresh: bool,
+    /// Go on although the micro-batch, memory, kernels, adapter or such has changed, which cannot spoil the result.
+    #[arg(long, conflicts_with = "fresh")]
+    pub resume_with_changes: bool,
+    /// Time every kernel on the GPU, and print after the training where the time went.
+    #[arg(long)]
+    pub profile: bool,
+    /// Write where the time went to FILE as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub profile_json: Option<PathBuf>,
+    /// Write the first 20000 kernels and submissions to FILE as a trace, which Perfetto opens.
+    #[arg(long, value_name = "FILE")]
+    pub profile_trace: Option<PathBuf>,
+    /// What every command that computes takes.
+    #[command(flatten)]
+    pub common: Common,
+}
 
-    session.prepared.saved.arrays = trainer.parameters().map_err(|error| broken(error, arguments, session, saver))?;
-    session.prepared.saved.write(&folder.model()).map_err(|error| broken(error, arguments, session, saver))?;
-    clock.lap("saving the model");
-    let stopped = (outcome == Outcome::Stopped)
-        .then(|| format!("after update {} of {}", trainer.updates(), session.windows.updates()));
-    tell(&mut begun, clock, speed, stopped.as_deref())?;
-    if let Some(profile) = profile? {
-        show_profile(arguments, &profile, &begun.gpu, &begun.told.progress)?;
-    }
-    match stopped {
-        None => Ok(()),
-        Some(stopped) => {
-            let same = same_command(arguments);
-            Err(Stop::Interrupted(format!("{stopped}; the run is saved, and {same} goes on with it")))
+impl Command for Train {
+    /// Trains as a configuration says, and leaves model, checkpoints, metrics and report in the run's folder. A run that is there
+    /// goes on.
+    fn run(&self) -> Result<(), Stop> {
+        let mut clock = Clock::start();
+        let mut begun = begin(self, &mut clock)?;
+        begin_profile(self, &mut begun.trainer)?;
+        let Begun { session, trainer, journal, history, progress, pressed, .. } = &mut begun;
+        let outcome = journal.train(trainer, &session.fit(), &session.prepared.saved, pressed, |event| {
+            history.event(event);
+            progress.event(event);
+            ControlFlow::Continue(())
+        });
+        let profile = trainer.finish_profile();
+        progress.finish();
+        let outcome = outcome.map_err(|error| broken(error, self, session, journal))?;
+        let speed = progress.samples_per_second();
+        clock.lap("training and validation");
+
+        session.save(trainer, journal.folder()).map_err(|error| broken(error, self, session, journal))?;
+        clock.lap("saving the model");
+        let stopped = (outcome == Outcome::Stopped)
+            .then(|| format!("after update {} of {}", trainer.updates(), session.windows.updates()));
+        tell(&mut begun, clock, speed, stopped.as_deref())?;
+        if let Some(profile) = profile? {
+            show_profile(self, &profile, &begun.gpu, &begun.progress)?;
         }
+        match stopped {
+            None => Ok(()),
+            Some(stopped) => {
+                let same = same_command(self);
+                Err(Stop::Interrupted(format!("{stopped}; the run is saved, and {same} goes on with it")))
+            }
+        }
+    }
+
+    fn common_mut(&mut self) -> Option<&mut Common> {
+        Some(&mut self.common)
+    }
+}
+
+impl Train {
+    /// Whether kernels are to be timed.
+    fn is_timed(&self) -> bool {
+        self.profile || self.profile_json.is_some() || self.profile_trace.is_some()
     }
 }
 
 /// A run that is about to train, in a folder that is its own now.
 struct Begun {
-    folder: RunFolder,
     config_toml: String,
     session: Session,
     gpu: Gpu,
     trainer: Trainer,
     chosen: Chosen,
-    saver: Saver,
-    told: Told,
-    _lock: Lock,
+    journal: Journal,
+    history: History,
+    progress: Progress,
+    /// Whether Ctrl-C was pressed.
+    pressed: Arc<AtomicBool>,
 }
 
-/// Reads everything, makes the trainer and then the files. What there is to go on from comes beside it.
-fn begin(arguments: &Train, clock: &mut Clock) -> Result<(Begun, Option<Found>)> {
-    let mut config = Config::load(&arguments.config, &arguments.sets)?;
+/// Reads everything, makes the trainer and then the files.
+fn begin(arguments: &Train, clock: &mut Clock) -> Result<Begun> {
+    let config = Config::load(&arguments.config, &arguments.sets)?;
     let config_toml = config.to_toml()?;
-    let folder = RunFolder::open(&arguments.out);
-    folder.check_ours()?;
-    let lock = folder.lock()?;
-    let mut found = if arguments.fresh {
-        None
-    } else {
-        folder.checkpoints().latest(|line| complain(&format!("warning: {line}")))?
+    let options = Options {
+        every: config.train.checkpoint.every()?,
+        fresh: arguments.fresh,
+        take_changes: arguments.resume_with_changes,
+        warn: |line| complain(&format!("warning: {line}")),
+        ..Options::default()
     };
-    if found.is_some() {
-        // The weights are the checkpoint's; the file that the run began with may be gone.
-        config.model.init = None;
-    }
-    let mut session = Session::new(config)?;
-    session.check_length()?;
+    let claim = RunFolder::open(&arguments.out).claim(&options)?;
+    let mut session = Session::of_run(config, &claim)?;
     clock.lap("reading the data");
-    let common = &arguments.common;
-    let (name, timestamps) = (common.adapter.clone(), arguments.is_timed());
-    let gpu = Gpu::new(&Choice { name, passed_over: common.passed_over, timestamps })?;
+    let gpu = timed(&arguments.common, arguments.is_timed())?;
     clock.lap("opening the adapter");
-    if let Some(found) = &mut found {
-        check_best(&folder, found);
-    }
-    let identity = Identity::of(&session, &config_toml, gpu.info());
-    let changed = goes_on(arguments, &folder, found.as_ref(), &identity)?;
-    // A window that is open inside a block of rows needs the memory for it.
-    session.open_blocks = found.as_ref().is_some_and(|found| !found.checkpoint.state.open_block.is_empty());
-    let (trainer, chosen) = session.trainer(&gpu)?;
+    let claim = claim.accept(session.identity(config_toml.clone(), gpu.info()), &options)?;
+    let mut chosen = session.settled(&gpu)?;
+    look_up(&mut session, &gpu, &mut chosen)?;
+    let (trainer, chosen) = session.trainer(&gpu, chosen)?;
     clock.lap("building kernels and memory");
 
-    let lock = lock.map_or_else(|| folder.make(), Ok)?;
+    let mut journal = claim.begin(gpu.info(), &options)?;
     let mut history = History::default();
-    let metrics = files(&folder, &identity.config, found.as_mut(), &mut history, &gpu, changed)?;
-    let progress = Progress::new(session.windows.updates(), session.config.train.epochs, arguments.common.quiet);
-    let saver = Saver::new(folder.path(), identity, session.config.train.checkpoint.every()?, found.as_ref());
-    let told = Told::new(history, progress, metrics)?;
-    let mut begun = Begun { folder, config_toml, session, gpu, trainer, chosen, saver, told, _lock: lock };
-    begun.open(found.as_ref());
-    Ok((begun, found))
-}
-
-/// Forgets the best model where it can no longer be read: that of the epochs from here on is kept then.
-fn check_best(folder: &RunFolder, found: &mut Found) {
-    if let (Some(best), Err(error)) = (found.about.best, ModelFile::read(&folder.best())) {
-        complain(&format!(
-            "warning: the best model, of epoch {}, is gone; that of the epochs to come is kept ({error})",
-            best.epoch
-        ));
-        found.about.best = None;
+    history.before(journal.earlier());
+    let mut progress = Progress::new(session.windows.updates(), session.config.train.epochs, arguments.common.quiet);
+    let pressed = progress.interrupts()?;
+    for line in opening(&session, &gpu, trainer.plan(), &chosen) {
+        progress.say(&line);
     }
-}
-
-/// Whether something changed since the run began that is taken as it is.
-///
-/// # Errors
-/// When the folder's run is another one.
-fn goes_on(arguments: &Train, folder: &RunFolder, found: Option<&Found>, identity: &Identity) -> Result<bool> {
-    match found {
-        Some(found) => {
-            let out = arguments.out.display().to_string();
-            found.about.identity.goes_on_as(identity, &out, arguments.resume_with_changes)
-        }
-        None if arguments.fresh => Ok(false),
-        None => folder.check(&identity.config).map(|()| false),
+    if let Some(updates) = journal.goes_on_after() {
+        history.goes_on(updates);
+        progress.goes_on(updates, session.windows.updates());
     }
-}
-
-/// The files of a run that begins, or goes on from a checkpoint.
-fn files(
-    folder: &RunFolder,
-    config: &str,
-    found: Option<&mut Found>,
-    history: &mut History,
-    gpu: &Gpu,
-    changed: bool,
-) -> Result<MetricsFile> {
-    folder.tidy()?;
-    let Some(found) = found else {
-        folder.begin(config)?;
-        return MetricsFile::create(&folder.metrics(), gpu.info());
-    };
-    folder.write_config(config)?;
-    history.goes_on(found.checkpoint.position.updates);
-    let path = folder.metrics();
-    if !path.exists() {
-        complain(&format!(
-            "warning: {} is gone; it begins again after update {}",
-            path.display(),
-            found.checkpoint.position.updates
-        ));
-        found.forget_metrics(&folder.checkpoints())?;
-        return MetricsFile::create(&path, gpu.info());
-    }
-    let (mut metrics, lines) = MetricsFile::go_on(&path, found.about.metrics)?;
-    history.before(lines);
-    if changed || found.about.metrics == 0 {
-        metrics.run(gpu.info())?;
-    }
-    Ok(metrics)
-}
-
-impl Begun {
-    /// Says what is about to be trained.
-    fn open(&mut self, found: Option<&Found>) {
-        let Begun { session, told: Told { progress, .. }, .. } = self;
-        for line in opening(session, &self.gpu, self.trainer.plan(), &self.chosen) {
-            progress.say(&line);
-        }
-        if let Some(found) = found {
-            progress.goes_on(found.checkpoint.position.updates, session.windows.updates());
-        }
-    }
+    Ok(Begun { config_toml, session, gpu, trainer, chosen, journal, history, progress, pressed })
 }
 
 /// Writes the report, and says where everything is. `stopped` is where the run was interrupted, if it was.
 fn tell(begun: &mut Begun, clock: Clock, speed: f64, stopped: Option<&str>) -> Result<()> {
-    let history = std::mem::take(&mut begun.told.history);
-    let Begun { folder, session, gpu, chosen, config_toml, saver, told: Told { progress, .. }, .. } = begun;
+    let history = std::mem::take(&mut begun.history);
+    let Begun { session, gpu, chosen, config_toml, journal, progress, .. } = begun;
+    let folder = journal.folder();
     let summary = history.summary();
     let about = About {
         title: folder.name(),
@@ -210,7 +179,7 @@ fn tell(begun: &mut Begun, clock: Clock, speed: f64, stopped: Option<&str>) -> R
         progress.say(&format!("left out  {}", progress.left_out_in_words()));
     }
     progress.say(&format!("saved     {}", folder.model().display()));
-    if let Some(best) = saver.best() {
+    if let Some(best) = journal.best() {
         let path = folder.best();
         progress.say(&format!(
             "best      {}: val_loss {} after epoch {}",
@@ -229,7 +198,7 @@ fn same_command(arguments: &Train) -> &'static str {
 }
 
 /// An error in the middle of a training says which row of the file it is about, what is kept, and what goes on from that.
-fn broken(error: Error, arguments: &Train, session: &Session, saver: &Saver) -> Stop {
+fn broken(error: Error, arguments: &Train, session: &Session, journal: &Journal) -> Stop {
     let mut words = Vec::new();
     let mut on = String::new();
     match &error {
@@ -242,28 +211,20 @@ fn broken(error: Error, arguments: &Train, session: &Session, saver: &Saver) -> 
         Error::DeviceLost(_) => on = format!("; {} goes on from it", same_command(arguments)),
         _ => {}
     }
-    if let Some(update) = saver.kept() {
+    if let Some(update) = journal.kept() {
         words.push(format!("the checkpoint after update {update} is kept{on}"));
     }
-    if saver.kept().is_none() {
+    if journal.kept().is_none() {
         words.push("nothing was saved before".to_owned());
     }
     Stop::Broken(error, words.join("; "))
 }
 
-/// Which row of its file a row of the training data is: those that are kept back for validation are not counted there.
+/// Which row of its file a row of the training data is.
 fn row_of_file(suspect: &Suspect, session: &Session) -> Option<String> {
-    let (sample, data) = (suspect.sample?, &session.config.data);
-    let at = match &data.validation {
-        Validation::File(_) => sample as usize,
-        Validation::Share(share) => {
-            let (train, validation) = (&session.prepared.train, &session.prepared.validation);
-            let rows = train.rows() + validation.as_ref().map_or(0, |rows| rows.rows());
-            let held = held(rows, *share, session.config.train.seed).ok()?;
-            (0..rows).filter(|&row| !held[row]).nth(sample as usize)?
-        }
-    };
-    let file = data.path.file_name().unwrap_or(data.path.as_os_str()).to_string_lossy();
+    let (sample, path) = (suspect.sample?, &session.config.data.path);
+    let at = session.row_of_file(sample as usize)?;
+    let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     Some(format!("row {sample} is row {} of {file}, counted from 1 below its header", at + 1))
 }
 
@@ -305,5 +266,20 @@ impl Clock {
     fn lap(&mut self, name: &str) {
         self.laps.push((name.to_owned(), self.last.elapsed().as_secs_f64()));
         self.last = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::tests::parse;
+
+    #[test]
+    fn a_train_command_may_set_many_keys() {
+        let line = "accrue train c.toml --out runs/a --set train.batch=8 --set optimizer.lr=-1 --adapter llvmpipe -q";
+        let train: Train = parse(line).unwrap();
+        assert_eq!(train.sets, ["train.batch=8", "optimizer.lr=-1"]);
+        assert_eq!((train.config, train.out), ("c.toml".into(), "runs/a".into()));
+        assert_eq!(train.common, Common { adapter: Some("llvmpipe".into()), quiet: true, passed_over: 0 });
     }
 }

@@ -1,44 +1,78 @@
 //! `accrue tune`: which kernels are fastest for a network here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use serde_json::json;
 
-use super::open;
-use crate::cli::args::Tune;
-use crate::cli::config::{Config, Kernels};
+use super::{Command, open};
+use crate::cli::args::Common;
 use crate::cli::exit::Stop;
 use crate::cli::progress::print;
-use crate::cli::session::Session;
 use crate::cli::summary::chain;
-use crate::cli::tune::{Candidate, NotTimed, ROUNDS, Report, Table, lines, measure};
+use crate::cli::tune::{Candidate, Key, NotTimed, ROUNDS, Report, Table, lines, measure};
 use crate::gpu::{Gpu, adapter};
 use crate::plan::{Chosen, ExecutionMode};
+use crate::recipe::{Config, Session};
 use crate::train::{Settings, Trainer, Trial, plan_training};
 use crate::{Error, Result};
 
-const NOT_TAKEN: &str = "not for this network on this adapter, or for data that is streamed";
-
-/// Measures what kernels there are for a configuration, and keeps what is fastest for `train`, `plan` and `verify`.
-pub fn tune(arguments: &Tune) -> Result<(), Stop> {
-    let Some(config) = &arguments.config else { return Ok(forget(arguments)?) };
-    check_environment()?;
-    let mut config = Config::load(config, &arguments.sets)?;
-    let asked = std::mem::replace(&mut config.train.kernels, Kernels::Auto).mode();
-    let unused = asked.map(|asked| format!("as long as the configuration says train.kernels = \"{asked}\""));
-    let session = Session::new(config)?;
-    let gpu = open(&arguments.common)?;
-    let table = table(&gpu)?;
-    table.make_folder()?;
-    let report = Report { unused, ..measured(&session, &gpu, table.file(), arguments.seconds)? };
-    let text = if arguments.json {
-        serde_json::to_string_pretty(&report).map_err(|error| Error::Internal(format!("tune: {error}")))?
-    } else {
-        lines(&report).join("\n")
-    };
-    print(&(text + "\n"))?;
-    Ok(())
+/// Measure which kernels are fastest for your network here, and keep the answer.
+///
+/// Trains on the configuration's data by each of the kernels that network and adapter can take, in rounds that take
+/// turns, on weights that are thrown away. The fastest is kept in a table of this adapter and driver, in your cache
+/// folder or in ACCRUE_CACHE: `train`, `plan` and `verify` look there unless the configuration names kernels. It is never
+/// needed, and changes how long a training takes, never a bit of its result.
+#[derive(Debug, PartialEq, Args)]
+pub struct Tune {
+    /// The configuration, a TOML file; paths in it are relative to its folder.
+    #[arg(required_unless_present = "forget")]
+    pub config: Option<PathBuf>,
+    /// Use VALUE for one key of the configuration, as in `--set train.micro_batch=64`; may be given many times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// How long to measure, about: every kernel is measured in every round, even if that takes longer.
+    #[arg(long, value_name = "S", default_value = "3", value_parser = super::bench::seconds)]
+    pub seconds: f64,
+    /// Remove the table of this adapter and driver.
+    #[arg(long, conflicts_with_all = ["config", "sets", "seconds"])]
+    pub forget: bool,
+    /// Print one JSON object in place of text.
+    #[arg(long)]
+    pub json: bool,
+    /// What every command that computes takes.
+    #[command(flatten)]
+    pub common: Common,
 }
+
+impl Command for Tune {
+    /// Measures what kernels there are for a configuration, and keeps what is fastest for `train`, `plan` and `verify`.
+    fn run(&self) -> Result<(), Stop> {
+        let Some(config) = &self.config else { return Ok(forget(self)?) };
+        check_environment()?;
+        let mut config = Config::load(config, &self.sets)?;
+        let asked = config.train.kernels.take();
+        let unused = asked.map(|asked| format!("as long as the configuration says train.kernels = \"{asked}\""));
+        let session = Session::new(config)?;
+        let gpu = open(&self.common)?;
+        let table = table(&gpu)?;
+        table.make_folder()?;
+        let report = Report { unused, ..measured(&session, &gpu, table.file(), self.seconds)? };
+        let text = if self.json {
+            serde_json::to_string_pretty(&report).map_err(|error| Error::Internal(format!("tune: {error}")))?
+        } else {
+            lines(&report).join("\n")
+        };
+        print(&(text + "\n"))?;
+        Ok(())
+    }
+
+    fn common_mut(&mut self) -> Option<&mut Common> {
+        Some(&mut self.common)
+    }
+}
+
+const NOT_TAKEN: &str = "not for this network on this adapter, or for data that is streamed";
 
 /// What is asked for there would be measured in place of what training takes without it.
 fn check_environment() -> Result<()> {
@@ -94,7 +128,7 @@ fn measured(session: &Session, gpu: &Gpu, file: &Path, seconds: f64) -> Result<R
     let model = &session.prepared.saved.model;
     let default = plan_training(gpu, model, &session.settings()?, &chosen)?.mode(chosen.resident);
     let (kernels, kept) = measure(candidates, default, seconds)?;
-    let key = session.key(&chosen)?;
+    let key = Key::of(session, &chosen)?;
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         adapter: adapter::describe(gpu.info()),

@@ -1,76 +1,106 @@
 //! `accrue verify`: whether the bits of one's own training depend on how its batches are cut.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use serde_json::{Value, json};
 
-use super::open;
+use super::{Command, open};
 use crate::Error;
-use crate::cli::args::Verify;
-use crate::cli::config::Config;
+use crate::cli::args::Common;
 use crate::cli::exit::Stop;
 use crate::cli::progress::say;
-use crate::cli::session::Session;
 use crate::cli::summary::plural;
+use crate::cli::tune::look_up;
 use crate::gpu::{Gpu, adapter};
+use crate::recipe::{Config, Session};
 use crate::train::verify::{Agreement, Bits, Difference, Verdict, trials, verify as compare};
 use crate::train::{Settings, Trainer, fixed_micro_batch};
 
-/// Trains the first updates of a configuration under several partitions, and says whether their bits agree. With `--quiet`
-/// only what does not agree is printed.
-pub fn verify(arguments: &Verify) -> Result<(), Stop> {
-    let mut session = Session::new(Config::load(&arguments.config, &arguments.sets)?)?;
-    let updates = arguments.updates.min(session.windows.updates());
-    let gpu = open(&arguments.common)?;
-    let (configured, budget) = (session.plan(&gpu)?.micro_batch, session.budget(&gpu)?);
-    let config = &session.config;
-    let windows = session.windows.clone().take(updates as usize);
-    let batch = windows.map(|window| window.rows).max().unwrap_or(1) as usize;
-    let trials = trials(batch, configured, updates, config.train.seed);
+/// Check that the bits of your own training are the same however its batches are cut.
+#[derive(Debug, PartialEq, Args)]
+pub struct Verify {
+    /// The configuration, a TOML file; paths in it are relative to its folder.
+    pub config: PathBuf,
+    /// Use VALUE for one key of the configuration, as in `--set train.batch=512`; may be given many times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Compare the first N updates.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
+    pub updates: u64,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// What every command that computes takes.
+    #[command(flatten)]
+    pub common: Common,
+}
 
-    let lines = !arguments.json && !arguments.common.quiet;
-    if lines {
-        let tail = format!("{:?}", config.train.tail).to_lowercase();
-        let shuffled = if config.train.shuffle { "shuffled" } else { "in order" };
-        say(&format!("windows   the first {} of {batch} rows; tail {tail}, {shuffled}", plural(updates, "update")));
-        say(&format!("adapter   {}", adapter::describe(gpu.info())));
-    }
-    let (model, samples) = (&session.prepared.saved.model, session.prepared.train.rows());
-    let make = |micro_batch: usize, open_blocks: bool| {
-        let settings = Settings { micro_batch, open_blocks, ..session.settings()? };
-        let chosen = fixed_micro_batch(&gpu, model, &settings, (micro_batch, open_blocks), samples, Some(&budget))?;
-        Trainer::new(&gpu, model, Settings { stream: !chosen.resident, ..settings })
-    };
-    let mut first = true;
-    let verdicts = compare(make, &session.fit(), updates, &trials, |verdict| {
+impl Command for Verify {
+    /// Trains the first updates of a configuration under several partitions, and says whether their bits agree. With `--quiet`
+    /// only what does not agree is printed.
+    fn run(&self) -> Result<(), Stop> {
+        let mut session = Session::new(Config::load(&self.config, &self.sets)?)?;
+        let updates = self.updates.min(session.windows.updates());
+        let gpu = open(&self.common)?;
+        let mut chosen = session.planned(&gpu)?;
+        look_up(&mut session, &gpu, &mut chosen)?;
+        let (configured, budget) = (chosen.micro_batch, session.budget(&gpu)?);
+        let config = &session.config;
+        let windows = session.windows.clone().take(updates as usize);
+        let batch = windows.map(|window| window.rows).max().unwrap_or(1) as usize;
+        let trials = trials(batch, configured, updates, config.train.seed);
+
+        let lines = !self.json && !self.common.quiet;
         if lines {
-            say(&line(verdict, std::mem::take(&mut first)));
+            let tail = config.train.tail;
+            let shuffled = if config.train.shuffle { "shuffled" } else { "in order" };
+            say(&format!("windows   the first {} of {batch} rows; tail {tail}, {shuffled}", plural(updates, "update")));
+            say(&format!("adapter   {}", adapter::describe(gpu.info())));
         }
-    })?;
-    if arguments.json {
-        say(&page(&gpu, batch, updates, &verdicts).to_string());
-    }
-    let compared = verdicts.iter().filter(|verdict| !matches!(verdict.result, Agreement::Skipped(_))).count();
-    let differ = verdicts.iter().filter(|verdict| matches!(verdict.result, Agreement::Differs(_))).count();
-    if differ > 0 {
-        let found = if lines || arguments.json { String::new() } else { format!(":\n{}", differences(&verdicts)) };
-        let what = format!("{differ} of {compared} partitions have other bits than the configured one{found}");
-        let what = format!("not equal: {what}");
-        if !arguments.json {
-            say(&what);
+        let (model, samples) = (&session.prepared.saved.model, session.prepared.train.rows());
+        let make = |micro_batch: usize, open_blocks: bool| {
+            let settings = Settings { micro_batch, open_blocks, ..session.settings()? };
+            let chosen = fixed_micro_batch(&gpu, model, &settings, (micro_batch, open_blocks), samples, Some(&budget))?;
+            Trainer::new(&gpu, model, Settings { stream: !chosen.resident, ..settings })
+        };
+        let mut first = true;
+        let verdicts = compare(make, &session.fit(), updates, &trials, |verdict| {
+            if lines {
+                say(&line(verdict, std::mem::take(&mut first)));
+            }
+        })?;
+        if self.json {
+            say(&page(&gpu, batch, updates, &verdicts).to_string());
         }
-        return Err(Stop::NotRight(what));
+        let compared = verdicts.iter().filter(|verdict| !matches!(verdict.result, Agreement::Skipped(_))).count();
+        let differ = verdicts.iter().filter(|verdict| matches!(verdict.result, Agreement::Differs(_))).count();
+        if differ > 0 {
+            let found = if lines || self.json { String::new() } else { format!(":\n{}", differences(&verdicts)) };
+            let what = format!("{differ} of {compared} partitions have other bits than the configured one{found}");
+            let what = format!("not equal: {what}");
+            if !self.json {
+                say(&what);
+            }
+            return Err(Stop::NotRight(what));
+        }
+        if compared < 2 {
+            let why =
+                "only one partition fits the memory, so nothing was compared; raise train.memory or lower train.batch";
+            return Err(Error::Memory(why.to_owned()).into());
+        }
+        if lines {
+            say(&format!(
+                "The bits of losses, parameters and optimizer state are equal under {}.",
+                plural(compared as u64, "partition")
+            ));
+        }
+        Ok(())
     }
-    if compared < 2 {
-        let why =
-            "only one partition fits the memory, so nothing was compared; raise train.memory or lower train.batch";
-        return Err(Error::Memory(why.to_owned()).into());
+
+    fn common_mut(&mut self) -> Option<&mut Common> {
+        Some(&mut self.common)
     }
-    if lines {
-        say(&format!(
-            "The bits of losses, parameters and optimizer state are equal under {}.",
-            plural(compared as u64, "partition")
-        ));
-    }
-    Ok(())
 }
 
 fn line(verdict: &Verdict, first: bool) -> String {
@@ -119,4 +149,19 @@ fn place(difference: &Difference) -> Value {
     let Difference { update, array, index, wanted, found } = difference;
     let bits = |bits: &Bits| bits.to_string();
     json!({ "update": update, "array": array, "index": index, "wanted": bits(wanted), "found": bits(found) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::tests::parse;
+
+    #[test]
+    fn verify_compares_eight_updates_unless_told_and_never_none() {
+        let verify: Verify = parse("accrue verify c.toml").unwrap();
+        assert_eq!((verify.config, verify.updates, verify.json), ("c.toml".into(), 8, false));
+        let verify: Verify = parse("accrue verify c.toml --updates 3 --json").unwrap();
+        assert!(verify.updates == 3 && verify.json);
+        assert_eq!(parse::<Verify>("accrue verify c.toml --updates 0").unwrap_err().exit_code(), 2);
+    }
 }

@@ -13,6 +13,8 @@ use std::fmt::Write;
 
 use text::{bytes, count, escape, number, seconds};
 
+pub use crate::run::{EpochPoint, UpdatePoint};
+
 /// Above this many epochs, the table shows only some of them.
 const MOST_ROWS: usize = 60;
 
@@ -43,34 +45,6 @@ pub struct Report {
     pub samples_per_second: Option<f64>,
     /// The resolved config.
     pub config_toml: String,
-}
-
-/// One optimizer update.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct UpdatePoint {
-    /// Counted from 1 over the whole run.
-    pub update: u64,
-    /// The epoch it belongs to, counted from 1.
-    pub epoch: u32,
-    /// The mean loss of its window.
-    pub loss: f64,
-    /// The learning rate it used.
-    pub lr: f64,
-}
-
-/// One finished epoch.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct EpochPoint {
-    /// Counted from 1.
-    pub epoch: u32,
-    /// Its last update.
-    pub update: u64,
-    /// The mean loss over its training samples.
-    pub train_loss: f64,
-    /// The mean loss over the validation rows, if there are any.
-    pub val_loss: Option<f64>,
-    /// Metrics by the names they have in `metrics.jsonl`: `val_accuracy`, `val_rmse`, `val_r2`.
-    pub metrics: Vec<(String, f64)>,
 }
 
 /// One layer of the model.

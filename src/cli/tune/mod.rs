@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 pub use measure::{Candidate, NotTimed, ROUNDS, Report, lines, measure};
 pub use table::Table;
 
+use crate::Result;
+use crate::gpu::Gpu;
 use crate::nn::Model;
-use crate::plan::ExecutionMode;
+use crate::plan::{Chosen, ExecutionMode};
+use crate::recipe::Session;
 
 /// For what kernels were chosen: a table has one entry for each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +28,33 @@ pub struct Key {
     pub micro_batch: usize,
     /// Whether the data stays on the GPU.
     pub data_on_gpu: bool,
+}
+
+impl Key {
+    /// What a table of kernels calls a training.
+    pub fn of(session: &Session, chosen: &Chosen) -> Result<Key> {
+        let settings = session.settings()?;
+        Ok(Key {
+            network: session.prepared.saved.model.clone(),
+            optimizer: settings.optimizer.name().to_owned(),
+            clip_norm: settings.clip.norm.is_some(),
+            micro_batch: chosen.micro_batch,
+            data_on_gpu: chosen.resident,
+        })
+    }
+}
+
+/// Takes the kernels that the table of the adapter says are fastest, unless kernels were asked for or those do not fit. The
+/// micro-batch stays: it is what they were measured with.
+pub fn look_up(session: &mut Session, gpu: &Gpu, chosen: &mut Chosen) -> Result<Option<Tuned>> {
+    if session.config.train.kernels.or_else(ExecutionMode::from_environment).is_some() {
+        return Ok(None);
+    }
+    let key = Key::of(session, chosen)?;
+    match Table::of(gpu.info()).and_then(|table| table.find(&key)) {
+        Some(tuned) if session.prefer(gpu, tuned.mode, chosen)? => Ok(Some(tuned)),
+        _ => Ok(None),
+    }
 }
 
 /// What was found to be fastest. A table that knows more than this version is still read.

@@ -1,20 +1,22 @@
 //! What a run is: if it changes, a checkpoint is of another run.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::cli::config::Tail;
-use crate::cli::keys::short;
-use crate::cli::session::Session;
-use crate::data::{Dataset, Targets};
+use crate::data::{Batch, Target};
 use crate::gpu::adapter;
+use crate::nn::Model;
+use crate::quote::short;
+use crate::train::FitConfig;
+use crate::window::Tail;
 use crate::{Error, Result};
 
 /// Everything that decides a run's bits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The resolved configuration.
+    /// The resolved configuration: a key and its value a line, in sections or not, as the crate `toml` writes them.
     pub config: String,
     /// A checksum over the rows that are trained on and validated with.
     pub data: String,
@@ -44,15 +46,11 @@ struct Change {
 }
 
 impl Identity {
-    /// Of a run on an adapter.
-    pub fn of(session: &Session, config: &str, info: &wgpu::AdapterInfo) -> Identity {
-        let prepared = &session.prepared;
-        let mut hash = Xxh3::new();
-        add(&mut hash, &prepared.train);
-        prepared.validation.iter().for_each(|validation| add(&mut hash, validation));
+    /// Of a run with this configuration and a [`checksum`] over its data, on an adapter.
+    pub fn new(config: String, data: String, info: &wgpu::AdapterInfo) -> Identity {
         Identity {
-            config: config.to_owned(),
-            data: format!("{:032x}", hash.digest128()),
+            config,
+            data,
             adapter: format!("{}, driver {} {}", adapter::describe(info), info.driver, info.driver_info),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
@@ -63,7 +61,7 @@ impl Identity {
     /// # Errors
     /// [`Error::Config`] with every difference, unless there is none, or `take` and none can spoil the result.
     pub fn goes_on_as(&self, now: &Identity, folder: &str, take: bool) -> Result<bool> {
-        let changes = self.changes(now)?;
+        let changes = self.changes(now);
         if changes.is_empty() {
             return Ok(false);
         }
@@ -81,12 +79,12 @@ impl Identity {
         Err(Error::config("--out", format!("{folder} has a run that was saved with {}; {remedy}", words.join(", "))))
     }
 
-    fn changes(&self, now: &Identity) -> Result<Vec<Change>> {
-        let (old, new) = (flat(&self.config)?, flat(&now.config)?);
+    fn changes(&self, now: &Identity) -> Vec<Change> {
+        let (old, new) = (flat(&self.config), flat(&now.config));
         let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
         keys.sort_unstable();
         keys.dedup();
-        let shown = |table: &Table, key: &str| table.get(key).map_or("unset".to_owned(), |v| short(&v.to_string()));
+        let shown = |keys: &Keys, key: &str| keys.get(key).map_or("unset".to_owned(), |value| short(value));
         let epochs = Epochs::of(&old, &new);
         let why = |key: &str| match key {
             "train.epochs" if epochs == Epochs::EndKnown => ", but the schedule or the carried tail knows the end",
@@ -113,7 +111,7 @@ impl Identity {
             let words = format!("version {} of accrue (now {})", self.version, now.version);
             changes.push(Change { words, harmless: true });
         }
-        Ok(changes)
+        changes
     }
 }
 
@@ -129,43 +127,79 @@ enum Epochs {
 }
 
 impl Epochs {
-    fn of(old: &Table, new: &Table) -> Epochs {
-        let epochs = |config: &Table| config.get("train.epochs").and_then(Value::as_integer);
-        let is = |key: &str, value: &str| new.get(key).and_then(Value::as_str) == Some(value);
-        let carries = is("train.tail", &format!("{:?}", Tail::Carry).to_lowercase());
+    fn of(old: &Keys, new: &Keys) -> Epochs {
+        let epochs = |keys: &Keys| keys.get("train.epochs").and_then(|value| value.parse::<u64>().ok());
+        let is = |key: &str, value: &str| new.get(key).is_some_and(|own| *own == format!("{value:?}"));
         match epochs(new) >= epochs(old) {
             false => Epochs::Fewer,
-            true if is("optimizer.schedule", "cosine") || carries => Epochs::EndKnown,
+            true if is("optimizer.schedule", "cosine") || is("train.tail", &Tail::Carry.to_string()) => {
+                Epochs::EndKnown
+            }
             true => Epochs::More,
         }
     }
 }
 
-/// The keys of all sections, as in `train.batch`.
-fn flat(config: &str) -> Result<Table> {
-    let sections: Table = config.parse().map_err(|error| Error::config("config", format!("{error}")))?;
-    let mut keys = Table::new();
-    for (section, value) in sections {
-        let Value::Table(table) = value else { continue };
-        keys.extend(table.into_iter().map(|(key, value)| (format!("{section}.{key}"), value)));
+/// The values of all keys, as they were written, by names as in `train.batch`.
+type Keys = BTreeMap<String, String>;
+
+fn flat(config: &str) -> Keys {
+    let (mut keys, mut section, mut last) = (Keys::new(), String::new(), None::<String>);
+    for line in config.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            section = format!("{name}.");
+        } else if let Some((name, value)) = line.split_once(" = ") {
+            let name = format!("{section}{name}");
+            keys.insert(name.clone(), value.to_owned());
+            last = Some(name);
+        } else if let Some(value) = last.as_ref().and_then(|last| keys.get_mut(last)) {
+            // A text of several lines.
+            value.push('\n');
+            value.push_str(line);
+        }
     }
-    Ok(keys)
+    keys
 }
 
-fn add(hash: &mut Xxh3, data: &Dataset) {
+/// The configuration of a run without one: what the network is and how it is fitted, and what an app says beside it.
+pub(super) fn of_fit(model: &Model, fit: &FitConfig, app: &str) -> String {
+    let layers: Vec<String> = model.layers.iter().map(|layer| format!("{layer:?}")).collect();
+    format!(
+        "{}\n[model]\ninputs = {}\nlayers = {}\nloss = {:?}\n[train]\nepochs = {}\nbatch = {:?}\ntail = \"{}\"\nshuffle = {:?}\nlr_scaling = {:?}\non_nonfinite = {:?}\n",
+        app.trim_end(),
+        model.inputs,
+        layers.join(", "),
+        model.loss,
+        fit.epochs,
+        fit.batch,
+        fit.tail,
+        fit.shuffle,
+        fit.lr_scaling,
+        fit.on_nonfinite,
+    )
+}
+
+/// A checksum over rows of data, each with the names of its classes if it has any.
+pub fn checksum<'a>(data: impl IntoIterator<Item = (&'a Batch<'a>, &'a [String])>) -> String {
+    let mut hash = Xxh3::new();
+    data.into_iter().for_each(|(batch, classes)| add(&mut hash, batch, classes));
+    format!("{:032x}", hash.digest128())
+}
+
+fn add(hash: &mut Xxh3, batch: &Batch, classes: &[String]) {
     let mut bytes = |bytes: &[u8]| {
         hash.update(&(bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };
-    bytes(bytemuck::cast_slice(&data.features.values));
-    match &data.targets {
-        Targets::Classes { classes, labels, .. } => {
+    bytes(bytemuck::cast_slice(batch.features));
+    match batch.targets {
+        Target::Classes(labels) => {
             classes.iter().for_each(|class| bytes(class.as_bytes()));
             bytes(bytemuck::cast_slice(labels));
         }
-        Targets::Values { values, .. } => bytes(bytemuck::cast_slice(values)),
+        Target::Values(values) => bytes(bytemuck::cast_slice(values)),
     }
-    data.weights.iter().for_each(|weights| bytes(bytemuck::cast_slice(weights)));
+    batch.weights.iter().for_each(|weights| bytes(bytemuck::cast_slice(weights)));
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use toml::Value;
 
-use super::keys::short;
 use super::settings::{Setting, Settings};
+use crate::quote::short;
 use crate::{Error, Result};
 
 /// Puts every override into the settings, the last one of a name winning.

@@ -8,6 +8,7 @@ use super::config::{Batch, Config, Validation};
 use super::keys::{self, Key};
 use super::overrides;
 use super::settings::{Setting, Settings};
+use crate::quote::short;
 use crate::{Error, Result};
 
 impl Config {
@@ -61,7 +62,7 @@ impl Config {
 fn check_alone(setting: &Setting) -> Result<()> {
     let name = &setting.name;
     if keys::sections().contains(&name.as_str()) {
-        let given = keys::short(&shown(&setting.value));
+        let given = short(&shown(&setting.value));
         let message = format!("{given} is not a section; write [{name}] on a line of its own and its keys below it");
         return Err(Error::config(name, message));
     }
@@ -100,8 +101,11 @@ fn absolute(folder: &Path, path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::{Automatic, Layer, MicroBatch, Tail, Target};
     use super::*;
+    use crate::nn::Layer;
+    use crate::optim::{self, Given};
+    use crate::recipe::{Automatic, MicroBatch, Target};
+    use crate::window::Tail;
 
     const SMALLEST: &str = "[data]\npath = 'd.csv'\ntarget = 'y'\n[model]\nloss = 'mse'\n[train]\nbatch = 120\n";
 
@@ -122,7 +126,7 @@ mod tests {
         assert_eq!((config.train.accumulation_steps, config.train.epochs), (None, 10));
         assert_eq!((config.train.tail, config.train.shuffle, config.train.seed), (Tail::Flush, true, 0));
         assert_eq!((config.data.validation, config.data.standardize), (Validation::Share(0.2), true));
-        assert_eq!((config.optimizer.lr, config.optimizer.momentum), (0.01, None));
+        assert_eq!((config.optimizer.lr, config.optimizer.settings), (0.01, Given::default()));
         assert!(config.model.layers.is_empty() && config.model.init.is_none());
     }
 
@@ -132,7 +136,7 @@ mod tests {
         let sets =
             ["train.accumulation_steps=5", "data.validation=v.csv", "model.init=w.safetensors", "train.tail=carry"];
         let config = parse(&text, &sets).unwrap();
-        assert_eq!(config.model.layers[1..], [Layer::Activation("relu".into()), Layer::Width(3)]);
+        assert_eq!(config.model.layers[1..], [Layer::Activation("relu".into()), Layer::Linear(3)]);
         assert_eq!(config.data.target, Target::Many(vec!["y".into(), "z".into()]));
         let written = config.to_toml().unwrap();
         assert_eq!(Config::parse(&written, "r.toml", &[], Path::new("elsewhere")).unwrap(), config, "{written}");
@@ -198,26 +202,24 @@ mod tests {
     #[test]
     fn every_key_has_a_field_and_an_example_of_its_type() {
         // Configurations that set every key between them: some keys exclude each other.
-        let common = ["model.init=w", "data.weight=w", "train.memory=1GiB"];
-        let sgd = ["momentum=0.9", "nesterov=true", "dampening=0", "weight_decay=0.1", "clip_norm=1", "clip_value=1"];
-        let adam = ["type=adam", "betas=[0.9,0.99]", "epsilon=1e-7", "lr_scaling=sqrt", "base_batch=64"];
-        let step = ["schedule=step", "step_every=5", "step_factor=0.5", "warmup=3"];
-        let cosine = ["schedule=cosine", "min_lr=0.1"];
+        let common = ["model.init=w", "data.weight=w", "train.memory=1GiB", "train.accumulation_steps=3"];
+        let step = ["clip_norm=1", "clip_value=1", "schedule=step", "step_every=5", "step_factor=0.5", "warmup=3"];
+        let cosine = ["lr_scaling=sqrt", "base_batch=64", "schedule=cosine", "min_lr=0.1"];
         let mut seen = std::collections::BTreeSet::new();
-        for set in [&sgd[..], &adam, &step, &cosine] {
-            let mut sets: Vec<String> = set.iter().map(|set| format!("optimizer.{set}")).collect();
+        for (kind, schedule) in optim::ALL.iter().zip([&step[..], &cosine].into_iter().cycle()) {
+            let own = kind.settings.iter().map(|own| format!("optimizer.{}={}", own.name, own.example));
+            let mut sets: Vec<String> = schedule.iter().map(|set| format!("optimizer.{set}")).chain(own).collect();
+            sets.push(format!("optimizer.type={}", kind.name));
             sets.extend(common.map(str::to_owned));
-            sets.push("train.accumulation_steps=3".to_owned());
             let config = Config::parse(SMALLEST, "c.toml", &sets, Path::new("/runs")).unwrap();
             for (section, keys) in config.to_toml().unwrap().parse::<Table>().unwrap() {
                 seen.extend(keys.as_table().unwrap().keys().map(|key| format!("{section}.{key}")));
             }
         }
-        let known: std::collections::BTreeSet<String> = keys::KEYS.iter().map(|key| key.name.to_owned()).collect();
+        let known: std::collections::BTreeSet<String> = keys::KEYS.iter().map(Key::path).collect();
         assert_eq!(seen, known);
-        for Key { name, example, .. } in keys::KEYS {
-            let (section, key) = name.split_once('.').unwrap();
-            let settings = Settings::parse(&format!("[{section}]\n{key} = {example}\n"), "c.toml").unwrap();
+        for Key { section, name, example, .. } in &*keys::KEYS {
+            let settings = Settings::parse(&format!("[{section}]\n{name} = {example}\n"), "c.toml").unwrap();
             for setting in settings.iter() {
                 check_alone(setting).unwrap_or_else(|error| panic!("{error}"));
             }

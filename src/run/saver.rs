@@ -3,14 +3,13 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::{About, Best, Checkpoints, Found, Identity};
+use super::{About, Best, Checkpoints, Every, Found, Identity};
 use crate::Result;
-use crate::cli::config::Every;
 use crate::nn::{Arrays, ModelFile};
 use crate::train::{Checkpoint, Event, Position, Run, Trainer};
 
 /// Saves a run while it goes on.
-pub struct Saver {
+pub(super) struct Saver {
     checkpoints: Checkpoints,
     identity: Identity,
     every: Every,

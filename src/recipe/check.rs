@@ -3,14 +3,13 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::config::{Config, Data, Layer, Model, Train, Validation, class_losses};
-use super::keys::{missing, short, unusable};
+use super::config::{Config, Data, Model, Train, Validation, class_losses};
+use super::keys::{missing, unusable};
 use crate::nearest::nearest;
-use crate::nn::MOST_LAYERS;
+use crate::nn::{Layer, MOST_LAYERS, WIDEST};
 use crate::ops::{activations, losses};
+use crate::quote::short;
 use crate::{Error, Result};
-
-const WIDEST: u32 = 65_536;
 
 impl Config {
     /// Refuses what cannot be trained, with the key, what it says, and what it may say.
@@ -67,7 +66,7 @@ fn model(model: &Model) -> Result<()> {
     let mut after_width = false;
     for (i, layer) in model.layers.iter().enumerate() {
         match layer {
-            Layer::Width(width) if !(1..=WIDEST).contains(width) => return Err(unusable("model.layers", width)),
+            Layer::Linear(width) if !(1..=WIDEST).contains(width) => return Err(unusable("model.layers", width)),
             Layer::Activation(name) if !activations().contains(&name.as_str()) => {
                 return Err(unknown_name("model.layers", name, "an activation", &activations()));
             }
@@ -76,7 +75,7 @@ fn model(model: &Model) -> Result<()> {
                     format!("item {} is {name:?}; an activation must follow a width, as in [64, {name:?}]", i + 1);
                 return Err(Error::config("model.layers", message));
             }
-            _ => after_width = matches!(layer, Layer::Width(_)),
+            _ => after_width = matches!(layer, Layer::Linear(_)),
         }
     }
     if model.loss.is_empty() {
@@ -141,14 +140,17 @@ mod tests {
 
     #[test]
     fn layers_are_widths_each_followed_by_an_activation_or_not() {
-        for good in ["[]", "[64]", "[64, 32]", "[64, 'relu', 65536, 'gelu_tanh']", "[1, 2, 'silu']"] {
+        for good in ["[]", "[64]", "[64, 32]", "[64, 'relu', 16777216, 'gelu_tanh']", "[1, 2, 'silu']"] {
             check(&[&format!("model.layers={good}")]).unwrap();
         }
         let text = refusal(&["model.layers=['relu', 64]"]);
         assert_eq!(text, "model.layers: item 1 is \"relu\"; an activation must follow a width, as in [64, \"relu\"]");
         assert!(refusal(&["model.layers=[64, 'relu', 'tanh']"]).contains("item 3 is \"tanh\""));
         assert!(refusal(&["model.layers=[0]"]).starts_with("model.layers: 0 is not"));
-        assert!(refusal(&["model.layers=[65537]"]).starts_with("model.layers: 65537 is not"));
+        assert!(
+            refusal(&["model.layers=[16777217]"])
+                .starts_with("model.layers: 16777217 is not a list of widths (1 to 16777216)")
+        );
     }
 
     #[test]

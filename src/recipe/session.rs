@@ -1,14 +1,16 @@
-//! From a configuration to a trainer: what `train`, `plan` and `verify` have in common.
+//! From a configuration to a trainer.
 
-use super::config::{Automatic, Config, Cut, MicroBatch};
+use super::config::{Automatic, Config, Cut, MicroBatch, Validation};
 use super::prepare::Prepared;
-use super::tune::{Key, Table, Tuned};
+use crate::data::split::held;
+use crate::data::{Dataset, Targets};
 use crate::gpu::Gpu;
 use crate::plan::{Budget, Chosen, ExecutionMode, Plan, needs_open_blocks};
+use crate::run::{Claim, Identity, RunFolder, checksum};
 use crate::train::{
     FitConfig, Settings, Trainer, build, choose_micro_batch, fastest, fixed_micro_batch, plan_training,
 };
-use crate::window::Windows;
+use crate::window::{Tail, Windows};
 use crate::{Error, Result};
 
 /// A configuration with its data and its windows.
@@ -23,31 +25,58 @@ pub struct Session {
     pub windows: Windows,
     /// Whether the trainer goes on inside a block of rows.
     pub open_blocks: bool,
-    /// What `accrue tune` found about the kernels, where it counts; known once there is a plan.
-    pub tuned: Option<Tuned>,
+    /// Kernels to take where the configuration names none; see [`Session::prefer`].
+    pub preferred: Option<ExecutionMode>,
 }
 
 impl Session {
     /// Reads the data and finds the windows; nothing runs on a GPU yet.
+    ///
+    /// # Errors
+    /// [`Error::Config`], [`Error::Data`] and [`Error::Io`]: what cannot be trained, and why.
     pub fn new(config: Config) -> Result<Session> {
         let prepared = Prepared::new(&config)?;
         let cut = config.train.cut()?;
-        let tail = config.train.tail.into();
-        let windows = Windows::new(prepared.train.rows(), config.train.epochs, cut.batches.clone(), tail)?;
-        Ok(Session { config, prepared, cut, windows, open_blocks: false, tuned: None })
+        let train = &config.train;
+        let windows = Windows::new(prepared.train.rows(), train.epochs, cut.batches.clone(), train.tail)?;
+        Ok(Session { config, prepared, cut, windows, open_blocks: false, preferred: None })
+    }
+
+    /// As [`Session::new`], for a run that begins or goes on: the weights are the checkpoint's then, and the file that the run
+    /// began with may be gone.
+    ///
+    /// # Errors
+    /// Those of [`Session::new`]; [`Error::Config`] for more updates than can be numbered.
+    pub fn of_run(mut config: Config, claim: &Claim) -> Result<Session> {
+        if claim.goes_on() {
+            config.model.init = None;
+        }
+        // A window that is open inside a block of rows needs the memory for it.
+        let session = Session { open_blocks: claim.has_open_block(), ..Session::new(config)? };
+        session.check_length()?;
+        Ok(session)
+    }
+
+    /// Writes the model with the weights that were trained.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] when they were not; [`Error::Io`].
+    pub fn save(&mut self, trainer: &mut Trainer, folder: &RunFolder) -> Result<()> {
+        self.prepared.saved.arrays = trainer.parameters()?;
+        self.prepared.saved.write(&folder.model())
     }
 
     /// The library's settings, but for the micro-batch.
     pub fn settings(&self) -> Result<Settings> {
         let optimizer = &self.config.optimizer;
         Ok(Settings {
-            optimizer: optimizer.make(),
+            optimizer: optimizer.make()?,
             clip: optimizer.clip(),
             lr: optimizer.lr,
             schedule: optimizer.schedule(self.windows.updates()),
             start: self.prepared.start.clone(),
             seed: self.config.train.seed,
-            kernels: self.config.train.kernels.mode().or(self.tuned.as_ref().map(|tuned| tuned.mode)),
+            kernels: self.config.train.kernels.or(self.preferred),
             ..Settings::default()
         })
     }
@@ -55,11 +84,8 @@ impl Session {
     /// Rows of the largest window.
     pub fn batch(&self) -> usize {
         let rows = self.prepared.train.rows() as u64;
-        let most = if self.config.train.tail == super::config::Tail::Carry {
-            rows * u64::from(self.config.train.epochs)
-        } else {
-            rows
-        };
+        let most =
+            if self.config.train.tail == Tail::Carry { rows * u64::from(self.config.train.epochs) } else { rows };
         u64::from(self.cut.batches.most()).min(most) as usize
     }
 
@@ -69,13 +95,11 @@ impl Session {
         Ok(given.map_or_else(|| Budget::of(gpu.info(), gpu.limits()), Budget::given))
     }
 
-    /// The plan by arithmetic alone: the configured micro-batch, or the most rows that fit, and the kernels of the table.
-    pub fn plan(&mut self, gpu: &Gpu) -> Result<Chosen> {
-        let chosen = self.untuned(gpu)?;
-        self.look_up(gpu, chosen)
-    }
-
-    fn untuned(&self, gpu: &Gpu) -> Result<Chosen> {
+    /// The micro-batch by arithmetic alone: as configured, or the most rows that fit.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when it does not fit.
+    pub fn planned(&self, gpu: &Gpu) -> Result<Chosen> {
         let (batch, samples, model) = (self.batch(), self.prepared.train.rows(), &self.prepared.saved.model);
         let settings = self.settings()?;
         match self.cut.micro_batch {
@@ -133,9 +157,12 @@ impl Session {
         plan.fits(gpu.limits(), bytes.saturating_sub(chosen.data))
     }
 
-    /// As [`Session::plan`], without a table and with the trial of micro-batches that the configuration may ask for.
+    /// As [`Session::planned`], but by the trial of micro-batches that the configuration may ask for.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when it does not fit; those of [`fastest`].
     pub fn settled(&self, gpu: &Gpu) -> Result<Chosen> {
-        let (chosen, model) = (self.untuned(gpu)?, &self.prepared.saved.model);
+        let (chosen, model) = (self.planned(gpu)?, &self.prepared.saved.model);
         match self.cut.micro_batch {
             MicroBatch::Automatic(Automatic::Fastest) => {
                 let data = self.prepared.train.batch();
@@ -145,40 +172,27 @@ impl Session {
         }
     }
 
-    /// What a table of kernels calls this training.
-    pub fn key(&self, chosen: &Chosen) -> Result<Key> {
-        let settings = self.settings()?;
-        Ok(Key {
-            network: self.prepared.saved.model.clone(),
-            optimizer: settings.optimizer.name().to_owned(),
-            clip_norm: settings.clip.norm.is_some(),
-            micro_batch: chosen.micro_batch,
-            data_on_gpu: chosen.resident,
-        })
+    /// Takes these kernels where the configuration names none, unless they do not fit; false then. The micro-batch stays.
+    ///
+    /// # Errors
+    /// Those of [`Session::settings`].
+    pub fn prefer(&mut self, gpu: &Gpu, kernels: ExecutionMode, chosen: &mut Chosen) -> Result<bool> {
+        self.preferred = Some(kernels);
+        let plan = plan_training(gpu, &self.prepared.saved.model, &self.settings()?, chosen)?;
+        if self.fits(gpu, &plan, chosen).is_err() {
+            self.preferred = None;
+            return Ok(false);
+        }
+        chosen.bytes = plan.bytes() + chosen.data;
+        Ok(true)
     }
 
-    /// Takes the kernels that a table says are fastest, unless kernels were asked for or those do not fit. The micro-batch
-    /// stays: it is what they were measured with.
-    fn look_up(&mut self, gpu: &Gpu, chosen: Chosen) -> Result<Chosen> {
-        let asked = self.config.train.kernels.mode().or_else(ExecutionMode::from_environment);
-        let table = Table::of(gpu.info()).filter(|_| asked.is_none());
-        let key = self.key(&chosen)?;
-        self.tuned = table.and_then(|table| table.find(&key));
-        if self.tuned.is_none() {
-            return Ok(chosen);
-        }
-        let plan = plan_training(gpu, &self.prepared.saved.model, &self.settings()?, &chosen)?;
-        if self.fits(gpu, &plan, &chosen).is_err() {
-            self.tuned = None;
-            return Ok(chosen);
-        }
-        Ok(Chosen { bytes: plan.bytes() + chosen.data, ..chosen })
-    }
-
-    /// The trainer, with everything that it needs on the GPU.
-    pub fn trainer(&mut self, gpu: &Gpu) -> Result<(Trainer, Chosen)> {
-        let chosen = self.settled(gpu)?;
-        let chosen = self.look_up(gpu, chosen)?;
+    /// The trainer for a micro-batch that [`Session::settled`] found, with everything that it needs on the GPU; for half of it where
+    /// the driver refuses the memory.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when the driver refuses even one row, or a micro-batch that is configured.
+    pub fn trainer(&self, gpu: &Gpu, chosen: Chosen) -> Result<(Trainer, Chosen)> {
         let (batch, model) = (self.batch(), &self.prepared.saved.model);
         match self.cut.micro_batch {
             MicroBatch::Automatic(_) => build(gpu, model, batch, chosen, || self.settings()),
@@ -188,6 +202,16 @@ impl Session {
                 Ok((Trainer::new(gpu, model, settings)?, chosen))
             }
         }
+    }
+
+    /// Which row of `data.path`, counted from 0, a row of the training data is: those that are kept back for validation are not
+    /// counted there.
+    pub fn row_of_file(&self, sample: usize) -> Option<usize> {
+        let Validation::Share(share) = self.config.data.validation else { return Some(sample) };
+        let (train, validation) = (&self.prepared.train, &self.prepared.validation);
+        let rows = train.rows() + validation.as_ref().map_or(0, |rows| rows.rows());
+        let held = held(rows, share, self.config.train.seed).ok()?;
+        (0..rows).filter(|&row| !held[row]).nth(sample)
     }
 
     /// What is fitted.
@@ -200,10 +224,17 @@ impl Session {
             epochs: train.epochs,
             batch: self.cut.batches.clone(),
             lr_scaling: self.config.optimizer.scaling(self.cut.batches.first()),
-            tail: train.tail.into(),
+            tail: train.tail,
             shuffle: train.shuffle.then_some(train.seed),
             on_nonfinite: train.on_nonfinite,
         }
+    }
+
+    /// What decides the bits of its run, on an adapter. `config` is the configuration as a text.
+    pub fn identity(&self, config: String, info: &wgpu::AdapterInfo) -> Identity {
+        let data = [Some(&self.prepared.train), self.prepared.validation.as_ref()].into_iter().flatten();
+        let batches: Vec<_> = data.map(|data| (data.batch(), classes(data))).collect();
+        Identity::new(config, checksum(batches.iter().map(|(batch, classes)| (batch, *classes))), info)
     }
 
     /// Whether every update of the run can be numbered in 32 bits, as the GPU does.
@@ -214,5 +245,13 @@ impl Session {
                 Err(Error::config("train.epochs", format!("{updates} updates are too many; 4294967294 can be made")))
             }
         }
+    }
+}
+
+/// The names of the classes, if there are any.
+fn classes(data: &Dataset) -> &[String] {
+    match &data.targets {
+        Targets::Classes { classes, .. } => classes,
+        Targets::Values { .. } => &[],
     }
 }

@@ -27,7 +27,7 @@ fn the_readme_shows_the_library_as_the_crate_documentation_does_which_is_compile
 fn configuration(text: &str) -> Config {
     let config = Config::parse(text, "README.md", &[], Path::new("examples")).unwrap();
     config.train.cut().unwrap();
-    config.optimizer.make().check().unwrap();
+    config.optimizer.make().unwrap().check().unwrap();
     config
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::keys;
 use crate::Result;
+use crate::recipe::keys;
+use crate::run::Every;
 
 /// When a run is saved while it goes on; at its end and on Ctrl-C it always is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,17 +22,6 @@ impl Default for Checkpoint {
     fn default() -> Checkpoint {
         Checkpoint::Text("10min".to_owned())
     }
-}
-
-/// The same, understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Every {
-    /// After so many updates.
-    Updates(u64),
-    /// After so much time.
-    Time(Duration),
-    /// At the end alone.
-    End,
 }
 
 impl Checkpoint {

@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Role, TargetKind};
+use crate::nn::Layer;
 use crate::ops;
 
-pub use checkpoint::{Checkpoint, Every};
-pub use optimizer::{LrScaling, LrSchedule, Optimizer, OptimizerKind};
-pub use train::{Automatic, Batch, BatchUnit, Cut, Kernels, Memory, MicroBatch, Tail, Train};
+pub use checkpoint::Checkpoint;
+pub use optimizer::Optimizer;
+pub use train::{Automatic, Batch, BatchUnit, Cut, Memory, MicroBatch, Train};
 
 /// The losses of a classification; the target is one column of labels.
 pub fn class_losses() -> Vec<&'static str> {
@@ -92,16 +93,6 @@ pub struct Model {
     /// A safetensors file with the first weights; by seed without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<PathBuf>,
-}
-
-/// One item of `model.layers`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Layer {
-    /// A linear layer with this many outputs.
-    Width(u32),
-    /// One of [`ops::activations`].
-    Activation(String),
 }
 
 impl Default for Data {

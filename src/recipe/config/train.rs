@@ -7,8 +7,8 @@ use super::Checkpoint;
 use crate::plan::ExecutionMode;
 use crate::quote::shown;
 use crate::train::OnNonFinite;
-use crate::window::{Batches, resolve_partition};
-use crate::{Error, Result, window};
+use crate::window::{Batches, Tail, resolve_partition};
+use crate::{Error, Result};
 
 /// The section `[train]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,8 +30,10 @@ pub struct Train {
     /// Memory on the GPU from which `micro_batch = "auto"` follows, as in "256MiB".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
-    /// Which kernels to take, where they fit the network and the adapter.
-    pub kernels: Kernels,
+    /// Which kernels to take, where they fit the network and the adapter; by network and adapter for "auto". They cannot change
+    /// what is learned.
+    #[serde(with = "auto")]
+    pub kernels: Option<ExecutionMode>,
     /// What becomes of the samples that do not fill the last batch of an epoch.
     pub tail: Tail,
     /// When the run is saved while it goes on.
@@ -53,7 +55,7 @@ impl Default for Train {
             micro_batch: None,
             accumulation_steps: None,
             memory: None,
-            kernels: Kernels::Auto,
+            kernels: None,
             tail: Tail::Flush,
             checkpoint: Checkpoint::default(),
             on_nonfinite: OnNonFinite::Stop,
@@ -114,52 +116,29 @@ pub enum Automatic {
     Fastest,
 }
 
-/// `train.kernels`: how micro-batches go through the network. It cannot change what is learned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kernels {
-    /// As network and adapter suggest.
-    #[default]
-    Auto,
-    /// Op by op.
-    Ops,
-    /// The whole network in two kernels.
-    Fused,
-    /// Whole windows in one kernel.
-    Windows,
-}
+/// A word, or "auto" for none.
+mod auto {
+    use std::fmt::Display;
+    use std::str::FromStr;
 
-impl Kernels {
-    /// What is asked for, if anything is.
-    pub fn mode(self) -> Option<ExecutionMode> {
-        match self {
-            Kernels::Auto => None,
-            Kernels::Ops => Some(ExecutionMode::Ops),
-            Kernels::Fused => Some(ExecutionMode::Fused),
-            Kernels::Windows => Some(ExecutionMode::Windows),
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    const NONE: &str = "auto";
+
+    pub fn serialize<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            None => serializer.serialize_str(NONE),
+            Some(value) => serializer.collect_str(value),
         }
     }
-}
 
-/// What becomes of the samples that do not fill the last batch of an epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Tail {
-    /// They make a smaller update, divided by what is really in it.
-    #[default]
-    Flush,
-    /// They are left out in this epoch.
-    Drop,
-    /// The next epoch fills the batch up.
-    Carry,
-}
-
-impl From<Tail> for window::Tail {
-    fn from(tail: Tail) -> window::Tail {
-        match tail {
-            Tail::Flush => window::Tail::Flush,
-            Tail::Drop => window::Tail::Drop,
-            Tail::Carry => window::Tail::Carry,
+    pub fn deserialize<'de, T: FromStr<Err = String>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            NONE => Ok(None),
+            word => word.parse().map(Some).map_err(D::Error::custom),
         }
     }
 }

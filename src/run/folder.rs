@@ -5,17 +5,18 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::resume::Checkpoints;
+use super::Checkpoints;
 use crate::{Error, Result, durable};
 
 /// How long another process may take to die.
 const DYING: Duration = Duration::from_secs(2);
 
-/// The folder that `accrue train --out` writes.
+/// The folder of a run, as `accrue train --out` writes it too.
+#[derive(Clone, Debug)]
 pub struct RunFolder(PathBuf);
 
 /// While it lives, no other process may train in the folder.
-pub struct Lock(#[expect(dead_code, reason = "closing it gives the lock back")] File);
+pub(super) struct Lock(#[expect(dead_code, reason = "closing it gives the lock back")] File);
 
 impl RunFolder {
     /// The folder of a run, whether it is there or not.
@@ -28,7 +29,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`Error::Config`] naming such a file.
-    pub fn check_ours(&self) -> Result<()> {
+    pub(super) fn check_ours(&self) -> Result<()> {
         let marks = [self.0.join(".lock"), self.0.join("checkpoints"), self.metrics()];
         if marks.iter().any(|path| path.exists()) {
             return Ok(());
@@ -63,7 +64,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`Error::Config`] with what to do.
-    pub fn check(&self, config: &str) -> Result<()> {
+    pub(super) fn check(&self, config: &str) -> Result<()> {
         let path = self.config();
         match fs::read_to_string(&path) {
             Ok(other) if other != config && self.model().exists() => {
@@ -84,7 +85,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`Error::Config`] when one does, or did since it was found that there was none.
-    pub fn make(&self) -> Result<Lock> {
+    pub(super) fn make(&self) -> Result<Lock> {
         durable::create_folder(&self.0)?;
         let lock = self.lock()?.ok_or_else(|| Error::Internal("a folder that was just made is there".to_owned()))?;
         if self.config().exists() {
@@ -98,7 +99,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`Error::Config`] when one does.
-    pub fn lock(&self) -> Result<Option<Lock>> {
+    pub(super) fn lock(&self) -> Result<Option<Lock>> {
         if !self.0.is_dir() {
             return Ok(None);
         }
@@ -123,14 +124,14 @@ impl RunFolder {
     }
 
     /// Removes what processes that were killed left of files that they were writing; it needs the lock.
-    pub fn tidy(&self) -> Result<()> {
+    pub(super) fn tidy(&self) -> Result<()> {
         let ours = [self.config(), self.model(), self.best(), self.report()];
         durable::tidy(&self.0, |name| ours.iter().any(|file| file.ends_with(name)))?;
         self.checkpoints().tidy()
     }
 
     /// Begins a run with this configuration: nothing of another one stands beside it.
-    pub fn begin(&self, config: &str) -> Result<()> {
+    pub(super) fn begin(&self, config: &str) -> Result<()> {
         self.checkpoints().clear()?;
         for file in [self.model(), self.best(), self.metrics(), self.report()] {
             match fs::remove_file(&file) {
@@ -142,12 +143,12 @@ impl RunFolder {
     }
 
     /// Writes the configuration.
-    pub fn write_config(&self, config: &str) -> Result<()> {
+    pub(super) fn write_config(&self, config: &str) -> Result<()> {
         durable::write_bytes(&self.config(), config.as_bytes())
     }
 
     /// What the run can go on from.
-    pub fn checkpoints(&self) -> Checkpoints {
+    pub(super) fn checkpoints(&self) -> Checkpoints {
         Checkpoints::of(&self.0)
     }
 

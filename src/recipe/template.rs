@@ -1,49 +1,39 @@
-//! `accrue init`: the commented configuration to start from.
-
-use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+//! The commented configuration to start from.
 
 use super::config::{class_losses, number_losses};
-use super::progress::print;
-use crate::ops;
-use crate::{Error, Result};
+use super::keys;
+use crate::{ops, optim};
 
 /// The configuration to start from: every key, its default, and one line about it.
 pub fn template() -> String {
-    include_str!("init.toml")
+    let optimizers: Vec<&str> = optim::ALL.iter().map(|kind| kind.name).collect();
+    include_str!("template.toml")
         .replace("@activations@", &ops::activations().join(", "))
         .replace("@class_losses@", &class_losses().join(", "))
         .replace("@number_losses@", &number_losses().join(", "))
+        .replace("@optimizers@", &keys::listed(&optimizers, "or"))
+        .replace("@settings@\n", &settings())
 }
 
-/// Writes [`template`] to a file, or to standard output for `-`. A file that is there stays unless `force` is given.
-pub fn write(file: &Path, force: bool) -> Result<()> {
-    if file == Path::new("-") {
-        return print(&template());
-    }
-    to_file(file, force).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => Error::io(file, io::Error::new(error.kind(), "exists; --force overwrites it")),
-        _ => Error::io(file, error),
-    })
-}
-
-fn to_file(file: &Path, force: bool) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    if force {
-        options.create(true).truncate(true)
-    } else {
-        options.create_new(true)
+/// The lines of the optimizers' settings, each with the optimizers that have it unless all do.
+fn settings() -> String {
+    let line = |(setting, kinds): (&optim::Setting, Vec<&optim::Kind>)| {
+        let shown = format!("# {} = {}", setting.name, setting.example);
+        let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
+        let whose = if names.len() == optim::ALL.len() { String::new() } else { format!("{}: ", names.join(", ")) };
+        format!("{shown:<26}# {whose}{}\n", setting.about)
     };
-    options.open(file)?.write_all(template().as_bytes())
+    optim::settings().into_iter().map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::{Automatic, Batch, Config, Layer, MicroBatch, Target};
-    use super::super::keys::{KEYS, Key};
+    use std::path::Path;
+
     use super::*;
+    use crate::nn::Layer;
+    use crate::recipe::keys::KEYS;
+    use crate::recipe::{Automatic, Batch, Config, MicroBatch, Target};
 
     #[test]
     fn the_template_loads_and_shows_the_defaults() {
@@ -51,7 +41,7 @@ mod tests {
         let mut wanted = Config::default();
         wanted.data.path = std::path::absolute("/data.csv").unwrap();
         wanted.data.target = Target::One("label".into());
-        wanted.model.layers = vec![Layer::Width(64), Layer::Activation("relu".into())];
+        wanted.model.layers = vec![Layer::Linear(64), Layer::Activation("relu".into())];
         wanted.model.loss = "cross_entropy".into();
         let auto = MicroBatch::Automatic(Automatic::Auto);
         (wanted.train.batch, wanted.train.micro_batch) = (Some(Batch::One(64)), Some(auto));
@@ -61,7 +51,7 @@ mod tests {
 
     #[test]
     fn the_template_shows_every_key_once_and_explains_it() {
-        for key in KEYS.iter().map(Key::parts).map(|(_, name)| format!("{name} = ")) {
+        for key in KEYS.iter().map(|key| format!("{} = ", key.name)) {
             let template = template();
             let lines: Vec<_> =
                 template.lines().filter(|line| line.trim_start_matches("# ").starts_with(&key)).collect();
@@ -84,18 +74,5 @@ mod tests {
         for name in ops::activations().into_iter().chain(ops::losses()) {
             assert!(template().contains(name), "{name}");
         }
-    }
-
-    #[test]
-    fn a_file_that_is_there_stays_unless_forced() {
-        let file = std::env::temp_dir().join(format!("accrue-init-{}.toml", std::process::id()));
-        write(&file, false).unwrap();
-        std::fs::write(&file, "mine").unwrap();
-        let error = write(&file, false).unwrap_err();
-        assert!(matches!(error, Error::Io { .. }) && error.to_string().ends_with("exists; --force overwrites it"));
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
-        write(&file, true).unwrap();
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), template());
-        std::fs::remove_file(&file).unwrap();
     }
 }

@@ -12,13 +12,13 @@ use crate::{Error, Result, durable};
 const KEPT: usize = 2;
 
 /// The folder `checkpoints` of a run.
-pub struct Checkpoints(PathBuf);
+pub(super) struct Checkpoints(PathBuf);
 
 /// A checkpoint to go on from.
-pub struct Found {
+pub(super) struct Found {
     /// State and position.
     pub checkpoint: Checkpoint,
-    /// What the command kept beside them.
+    /// What was kept beside them.
     pub about: About,
 }
 

@@ -1,10 +1,13 @@
 //! The rows of a CSV file as a saved model takes them: some at a time, standardised.
 
 use std::fs::File;
+use std::path::Path;
 
-use crate::data::csv::Chunks;
+use crate::data::csv::{Chunks, CsvSpec, TargetKind};
 use crate::data::{Dataset, Targets};
+use crate::gpu::Gpu;
 use crate::nn::{ModelFile, TargetNames};
+use crate::train::Predictor;
 use crate::{Error, Result};
 
 /// Rows that are read and predicted at once, if they fit.
@@ -25,8 +28,29 @@ pub struct ModelRows<'a> {
 }
 
 impl<'a> ModelRows<'a> {
-    /// The first rows of a file whose header was read.
-    pub fn new(saved: &'a ModelFile, chunks: Chunks<'a, File>) -> Result<Self> {
+    /// The first rows of a CSV file with the columns of the training data, the target too; `weight` is the column that says how
+    /// much each row counts, and `place` what messages call the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Data`] for a file that does not fit the model.
+    pub fn with_targets(saved: &'a ModelFile, path: &Path, place: &'a str, weight: Option<String>) -> Result<Self> {
+        let (target, kind) = match &saved.target {
+            TargetNames::Classes { name, classes } => (vec![name.clone()], TargetKind::KnownClasses(classes.clone())),
+            TargetNames::Values { names, .. } => (names.clone(), TargetKind::Values),
+        };
+        let spec = CsvSpec { target, kind, weight, features: Some(saved.features.clone()) };
+        Self::new(saved, Chunks::open(open(path)?, place, &spec)?)
+    }
+
+    /// The first rows of a CSV file with the feature columns of the training data; `place` is what messages call it.
+    ///
+    /// # Errors
+    /// As [`ModelRows::with_targets`].
+    pub fn features(saved: &'a ModelFile, path: &Path, place: &'a str) -> Result<Self> {
+        Self::new(saved, Chunks::features(open(path)?, place, &saved.features)?)
+    }
+
+    fn new(saved: &'a ModelFile, chunks: Chunks<'a, File>) -> Result<Self> {
         let widest = saved.model.inputs.max(saved.model.outputs());
         let most = (NUMBERS / widest).clamp(1, ROWS);
         let data = chunks.empty();
@@ -63,7 +87,19 @@ impl<'a> ModelRows<'a> {
     }
 }
 
-/// Opens a file of data.
-pub fn open(path: &std::path::Path) -> Result<File> {
+fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(|error| Error::io(path, error))
+}
+
+/// A saved model on the device, for as many rows at once as fit; how many does not change a bit of the outputs.
+///
+/// # Errors
+/// Those of [`Predictor::new`]; [`Error::Memory`] when not even one row fits.
+pub fn predictor(gpu: &Gpu, saved: &ModelFile, mut rows: usize) -> Result<Predictor> {
+    loop {
+        match Predictor::new(gpu, &saved.model, &saved.arrays, rows) {
+            Err(Error::Memory(_)) if rows > 1 => rows = rows.div_ceil(2),
+            done => return done,
+        }
+    }
 }

@@ -115,10 +115,6 @@ fn scale_targets(train: &mut Dataset, validation: Option<&mut Dataset>) -> Resul
 }
 
 fn model(config: &Config, train: &Dataset) -> Result<Model> {
-    let hidden = config.model.layers.iter().map(|layer| match layer {
-        config::Layer::Width(width) => Layer::Linear(*width as usize),
-        config::Layer::Activation(name) => Layer::Activation(name.clone()),
-    });
     let outputs = match &train.targets {
         Targets::Classes { classes, name, .. } if config.model.loss == "bce" => match classes.len() {
             2 => 1,
@@ -129,6 +125,6 @@ fn model(config: &Config, train: &Dataset) -> Result<Model> {
         },
         targets => targets.outputs(),
     };
-    let layers: Vec<Layer> = hidden.chain([Layer::Linear(outputs)]).collect();
+    let layers: Vec<Layer> = config.model.layers.iter().cloned().chain([Layer::Linear(outputs)]).collect();
     Model::new(train.features.names.len(), &layers, &config.model.loss)
 }

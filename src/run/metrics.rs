@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::report::{EpochPoint, UpdatePoint};
 use crate::train::{Event, LeftOut};
 use crate::{Error, NotFinite, Result, durable};
 
 /// The version of the lines' meaning.
-pub const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 1;
 
 #[derive(Serialize)]
 struct RunLine<'a> {
@@ -52,6 +51,34 @@ struct EpochLine {
     measured: BTreeMap<String, f64>,
 }
 
+/// One optimizer update.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct UpdatePoint {
+    /// Counted from 1 over the whole run.
+    pub update: u64,
+    /// The epoch it belongs to, counted from 1.
+    pub epoch: u32,
+    /// The mean loss of its window.
+    pub loss: f64,
+    /// The learning rate it used.
+    pub lr: f64,
+}
+
+/// One finished epoch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EpochPoint {
+    /// Counted from 1.
+    pub epoch: u32,
+    /// Its last update.
+    pub update: u64,
+    /// The mean loss over its training samples.
+    pub train_loss: f64,
+    /// The mean loss over the validation rows, if there are any.
+    pub val_loss: Option<f64>,
+    /// Metrics by the names they have in `metrics.jsonl`: `val_accuracy`, `val_rmse`, `val_r2`.
+    pub metrics: Vec<(String, f64)>,
+}
+
 /// A line of a run's file, read back.
 #[derive(Debug, PartialEq)]
 pub enum Line {
@@ -62,7 +89,7 @@ pub enum Line {
 }
 
 /// The open file.
-pub struct MetricsFile {
+pub(super) struct MetricsFile {
     path: PathBuf,
     file: BufWriter<File>,
 }

@@ -1,0 +1,43 @@
+//! From a configuration to data, model, trainer and run: what `accrue train` does, for an app.
+//!
+//! A [`Config`] is a TOML file or plain data. A [`Session`] is a configuration with its data, ready for a device; it finds the
+//! micro-batch that fits the memory. [`Config::train`] does all of it and leaves a [`RunFolder`](crate::run::RunFolder):
+//!
+//! ```no_run
+//! use std::{ops::ControlFlow, path::Path};
+//! use accrue::gpu::{Choice, Gpu};
+//! use accrue::recipe::{Config, ModelRows, predictor};
+//! use accrue::{nn::ModelFile, run::{Options, RunFolder}};
+//!
+//! let config = Config::load(Path::new("config.toml"), &["train.epochs=5".to_owned()])?;
+//! let (gpu, folder) = (Gpu::new(&Choice::default())?, RunFolder::open(Path::new("runs/first")));
+//! config.train(&gpu, &folder, &Options::default(), |_event| ControlFlow::Continue(()))?;
+//!
+//! let saved = ModelFile::read(&folder.best())?;
+//! let rows = ModelRows::features(&saved, Path::new("new.csv"), "new.csv")?;
+//! let outputs = predictor(&gpu, &saved, rows.data.rows())?.predict(&rows.data.features.values)?;
+//! # Ok::<(), accrue::Error>(())
+//! ```
+
+mod check;
+mod config;
+pub mod keys;
+mod load;
+pub mod overrides;
+mod prepare;
+#[cfg(test)]
+mod readme;
+mod rows;
+mod session;
+pub mod settings;
+mod template;
+mod train;
+
+pub use config::{
+    Automatic, Batch, BatchUnit, Checkpoint, Config, Cut, Data, Memory, MicroBatch, Model, Optimizer, Target, Train,
+    Validation, class_losses, number_losses,
+};
+pub use prepare::{Prepared, unit};
+pub use rows::{ModelRows, predictor};
+pub use session::Session;
+pub use template::template;

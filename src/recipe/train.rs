@@ -1,0 +1,36 @@
+//! The whole of a training, from the configuration to the saved model.
+
+use std::ops::ControlFlow;
+
+use super::{Config, Session};
+use crate::Result;
+use crate::gpu::Gpu;
+use crate::run::{Finished, Options, RunFolder};
+use crate::train::Event;
+
+impl Config {
+    /// Trains as the configuration says, and leaves model, best model, checkpoints and losses in the folder. A run that is there
+    /// goes on. Of `options` the configuration replaces `config` and `every`. Every event goes to `on_event`, which may stop the
+    /// run; it is saved then.
+    ///
+    /// # Errors
+    /// Those of [`Config::check`], [`Session::new`], [`Session::trainer`] and [`run::train`](crate::run::train).
+    pub fn train(
+        &self,
+        gpu: &Gpu,
+        folder: &RunFolder,
+        options: &Options,
+        on_event: impl FnMut(&Event) -> ControlFlow<()>,
+    ) -> Result<Finished> {
+        self.check()?;
+        let options = Options { every: self.train.checkpoint.every()?, ..options.clone() };
+        let claim = folder.claim(&options)?;
+        let mut session = Session::of_run(self.clone(), &claim)?;
+        let claim = claim.accept(session.identity(self.to_toml()?, gpu.info()), &options)?;
+        let (mut trainer, _) = session.trainer(gpu, session.settled(gpu)?)?;
+        let mut journal = claim.begin(gpu.info(), &options)?;
+        let outcome = journal.train(&mut trainer, &session.fit(), &session.prepared.saved, &options.stop, on_event)?;
+        session.save(&mut trainer, folder)?;
+        Ok(Finished { outcome, best: journal.best() })
+    }
+}

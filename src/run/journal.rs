@@ -1,0 +1,150 @@
+//! A run with its files: from its beginning or a checkpoint to its end, recorded and saved on the way.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Best, Found, Line, Lock, MetricsFile, RunFolder, Saver};
+use crate::Result;
+use crate::nn::ModelFile;
+use crate::train::{Event, FitConfig, Outcome, Run, Trainer};
+
+/// The files of a run that has begun, and the folder as long as it lives.
+pub struct Journal {
+    folder: RunFolder,
+    metrics: MetricsFile,
+    saver: Saver,
+    found: Option<Found>,
+    lines: Vec<Line>,
+    /// Whether a line could not be written.
+    wrote: Result<()>,
+    /// An epoch that has just ended.
+    epoch: Option<Event>,
+    stopped: bool,
+    _lock: Lock,
+}
+
+impl Journal {
+    pub(super) fn new(
+        folder: RunFolder,
+        lock: Lock,
+        metrics: MetricsFile,
+        saver: Saver,
+        found: Option<Found>,
+        lines: Vec<Line>,
+    ) -> Journal {
+        let (wrote, epoch, stopped) = (Ok(()), None, false);
+        Journal { folder, metrics, saver, found, lines, wrote, epoch, stopped, _lock: lock }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    /// The updates that were made before this process, if the run goes on.
+    pub fn goes_on_after(&self) -> Option<u64> {
+        self.found.as_ref().map(|found| found.checkpoint.position.updates)
+    }
+
+    /// Takes the lines that the run wrote before this process.
+    pub fn earlier(&mut self) -> Vec<Line> {
+        std::mem::take(&mut self.lines)
+    }
+
+    /// The best epoch so far.
+    pub fn best(&self) -> Option<Best> {
+        self.saver.best()
+    }
+
+    /// The update that the last checkpoint is of, if there is one.
+    pub fn kept(&self) -> Option<u64> {
+        self.saver.kept()
+    }
+
+    /// Trains to the end, or until `stop` is set or an event is answered with [`ControlFlow::Break`]; the run is saved then, and
+    /// whenever it is time. On an error the best model is kept. `saved` says what stands beside the weights of the best model.
+    ///
+    /// # Errors
+    /// Those of [`Run::advance`], and [`Error::Io`](crate::Error::Io).
+    pub fn train(
+        &mut self,
+        trainer: &mut Trainer,
+        fit: &FitConfig,
+        saved: &ModelFile,
+        stop: &AtomicBool,
+        mut on_event: impl FnMut(&Event) -> ControlFlow<()>,
+    ) -> Result<Outcome> {
+        let outcome = self.go_to_the_end(trainer, fit, saved, stop, &mut on_event);
+        if outcome.is_err() {
+            // What went wrong first is what counts.
+            let _ = self.saver.keep_best((&self.folder.best(), saved));
+        }
+        outcome.and_then(|outcome| self.metrics.finish().map(|()| outcome))
+    }
+
+    fn go_to_the_end(
+        &mut self,
+        trainer: &mut Trainer,
+        fit: &FitConfig,
+        saved: &ModelFile,
+        stop: &AtomicBool,
+        on_event: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+    ) -> Result<Outcome> {
+        let mut run = match self.found.take() {
+            None => Run::new(trainer, fit)?,
+            Some(found) => {
+                trainer.set_state(&found.checkpoint.state)?;
+                Run::at(trainer, fit, &found.checkpoint.position)?
+            }
+        };
+        loop {
+            run.pause_after(self.saver.next_update());
+            let mut outcome = run.advance(trainer, fit, |event| self.event(event, stop, on_event))?;
+            self.look(trainer)?;
+            if outcome.is_none() && self.ends(stop) {
+                outcome = Some(Outcome::Stopped);
+            }
+            if outcome.is_some() || self.saver.is_due(&run.position()) {
+                run.settle(trainer, fit, |event| self.event(event, stop, on_event))?;
+                self.save(trainer, &run, saved)?;
+            }
+            if let Some(outcome) = outcome {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    fn event(
+        &mut self,
+        event: Event,
+        stop: &AtomicBool,
+        on_event: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.stopped |= on_event(&event).is_break();
+        if self.wrote.is_ok() {
+            self.wrote = self.metrics.event(&event);
+        }
+        if matches!(event, Event::Epoch { .. }) {
+            self.epoch = Some(event);
+        }
+        if self.ends(stop) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Whether the run is to end: when somebody says so, or when a line could not be written.
+    fn ends(&self, stop: &AtomicBool) -> bool {
+        self.wrote.is_err() || self.stopped || stop.load(Ordering::Relaxed)
+    }
+
+    /// Saves a run that has settled.
+    fn save(&mut self, trainer: &mut Trainer, run: &Run, saved: &ModelFile) -> Result<()> {
+        self.look(trainer)?;
+        std::mem::replace(&mut self.wrote, Ok(()))?;
+        let metrics = self.metrics.sync()?;
+        self.saver.save(trainer, run, metrics, (&self.folder.best(), saved))
+    }
+
+    /// Keeps the parameters of an epoch that has just ended, if it is the best.
+    fn look(&mut self, trainer: &mut Trainer) -> Result<()> {
+        self.saver.look(trainer, self.epoch.take().as_ref())
+    }
+}

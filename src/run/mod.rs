@@ -1,0 +1,182 @@
+//! Runs that are never lost: a folder with checkpoints to go on from, the best model, and the losses line by line.
+//!
+//! [`train`] trains to the end, saves on the way, and goes on where an earlier process was stopped, with the bits that the run
+//! would have had without the break:
+//!
+//! ```no_run
+//! use std::{ops::ControlFlow, path::Path};
+//! use accrue::{data::Batch, gpu::{Choice, Gpu}, nn::{Model, ModelFile}, optim::Sgd};
+//! use accrue::run::{self, Every, Options, RunFolder};
+//! use accrue::train::{FitConfig, Settings, Trainer};
+//!
+//! # let (x, y) = (vec![0f32; 8000], vec![0f32; 1000]);
+//! let gpu = Gpu::new(&Choice::default())?;
+//! let model = Model::new(8, &[16.into(), "relu".into(), 1.into()], "mse")?;
+//! let sgd = Sgd { momentum: 0.9, ..Sgd::default() };
+//! let mut trainer = Trainer::new(&gpu, &model, Settings { optimizer: Box::new(sgd), ..Settings::default() })?;
+//! let (train, validation) = (Batch::values(&x[..6400], &y[..800]), Batch::values(&x[6400..], &y[800..]));
+//! let fit = FitConfig { validation: Some(validation), shuffle: Some(0), ..FitConfig::new(train, 64, 100) };
+//!
+//! let folder = RunFolder::open(Path::new("runs/first"));
+//! let options = Options { config: "momentum = 0.9\n".to_owned(), every: Every::Updates(100), ..Options::default() };
+//! let finished = run::train(&folder, &mut trainer, &fit, &options, |event| {
+//!     println!("{event:?}");
+//!     ControlFlow::Continue(()) // Break(()) stops the run; the next call goes on with it
+//! })?;
+//! if let Some(best) = finished.best {
+//!     println!("epoch {} was the best: {:?}", best.epoch, ModelFile::read(&folder.best())?.arrays["0.bias"]);
+//! }
+//! # Ok::<(), accrue::Error>(())
+//! ```
+//!
+//! An app that wants to do more in between takes the parts: [`RunFolder::claim`] finds what there is to go on from,
+//! [`Claim::accept`] compares it with the run that is wanted, [`Accepted::begin`] writes the files, and a [`Journal`] trains.
+
+mod checkpoints;
+mod claim;
+mod folder;
+mod identity;
+mod journal;
+mod metrics;
+mod saver;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use claim::{Accepted, Claim};
+pub use folder::RunFolder;
+pub use identity::{Identity, checksum};
+pub use journal::Journal;
+pub use metrics::{EpochPoint, Line, UpdatePoint};
+
+use checkpoints::{Checkpoints, Found};
+use folder::Lock;
+use metrics::MetricsFile;
+use saver::Saver;
+
+use crate::nn::ModelFile;
+use crate::train::{Event, FitConfig, Outcome, Trainer};
+use crate::{Error, Result};
+
+/// When a run is saved while it goes on. At its end, and when it is stopped, it always is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Every {
+    /// After so many updates.
+    Updates(u64),
+    /// After so much time.
+    Time(Duration),
+    /// At the end alone.
+    End,
+}
+
+impl Default for Every {
+    /// Ten minutes.
+    fn default() -> Every {
+        Every::Time(Duration::from_secs(600))
+    }
+}
+
+/// How a run is begun, saved and stopped. Messages name `fresh` and `take_changes` as the command does: `--fresh` and
+/// `--resume-with-changes`.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What decides the run's result and is neither in its model and data nor in its [`FitConfig`], such as the optimizer's
+    /// settings, and the length of the run where a schedule knows it: one `key = value` a line. A run that was saved with other lines
+    /// is refused, with the lines that differ.
+    pub config: String,
+    /// When the run is saved.
+    pub every: Every,
+    /// Whether a run that is there is removed. Without it the run goes on.
+    pub fresh: bool,
+    /// Whether a run goes on with more epochs than before, on another adapter, or with another version of this crate.
+    pub take_changes: bool,
+    /// Stops the run when it is set, also in the middle of a window.
+    pub stop: Arc<AtomicBool>,
+    /// Is told, in a line, what was damaged or gone and what is done about it.
+    pub warn: fn(&str),
+}
+
+impl Default for Options {
+    /// Goes on with a run of the same settings, saves it every ten minutes, and logs warnings.
+    fn default() -> Options {
+        Options {
+            config: String::new(),
+            every: Every::default(),
+            fresh: false,
+            take_changes: false,
+            stop: Arc::default(),
+            warn: |line| log::warn!("{line}"),
+        }
+    }
+}
+
+/// How a run came out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Finished {
+    /// Whether it is done or was stopped.
+    pub outcome: Outcome,
+    /// The best epoch, whose model is in [`RunFolder::best`]; none without validation.
+    pub best: Option<Best>,
+}
+
+/// What is kept in a checkpoint beside the trainer's state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct About {
+    /// What the run was begun with.
+    pub identity: Identity,
+    /// Bytes of `metrics.jsonl` at that moment.
+    pub metrics: u64,
+    /// The best epoch so far.
+    pub best: Option<Best>,
+}
+
+impl About {
+    /// As it stands in a checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for a bug.
+    pub fn text(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|error| Error::Internal(format!("checkpoint: {error}")))
+    }
+}
+
+/// The epoch with the lowest loss on the validation rows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// The epoch, counted from 1.
+    pub epoch: u32,
+    /// Its last update.
+    pub update: u64,
+    /// Its loss on the validation rows.
+    pub loss: f64,
+}
+
+/// Trains to the end and leaves the run in its folder: model, best model, checkpoints, losses. A run that was stopped goes on
+/// where it was saved. Every event goes to `on_event`, which may stop the run; it is saved then.
+///
+/// `trainer` is new, and made in the same way each time; its micro-batch may be another. Its `open_blocks` stay on, as they are by default.
+///
+/// # Errors
+/// [`Error::Config`] when the folder has another run, is somebody's else, or is in use by another process; [`Error::Io`]; and
+/// those of [`Run::advance`](crate::train::Run::advance).
+pub fn train(
+    folder: &RunFolder,
+    trainer: &mut Trainer,
+    fit: &FitConfig,
+    options: &Options,
+    on_event: impl FnMut(&Event) -> ControlFlow<()>,
+) -> Result<Finished> {
+    let claim = folder.claim(options)?;
+    let data = checksum([&fit.train].into_iter().chain(&fit.validation).map(|batch| (batch, &[][..])));
+    let identity = Identity::new(identity::of_fit(trainer.model(), fit, &options.config), data, trainer.gpu().info());
+    let mut journal = claim.accept(identity, options)?.begin(trainer.gpu().info(), options)?;
+    let mut saved = ModelFile::unnamed(trainer.model());
+    let outcome = journal.train(trainer, fit, &saved, &options.stop, on_event)?;
+    saved.arrays = trainer.parameters()?;
+    saved.write(&folder.model())?;
+    Ok(Finished { outcome, best: journal.best() })
+}
