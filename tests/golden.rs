@@ -44,7 +44,7 @@ impl Case {
         let layers = self.entry["layers"].as_array().unwrap();
         let layer = |value: &Value| match value.as_u64() {
             Some(width) => Layer::Linear(width as usize),
-            None => Layer::Activation(value.as_str().unwrap().to_owned()),
+            None => Layer::Named(value.as_str().unwrap().to_owned()),
         };
         let hidden: Vec<Layer> = layers[1..].iter().map(layer).collect();
         let loss = self.entry["loss"].as_str().unwrap();

@@ -5,6 +5,7 @@ use super::report::{EpochPoint, LayerRow, Report, UpdatePoint};
 use super::tune::Tuned;
 use crate::data::Targets;
 use crate::gpu::{Gpu, adapter};
+use crate::graph::ParameterSpec;
 use crate::nn::{Layer, Model};
 use crate::plan::{Chosen, ExecutionMode, Plan, size};
 use crate::recipe::{MicroBatch, Session};
@@ -40,7 +41,7 @@ pub fn opening(session: &Session, gpu: &Gpu, plan: &Plan, chosen: &Chosen) -> Ve
 pub fn chain(model: &Model) -> String {
     let layers = model.layers.iter().map(|layer| match layer {
         Layer::Linear(width) => width.to_string(),
-        Layer::Activation(name) => name.clone(),
+        Layer::Named(name) => name.clone(),
     });
     std::iter::once(model.inputs.to_string()).chain(layers).collect::<Vec<_>>().join("-")
 }
@@ -193,18 +194,18 @@ pub struct About<'a> {
 
 fn layers(model: &Model) -> Vec<LayerRow> {
     let mut width = model.inputs as u64;
-    let row = |(at, layer): (usize, &Layer)| {
-        let (kind, parameters) = match layer {
+    let row = |(layer, (at, specs)): (&Layer, (usize, Vec<ParameterSpec>))| {
+        let kind = match layer {
             Layer::Linear(outputs) => {
-                let parameters = (width + 1) * *outputs as u64;
                 width = *outputs as u64;
-                ("linear".to_owned(), parameters)
+                "linear".to_owned()
             }
-            Layer::Activation(name) => (name.clone(), 0),
+            Layer::Named(name) => name.clone(),
         };
+        let parameters = specs.iter().map(|spec| spec.elements() as u64).sum();
         LayerRow { name: at.to_string(), kind, output: width, parameters, bytes: 4 * parameters }
     };
-    model.layers.iter().enumerate().map(row).collect()
+    model.layers.iter().zip(model.specs()).map(row).collect()
 }
 
 fn facts(session: &Session, chosen: &Chosen, updates: u64) -> Vec<(String, String)> {

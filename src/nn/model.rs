@@ -29,7 +29,7 @@ pub const WIDEST: usize = 1 << 24;
 pub struct Model {
     /// Features of a sample.
     pub inputs: usize,
-    /// Linear layers by their width, activations by their name; the last width is the output's.
+    /// Linear layers by their width, all others by their name; the last width is the output's.
     pub layers: Vec<Layer>,
     /// The name of the loss.
     pub loss: String,
@@ -41,8 +41,8 @@ pub struct Model {
 pub enum Layer {
     /// A linear layer of so many outputs.
     Linear(usize),
-    /// An activation, by its name.
-    Activation(String),
+    /// An activation, or another layer that a bare name says all about.
+    Named(String),
 }
 
 impl From<usize> for Layer {
@@ -53,7 +53,7 @@ impl From<usize> for Layer {
 
 impl From<&str> for Layer {
     fn from(name: &str) -> Layer {
-        Layer::Activation(name.to_owned())
+        Layer::Named(name.to_owned())
     }
 }
 
@@ -96,7 +96,7 @@ impl Model {
                     return Err(Error::config("model.layers", format!("a layer of width {width}; give 1 to {WIDEST}")));
                 }
                 Layer::Linear(_) => {}
-                Layer::Activation(name) => drop(named(name, "model.layers", "layer", &ops::layers())?),
+                Layer::Named(name) => drop(named(name, "model.layers", "layer", &ops::layers())?),
             }
         }
         if !self.layers.iter().any(|layer| matches!(layer, Layer::Linear(_))) {
@@ -130,7 +130,7 @@ impl Model {
     pub fn outputs(&self) -> usize {
         let widths = self.layers.iter().rev().find_map(|layer| match layer {
             Layer::Linear(width) => Some(*width),
-            Layer::Activation(_) => None,
+            Layer::Named(_) => None,
         });
         widths.unwrap_or(self.inputs)
     }
@@ -179,7 +179,7 @@ impl Model {
 fn op_of(layer: &Layer) -> Result<Arc<dyn Op>> {
     match layer {
         Layer::Linear(outputs) => Ok(Arc::new(Linear { outputs: *outputs })),
-        Layer::Activation(name) => named(name, "model.layers", "layer", &ops::layers()),
+        Layer::Named(name) => named(name, "model.layers", "layer", &ops::layers()),
     }
 }
 

@@ -7,7 +7,7 @@ use super::config::{Config, Data, Model, Train, Validation, class_losses};
 use super::keys::{missing, unusable};
 use crate::nearest::nearest;
 use crate::nn::{Layer, MOST_LAYERS, WIDEST};
-use crate::ops::{activations, losses};
+use crate::ops::{activations, layers, losses};
 use crate::quote::short;
 use crate::{Error, Result};
 
@@ -63,19 +63,21 @@ fn model(model: &Model) -> Result<()> {
         let message = format!("{} items; give {} at most", model.layers.len(), MOST_LAYERS - 1);
         return Err(Error::config("model.layers", message));
     }
+    // An activation stands alone: two in a row, or one of the features themselves, are mistakes more often than not.
     let mut after_width = false;
     for (i, layer) in model.layers.iter().enumerate() {
         match layer {
             Layer::Linear(width) if !(1..=WIDEST).contains(width) => return Err(unusable("model.layers", width)),
-            Layer::Activation(name) if !activations().contains(&name.as_str()) => {
-                return Err(unknown_name("model.layers", name, "an activation", &activations()));
+            Layer::Named(name) if !layers().contains(&name.as_str()) => {
+                return Err(unknown_name("model.layers", name, "a layer", &layers()));
             }
-            Layer::Activation(name) if !after_width => {
+            Layer::Named(name) if !after_width && activations().contains(&name.as_str()) => {
                 let message =
                     format!("item {} is {name:?}; an activation must follow a width, as in [64, {name:?}]", i + 1);
                 return Err(Error::config("model.layers", message));
             }
-            _ => after_width = matches!(layer, Layer::Linear(_)),
+            Layer::Named(name) => after_width = !activations().contains(&name.as_str()),
+            Layer::Linear(_) => after_width = true,
         }
     }
     if model.loss.is_empty() {
@@ -140,7 +142,14 @@ mod tests {
 
     #[test]
     fn layers_are_widths_each_followed_by_an_activation_or_not() {
-        for good in ["[]", "[64]", "[64, 32]", "[64, 'relu', 16777216, 'gelu_tanh']", "[1, 2, 'silu']"] {
+        for good in [
+            "[]",
+            "[64]",
+            "[64, 32]",
+            "[64, 'relu', 16777216, 'gelu_tanh']",
+            "[1, 2, 'silu']",
+            "['layer_norm', 8, 'layer_norm', 'relu']",
+        ] {
             check(&[&format!("model.layers={good}")]).unwrap();
         }
         let text = refusal(&["model.layers=['relu', 64]"]);
@@ -157,7 +166,7 @@ mod tests {
     fn names_that_are_not_known_find_the_nearest() {
         assert_eq!(
             refusal(&["model.layers=[8, 'ReLU']"]),
-            "model.layers: \"ReLU\" is not an activation; did you mean \"relu\"?"
+            "model.layers: \"ReLU\" is not a layer; did you mean \"relu\"?"
         );
         assert_eq!(
             refusal(&["model.loss=cross-entropy"]),

@@ -136,7 +136,7 @@ mod tests {
         let sets =
             ["train.accumulation_steps=5", "data.validation=v.csv", "model.init=w.safetensors", "train.tail=carry"];
         let config = parse(&text, &sets).unwrap();
-        assert_eq!(config.model.layers[1..], [Layer::Activation("relu".into()), Layer::Linear(3)]);
+        assert_eq!(config.model.layers[1..], [Layer::Named("relu".into()), Layer::Linear(3)]);
         assert_eq!(config.data.target, Target::Many(vec!["y".into(), "z".into()]));
         let written = config.to_toml().unwrap();
         assert_eq!(Config::parse(&written, "r.toml", &[], Path::new("elsewhere")).unwrap(), config, "{written}");

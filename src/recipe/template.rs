@@ -8,7 +8,7 @@ use crate::{ops, optim};
 pub fn template() -> String {
     let optimizers: Vec<&str> = optim::ALL.iter().map(|kind| kind.name).collect();
     include_str!("template.toml")
-        .replace("@activations@", &ops::activations().join(", "))
+        .replace("@layers@", &ops::layers().join(", "))
         .replace("@class_losses@", &class_losses().join(", "))
         .replace("@number_losses@", &number_losses().join(", "))
         .replace("@optimizers@", &keys::listed(&optimizers, "or"))
@@ -41,7 +41,7 @@ mod tests {
         let mut wanted = Config::default();
         wanted.data.path = std::path::absolute("/data.csv").unwrap();
         wanted.data.target = Target::One("label".into());
-        wanted.model.layers = vec![Layer::Linear(64), Layer::Activation("relu".into())];
+        wanted.model.layers = vec![Layer::Linear(64), Layer::Named("relu".into())];
         wanted.model.loss = "cross_entropy".into();
         let auto = MicroBatch::Automatic(Automatic::Auto);
         (wanted.train.batch, wanted.train.micro_batch) = (Some(Batch::One(64)), Some(auto));
@@ -70,8 +70,8 @@ mod tests {
     }
 
     #[test]
-    fn the_template_names_every_activation_and_loss() {
-        for name in ops::activations().into_iter().chain(ops::losses()) {
+    fn the_template_names_every_layer_and_loss() {
+        for name in ops::layers().into_iter().chain(ops::losses()) {
             assert!(template().contains(name), "{name}");
         }
     }
