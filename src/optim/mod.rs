@@ -6,6 +6,7 @@ mod adam;
 mod clip;
 mod given;
 mod kind;
+mod lion;
 mod schedule;
 mod sgd;
 
@@ -14,6 +15,7 @@ pub use clip::Clip;
 pub(crate) use clip::STRETCH;
 pub use given::{Given, Value};
 pub use kind::{Kind, Setting};
+pub use lion::Lion;
 pub use schedule::{Scaling, Schedule, ScheduleShape};
 pub use sgd::Sgd;
 
@@ -22,7 +24,7 @@ use crate::graph::{Span, Step};
 use crate::{Error, Result};
 
 /// Every optimizer that a configuration can name; the first is the default.
-pub static ALL: &[&Kind] = &[&sgd::SGD, &adam::ADAM, &adam::ADAMW];
+pub static ALL: &[&Kind] = &[&sgd::SGD, &adam::ADAM, &adam::ADAMW, &lion::LION];
 
 /// The optimizer of this name.
 pub fn find(name: &str) -> Option<&'static Kind> {

@@ -9,7 +9,7 @@ use accrue::graph::{Blocks, Graph, Op, Role, Step};
 use accrue::nn::{Layer, Model};
 use accrue::ops::linear::matmul;
 use accrue::ops::{self, Linear};
-use accrue::optim::{self, Adam, Clip, Optimizer, Sgd};
+use accrue::optim::{self, Clip, Optimizer, Sgd};
 use accrue::plan::{self, Kernels, Plan, Training};
 use naga::back::{PipelineConstants, pipeline_constants::process_overrides};
 use naga::valid::{Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
@@ -163,17 +163,18 @@ fn steps_at_positions(op: Arc<dyn Op>) -> Vec<Step> {
 /// Every step of networks with each activation and loss, trained by each kind of optimizer, for each choice of kernels; and
 /// every way to make a layer, with each activation.
 pub fn steps() -> Vec<Step> {
-    let momentum = Sgd { momentum: 0.9, nesterov: true, ..Sgd::default() };
-    let optimizers: [&dyn Optimizer; 3] = [&Sgd::default(), &momentum, &Adam::decoupled()];
+    let optimizers: Vec<Box<dyn Optimizer>> = optim::ALL.iter().flat_map(|kind| (kind.cases)()).collect();
     let mut steps = Vec::new();
     for (tiles, activation) in
         matmul::ALL.into_iter().flat_map(|tiles| ops::activations().into_iter().map(move |name| (tiles, name)))
     {
         let kernels = Kernels { tiles: Some(tiles), subgroups: true, ..Kernels::FUSED_OPS };
         let layers = [5.into(), activation.into(), 6.into(), 7.into()];
-        steps.extend(steps_of(&layers, "mse", optimizers[0], kernels, 8));
+        steps.extend(steps_of(&layers, "mse", &*optimizers[0], kernels, 8));
     }
-    for (loss, optimizer) in ops::losses().into_iter().flat_map(|loss| optimizers.map(|optimizer| (loss, optimizer))) {
+    let trainings =
+        ops::losses().into_iter().flat_map(|loss| optimizers.iter().map(move |optimizer| (loss, &**optimizer)));
+    for (loss, optimizer) in trainings {
         for activation in ops::activations() {
             let layers = [5.into(), activation.into(), 6.into(), activation.into(), 3.into()];
             for (kernels, rows) in kernels().into_iter().flat_map(|kernels| [8, 64].map(|rows| (kernels, rows))) {
