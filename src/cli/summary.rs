@@ -5,8 +5,7 @@ use super::report::{EpochPoint, LayerRow, Report, UpdatePoint};
 use super::tune::Tuned;
 use crate::data::Targets;
 use crate::gpu::{Gpu, adapter};
-use crate::graph::ParameterSpec;
-use crate::nn::{Layer, Model};
+use crate::nn::{Layer, LayerSummary, Model};
 use crate::plan::{Chosen, ExecutionMode, Plan, size};
 use crate::recipe::{MicroBatch, Session};
 use crate::run::Line;
@@ -193,19 +192,14 @@ pub struct About<'a> {
 }
 
 fn layers(model: &Model) -> Vec<LayerRow> {
-    let mut width = model.inputs as u64;
-    let row = |(layer, (at, specs)): (&Layer, (usize, Vec<ParameterSpec>))| {
-        let kind = match layer {
-            Layer::Linear(outputs) => {
-                width = *outputs as u64;
-                "linear".to_owned()
-            }
-            Layer::Named(name) => name.clone(),
-        };
-        let parameters = specs.iter().map(|spec| spec.elements() as u64).sum();
-        LayerRow { name: at.to_string(), kind, output: width, parameters, bytes: 4 * parameters }
+    let row = |LayerSummary { name, kind, columns, parameters }| LayerRow {
+        name,
+        kind,
+        output: columns as u64,
+        parameters,
+        bytes: 4 * parameters,
     };
-    model.layers.iter().zip(model.specs()).map(row).collect()
+    model.summary().into_iter().map(row).collect()
 }
 
 fn facts(session: &Session, chosen: &Chosen, updates: u64) -> Vec<(String, String)> {

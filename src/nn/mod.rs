@@ -9,7 +9,7 @@ mod outputs;
 
 pub use file::{ModelFile, TargetNames, arrays_from_bytes, read_arrays, write_arrays};
 pub use init::initial;
-pub use model::{Layer, MOST_LAYERS, Model, Network, WIDEST};
+pub use model::{Layer, LayerSummary, MOST_LAYERS, Model, Network, WIDEST};
 pub use outputs::probabilities;
 
 use std::collections::BTreeMap;

@@ -57,6 +57,19 @@ impl From<&str> for Layer {
     }
 }
 
+/// What there is to say of one layer of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LayerSummary {
+    /// Its name, which its weights' names begin with.
+    pub name: String,
+    /// Its op.
+    pub kind: String,
+    /// Columns of what it makes.
+    pub columns: usize,
+    /// How many numbers it learns.
+    pub parameters: u64,
+}
+
 /// A model as a graph, ready to be planned.
 pub struct Network {
     /// The graph.
@@ -117,6 +130,23 @@ impl Model {
             specs.push((at, parts));
         }
         specs
+    }
+
+    /// Its layers, one after the other; none for a model that [`Model::check`] refuses.
+    pub fn summary(&self) -> Vec<LayerSummary> {
+        let mut columns = self.inputs;
+        let row = |(layer, (at, specs)): (&Layer, (usize, Vec<ParameterSpec>))| {
+            let kind = match layer {
+                Layer::Linear(outputs) => {
+                    columns = *outputs;
+                    "linear".to_owned()
+                }
+                Layer::Named(name) => name.clone(),
+            };
+            let parameters = specs.iter().map(|spec| spec.elements() as u64).sum();
+            LayerSummary { name: at.to_string(), kind, columns, parameters }
+        };
+        self.layers.iter().zip(self.specs()).map(row).collect()
     }
 
     /// The names and shapes of its weights, as in a PyTorch `state_dict`.

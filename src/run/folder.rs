@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::Checkpoints;
+use super::metrics::read_metrics;
+use super::{Checkpoints, Line};
 use crate::{Error, Result, durable};
 
 /// How long another process may take to die.
@@ -170,6 +171,14 @@ impl RunFolder {
     /// The model that a user means by a run's folder, or by a model's file itself.
     pub fn model_of(path: &Path) -> PathBuf {
         if path.is_file() { path.to_owned() } else { RunFolder::open(path).model() }
+    }
+
+    /// The updates and epochs of its file of metrics, while a run goes on too; none where there is no such file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Data`] for a line that is none of a run.
+    pub fn read_metrics(&self) -> Result<Vec<Line>> {
+        read_metrics(&self.metrics())
     }
 
     /// The same as it was after the best epoch.

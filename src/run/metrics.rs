@@ -217,6 +217,17 @@ enum Known {
     },
 }
 
+/// The whole lines of a file that may be growing.
+pub(super) fn read_metrics(path: &Path) -> Result<Vec<Line>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io(path, error)),
+    };
+    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+    read_lines(path, &text.as_bytes()[..whole])
+}
+
 fn read_lines(path: &Path, file: impl Read) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for (at, line) in BufReader::new(file).lines().enumerate() {
