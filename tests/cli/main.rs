@@ -6,6 +6,7 @@ mod errors;
 mod faults;
 mod files;
 mod help;
+mod inspect;
 mod kills;
 mod memory;
 mod place;

@@ -5,6 +5,7 @@ mod devices;
 mod doctor;
 mod eval;
 mod init;
+mod inspect;
 mod plan;
 mod predict;
 mod train;
@@ -26,6 +27,7 @@ pub static ALL: &[Entry] = &[
     entry::<plan::Plan>("plan"),
     entry::<verify::Verify>("verify"),
     entry::<tune::Tune>("tune"),
+    entry::<inspect::Inspect>("inspect"),
     entry::<eval::Eval>("eval"),
     entry::<predict::Predict>("predict"),
     entry::<devices::Devices>("devices"),

@@ -1,0 +1,213 @@
+//! `accrue inspect`: what a run or a model file holds.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::Command;
+use crate::Error;
+use crate::cli::columns::columns;
+use crate::cli::exit::Stop;
+use crate::cli::progress::{metric, print};
+use crate::data::scale::Standardizer;
+use crate::nn::{LayerSummary, ModelFile, TargetNames};
+use crate::plan::size;
+use crate::run::{EpochPoint, Line, RunFolder};
+
+/// Show the layers, parameters, columns and metrics of a run.
+///
+/// Nothing is computed and no GPU is needed. A run that goes on right now can be looked at, too.
+#[derive(Debug, PartialEq, Args)]
+pub struct Inspect {
+    /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
+    pub run: PathBuf,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Everything that is shown.
+#[derive(Serialize)]
+struct Report {
+    /// The model's file.
+    model: PathBuf,
+    inputs: usize,
+    layers: Vec<LayerSummary>,
+    loss: String,
+    parameters: u64,
+    bytes: u64,
+    features: Vec<Column>,
+    target: Target,
+    metrics: Option<Metrics>,
+}
+
+/// A column that goes in or comes out.
+#[derive(Serialize)]
+struct Column {
+    name: String,
+    /// What is subtracted, where columns are standardised.
+    mean: Option<f64>,
+    /// What is divided by then.
+    std: Option<f64>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Target {
+    Classes { name: String, classes: Vec<String> },
+    Values { columns: Vec<Column> },
+}
+
+/// What the run's file of metrics says.
+#[derive(Serialize)]
+struct Metrics {
+    updates: u64,
+    epochs: u32,
+    last: Epoch,
+    /// The epoch with the lowest loss on the validation rows.
+    best: Option<Epoch>,
+}
+
+#[derive(Serialize)]
+struct Epoch {
+    epoch: u32,
+    update: u64,
+    train_loss: f64,
+    val_loss: Option<f64>,
+    #[serde(flatten)]
+    metrics: std::collections::BTreeMap<String, f64>,
+}
+
+impl Command for Inspect {
+    fn run(&self) -> Result<(), Stop> {
+        let report = self.report()?;
+        if self.json {
+            let json = serde_json::to_string_pretty(&report).map_err(|e| Error::Internal(format!("--json: {e}")))?;
+            return Ok(print(&format!("{json}\n"))?);
+        }
+        Ok(print(&report.text())?)
+    }
+}
+
+impl Inspect {
+    fn report(&self) -> Result<Report, Error> {
+        let path = RunFolder::model_of(&self.run);
+        let saved = ModelFile::read(&path)?;
+        let layers = saved.model.summary();
+        let parameters = layers.iter().map(|layer| layer.parameters).sum();
+        let target = match saved.target {
+            TargetNames::Classes { name, classes } => Target::Classes { name, classes },
+            TargetNames::Values { names, scale } => Target::Values { columns: scaled(names, scale.as_ref()) },
+        };
+        let metrics = if self.run.is_dir() { RunFolder::open(&self.run).read_metrics()? } else { Vec::new() };
+        Ok(Report {
+            model: path,
+            inputs: saved.model.inputs,
+            layers,
+            loss: saved.model.loss,
+            parameters,
+            bytes: 4 * parameters,
+            features: scaled(saved.features, saved.feature_scale.as_ref()),
+            target,
+            metrics: summed_up(metrics),
+        })
+    }
+}
+
+fn scaled(names: Vec<String>, scale: Option<&Standardizer>) -> Vec<Column> {
+    let column = |(at, name)| Column { name, mean: scale.map(|s| s.mean[at]), std: scale.map(|s| s.std[at]) };
+    names.into_iter().enumerate().map(column).collect()
+}
+
+fn summed_up(lines: Vec<Line>) -> Option<Metrics> {
+    let updates = lines.iter().filter(|line| matches!(line, Line::Update(_))).count() as u64;
+    let epochs = lines.into_iter().filter_map(|line| if let Line::Epoch(epoch) = line { Some(epoch) } else { None });
+    let epochs: Vec<EpochPoint> = epochs.collect();
+    let last = epochs.last()?.clone();
+    let measured = epochs.iter().filter_map(|epoch| Some((epoch.val_loss?, epoch)));
+    let best = measured.filter(|(loss, _)| loss.is_finite()).min_by(|a, b| a.0.total_cmp(&b.0));
+    let best = best.map(|(_, epoch)| Epoch::from(epoch.clone()));
+    Some(Metrics { updates, epochs: last.epoch, last: last.into(), best })
+}
+
+impl From<EpochPoint> for Epoch {
+    fn from(point: EpochPoint) -> Epoch {
+        let EpochPoint { epoch, update, train_loss, val_loss, metrics } = point;
+        Epoch { epoch, update, train_loss, val_loss, metrics: metrics.into_iter().collect() }
+    }
+}
+
+/// Columns that are shown one by one; of more the number is told.
+const SHOWN: usize = 20;
+
+impl Report {
+    fn text(&self) -> String {
+        let mut table = vec![["layer", "columns", "parameters", "bytes"].map(str::to_owned).to_vec()];
+        table.push(vec!["input".to_owned(), self.inputs.to_string(), "0".to_owned(), size(0)]);
+        for LayerSummary { name, kind, columns, parameters } in &self.layers {
+            table.push(vec![
+                format!("{name} {kind}"),
+                columns.to_string(),
+                parameters.to_string(),
+                size(4 * parameters),
+            ]);
+        }
+        table.push(vec!["all".to_owned(), String::new(), self.parameters.to_string(), size(self.bytes)]);
+        let mut lines = vec![format!("model     {}", self.model.display()), format!("loss      {}", self.loss)];
+        lines.extend(columns(1, &table));
+        lines.push(format!("features  {}", self.features.len()));
+        lines.extend(listed(&self.features));
+        match &self.target {
+            Target::Classes { name, classes } => {
+                lines.push(format!("target    {name}, {} classes: {}", classes.len(), some(classes)));
+            }
+            Target::Values { columns } => {
+                lines.push(format!("target    {}", columns.len()));
+                lines.extend(listed(columns));
+            }
+        }
+        if let Some(Metrics { updates, epochs, last, best }) = &self.metrics {
+            lines.push(format!("trained   {updates} updates in {epochs} epochs"));
+            lines.push(format!("last      {}", last.text()));
+            lines.extend(best.as_ref().map(|best| format!("best      {}", best.text())));
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+impl Epoch {
+    fn text(&self) -> String {
+        let mut text = format!("epoch {}, update {}: train_loss {:.6}", self.epoch, self.update, self.train_loss);
+        if let Some(loss) = self.val_loss {
+            text += &format!(", val_loss {loss:.6}");
+        }
+        for (name, value) in &self.metrics {
+            text += &format!(", {name} {}", metric(name, *value));
+        }
+        text
+    }
+}
+
+/// The columns with their scale, as far as there is room.
+fn listed(all: &[Column]) -> Vec<String> {
+    let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.6}"));
+    let mut table: Vec<Vec<String>> = all
+        .iter()
+        .take(SHOWN)
+        .map(|column| vec![format!("  {}", column.name), number(column.mean), number(column.std)])
+        .collect();
+    if all.iter().any(|column| column.mean.is_some()) {
+        table.insert(0, ["  column", "mean", "deviation"].map(str::to_owned).to_vec());
+    }
+    let mut lines = columns(1, &table);
+    if all.len() > SHOWN {
+        lines.push(format!("  … {} more; --json lists all", all.len() - SHOWN));
+    }
+    lines
+}
+
+fn some(classes: &[String]) -> String {
+    let shown: Vec<&str> = classes.iter().take(SHOWN).map(String::as_str).collect();
+    if classes.len() > SHOWN { format!("{}, …", shown.join(", ")) } else { shown.join(", ") }
+}
