@@ -47,6 +47,9 @@ def build(model):
     modules, width = [], model["inputs"]
     for layer in model["layers"]:
         if isinstance(layer, str):
+            if layer == "layer_norm":
+                modules.append(nn.LayerNorm(width))
+                continue
             if layer not in ACTIVATIONS:
                 fail(f"unknown activation {layer!r}; known: {', '.join(ACTIVATIONS)}")
             modules.append(ACTIVATIONS[layer]())

@@ -56,7 +56,9 @@ def network(layers):
     """`[5, 7, "tanh", 3]` is 5 inputs, Linear to 7, Tanh, Linear to 3, named as `nn.Sequential` names them."""
     modules, width = [], layers[0]
     for layer in layers[1:]:
-        if isinstance(layer, str):
+        if layer == "layer_norm":
+            modules.append(nn.LayerNorm(width))
+        elif isinstance(layer, str):
             modules.append(ACTIVATIONS[layer]())
         else:
             modules.append(nn.Linear(width, layer))
@@ -303,6 +305,7 @@ def cases():
     yield case("adam", regression, "mse", {"type": "adam", **adam}, tail="carry")
     yield case("adamw", regression, "mse", {"type": "adamw", **adam}, tail="carry")
     yield case("clip_norm", regression, "mse", sgd(0.05, momentum=0.9, clip_norm=0.25))
+    yield case("layer_norm", [5, 8, "layer_norm", "tanh", 6, "layer_norm", 3], "mse", momentum, tail="carry")
 
 
 def main():
