@@ -1,7 +1,7 @@
 //! A run in words and numbers: what is printed before it, and the report after it.
 
 use super::progress::{metric, number};
-use super::report::{EpochPoint, LayerRow, Report, UpdatePoint};
+use super::report::{EpochPoint, LayerRow, Page, UpdatePoint};
 use super::tune::Tuned;
 use crate::data::Targets;
 use crate::gpu::{Gpu, adapter};
@@ -149,12 +149,12 @@ impl History {
     }
 
     /// The page of the run.
-    pub fn report(self, about: About) -> Report {
+    pub fn report(self, about: About) -> Page {
         let About { title, session, chosen, config_toml, gpu, timings, samples_per_second, note } = about;
         let summary = self.summary();
         let notes: Vec<String> = note.into_iter().chain(self.gap()).collect();
         let updates = self.updates.last().map_or(0, |update| update.update);
-        Report {
+        Page {
             title,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             summary,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::settings::Settings;
 use super::trainer::Trainer;
-use super::trial::Trial;
+use super::trial::SpeedTrial;
 use crate::data::Batch;
 use crate::gpu::Gpu;
 use crate::nn::{Model, Network};
@@ -155,7 +155,7 @@ pub fn fastest(
 /// Time of a row in the middle of three trials of a window, after one that is not counted.
 fn seconds_per_row(trainer: Trainer, batch: usize, data: &Batch) -> Result<f64> {
     const LONG_ENOUGH: Duration = Duration::from_millis(50);
-    let mut trial = Trial::new(trainer, batch, data)?;
+    let mut trial = SpeedTrial::new(trainer, batch, data)?;
     let mut once = || -> Result<f64> {
         let (start, mut rows) = (Instant::now(), 0);
         while rows == 0 || start.elapsed() < LONG_ENOUGH {

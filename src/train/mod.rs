@@ -29,4 +29,4 @@ pub use predictor::Predictor;
 pub use run::{Position, Run};
 pub use settings::{LeftOut, Settings, Update};
 pub use trainer::{Counters, State, Trainer};
-pub use trial::Trial;
+pub use trial::SpeedTrial;

@@ -7,23 +7,23 @@ use crate::Result;
 use crate::data::Batch;
 
 /// A trainer whose windows are timed; what it learns is thrown away.
-pub struct Trial<'a> {
+pub struct SpeedTrial<'a> {
     trainer: Trainer,
     data: &'a Batch<'a>,
     window: Vec<u32>,
     resident: bool,
 }
 
-impl<'a> Trial<'a> {
+impl<'a> SpeedTrial<'a> {
     /// With windows of `batch` rows of the data, which stays on the GPU where the trainer can keep it there.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) when the data is not the model's.
-    pub fn new(mut trainer: Trainer, batch: usize, data: &'a Batch<'a>) -> Result<Trial<'a>> {
+    pub fn new(mut trainer: Trainer, batch: usize, data: &'a Batch<'a>) -> Result<SpeedTrial<'a>> {
         let samples = trainer.format().check(data)? as u32;
         let window = (0..batch as u32).map(|row| row % samples).collect();
         let resident = trainer.keep(data)?;
-        Ok(Trial { trainer, data, window, resident })
+        Ok(SpeedTrial { trainer, data, window, resident })
     }
 
     /// Whether the data stays on the GPU.

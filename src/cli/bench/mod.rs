@@ -12,7 +12,7 @@ use serde::Serialize;
 pub use cold::first_update;
 pub use measure::Spread;
 pub use table::lines;
-pub use workloads::{Shape, Workload};
+pub use workloads::{Widths, Workload};
 
 use crate::Result;
 use crate::doctor::{Device, speed};
@@ -42,7 +42,7 @@ pub struct Wanted {
 
 /// All that was measured.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct BenchReport {
     /// Accrue's.
     pub version: &'static str,
     /// `release`, or `debug`, which says little about speed.
@@ -143,7 +143,7 @@ pub struct Matmul {
 ///
 /// # Errors
 /// [`Error::Memory`](crate::Error::Memory) when a workload does not fit the adapter.
-pub fn run(gpu: &Gpu, wanted: &Wanted, mut watch: impl FnMut(usize, &str)) -> Result<Report> {
+pub fn run(gpu: &Gpu, wanted: &Wanted, mut watch: impl FnMut(usize, &str)) -> Result<BenchReport> {
     let mut training = Vec::new();
     for workload in &wanted.training {
         training.push(Measured::new(gpu, workload, &[workload.accumulation_steps])?);
@@ -168,7 +168,7 @@ pub fn run(gpu: &Gpu, wanted: &Wanted, mut watch: impl FnMut(usize, &str)) -> Re
             matrices.push(speed::matrices(gpu)?);
         }
     }
-    Ok(Report {
+    Ok(BenchReport {
         version: env!("CARGO_PKG_VERSION"),
         build: if cfg!(debug_assertions) { "debug" } else { "release" },
         platform: Platform {

@@ -1,12 +1,12 @@
 //! What was measured, as tables for people.
 
-use super::{Accumulation, Matmul, Report, STEPS, Spread, Training};
+use super::{Accumulation, BenchReport, Matmul, STEPS, Spread, Training};
 use crate::cli::columns::columns;
 use crate::cli::progress::{rate, three};
 use crate::plan::size;
 
 /// All tables.
-pub fn lines(report: &Report) -> Vec<String> {
+pub fn lines(report: &BenchReport) -> Vec<String> {
     let (device, platform) = (&report.device, &report.platform);
     let driver = [device.backend.as_str(), device.kind, device.driver.as_str()].join(", ");
     let mut lines = vec![

@@ -17,29 +17,29 @@ const MOST: usize = 1 << 30;
 
 /// The widths of a network, from its features to its outputs: `784-512-256-10`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shape(pub Vec<usize>);
+pub struct Widths(pub Vec<usize>);
 
-impl FromStr for Shape {
+impl FromStr for Widths {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Shape, String> {
+    fn from_str(text: &str) -> Result<Widths, String> {
         let widths: Result<Vec<usize>, _> = text.split('-').map(str::parse).collect();
         match widths {
             Ok(widths) if widths.len() >= 2 && widths.iter().all(|width| (1..=1 << 24).contains(width)) => {
-                Ok(Shape(widths))
+                Ok(Widths(widths))
             }
             _ => Err("give two widths or more, each from 1 to 16777216, as in 784-512-256-10".to_owned()),
         }
     }
 }
 
-impl fmt::Display for Shape {
+impl fmt::Display for Widths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.iter().map(usize::to_string).collect::<Vec<_>>().join("-"))
     }
 }
 
-impl Serialize for Shape {
+impl Serialize for Widths {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -51,7 +51,7 @@ pub struct Workload {
     /// What the tables call it.
     pub name: String,
     /// The widths.
-    pub shape: Shape,
+    pub shape: Widths,
     /// What stands between two layers.
     pub activation: String,
     /// The loss.
@@ -76,7 +76,7 @@ impl Workload {
         };
         Workload {
             name: name.to_owned(),
-            shape: Shape(widths.to_vec()),
+            shape: Widths(widths.to_vec()),
             activation: "relu".to_owned(),
             loss: loss.to_owned(),
             rows,
@@ -193,10 +193,10 @@ mod tests {
     #[test]
     fn a_shape_is_read_as_it_is_written() {
         for text in ["4-1", "784-512-256-10"] {
-            assert_eq!(text.parse::<Shape>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<Widths>().unwrap().to_string(), text);
         }
         for text in ["", "4", "4-", "4-0-1", "4-x", "4-99999999", "-4-1"] {
-            assert!(text.parse::<Shape>().is_err(), "{text:?}");
+            assert!(text.parse::<Widths>().is_err(), "{text:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::{Command, open};
 use crate::cli::args::Common;
-use crate::cli::bench::{Shape, Wanted, Workload, first_update, lines, run};
+use crate::cli::bench::{Wanted, Widths, Workload, first_update, lines, run};
 use crate::cli::exit::Stop;
 use crate::cli::progress::print;
 use crate::{Error, ops};
@@ -26,7 +26,7 @@ pub struct Bench {
     pub what: Vec<What>,
     /// Measure a network of your own, of these widths from features to outputs, as in 784-512-256-10.
     #[arg(long, value_name = "WIDTHS")]
-    pub shape: Option<Shape>,
+    pub shape: Option<Widths>,
     /// What stands between its layers.
     #[arg(long, value_name = "NAME", default_value = "relu", requires = "shape")]
     #[arg(value_parser = PossibleValuesParser::new(ops::activations()))]
@@ -96,7 +96,7 @@ impl Command for Bench {
 }
 
 /// A network of the user's own. Its learning rate is small, so that none diverges; speed does not depend on it.
-fn own(arguments: &Bench, shape: &Shape) -> Workload {
+fn own(arguments: &Bench, shape: &Widths) -> Workload {
     Workload {
         name: "own".to_owned(),
         shape: shape.clone(),

@@ -10,11 +10,11 @@ use crate::cli::args::Common;
 use crate::cli::exit::Stop;
 use crate::cli::progress::print;
 use crate::cli::summary::chain;
-use crate::cli::tune::{Candidate, Key, NotTimed, ROUNDS, Report, Table, lines, measure};
+use crate::cli::tune::{Candidate, Key, NotTimed, ROUNDS, Table, TuneReport, lines, measure};
 use crate::gpu::{Gpu, adapter};
 use crate::plan::{Chosen, ExecutionMode};
 use crate::recipe::{Config, Session};
-use crate::train::{Settings, Trainer, Trial, plan_training};
+use crate::train::{Settings, SpeedTrial, Trainer, plan_training};
 use crate::{Error, Result};
 
 /// Measure which kernels are fastest for your network here, and keep the answer.
@@ -57,7 +57,7 @@ impl Command for Tune {
         let gpu = open(&self.common)?;
         let table = table(&gpu)?;
         table.make_folder()?;
-        let report = Report { unused, ..measured(&session, &gpu, table.file(), self.seconds)? };
+        let report = TuneReport { unused, ..measured(&session, &gpu, table.file(), self.seconds)? };
         let text = if self.json {
             serde_json::to_string_pretty(&report).map_err(|error| Error::Internal(format!("tune: {error}")))?
         } else {
@@ -104,13 +104,13 @@ fn forget(arguments: &Tune) -> Result<()> {
 }
 
 /// Measures all kernels that can be taken, with the micro-batch that training would have, and keeps the fastest.
-fn measured(session: &Session, gpu: &Gpu, file: &Path, seconds: f64) -> Result<Report> {
+fn measured(session: &Session, gpu: &Gpu, file: &Path, seconds: f64) -> Result<TuneReport> {
     let chosen = session.settled(gpu)?;
     let data = session.prepared.train.batch();
     let (mut candidates, mut left_out) = (Vec::new(), Vec::new());
     for mode in ExecutionMode::ALL {
         let trial = trainer(session, gpu, &chosen, mode).and_then(|trainer| match trainer {
-            Some(trainer) => Trial::new(trainer, session.batch(), &data).map(Some),
+            Some(trainer) => SpeedTrial::new(trainer, session.batch(), &data).map(Some),
             None => Ok(None),
         });
         match trial {
@@ -129,7 +129,7 @@ fn measured(session: &Session, gpu: &Gpu, file: &Path, seconds: f64) -> Result<R
     let default = plan_training(gpu, model, &session.settings()?, &chosen)?.mode(chosen.resident);
     let (kernels, kept) = measure(candidates, default, seconds)?;
     let key = Key::of(session, &chosen)?;
-    let report = Report {
+    let report = TuneReport {
         version: env!("CARGO_PKG_VERSION"),
         adapter: adapter::describe(gpu.info()),
         network: format!("{}; {}", chain(model), model.loss),

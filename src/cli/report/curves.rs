@@ -3,13 +3,13 @@
 use super::chart::{Chart, Line, Mark};
 use super::scale::{Axis, Scale, Tick, drawable, round_step};
 use super::text::{count, number};
-use super::{EpochPoint, Report};
+use super::{EpochPoint, Page};
 
 /// How many places of a chart say their values at most.
 pub const MOST_SAID: usize = 100;
 
 /// The loss of every window, and of every epoch in training and validation. `None` when no loss can be drawn.
-pub fn loss(report: &Report) -> Option<Chart> {
+pub fn loss(report: &Page) -> Option<Chart> {
     let (updates, epochs) = (&report.updates, &report.epochs);
     let window = Line::new("each update", "window", Mark::None, updates.iter().map(|u| (u.update as f64, u.loss)));
     let train = epochs.iter().map(|e| (e.update as f64, e.train_loss));
@@ -41,7 +41,7 @@ pub fn loss(report: &Report) -> Option<Chart> {
 }
 
 /// The learning rate of every update; `None` when it never changed.
-pub fn learning_rate(report: &Report) -> Option<Chart> {
+pub fn learning_rate(report: &Page) -> Option<Chart> {
     let (first, last) = (report.updates.first()?, report.updates.last()?);
     if report.updates.iter().all(|u| u.lr == first.lr) {
         return None;
@@ -91,7 +91,7 @@ fn lowest_validation(epochs: &[EpochPoint]) -> Option<(u32, f64)> {
     losses.min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-fn describe_loss(report: &Report) -> String {
+fn describe_loss(report: &Page) -> String {
     let many =
         |number: usize, what: &str| format!("{} {what}{}", count(number as u64), if number == 1 { "" } else { "s" });
     let (updates, epochs) = (many(report.updates.len(), "update"), many(report.epochs.len(), "epoch"));
@@ -107,7 +107,7 @@ fn describe_loss(report: &Report) -> String {
 }
 
 /// The best epoch, and what could not be drawn.
-fn remark(report: &Report) -> String {
+fn remark(report: &Page) -> String {
     let mut sentences = Vec::new();
     if let Some((epoch, loss)) = lowest_validation(&report.epochs).filter(|_| report.epochs.len() > 1) {
         sentences.push(format!("Lowest validation loss: {} after epoch {epoch}.", number(loss)));
@@ -117,7 +117,7 @@ fn remark(report: &Report) -> String {
 }
 
 /// Says how many losses are not finite and so not in the chart.
-pub fn not_drawn(report: &Report) -> Option<String> {
+pub fn not_drawn(report: &Page) -> Option<String> {
     let losses = report.updates.iter().map(|u| u.loss);
     let of_epochs = report.epochs.iter().flat_map(|e| [Some(e.train_loss), e.val_loss]).flatten();
     match losses.chain(of_epochs).filter(|loss| !drawable(*loss)).count() {
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn without_epochs_the_chart_speaks_of_updates() {
         let updates = vec![UpdatePoint { update: 7, epoch: 1, loss: 0.5, lr: 0.1 }];
-        let chart = loss(&Report { updates, ..Report::default() });
+        let chart = loss(&Page { updates, ..Page::default() });
         assert!(chart.is_some_and(|c| c.upper.is_none() && c.said == [(7.0, "update 7 · loss 0.5000".to_string())]));
     }
 }

@@ -4,10 +4,10 @@ use super::chart::{Chart, Line, Mark};
 use super::curves::{MOST_SAID, every, say};
 use super::scale::{Axis, Scale};
 use super::text::{number, percent};
-use super::{EpochPoint, Report};
+use super::{EpochPoint, Page};
 
 /// One chart per metric; the same metric of training and validation shares one.
-pub fn metrics(report: &Report) -> Vec<Chart> {
+pub fn metrics(report: &Page) -> Vec<Chart> {
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in report.epochs.iter().flat_map(|e| &e.metrics) {
         if !names.contains(&base(name)) {
@@ -123,10 +123,10 @@ fn value(e: &EpochPoint, part: Part, base: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn epochs(metrics: &[(&str, f64)]) -> Report {
+    fn epochs(metrics: &[(&str, f64)]) -> Page {
         let metrics: Vec<(String, f64)> = metrics.iter().map(|(name, value)| (name.to_string(), *value)).collect();
         let epoch = |epoch| EpochPoint { epoch, metrics: metrics.clone(), ..EpochPoint::default() };
-        Report { epochs: (1..4).map(epoch).collect(), ..Report::default() }
+        Page { epochs: (1..4).map(epoch).collect(), ..Page::default() }
     }
 
     #[test]

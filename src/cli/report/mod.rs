@@ -1,6 +1,6 @@
 //! The run report: one HTML file that needs nothing else, neither network nor scripts.
 //!
-//! [`render`] turns a [`Report`], which is plain data, into the text of the page. Nothing here can fail: what is
+//! [`render`] turns a [`Page`], which is plain data, into the text of the page. Nothing here can fail: what is
 //! missing is left out, and what cannot be drawn is said.
 
 mod chart;
@@ -20,7 +20,7 @@ const MOST_ROWS: usize = 60;
 
 /// All that the page shows of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Report {
+pub struct Page {
     /// The run's name.
     pub title: String,
     /// The version of Accrue that made the run: `0.1.0`.
@@ -63,7 +63,7 @@ pub struct LayerRow {
 }
 
 /// The report as one HTML file.
-pub fn render(report: &Report) -> String {
+pub fn render(report: &Page) -> String {
     let title = if report.title.trim().is_empty() { "Run" } else { &report.title };
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -92,7 +92,7 @@ pub fn render(report: &Report) -> String {
     page + "</body>\n</html>\n"
 }
 
-fn header(page: &mut String, report: &Report, title: &str) {
+fn header(page: &mut String, report: &Page, title: &str) {
     let _ = writeln!(page, "<header>\n<p class=\"kind\">Accrue run report</p>\n<h1>{}</h1>", escape(title));
     if let Some(summary) = &report.summary {
         let _ = writeln!(page, "<p class=\"summary\">{}</p>", escape(summary));
@@ -103,7 +103,7 @@ fn header(page: &mut String, report: &Report, title: &str) {
     page.push_str("</header>\n");
 }
 
-fn charts(page: &mut String, report: &Report) {
+fn charts(page: &mut String, report: &Page) {
     match curves::loss(report) {
         Some(loss) => page.push_str(&loss.figure()),
         None => {
@@ -120,7 +120,7 @@ fn charts(page: &mut String, report: &Report) {
 }
 
 /// The curves as numbers, for those who want to read or copy them.
-fn epoch_table(page: &mut String, report: &Report) {
+fn epoch_table(page: &mut String, report: &Page) {
     let Some(last) = report.epochs.last() else { return };
     let validated = report.epochs.iter().any(|e| e.val_loss.is_some());
     let mut head = vec!["epoch".to_string(), "update".into(), "training loss".into()];
@@ -145,7 +145,7 @@ fn epoch_table(page: &mut String, report: &Report) {
     page.push_str("</details>\n");
 }
 
-fn model(page: &mut String, report: &Report) {
+fn model(page: &mut String, report: &Page) {
     if report.layers.is_empty() {
         return;
     }
@@ -163,7 +163,7 @@ fn model(page: &mut String, report: &Report) {
     page.push_str("</section>\n");
 }
 
-fn timings(page: &mut String, report: &Report) {
+fn timings(page: &mut String, report: &Page) {
     let mut rows: Vec<(String, String)> =
         report.timings.iter().map(|(name, time)| (name.clone(), seconds(*time))).collect();
     let speed = report.samples_per_second.filter(|speed| speed.is_finite());

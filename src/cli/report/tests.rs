@@ -1,6 +1,6 @@
 use super::*;
 
-fn run(updates: usize, per_epoch: usize, loss: fn(usize) -> f64) -> Report {
+fn run(updates: usize, per_epoch: usize, loss: fn(usize) -> f64) -> Page {
     let point =
         |i: usize| UpdatePoint { update: i as u64 + 1, epoch: (i / per_epoch) as u32 + 1, loss: loss(i), lr: 0.1 };
     let epoch = |e: usize| EpochPoint {
@@ -10,11 +10,11 @@ fn run(updates: usize, per_epoch: usize, loss: fn(usize) -> f64) -> Report {
         val_loss: Some(loss(e * per_epoch - 1) * 1.1),
         metrics: vec![("val_accuracy".into(), 0.9), ("val_r2".into(), 0.5)],
     };
-    Report {
+    Page {
         title: "digits".into(),
         updates: (0..updates).map(point).collect(),
         epochs: (1..=updates / per_epoch).map(epoch).collect(),
-        ..Report::default()
+        ..Page::default()
     }
 }
 
@@ -50,7 +50,7 @@ fn the_page_asks_for_nothing_from_the_network() {
 fn every_text_from_outside_is_escaped() {
     let evil = "<script>\"&'";
     let pair = || vec![(evil.to_string(), evil.to_string())];
-    let report = Report {
+    let report = Page {
         title: evil.into(),
         version: evil.into(),
         summary: Some(evil.into()),
@@ -61,7 +61,7 @@ fn every_text_from_outside_is_escaped() {
         timings: vec![(evil.into(), 1.0)],
         config_toml: evil.into(),
         epochs: vec![EpochPoint { epoch: 1, update: 1, metrics: vec![(evil.into(), 1.0)], ..EpochPoint::default() }],
-        ..Report::default()
+        ..Page::default()
     };
     let page = render(&report);
     assert!(!page.contains(evil) && page.matches("<script>").count() == 1);
@@ -70,7 +70,7 @@ fn every_text_from_outside_is_escaped() {
 
 #[test]
 fn an_empty_run_says_so() {
-    let page = render(&Report::default());
+    let page = render(&Page::default());
     assert!(page.contains("No update was made.") && !page.contains("<figure"));
 }
 

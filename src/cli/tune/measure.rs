@@ -7,7 +7,7 @@ use crate::cli::bench::Spread;
 use crate::cli::columns::columns;
 use crate::cli::progress::three;
 use crate::plan::ExecutionMode;
-use crate::train::Trial;
+use crate::train::SpeedTrial;
 use crate::{Error, Result};
 
 /// Rounds that are counted.
@@ -21,12 +21,12 @@ pub struct Candidate<'a> {
     /// How micro-batches go through the network.
     pub mode: ExecutionMode,
     /// What is timed.
-    pub trial: Trial<'a>,
+    pub trial: SpeedTrial<'a>,
 }
 
 /// What was measured.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct TuneReport {
     /// Accrue's.
     pub version: &'static str,
     /// Name, backend and driver.
@@ -101,7 +101,7 @@ pub fn measure(candidates: Vec<Candidate>, default: ExecutionMode, seconds: f64)
 }
 
 /// As many windows as take about so many seconds. The first one, in which drivers compile and allocate, does not count.
-fn windows(trial: &mut Trial, seconds: f64) -> Result<usize> {
+fn windows(trial: &mut SpeedTrial, seconds: f64) -> Result<usize> {
     trial.run(1)?;
     let mut windows = 1;
     loop {
@@ -123,7 +123,7 @@ fn fastest(measured: &[Measured], default: ExecutionMode) -> Tuned {
 }
 
 /// All of it, for people.
-pub fn lines(report: &Report) -> Vec<String> {
+pub fn lines(report: &TuneReport) -> Vec<String> {
     let mut table = vec![["kernels", "µs a sample", "beside the default"].map(str::to_owned).to_vec()];
     for one in &report.kernels {
         let beside = if one.mode == report.kept.default {

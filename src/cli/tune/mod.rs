@@ -6,7 +6,7 @@ mod table;
 
 use serde::{Deserialize, Serialize};
 
-pub use measure::{Candidate, NotTimed, ROUNDS, Report, lines, measure};
+pub use measure::{Candidate, NotTimed, ROUNDS, TuneReport, lines, measure};
 pub use table::Table;
 
 use crate::Result;
