@@ -1,12 +1,18 @@
 // The rows of one micro-batch:
 //
 //   gather   record[r]  = data[samples[index0 + r]]           out of the data that stays on the GPU
+//   unpack   the same out of packed samples: features of 8, 16 or 32 bits, which become floats, then target and weight
 //   field    value[l,c] = record[row of l, at + position of l, c]    an input that ops read in memory of its own
 
 struct Dims {
     @align(16) stride4: u32,  // from one record to the next, in vec4
     at4: u32,                 // where the field begins in a record
     columns4: u32,            // and what a position has of it
+    words: u32,               // from one packed sample to the next
+    features: u32,            // how many of the record's floats are packed features
+    target_at: u32,           // where target and weight begin in the record, how many floats they are, and where they
+    tail: u32,                // begin in a packed sample
+    tail_at: u32,
 }
 
 @group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
@@ -25,6 +31,29 @@ fn gather(@builtin(global_invocation_id) id: vec3<u32>) {
 
 @group(0) @binding(5) var<storage, read> records: array<vec4<f32>>;         // (rows, stride)
 @group(0) @binding(6) var<storage, read_write> value: array<vec4<f32>>;     // (lines, columns)
+
+@group(0) @binding(7) var<storage, read> packed: array<u32>;                // (samples, features | target | weight)
+
+override BITS: u32 = 8;    // of a packed feature
+
+fn unpacked(sample: u32, c: u32) -> f32 {
+    let each = 32u / BITS;
+    if c < size.features { return f32(extractBits(packed[sample + c / each], c % each * BITS, BITS)); }
+    if c < size.target_at || c >= size.target_at + size.tail { return 0.0; }
+    return bitcast<f32>(packed[sample + size.tail_at + c - size.target_at]);
+}
+
+@compute @workgroup_size(8, 8)
+fn unpack(@builtin(global_invocation_id) id: vec3<u32>) {
+    now = clock[id.z];
+    size = dims[id.z];
+    if id.x >= size.stride4 || id.y >= now.rows { return; }
+    let sample = samples[now.index0 + id.y] * size.words;
+    let c = 4u * id.x;
+    record[id.y * size.stride4 + id.x] = vec4(
+        unpacked(sample, c), unpacked(sample, c + 1u), unpacked(sample, c + 2u), unpacked(sample, c + 3u),
+    );
+}
 
 @compute @workgroup_size(8, 8)
 fn field(@builtin(global_invocation_id) id: vec3<u32>) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::compare::{self, Compared, share};
-use super::{Case, Event, Finding, Rounding, Section, updates};
+use super::{Case, Event, Finding, Rounding, Section, gather, updates};
 use crate::gpu::Gpu;
 use crate::graph::{Op, Role};
 use crate::optim::{Clip, Optimizer};
@@ -159,7 +159,8 @@ pub(super) fn check_rest(gpu: &Gpu, mut watch: impl FnMut(Event)) -> Result<()> 
     tally.take("three submissions", "window.mark", updates::mark(gpu))?;
     for (rows, features) in [(1, 1), (13, 257), (500, 6)] {
         let name = format!("{rows} rows of {features} features");
-        tally.take(&name, "gather.gather", updates::gather(gpu, rows, features))?;
+        tally.take(&name, "gather.gather", gather::gather(gpu, rows, features))?;
+        tally.take(&name, "gather.unpack", gather::unpack(gpu, rows, features))?;
     }
     tally.tell("", &mut watch);
     Ok(())

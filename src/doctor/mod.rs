@@ -24,6 +24,7 @@ mod bits;
 pub mod case;
 pub mod compare;
 mod device;
+mod gather;
 mod kernels;
 mod numbers;
 pub mod rig;

@@ -1,5 +1,4 @@
-//! What ends a window against its reference: clipping and optimizers over several updates, closing an open block; and the
-//! gather that begins a micro-batch.
+//! What ends a window against its reference: clipping and optimizers over several updates, closing an open block.
 
 use std::sync::Arc;
 
@@ -7,7 +6,7 @@ use super::case::{linear, loss_of_values};
 use super::compare::{Compared, largest};
 use super::rig::{Rig, kernel};
 use super::{Case, Numbers};
-use crate::gpu::{Gpu, usage};
+use crate::gpu::Gpu;
 use crate::graph::tolerance::rounds;
 use crate::graph::{Graph, Op, Resource, Tensor};
 use crate::ops::Linear;
@@ -24,7 +23,7 @@ pub fn layer(inputs: usize, outputs: usize) -> Result<(Case, Tensor)> {
     of_one_layer(inputs, outputs, 1)
 }
 
-fn of_one_layer(inputs: usize, outputs: usize, rows: usize) -> Result<(Case, Tensor)> {
+pub(super) fn of_one_layer(inputs: usize, outputs: usize, rows: usize) -> Result<(Case, Tensor)> {
     let mut graph = Graph::new();
     let x = graph.input(inputs);
     let output = linear(&mut graph, "layer", x, outputs)?;
@@ -254,28 +253,4 @@ pub fn check(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
     }
     let row = |values: &[f32]| Matrix::from_f32(1, values.len(), values);
     Ok(vec![Compared::new(kernel(step), "not finite", &row(&ours), &row(&reference), |_, _| 0.0, None)])
-}
-
-/// Rows out of data on the GPU, by number, from the middle of a list. Exact.
-///
-/// # Errors
-/// What the driver has against it.
-pub fn gather(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> {
-    let (case, _) = of_one_layer(features, 3, rows)?;
-    let mut rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
-    let (all, stride, first) = (2 * rows + 1, rig.plan().record.stride, 3);
-    let mut numbers = Numbers::new(4);
-    let data = numbers.floats(all * stride);
-    let buffer = gpu.buffer("accrue.doctor.data", 4 * data.len() as u64, usage::STORAGE)?;
-    gpu.upload(&buffer, bytemuck::cast_slice(&data))?;
-    let samples: Vec<u32> = (0..first + rows).map(|_| numbers.below(all) as u32).collect();
-    let (list, _) = rig.program.at(Resource::Samples)?;
-    gpu.write(list, 0, bytemuck::cast_slice(&samples))?;
-    rig.program.attach(&buffer)?;
-    rig.clock(&[("rows", rows as u32), ("index0", first as u32)], &[])?;
-    rig.run(rig.program.micro_batch(true)[0])?;
-    let ours = Matrix::from_f32(rows, stride, &rig.read(Resource::Record)?[..rows * stride]);
-    let reference = Matrix::build(rows, stride, |r, c| f64::from(data[samples[first + r] as usize * stride + c]));
-    let name = rig.plan().micro_batch_steps(true).first().copied().map_or_else(String::new, kernel);
-    Ok(vec![Compared::new(name, "records", &ours, &reference, |_, _| 0.0, None)])
 }

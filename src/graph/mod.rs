@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use blocks::{BLOCK, Blocks};
 pub use fusion::{Activation, DerivativeOf, Epilogues, Hardware, MlpPart};
 pub use op::{Checked, Op, OpContext, Role, Scratch, TargetKind, Write, sample};
-pub use record::Record;
+pub use record::{Packing, Record};
 pub use resource::{Resource, Span};
 pub use reverse::backward;
 pub use step::{LoopBound, Step, Work};

@@ -31,6 +31,26 @@ impl Record {
     }
 }
 
+/// How the features of a sample lie in a data set on the GPU that keeps whole numbers in their own type: so many bits each in
+/// words of 32, then the target and the weight as floats, one word each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packing {
+    /// Bits of a feature: 8, 16 or 32.
+    pub bits: usize,
+}
+
+impl Packing {
+    /// Words that so many features take.
+    pub fn words_of(self, features: usize) -> usize {
+        features.div_ceil(32 / self.bits)
+    }
+
+    /// Words of a sample.
+    pub fn words(self, record: &Record) -> usize {
+        self.words_of(record.features) + record.targets + record.weights
+    }
+}
+
 impl Graph {
     /// How a sample lies in memory: each input with its columns padded to a multiple of four, the target without padding.
     pub fn record(&self) -> Record {

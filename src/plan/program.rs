@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use super::lower::unpack;
 use super::{BufferRole, CLOCKS, ExecutionMode, ITEMS, Lowering, Plan, memory};
 use crate::gpu::{Bound, Dispatch, Gpu, SLOT, fresh};
-use crate::graph::{LoopBound, Resource, Step};
+use crate::graph::{LoopBound, Packing, Resource, Step};
 use crate::{Error, Result};
 
 /// A plan on a device.
@@ -34,7 +35,9 @@ struct TrainingDispatches {
 
 /// What takes its rows from data on the GPU.
 struct Attached {
-    /// What precedes the forward dispatches op by op, or else a whole micro-batch.
+    /// Whether the data is packed: its rows are unpacked into the records, from which a micro-batch then goes on.
+    packed: bool,
+    /// What precedes the forward dispatches op by op, and a micro-batch out of packed data; or else a whole micro-batch.
     micro_batch: Vec<Dispatch>,
     windows: Option<WholeWindows>,
 }
@@ -143,10 +146,13 @@ impl Program {
     /// What a micro-batch goes through, list after list: out of the data on the GPU if that is `attached`, else out of the
     /// records.
     pub fn micro_batch(&self, attached: bool) -> [&[Dispatch]; 3] {
-        let data = self.attached.as_ref().filter(|_| attached).map(|attached| &attached.micro_batch[..]);
+        let data = self.attached.as_ref().filter(|_| attached);
+        let unpacks = data.is_some_and(|attached| attached.packed);
+        let data = data.map(|attached| &attached.micro_batch[..]);
         let Some(training) = &self.training else { return [&[], &self.forward, &[]] };
         match (self.plan.mode(false), data) {
             (ExecutionMode::Ops, data) => [data.unwrap_or_default(), &self.forward, &training.micro_batch],
+            (_, Some(data)) if unpacks => [data, &[], &training.micro_batch],
             (_, Some(data)) => [data, &[], &[]],
             (_, None) => [&training.micro_batch, &[], &[]],
         }
@@ -172,21 +178,29 @@ impl Program {
         self.training.as_ref().map_or(&[], |training| &training.update)
     }
 
+    /// Whether kernels that compute a whole micro-batch take its rows from attached data by themselves.
+    pub fn gathers(&self) -> bool {
+        self.attached.as_ref().is_some_and(|attached| !attached.packed)
+    }
+
     /// Lets go of the data that [`Program::attach`] was given.
     pub fn detach(&mut self) {
         self.attached = None;
     }
 
-    /// Takes the rows of micro-batches from `data`, records that stay on the GPU. What only such rows need is made here.
+    /// Takes the rows of micro-batches from `data`, which stays on the GPU: records, or samples in this `packing`. What only such
+    /// rows need is made here.
     ///
     /// # Errors
     /// What the driver has against it; then no data is attached.
-    pub fn attach(&mut self, data: &wgpu::Buffer) -> Result<()> {
+    pub fn attach(&mut self, data: &wgpu::Buffer, packing: Option<Packing>) -> Result<()> {
         self.attached = None;
         let Some(steps) = &self.plan.training else { return Ok(()) };
         let at = self.fixed_dims;
         let mut dims = vec![0; at];
+        let unpack = packing.map(|packing| unpack(&self.plan.record, packing));
         let (micro_batch, windows) = match &steps.lowering {
+            _ if unpack.is_some() => (unpack.as_slice(), None),
             Lowering::Ops(ops) => (std::slice::from_ref(&ops.gather), None),
             Lowering::Fused(micro_batch) => (&micro_batch[..], None),
             Lowering::Windows { micro_batch, windows } => (&micro_batch[..], Some(windows)),
@@ -196,7 +210,7 @@ impl Program {
             let dispatch = self.compile_step(step, &mut dims, Some(data))?;
             Ok::<_, Error>(WholeWindows { dispatch, loops: step.loops })
         });
-        let attached = Attached { micro_batch, windows: windows.transpose()? };
+        let attached = Attached { packed: packing.is_some(), micro_batch, windows: windows.transpose()? };
         self.gpu.upload_at(&self.buffers[self.plan.places.dims], at as u64, &dims[at..])?;
         self.attached = Some(attached);
         Ok(())

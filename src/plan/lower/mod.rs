@@ -4,8 +4,8 @@ mod fusion;
 mod mlp;
 mod ops;
 
-pub(super) use ops::GATHER;
 pub use ops::OpSteps;
+pub(super) use ops::{GATHER, unpack};
 
 use super::{ExecutionMode, Kernels, Layout, Training};
 use crate::graph::{Graph, Record, Step, Tensor};

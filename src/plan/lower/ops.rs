@@ -3,7 +3,7 @@
 use super::fusion::Fusion;
 use super::{Lowered, Lowering, Source};
 use crate::gpu::{Grid, Shader};
-use crate::graph::{Blocks, Graph, LoopBound, Record, Resource, Step, Tensor, TensorKind, Work, backward};
+use crate::graph::{Blocks, Graph, LoopBound, Packing, Record, Resource, Step, Tensor, TensorKind, Work, backward};
 use crate::plan::window::{WINDOW, WINDOW_DIMS};
 use crate::plan::{Kernels, Training};
 use crate::wgsl::CLOCK;
@@ -39,11 +39,46 @@ pub(super) fn lower(source: &Source, kernels: &Kernels, training: Option<&Traini
     Lowered { forward, training, arena: None }
 }
 
+/// The fields of `dims` in `shaders/gather.wgsl`; a step sets those that it needs.
+const GATHER_DIMS: [(&str, u32); 8] = [
+    ("stride4", 0),
+    ("at4", 0),
+    ("columns4", 0),
+    ("words", 0),
+    ("features", 0),
+    ("target_at", 0),
+    ("tail", 0),
+    ("tail_at", 0),
+];
+
+/// The same as [`OpSteps::gather`] out of packed samples.
+pub(in crate::plan) fn unpack(record: &Record, packing: Packing) -> Step {
+    let stride4 = (record.stride / 4) as u32;
+    let tail_at = packing.words_of(record.features);
+    let tail = record.targets + record.weights;
+    let work = Work::moves((record.stride + packing.words(record) + 1) as u32);
+    Step::new("record", &GATHER, "unpack", Grid::Tiles { columns: stride4, rows_each: 1 }, work)
+        .dims(&GATHER_DIMS)
+        .set_dims(&[
+            ("stride4", stride4),
+            ("words", packing.words(record) as u32),
+            ("features", record.features as u32),
+            ("target_at", record.target_at as u32),
+            ("tail", tail as u32),
+            ("tail_at", tail_at as u32),
+        ])
+        .bind("samples", Resource::Samples)
+        .bind("packed", Resource::Data)
+        .bind("record", Resource::Record)
+        .constant("BITS", packing.bits as f64)
+}
+
 fn gather(record: &Record) -> Step {
     let stride4 = (record.stride / 4) as u32;
     let work = Work::moves(2 * record.stride as u32 + 1);
     Step::new("record", &GATHER, "gather", Grid::Tiles { columns: stride4, rows_each: 1 }, work)
-        .dims(&[("stride4", stride4), ("at4", 0), ("columns4", 0)])
+        .dims(&GATHER_DIMS)
+        .set_dims(&[("stride4", stride4)])
         .bind("samples", Resource::Samples)
         .bind("data", Resource::Data)
         .bind("record", Resource::Record)
@@ -56,7 +91,8 @@ fn fields(graph: &Graph, record: &Record) -> Vec<Step> {
         let grid = Grid::Tiles { columns: columns4, rows_each: 1 };
         Step::new(&graph.info(input).name, &GATHER, "field", grid, Work::moves(8 * columns4))
             .over(Blocks::of(graph.shape(input).positions()))
-            .dims(&[
+            .dims(&GATHER_DIMS)
+            .set_dims(&[
                 ("stride4", (record.stride / 4) as u32),
                 ("at4", (graph.input_at(input) / 4) as u32),
                 ("columns4", columns4),

@@ -24,7 +24,7 @@ impl Trainer {
         self.data_rows = 0;
         let bytes = 4 * (self.format.record.stride * rows) as u64;
         let data = self.gpu().buffer("accrue.data", bytes, usage::STORAGE)?;
-        let attached = self.upload(batch, rows, &data).and_then(|()| self.program.attach(&data));
+        let attached = self.upload(batch, rows, &data).and_then(|()| self.program.attach(&data, None));
         self.ledger.noticed(attached)?;
         self.data_rows = rows as u32;
         Ok(())

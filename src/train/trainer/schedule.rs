@@ -130,7 +130,7 @@ impl Trainer {
             first: u32::from(row0 == 0),
             last: u32::from(last),
             index0: self.scheduled.samples().len() as u32,
-            gather: u32::from(gather),
+            gather: u32::from(gather && self.program.gathers()),
             ..clock
         };
         self.push(Command::MicroStep { rows, gather }, clock, None);

@@ -1,0 +1,82 @@
+//! The gather that begins a micro-batch against what it is given: records, and packed samples.
+
+use super::Numbers;
+use super::compare::Compared;
+use super::rig::{Rig, kernel};
+use super::updates::of_one_layer;
+use crate::Result;
+use crate::gpu::{Gpu, usage};
+use crate::graph::{Packing, Resource};
+use crate::optim::{Clip, Sgd};
+use crate::reference::Matrix;
+
+/// Rows out of data on the GPU, by number, from the middle of a list. Exact.
+///
+/// # Errors
+/// What the driver has against it.
+pub fn gather(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> {
+    let (case, _) = of_one_layer(features, 3, rows)?;
+    let mut rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
+    let (all, stride, first) = (2 * rows + 1, rig.plan().record.stride, 3);
+    let mut numbers = Numbers::new(4);
+    let data = numbers.floats(all * stride);
+    let buffer = gpu.buffer("accrue.doctor.data", 4 * data.len() as u64, usage::STORAGE)?;
+    gpu.upload(&buffer, bytemuck::cast_slice(&data))?;
+    let samples: Vec<u32> = (0..first + rows).map(|_| numbers.below(all) as u32).collect();
+    let (list, _) = rig.program.at(Resource::Samples)?;
+    gpu.write(list, 0, bytemuck::cast_slice(&samples))?;
+    rig.program.attach(&buffer, None)?;
+    rig.clock(&[("rows", rows as u32), ("index0", first as u32)], &[])?;
+    rig.run(rig.program.micro_batch(true)[0])?;
+    let ours = Matrix::from_f32(rows, stride, &rig.read(Resource::Record)?[..rows * stride]);
+    let reference = Matrix::build(rows, stride, |r, c| f64::from(data[samples[first + r] as usize * stride + c]));
+    let name = rig.plan().micro_batch_steps(true).first().copied().map_or_else(String::new, kernel);
+    Ok(vec![Compared::new(name, "records", &ours, &reference, |_, _| 0.0, None)])
+}
+
+/// Rows out of packed samples, features of 8, 16 and 32 bits. Exact.
+///
+/// # Errors
+/// What the driver has against it.
+pub fn unpack(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> {
+    let (case, _) = of_one_layer(features, 3, rows)?;
+    let mut compared = Vec::new();
+    for bits in [8, 16, 32] {
+        let mut rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
+        let (all, record, packing) = (2 * rows + 1, rig.plan().record, Packing { bits });
+        let (words, tail_at) = (packing.words(&record), packing.words_of(features));
+        let mut numbers = Numbers::new(6);
+        // Every float of a feature, up to 2²⁴; target and weight are floats as they are.
+        let data: Vec<u32> = (0..all * words)
+            .map(|at| match at % words {
+                feature if feature < tail_at && bits == 32 => numbers.below(1 << 24) as u32,
+                feature if feature < tail_at => (numbers.below(1 << 16) << 16 | numbers.below(1 << 16)) as u32,
+                _ => numbers.float().to_bits(),
+            })
+            .collect();
+        let buffer = gpu.buffer("accrue.doctor.data", 4 * data.len() as u64, usage::STORAGE)?;
+        gpu.upload(&buffer, bytemuck::cast_slice(&data))?;
+        let samples: Vec<u32> = (0..rows).map(|_| numbers.below(all) as u32).collect();
+        let (list, _) = rig.program.at(Resource::Samples)?;
+        gpu.write(list, 0, bytemuck::cast_slice(&samples))?;
+        rig.program.attach(&buffer, Some(packing))?;
+        rig.clock(&[("rows", rows as u32)], &[])?;
+        rig.run(rig.program.micro_batch(true)[0])?;
+        let ours = Matrix::from_f32(rows, record.stride, &rig.read(Resource::Record)?[..rows * record.stride]);
+        let each = 32 / bits;
+        let reference = Matrix::build(rows, record.stride, |r, c| {
+            let sample = &data[samples[r] as usize * words..][..words];
+            let tail = c.checked_sub(record.target_at).filter(|&at| tail_at + at < words);
+            match tail {
+                _ if c < features => {
+                    let word = u64::from(sample[c / each]) >> (c % each * bits);
+                    (word & ((1 << bits) - 1)) as f64
+                }
+                Some(at) => f64::from(f32::from_bits(sample[tail_at + at])),
+                None => 0.0,
+            }
+        });
+        compared.push(Compared::new("gather.unpack".to_owned(), "records", &ours, &reference, |_, _| 0.0, None));
+    }
+    Ok(compared)
+}
