@@ -3,12 +3,12 @@
 //! `accrue bench` measures whole trainings. What is here tells where their time goes.
 
 use accrue::data::csv::{CsvSpec, read};
-use accrue::data::shuffle::permutation;
 use accrue::doctor::rig::Rig;
 use accrue::doctor::speed::{kernel, layer, time};
 use accrue::gpu::{Choice, Gpu};
 use accrue::optim::{Clip, Sgd};
 use accrue::plan::{ExecutionMode, Kernels};
+use accrue::random::permutation;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 

@@ -68,7 +68,7 @@ fn open(path: &Path) -> Result<(File, Option<u64>)> {
 mod tests {
     use super::*;
     use crate::data::Targets;
-    use crate::data::shuffle::{Purpose, stream};
+    use crate::random::{Purpose, stream};
     use rand::Rng;
 
     fn text(text: &str, spec: &CsvSpec) -> Result<Dataset> {

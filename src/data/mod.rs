@@ -1,5 +1,6 @@
-//! What is trained on: CSV files read into memory, standardisation, splits by seed, shuffling by seed and epoch.
+//! What is trained on: CSV files read into memory, standardisation, splits by seed.
 
+mod batch;
 #[cfg(feature = "csv")]
 mod cells;
 #[cfg(feature = "csv")]
@@ -8,14 +9,12 @@ mod chunks;
 mod classes;
 #[cfg(feature = "csv")]
 pub mod csv;
-pub(crate) mod records;
 pub mod scale;
-pub mod shuffle;
 #[cfg(feature = "csv")]
 mod spec;
 pub mod split;
 
-pub use records::{Batch, Target};
+pub use batch::{Batch, Target};
 
 use crate::{Error, Result};
 

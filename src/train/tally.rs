@@ -1,7 +1,7 @@
 //! Loss and metrics of rows that come some at a time.
 
+use super::format::Format;
 use super::metrics::{Evaluation, class_of};
-use crate::data::records::Format;
 use crate::data::{Batch, Target};
 use crate::nn::Model;
 use crate::ops;

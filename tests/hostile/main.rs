@@ -5,7 +5,7 @@ mod targets;
 
 use std::path::Path;
 
-use accrue::data::shuffle::{Purpose, stream};
+use accrue::random::{Purpose, stream};
 use rand::Rng;
 
 /// Mutations of each file: some thousand, or as many as `ACCRUE_CASES` says.
