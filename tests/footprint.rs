@@ -7,10 +7,10 @@ use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-use accrue::data::csv::{Chunks, CsvSpec, read, read_file};
+use accrue::data::csv::{chunks, read};
 use accrue::data::scale::Standardizer;
 use accrue::data::split::held;
-use accrue::data::{Batch, Dataset};
+use accrue::data::{Batch, Dataset, Spec, read_file};
 use accrue::gpu::{Choice, Gpu};
 use accrue::nn::Model;
 use accrue::train::{Settings, Trainer};
@@ -90,7 +90,7 @@ fn generated() -> Generated {
 #[test]
 fn data_is_held_once_and_in_parts_not_at_all() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let spec = CsvSpec::values(["x11"]);
+    let spec = Spec::values(["x11"]);
     let numbers = 4 * ROWS * COLUMNS;
     let some = 256 << 10;
 
@@ -121,7 +121,7 @@ fn data_is_held_once_and_in_parts_not_at_all() {
     assert!(scaled < some, "{scaled} bytes to standardise {numbers}");
 
     let (rows, parts) = most(|| {
-        let mut chunks = Chunks::open(generated(), "x.csv", &spec).unwrap();
+        let mut chunks = chunks(generated(), "x.csv", &spec).unwrap();
         let (mut part, mut rows) = (chunks.empty(), 0);
         while chunks.fill(&mut part, 100).unwrap() {
             rows += part.rows();

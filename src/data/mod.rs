@@ -1,22 +1,42 @@
-//! What is trained on: CSV files read into memory, standardisation, splits by seed.
+//! What is trained on: files read into memory, in the formats of a [list](source::SOURCES), standardisation, splits by seed.
 
 mod batch;
-#[cfg(feature = "csv")]
-mod cells;
-#[cfg(feature = "csv")]
 mod chunks;
-#[cfg(feature = "csv")]
 mod classes;
 #[cfg(feature = "csv")]
 pub mod csv;
+mod field;
 pub mod scale;
-#[cfg(feature = "csv")]
+pub mod source;
 mod spec;
 pub mod split;
 
 pub use batch::{Batch, Target};
+pub use chunks::Chunks;
+pub use field::{Field, Role};
+pub use source::Source;
+pub use spec::{FeatureNames, Spec, TargetKind};
+
+use std::path::Path;
 
 use crate::{Error, Result};
+
+/// Reads features, targets and weights from a file, row by row, in the format that its extension names.
+///
+/// # Errors
+/// [`Error::Io`] when it cannot be read, [`Error::Config`] for a specification that contradicts itself, [`Error::Data`] with
+/// the place in the file for everything else.
+pub fn read_file(path: &Path, spec: &Spec) -> Result<Dataset> {
+    Chunks::open(path, spec)?.rest()
+}
+
+/// Reads features alone from a file, row by row: these columns in this order; all others are left unread.
+///
+/// # Errors
+/// Those of [`read_file`].
+pub fn read_features_file(path: &Path, names: &[String]) -> Result<Features> {
+    Ok(Chunks::open(path, &Spec::features(names))?.rest()?.features)
+}
 
 /// What is trained on: rows of `f32` features, the target of each row and, if wanted, its weight.
 ///
@@ -94,7 +114,7 @@ impl Dataset {
 
     /// Says whether everything fits: lengths, labels, weights, and that every number is finite.
     ///
-    /// What [`csv::read_file`] gives always does.
+    /// What [`read_file`] gives always does.
     pub fn check(&self) -> Result<()> {
         self.check_shape()?;
         check_finite("features", &self.features.names, &self.features.values)?;

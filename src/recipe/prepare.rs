@@ -1,10 +1,9 @@
 //! From a configuration to a model and the data that it is trained on.
 
 use super::config::{self, Config, Validation};
-use crate::data::csv::{CsvSpec, read_file};
 use crate::data::scale::Standardizer;
 use crate::data::split::held;
-use crate::data::{Dataset, Targets};
+use crate::data::{Dataset, Spec, Targets, read_file};
 use crate::nn::{Arrays, Layer, Model, ModelFile, TargetNames, read_arrays};
 use crate::{Error, Result};
 
@@ -85,13 +84,13 @@ fn from_key(error: Error, key: &str) -> Error {
     }
 }
 
-fn spec(config: &Config) -> CsvSpec {
+fn spec(config: &Config) -> Spec {
     let names = config.data.target.names();
     let spec = match names {
-        [name] if config::class_losses().contains(&config.model.loss.as_str()) => CsvSpec::classes(name),
-        names => CsvSpec::values(names),
+        [name] if config::class_losses().contains(&config.model.loss.as_str()) => Spec::classes(name),
+        names => Spec::values(names),
     };
-    CsvSpec { weight: config.data.weight.clone(), ..spec }
+    Spec { weight: config.data.weight.clone(), ..spec }
 }
 
 /// A file has a row that counts, but after the split one part of it may have none.

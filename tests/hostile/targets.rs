@@ -7,7 +7,8 @@
 use std::path::Path;
 
 use accrue::Result;
-use accrue::data::csv::{Chunks, CsvSpec, TargetKind, read, read_features};
+use accrue::data::csv::{chunks, read, read_features};
+use accrue::data::{FeatureNames, Spec, TargetKind};
 use accrue::nn::{Model, ModelFile, arrays_from_bytes};
 use accrue::recipe::Config;
 use accrue::train::Checkpoint;
@@ -52,13 +53,13 @@ pub fn config(bytes: &[u8]) -> bool {
 /// Data, used in every way.
 pub fn csv(bytes: &[u8]) -> bool {
     let mut good = false;
-    let weighted = CsvSpec { weight: Some("w".into()), ..CsvSpec::classes("y") };
-    for spec in [CsvSpec::classes("y"), CsvSpec::values(["y"]), CsvSpec::values(["y", "a"]), weighted] {
+    let weighted = Spec { weight: Some("w".into()), ..Spec::classes("y") };
+    for spec in [Spec::classes("y"), Spec::values(["y"]), Spec::values(["y", "a"]), weighted] {
         let Some(data) = judged(read(bytes, "x.csv", &spec)) else { continue };
         good = true;
         data.check().expect("what was read fits together");
         // In parts, all rows are the same.
-        let mut chunks = Chunks::open(bytes, "x.csv", &spec.like(&data)).expect("the same file fits");
+        let mut chunks = chunks(bytes, "x.csv", &spec.like(&data)).expect("the same file fits");
         let (mut part, mut features) = (chunks.empty(), Vec::new());
         while chunks.fill(&mut part, 2).expect("the same rows fit") {
             part.check().expect("a part fits together");
@@ -69,7 +70,11 @@ pub fn csv(bytes: &[u8]) -> bool {
     let names = ["a".to_owned(), "b".to_owned()];
     judged(read_features(bytes, "x.csv", &names));
     let known = TargetKind::KnownClasses(vec!["0".into(), "1".into()]);
-    judged(read(bytes, "x.csv", &CsvSpec { kind: known, features: Some(names.to_vec()), ..CsvSpec::classes("y") }));
+    judged(read(
+        bytes,
+        "x.csv",
+        &Spec { kind: known, features: FeatureNames::Model(names.to_vec()), ..Spec::classes("y") },
+    ));
     good
 }
 

@@ -34,8 +34,7 @@ impl Command for Eval {
     /// rows there are, it takes the memory of some.
     fn run(&self) -> Result<(), Stop> {
         let saved = ModelFile::read(&RunFolder::model_of(&self.run))?;
-        let place = self.data.to_string_lossy();
-        let mut rows = ModelRows::with_targets(&saved, &self.data, &place, self.weight.clone())?;
+        let mut rows = ModelRows::with_targets(&saved, &self.data, self.weight.clone())?;
         let gpu = open(&self.common)?;
         let predictor = predictor(&gpu, &saved, rows.data.rows())?;
         let mut tally = Tally::default();

@@ -37,8 +37,7 @@ impl Command for Predict {
         let model = RunFolder::model_of(&self.run);
         RunFolder::open(&self.run).check_written(&self.out, &[&self.data, &model])?;
         let saved = ModelFile::read(&model)?;
-        let place = self.data.to_string_lossy();
-        let mut rows = ModelRows::features(&saved, &self.data, &place)?;
+        let mut rows = ModelRows::features(&saved, &self.data)?;
         let gpu = open(&self.common)?;
         let predictor = predictor(&gpu, &saved, rows.data.rows())?;
         durable::write(&self.out, |file| {
