@@ -15,7 +15,7 @@ pub use batch::{Batch, Target};
 pub use chunks::Chunks;
 pub use field::{Field, Role};
 pub use source::Source;
-pub use spec::{FeatureNames, Spec, TargetKind};
+pub use spec::{FeatureNames, Layout, Spec, TargetKind};
 
 use std::path::Path;
 

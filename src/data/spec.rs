@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Dataset, Targets};
 use crate::quote::shown;
 use crate::{Error, Result};
@@ -17,6 +19,19 @@ pub struct Spec {
     pub weight: Option<String>,
     /// The columns that the model sees.
     pub features: FeatureNames,
+    /// How images lie in the file.
+    pub layout: Layout,
+}
+
+/// The order of an image's axes in a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// Height, width, channels: the order that a model sees.
+    #[default]
+    Hwc,
+    /// Channels, height, width, as PyTorch has it.
+    Chw,
 }
 
 /// Which columns are features.
@@ -53,13 +68,13 @@ impl Spec {
     /// One or more columns of numbers; everything else is a feature.
     pub fn values<S: Into<String>>(targets: impl IntoIterator<Item = S>) -> Self {
         let target = targets.into_iter().map(Into::into).collect();
-        Spec { target, kind: TargetKind::Values, weight: None, features: FeatureNames::Rest }
+        Spec { target, kind: TargetKind::Values, weight: None, features: FeatureNames::Rest, layout: Layout::Hwc }
     }
 
     /// The features of a saved model alone, in its order; no target is read.
     pub fn features(names: &[String]) -> Self {
         let features = FeatureNames::Model(names.to_vec());
-        Spec { target: Vec::new(), kind: TargetKind::Unread, weight: None, features }
+        Spec { target: Vec::new(), kind: TargetKind::Unread, weight: None, features, layout: Layout::Hwc }
     }
 
     /// The same, for a second file that must fit `data`: its features in its order, and its classes.

@@ -3,7 +3,7 @@
 use super::config::{self, Config, Validation};
 use crate::data::scale::Standardizer;
 use crate::data::split::held;
-use crate::data::{Dataset, Spec, Targets, read_file};
+use crate::data::{Dataset, FeatureNames, Spec, Targets, read_file};
 use crate::nn::{Arrays, Layer, Model, ModelFile, TargetNames, read_arrays};
 use crate::{Error, Result};
 
@@ -90,7 +90,11 @@ fn spec(config: &Config) -> Spec {
         [name] if config::class_losses().contains(&config.model.loss.as_str()) => Spec::classes(name),
         names => Spec::values(names),
     };
-    Spec { weight: config.data.weight.clone(), ..spec }
+    let features = match &config.data.features {
+        Some(names) => FeatureNames::Given(names.names().to_vec()),
+        None => FeatureNames::Rest,
+    };
+    Spec { weight: config.data.weight.clone(), features, layout: config.data.layout, ..spec }
 }
 
 /// A file has a row that counts, but after the split one part of it may have none.
