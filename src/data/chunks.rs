@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::classes::Labels;
 use super::source::{Place, RowReader, source_of};
-use super::{Dataset, Features, Role, Spec, TargetKind, Targets};
+use super::{Dataset, Features, Field, Role, Spec, TargetKind, Targets};
 use crate::quote::shown;
 use crate::{Error, Result};
 
@@ -53,6 +53,11 @@ impl<'a> Chunks<'a> {
         };
         let weighted = spec.weight.is_some();
         Chunks { rows, labels, weighted, count: 0, counts: !weighted }
+    }
+
+    /// The fields that are read: features in the model's order, then targets, then the weight.
+    pub fn fields(&self) -> &[Field] {
+        self.rows.fields()
     }
 
     /// Data without rows, to be filled.

@@ -20,6 +20,9 @@ pub trait Source: Sync {
     /// The extensions of its files, in lower case and without the dot.
     fn extensions(&self) -> &'static [&'static str];
 
+    /// The number of the first row in messages, and how rows are counted.
+    fn numbering(&self) -> (usize, &'static str);
+
     /// Opens a file, and finds in it what the specification names. No row is read.
     ///
     /// # Errors

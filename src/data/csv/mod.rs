@@ -37,6 +37,10 @@ impl Source for Csv {
         &["csv"]
     }
 
+    fn numbering(&self) -> (usize, &'static str) {
+        (1, "counted from 1 below its header")
+    }
+
     fn open(&self, path: &Path, spec: &Spec) -> Result<Box<dyn RowReader>> {
         let wrong = |source| Error::io(path, source);
         let file = File::open(path).map_err(wrong)?;
