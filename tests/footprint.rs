@@ -131,6 +131,40 @@ fn data_is_held_once_and_in_parts_not_at_all() {
     assert_eq!(rows, ROWS);
     assert!(parts < some, "{parts} bytes for parts of 100 rows");
     std::fs::remove_file(&path).unwrap();
+    #[cfg(feature = "npz")]
+    arrays();
+}
+
+/// The same of an array, in both orders.
+#[cfg(feature = "npz")]
+fn arrays() {
+    let spec = Spec::values(["x.11"]);
+    let numbers = 4 * ROWS * COLUMNS;
+    let folder = std::env::temp_dir().join(format!("accrue-footprint-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (fortran, some) in [("False", 256 << 10), ("True", 1280 << 10)] {
+        let path = folder.join("x.npy");
+        let header = format!("{{'descr': '<f4', 'fortran_order': {fortran}, 'shape': ({ROWS}, {COLUMNS}), }}");
+        let mut bytes = [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
+        bytes.extend((0..ROWS * COLUMNS).flat_map(|number| (number as f32).to_le_bytes()));
+        std::fs::write(&path, &bytes).unwrap();
+        drop(bytes);
+
+        let (data, whole) = most(|| read_file(&path, &spec).unwrap());
+        assert_eq!(data.rows(), ROWS);
+        assert!(whole < numbers * 105 / 100 + some, "{whole} bytes for {numbers}, from an array");
+        let (rows, parts) = most(|| {
+            let mut chunks = accrue::data::Chunks::open(&path, &spec).unwrap();
+            let (mut part, mut rows) = (chunks.empty(), 0);
+            while chunks.fill(&mut part, 100).unwrap() {
+                rows += part.rows();
+            }
+            rows
+        });
+        assert_eq!(rows, ROWS);
+        assert!(parts < some, "{parts} bytes for parts of 100 rows of an array");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod classes;
 #[cfg(feature = "csv")]
 pub mod csv;
 mod field;
+#[cfg(feature = "npz")]
+pub mod npz;
 pub mod scale;
 pub mod source;
 mod spec;

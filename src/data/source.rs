@@ -10,6 +10,8 @@ use crate::{Error, Result};
 pub const SOURCES: &[&dyn Source] = &[
     #[cfg(feature = "csv")]
     &super::csv::Csv,
+    #[cfg(feature = "npz")]
+    &super::npz::Npz,
 ];
 
 /// A format of files that hold rows.

@@ -87,6 +87,11 @@ fn models_of_strangers_do_no_harm() {
 }
 
 #[test]
+fn arrays_of_strangers_do_no_harm() {
+    run("npz");
+}
+
+#[test]
 fn weights_of_strangers_do_no_harm() {
     run("weights");
 }

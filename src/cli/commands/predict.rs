@@ -14,12 +14,12 @@ use crate::run::RunFolder;
 use crate::train::metrics::class_of;
 use crate::{Error, Result, durable};
 
-/// Write a saved model's predictions for the rows of a CSV file.
+/// Write a saved model's predictions for the rows of a file of data.
 #[derive(Debug, PartialEq, Args)]
 pub struct Predict {
     /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
     pub run: PathBuf,
-    /// The CSV file to predict from, with the feature columns of the training data.
+    /// The file to predict from, with the feature columns of the training data.
     #[arg(long, value_name = "FILE.csv")]
     pub data: PathBuf,
     /// The CSV file to write, one line for each row of the data.
@@ -31,7 +31,7 @@ pub struct Predict {
 }
 
 impl Command for Predict {
-    /// Writes one line for each row of a CSV file: the class and each class's probability, or the numbers. However many rows
+    /// Writes one line for each row of a file: the class and each class's probability, or the numbers. However many rows
     /// there are, it takes the memory of some.
     fn run(&self) -> Result<(), Stop> {
         let model = RunFolder::model_of(&self.run);

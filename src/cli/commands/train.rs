@@ -1,4 +1,4 @@
-//! `accrue train`: from a CSV file to a saved model.
+//! `accrue train`: from a file of data to a saved model.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
