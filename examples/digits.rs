@@ -24,9 +24,9 @@ fn main() -> Result<()> {
     let (mut train, mut validation) = (data.select(&train_rows)?, data.select(&validation_rows)?);
 
     let pixels = train.features.names.len();
-    let scale = Standardizer::fit(&train.features.values, pixels)?;
-    scale.apply(&mut train.features.values, pixels)?;
-    scale.apply(&mut validation.features.values, pixels)?;
+    let scale = Standardizer::fit(train.features.values.floats(), pixels)?;
+    scale.apply(train.features.values.floats(), pixels)?;
+    scale.apply(validation.features.values.floats(), pixels)?;
 
     let gpu = Gpu::new(&Choice::default())?;
     println!("{} rows to train on, {} to validate with, on {}", train.rows(), validation.rows(), gpu.info().name);

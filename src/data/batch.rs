@@ -1,12 +1,12 @@
 //! Samples as slices of the host's memory.
 
-use super::{Dataset, Targets};
+use super::{Dataset, Elements, Targets};
 
 /// Samples in the host's memory, as slices: rows one after the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
-    /// (rows, features)
-    pub features: &'a [f32],
+    /// (rows, features), in any type that a float holds exactly
+    pub features: Elements<'a>,
     /// What the loss compares with.
     pub targets: Target<'a>,
     /// (rows); `None` where every row counts 1.
@@ -15,13 +15,13 @@ pub struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// Rows whose target is numbers.
-    pub fn values(features: &'a [f32], values: &'a [f32]) -> Batch<'a> {
-        Batch { features, targets: Target::Values(values), weights: None }
+    pub fn values(features: impl Into<Elements<'a>>, values: &'a [f32]) -> Batch<'a> {
+        Batch { features: features.into(), targets: Target::Values(values), weights: None }
     }
 
     /// Rows whose target is the number of a class.
-    pub fn classes(features: &'a [f32], labels: &'a [u32]) -> Batch<'a> {
-        Batch { features, targets: Target::Classes(labels), weights: None }
+    pub fn classes(features: impl Into<Elements<'a>>, labels: &'a [u32]) -> Batch<'a> {
+        Batch { features: features.into(), targets: Target::Classes(labels), weights: None }
     }
 
     /// The same rows, each counting as much as its weight says.
@@ -46,6 +46,6 @@ impl Dataset {
             Targets::Classes { labels, .. } => Target::Classes(labels),
             Targets::Values { values, .. } => Target::Values(values),
         };
-        Batch { features: &self.features.values, targets, weights: self.weights.as_deref() }
+        Batch { features: self.features.values.elements(), targets, weights: self.weights.as_deref() }
     }
 }

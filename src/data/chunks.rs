@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use super::classes::Labels;
+use super::elements::Resize;
 use super::source::{Place, RowReader, source_of};
-use super::{Dataset, Features, Field, Role, Spec, TargetKind, Targets};
+use super::{Dataset, Features, Field, Role, Spec, TargetKind, Targets, Values};
 use crate::quote::shown;
+use crate::tensor::Element;
 use crate::{Error, Result};
 
 /// The rows of a file, some at a time: the memory that this takes does not depend on how many there are.
@@ -28,6 +30,8 @@ pub struct Chunks<'a> {
     /// The classes of a classification.
     labels: Option<Labels>,
     weighted: bool,
+    /// The features of one row.
+    row: Vec<f32>,
     count: u32,
     /// Some row has a weight above 0, or there are no weights.
     counts: bool,
@@ -52,7 +56,7 @@ impl<'a> Chunks<'a> {
             TargetKind::Values | TargetKind::Unread => None,
         };
         let weighted = spec.weight.is_some();
-        Chunks { rows, labels, weighted, count: 0, counts: !weighted }
+        Chunks { rows, labels, weighted, row: Vec::new(), count: 0, counts: !weighted }
     }
 
     /// The fields that are read: features in the model's order, then targets, then the weight.
@@ -60,8 +64,12 @@ impl<'a> Chunks<'a> {
         self.rows.fields()
     }
 
-    /// Data without rows, to be filled.
+    /// Data without rows, to be filled; its features are floats.
     pub fn empty(&self) -> Dataset {
+        self.empty_of(Element::F32)
+    }
+
+    fn empty_of(&self, element: Element) -> Dataset {
         let names = self.rows.columns(Role::Target);
         let targets = match &self.labels {
             Some(labels) => Targets::Classes {
@@ -71,7 +79,7 @@ impl<'a> Chunks<'a> {
             },
             None => Targets::Values { names, values: Vec::new() },
         };
-        let features = Features { names: self.rows.columns(Role::Input), values: Vec::new() };
+        let features = Features { names: self.rows.columns(Role::Input), values: Values::empty(element) };
         Dataset { features, targets, weights: self.weighted.then(Vec::new) }
     }
 
@@ -87,7 +95,7 @@ impl<'a> Chunks<'a> {
                 "classes that are not known before cannot be read in parts; name them, or read the whole file";
             return Err(Error::config("data.target", message));
         }
-        for_each(data, Vec::clear, Vec::clear);
+        resize(data, Resize::Clear);
         let mut count = 0;
         while count < most && self.next_row()? {
             self.add_row(data)?;
@@ -96,16 +104,18 @@ impl<'a> Chunks<'a> {
         Ok(count > 0)
     }
 
-    /// All rows that are left.
+    /// All rows that are left; features are kept in the type that the file has for all of them, if one holds them as they are.
     ///
     /// # Errors
     /// What is wrong with a row, or with the classes of all of them.
     pub fn rest(mut self) -> Result<Dataset> {
-        let mut data = self.empty();
+        let inputs = self.rows.fields().iter().filter(|field| field.role == Role::Input);
+        let element = inputs.map(|field| field.element).max().unwrap_or(Element::F32);
+        let mut data = self.empty_of(element);
         while self.next_row()? {
             self.add_row(&mut data)?;
             if let (Some(share), ROWS_TO_GUESS) = (self.rows.progress(), self.count) {
-                reserve(&mut data, 1.0 / share.clamp(1e-15, 1.0));
+                resize(&mut data, Resize::Guess(1.0 / share.clamp(1e-15, 1.0)));
             }
         }
         if let (Some(labels), Targets::Classes { classes, labels: numbers, .. }) =
@@ -114,7 +124,7 @@ impl<'a> Chunks<'a> {
             *classes =
                 labels.finish(numbers).map_err(|message| self.rows.wrong(Place::Column(Role::Target), message))?;
         }
-        for_each(&mut data, |values| values.shrink_to_fit(), |labels| labels.shrink_to_fit());
+        resize(&mut data, Resize::Fit);
         Ok(data)
     }
 
@@ -135,21 +145,29 @@ impl<'a> Chunks<'a> {
 
     /// Adds the present row.
     fn add_row(&mut self, data: &mut Dataset) -> Result<()> {
-        let names = data.features.names.len();
-        push(&*self.rows, Role::Input, &mut data.features.values, names)?;
+        data.features.values.resize(Resize::Room(data.features.names.len()));
+        if let Values::F32(values) = &mut data.features.values {
+            self.rows.numbers(Role::Input, values)?;
+        } else {
+            self.row.clear();
+            self.rows.numbers(Role::Input, &mut self.row)?;
+            data.features.values.extend(self.row.iter().copied());
+        }
         match (&mut self.labels, &mut data.targets) {
             (Some(known), Targets::Classes { labels, .. }) => {
                 let label = known.number(&self.rows.text(Role::Target)?);
-                make_room(labels, 1);
+                Resize::Room(1).of(labels);
                 labels.push(label.map_err(|message| self.rows.wrong(Place::Cell(Role::Target), message))?);
             }
             (_, Targets::Values { values, names }) if !names.is_empty() => {
-                push(&*self.rows, Role::Target, values, names.len())?;
+                Resize::Room(names.len()).of(values);
+                self.rows.numbers(Role::Target, values)?;
             }
             _ => {}
         }
         let Some(weights) = &mut data.weights else { return Ok(()) };
-        push(&*self.rows, Role::Weight, weights, 1)?;
+        Resize::Room(1).of(weights);
+        self.rows.numbers(Role::Weight, weights)?;
         let weight = weights.last().copied().unwrap_or_default();
         if weight < 0.0 {
             let message = format!("{} is negative; a weight must be 0 or more", shown(&self.rows.text(Role::Weight)?));
@@ -163,35 +181,12 @@ impl<'a> Chunks<'a> {
 /// After so many rows, the part of the file that they were says how many there will be.
 const ROWS_TO_GUESS: u32 = 1024;
 
-/// Makes room for `times` what is there and a little more, once. Where the guess is too large for the memory it is not kept.
-fn reserve(data: &mut Dataset, times: f64) {
-    fn times_of<T>(values: &mut Vec<T>, times: f64) {
-        let wanted = (values.len() as f64 * times * 1.02) as usize;
-        // A refusal is no error yet: the file may end sooner.
-        let _ = values.try_reserve_exact(wanted.saturating_sub(values.len()));
-    }
-    for_each(data, |values| times_of(values, times), |labels| times_of(labels, times));
-}
-
-/// Changes each array that grows with the rows.
-fn for_each(data: &mut Dataset, values: impl Fn(&mut Vec<f32>), labels: impl Fn(&mut Vec<u32>)) {
-    values(&mut data.features.values);
+/// Changes the memory of each array that grows with the rows.
+fn resize(data: &mut Dataset, size: Resize) {
+    data.features.values.resize(size);
     match &mut data.targets {
-        Targets::Classes { labels: numbers, .. } => labels(numbers),
-        Targets::Values { values: numbers, .. } => values(numbers),
+        Targets::Classes { labels, .. } => size.of(labels),
+        Targets::Values { values, .. } => size.of(values),
     }
-    data.weights.iter_mut().for_each(values);
-}
-
-/// Adds so many numbers of the present row.
-fn push(rows: &dyn RowReader, role: Role, values: &mut Vec<f32>, count: usize) -> Result<()> {
-    make_room(values, count);
-    rows.numbers(role, values)
-}
-
-/// Makes room for more values. It grows by an eighth, where a vector by itself would double.
-fn make_room<T>(values: &mut Vec<T>, more: usize) {
-    if values.capacity() - values.len() < more {
-        values.reserve_exact(more.max(values.len() / 8).max(256));
-    }
+    data.weights.iter_mut().for_each(|weights| size.of(weights));
 }

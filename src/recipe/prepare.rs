@@ -38,9 +38,9 @@ impl Prepared {
         let (mut feature_scale, mut target_scale) = (None, None);
         if config.data.standardize {
             let features = train.features.names.len();
-            let scale = Standardizer::fit_weighted(&train.features.values, features, train.weights.as_deref())?;
+            let scale = Standardizer::fit_weighted(train.features.values.floats(), features, train.weights.as_deref())?;
             for data in [Some(&mut train), validation.as_mut()].into_iter().flatten() {
-                scale.apply(&mut data.features.values, features)?;
+                scale.apply(data.features.values.floats(), features)?;
             }
             feature_scale = Some(scale);
             target_scale = scale_targets(&mut train, validation.as_mut())?;

@@ -73,7 +73,7 @@ impl<'a> ModelRows<'a> {
             return Ok(false);
         }
         if let Some(scale) = &self.saved.feature_scale {
-            scale.apply_from(&mut self.data.features.values, self.saved.features.len(), self.before)?;
+            scale.apply_from(self.data.features.values.floats(), self.saved.features.len(), self.before)?;
         }
         if let (TargetNames::Values { scale: Some(scale), .. }, Targets::Values { names, values }) =
             (&self.saved.target, &mut self.data.targets)

@@ -1,5 +1,6 @@
 //! What joins data and network: whether the samples of a batch fit a model, and how they lie on the GPU.
 
+use crate::data::elements::EXACT;
 use crate::data::{Batch, Target};
 use crate::graph::Record;
 use crate::graph::TargetKind;
@@ -37,6 +38,12 @@ impl Format {
             return wrong(format!("{rows} rows of features, but {given} targets; {wanted} are wanted"));
         }
         self.check_kind(batch)?;
+        if let Some(at) = batch.features.inexact() {
+            let (row, feature) = (at / self.record.features, at % self.record.features);
+            return wrong(format!(
+                "row {row}, feature {feature} is above {EXACT}, which a float does not hold exactly"
+            ));
+        }
         let Some(weights) = batch.weights else { return Ok(rows) };
         if weights.len() != rows {
             return wrong(format!("{rows} rows of features, but {} weights", weights.len()));
@@ -83,7 +90,7 @@ impl Format {
                 // It counts nothing, so what is not a number in it must not either: 0 · NaN would.
                 continue;
             }
-            record[..features].copy_from_slice(&batch.features[r * features..][..features]);
+            batch.features.range(r * features..(r + 1) * features).write(&mut record[..features]);
             match batch.targets {
                 Target::Values(values) => {
                     record[target_at..][..targets].copy_from_slice(&values[r * targets..][..targets]);

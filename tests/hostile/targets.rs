@@ -69,9 +69,9 @@ pub fn csv(bytes: &[u8]) -> bool {
         let (mut part, mut features) = (chunks.empty(), Vec::new());
         while chunks.fill(&mut part, 2).expect("the same rows fit") {
             part.check().expect("a part fits together");
-            features.extend_from_slice(&part.features.values);
+            features.extend_from_slice(&part.features.values.to_f32());
         }
-        assert_eq!(features, data.features.values);
+        assert_eq!(features[..], *data.features.values.to_f32());
     }
     let names = ["a".to_owned(), "b".to_owned()];
     judged(read_features(bytes, "x.csv", &names));
@@ -119,12 +119,12 @@ pub fn npz(bytes: &[u8]) -> bool {
             if spec.kind != TargetKind::Unread {
                 part.check().expect("a part fits together");
             }
-            features.extend_from_slice(&part.features.values);
+            features.extend_from_slice(&part.features.values.to_f32());
         }
         if whole {
             good = true;
             let data = npz::chunks(bytes.to_vec(), "x.npz", &spec).and_then(Chunks::rest);
-            assert_eq!(features, data.expect("the same rows fit").features.values);
+            assert_eq!(features[..], *data.expect("the same rows fit").features.values.to_f32());
         }
     }
     // Classes that are not known are counted when all rows are read.

@@ -39,7 +39,7 @@ impl Command for Eval {
         let predictor = predictor(&gpu, &saved, rows.data.rows())?;
         let mut tally = Tally::default();
         loop {
-            tally.add(&saved.model, &predictor.predict(&rows.data.features.values)?, &rows.data.batch())?;
+            tally.add(&saved.model, &predictor.predict(&rows.data.features.values.to_f32())?, &rows.data.batch())?;
             if !rows.advance()? {
                 break;
             }

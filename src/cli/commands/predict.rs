@@ -44,7 +44,7 @@ impl Command for Predict {
             let mut table = Table { saved: &saved, path: &self.out, csv: csv::Writer::from_writer(file) };
             table.header()?;
             loop {
-                table.rows(predictor.predict(&rows.data.features.values)?, rows.before)?;
+                table.rows(predictor.predict(&rows.data.features.values.to_f32())?, rows.before)?;
                 if !rows.advance()? {
                     return table.finish();
                 }
