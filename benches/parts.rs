@@ -2,13 +2,13 @@
 //!
 //! `accrue bench` measures whole trainings. What is here tells where their time goes.
 
-use accrue::data::csv::{CsvSpec, read};
-use accrue::data::shuffle::permutation;
+use accrue::data::{Spec, csv::read};
 use accrue::doctor::rig::Rig;
 use accrue::doctor::speed::{kernel, layer, time};
 use accrue::gpu::{Choice, Gpu};
 use accrue::optim::{Clip, Sgd};
 use accrue::plan::{ExecutionMode, Kernels};
+use accrue::random::permutation;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 
@@ -67,7 +67,7 @@ fn csv(bencher: Bencher, rows: usize) {
         let cells = (0..9).map(|column| format!("{:.4}", ((row * 9 + column) as f64 * 0.618).fract() - 0.5));
         text += &(cells.collect::<Vec<_>>().join(",") + "\n");
     }
-    let spec = CsvSpec::values(["y"]);
+    let spec = Spec::values(["y"]);
     bencher
         .counter(BytesCount::new(text.len()))
         .bench(|| read(divan::black_box(text.as_bytes()), "memory", &spec).unwrap());

@@ -9,8 +9,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use accrue::Result;
-use accrue::data::csv::{CsvSpec, read_file};
-use accrue::data::{Targets, scale::Standardizer, split::split};
+use accrue::data::{Spec, Targets, read_file, scale::Standardizer, split::split};
 use accrue::gpu::{Choice, Gpu};
 use accrue::nn::{Model, ModelFile, TargetNames};
 use accrue::optim::Sgd;
@@ -20,14 +19,14 @@ const SEED: u64 = 0;
 
 fn main() -> Result<()> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/digits.csv");
-    let data = read_file(&file, &CsvSpec::classes("digit"))?;
+    let data = read_file(&file, &Spec::classes("digit"))?;
     let (train_rows, validation_rows) = split(data.rows(), 0.2, SEED)?;
     let (mut train, mut validation) = (data.select(&train_rows)?, data.select(&validation_rows)?);
 
     let pixels = train.features.names.len();
-    let scale = Standardizer::fit(&train.features.values, pixels)?;
-    scale.apply(&mut train.features.values, pixels)?;
-    scale.apply(&mut validation.features.values, pixels)?;
+    let scale = Standardizer::fit(train.features.values.floats(), pixels)?;
+    scale.apply(train.features.values.floats(), pixels)?;
+    scale.apply(validation.features.values.floats(), pixels)?;
 
     let gpu = Gpu::new(&Choice::default())?;
     println!("{} rows to train on, {} to validate with, on {}", train.rows(), validation.rows(), gpu.info().name);

@@ -38,7 +38,7 @@
 //! | [`run`] | runs that are never lost: a folder with checkpoints to go on from, the best model, the losses line by line |
 //! | [`train`] | [`Trainer`](train::Trainer): micro-batches in, updates out; `fit`; [`Predictor`](train::Predictor); metrics |
 //! | [`nn`] | [`Model`](nn::Model), a network as data; first weights; the model file |
-//! | [`data`] | batches as slices, CSV files, standardisation, splits and shuffling by seed |
+//! | [`data`] | batches as slices, files of rows (CSV, NumPy), standardisation, splits by seed |
 //! | [`optim`] | what turns a window's gradient into new parameters |
 //! | [`window`] | which samples make which update: tails, order, `batch` = `micro_batch` × steps; no GPU |
 //! | [`plan`] | everything decided before the first dispatch: lists of steps, and memory to the byte |
@@ -47,6 +47,7 @@
 //! | [`mod@reference`] | the same graph in plain `f64` on the CPU, which every kernel is checked against |
 //! | [`doctor`] | a self-test of a device: every kernel against its reference, the law of partitions, speed |
 //! | [`gpu`] | everything that knows `wgpu`: adapter, device, shaders, buffers, the one submit; it knows no mathematics |
+//! | [`random`] | streams of random numbers by seed and purpose: shuffling, splits, first weights |
 //! | [`nearest`] | "did you mean …?" |
 //!
 //! # Words
@@ -65,8 +66,8 @@
 //!
 //! # Features
 //!
-//! `cli`, the default, is the command `accrue` and its crates. `recipe` alone reads configurations and CSV files, `csv` alone
-//! CSV files. With `default-features = false` the library has none of them.
+//! `cli`, the default, is the command `accrue` and its crates. `recipe` alone reads configurations and the data that they name,
+//! `csv` alone CSV files, `npz` alone NumPy's. With `default-features = false` the library has none of them.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -84,6 +85,7 @@ pub mod ops;
 pub mod optim;
 pub mod plan;
 mod quote;
+pub mod random;
 #[cfg(feature = "recipe")]
 pub mod recipe;
 pub mod reference;

@@ -7,10 +7,10 @@ use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-use accrue::data::csv::{Chunks, CsvSpec, read, read_file};
+use accrue::data::csv::{chunks, read};
 use accrue::data::scale::Standardizer;
 use accrue::data::split::held;
-use accrue::data::{Batch, Dataset};
+use accrue::data::{Batch, Spec, read_file};
 use accrue::gpu::{Choice, Gpu};
 use accrue::nn::Model;
 use accrue::train::{Settings, Trainer};
@@ -90,7 +90,7 @@ fn generated() -> Generated {
 #[test]
 fn data_is_held_once_and_in_parts_not_at_all() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let spec = CsvSpec::values(["x11"]);
+    let spec = Spec::values(["x11"]);
     let numbers = 4 * ROWS * COLUMNS;
     let some = 256 << 10;
 
@@ -114,14 +114,14 @@ fn data_is_held_once_and_in_parts_not_at_all() {
     assert_eq!((validation.rows(), same.rows()), (ROWS / 5, ROWS * 4 / 5));
 
     let (_, scaled) = most(|| {
-        let Dataset { features, .. } = &mut same;
-        let scale = Standardizer::fit(&features.values, COLUMNS - 1).unwrap();
-        scale.apply(&mut features.values, COLUMNS - 1).unwrap();
+        let values = same.features.values.floats();
+        let scale = Standardizer::fit(values, COLUMNS - 1).unwrap();
+        scale.apply(values, COLUMNS - 1).unwrap();
     });
     assert!(scaled < some, "{scaled} bytes to standardise {numbers}");
 
     let (rows, parts) = most(|| {
-        let mut chunks = Chunks::open(generated(), "x.csv", &spec).unwrap();
+        let mut chunks = chunks(generated(), "x.csv", &spec).unwrap();
         let (mut part, mut rows) = (chunks.empty(), 0);
         while chunks.fill(&mut part, 100).unwrap() {
             rows += part.rows();
@@ -131,6 +131,40 @@ fn data_is_held_once_and_in_parts_not_at_all() {
     assert_eq!(rows, ROWS);
     assert!(parts < some, "{parts} bytes for parts of 100 rows");
     std::fs::remove_file(&path).unwrap();
+    #[cfg(feature = "npz")]
+    arrays();
+}
+
+/// The same of an array, in both orders.
+#[cfg(feature = "npz")]
+fn arrays() {
+    let spec = Spec::values(["x.11"]);
+    let numbers = 4 * ROWS * COLUMNS;
+    let folder = std::env::temp_dir().join(format!("accrue-footprint-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (fortran, some) in [("False", 256 << 10), ("True", 1280 << 10)] {
+        let path = folder.join("x.npy");
+        let header = format!("{{'descr': '<f4', 'fortran_order': {fortran}, 'shape': ({ROWS}, {COLUMNS}), }}");
+        let mut bytes = [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
+        bytes.extend((0..ROWS * COLUMNS).flat_map(|number| (number as f32).to_le_bytes()));
+        std::fs::write(&path, &bytes).unwrap();
+        drop(bytes);
+
+        let (data, whole) = most(|| read_file(&path, &spec).unwrap());
+        assert_eq!(data.rows(), ROWS);
+        assert!(whole < numbers * 105 / 100 + some, "{whole} bytes for {numbers}, from an array");
+        let (rows, parts) = most(|| {
+            let mut chunks = accrue::data::Chunks::open(&path, &spec).unwrap();
+            let (mut part, mut rows) = (chunks.empty(), 0);
+            while chunks.fill(&mut part, 100).unwrap() {
+                rows += part.rows();
+            }
+            rows
+        });
+        assert_eq!(rows, ROWS);
+        assert!(parts < some, "{parts} bytes for parts of 100 rows of an array");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

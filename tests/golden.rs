@@ -101,10 +101,10 @@ impl Case {
         let features = self.floats("inputs");
         if self.entry["loss"] == "cross_entropy" {
             let classes = self.classes();
-            return with(Batch { features: &features, targets: Target::Classes(&classes), weights: None });
+            return with(Batch { features: (&features).into(), targets: Target::Classes(&classes), weights: None });
         }
         let values = self.floats("targets");
-        with(Batch { features: &features, targets: Target::Values(&values), weights: None })
+        with(Batch { features: (&features).into(), targets: Target::Values(&values), weights: None })
     }
 
     fn trainer(&self) -> Trainer {

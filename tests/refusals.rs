@@ -4,7 +4,7 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use accrue::data::{Batch, Target};
+use accrue::data::{Batch, Elements, Target};
 use accrue::graph::Graph;
 use accrue::nn::Model;
 use accrue::ops::find;
@@ -60,7 +60,7 @@ fn a_refused_micro_batch_names_the_numbers_and_leaves_no_trace() {
     let task = task("cross_entropy");
     let wanted = run(&task, |_| {});
     let data = &task.data;
-    let batch = |features, targets, weights| Batch { features, targets, weights };
+    let batch = |features, targets, weights| Batch { features: Elements::F32(features), targets, weights };
     let bad = |trainer: &mut Trainer| {
         let classes = |rows: usize| Target::Classes(&data.classes[..rows]);
         let features = &data.features[..];
@@ -97,7 +97,8 @@ fn a_class_is_refused_where_numbers_are_wanted() {
     let task = task("mse");
     let wanted = run(&task, |_| {});
     let bad = |trainer: &mut Trainer| {
-        let batch = Batch { features: &task.data.features[..6], targets: Target::Classes(&[0, 1, 2]), weights: None };
+        let batch =
+            Batch { features: task.data.features[..6].into(), targets: Target::Classes(&[0, 1, 2]), weights: None };
         says(&refusal(trainer.micro_step(&batch)), &["1 rows", "3 targets", "1 are wanted"]);
         let batch = Batch { targets: Target::Classes(&[0]), ..batch };
         says(&refusal(trainer.micro_step(&batch)), &["wants numbers", "classes"]);

@@ -102,7 +102,7 @@ fn no_dispatch_takes_100_ms_and_no_submission_250_ms_on_a_network_4096_wide() {
         quick(&format!("{name}, streamed"), &mut trainer, |trainer| {
             trainer.micro_step(&all).unwrap();
             trainer.update().unwrap();
-            trainer.predict(all.features).unwrap();
+            trainer.predict(&all.features.to_f32()).unwrap();
         });
     }
 }

@@ -56,7 +56,7 @@ fn train() -> Vec<u32> {
     let (x, y) = (numbers.floats(12), numbers.floats(8));
     let mut updates = Vec::new();
     for _ in 0..20 {
-        trainer.micro_step(&Batch { features: &x, targets: Target::Values(&y), weights: None }).unwrap();
+        trainer.micro_step(&Batch { features: (&x).into(), targets: Target::Values(&y), weights: None }).unwrap();
         trainer.update().unwrap();
         updates.extend(trainer.finish().unwrap());
     }

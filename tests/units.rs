@@ -16,7 +16,7 @@ fn trained(optimizer: Box<dyn Optimizer>, clip: Clip, unit: f32) -> Arrays {
     let mut trainer =
         Trainer::new(gpu(), &model, Settings { optimizer, clip, lr: 0.5, ..Settings::default() }).unwrap();
     for _ in 0..4 {
-        let batch = Batch { features: &x, targets: Target::Values(&y), weights: Some(&weights) };
+        let batch = Batch { features: (&x).into(), targets: Target::Values(&y), weights: Some(&weights) };
         trainer.micro_step(&batch).unwrap();
         trainer.update().unwrap();
     }

@@ -1,81 +1,86 @@
-//! The rows of a CSV file, some at a time or all at once.
+//! The rows of a file, some at a time or all at once.
 
-use std::io::Read;
+use std::path::Path;
 
-use super::cells::Rows;
 use super::classes::Labels;
-use super::spec::{CsvSpec, TargetKind};
-use super::{Dataset, Features, Targets};
+use super::elements::Resize;
+use super::source::{Place, RowReader, source_of};
+use super::{Dataset, Features, Field, Role, Spec, TargetKind, Targets, Values};
 use crate::quote::shown;
+use crate::tensor::Element;
 use crate::{Error, Result};
 
-/// The rows of a CSV file, some at a time: the memory that this takes does not depend on how many there are.
+/// The rows of a file, some at a time: the memory that this takes does not depend on how many there are.
 ///
 /// ```
-/// use accrue::data::csv::{Chunks, CsvSpec};
-/// let csv = "x,y\n1,2\n3,4\n5,6\n";
-/// let mut chunks = Chunks::open(csv.as_bytes(), "x.csv", &CsvSpec::values(["y"]))?;
+/// # #[cfg(feature = "csv")] {
+/// use accrue::data::{Spec, csv};
+/// let table = "x,y\n1,2\n3,4\n5,6\n";
+/// let mut chunks = csv::chunks(table.as_bytes(), "x.csv", &Spec::values(["y"]))?;
 /// let (mut data, mut rows) = (chunks.empty(), Vec::new());
 /// while chunks.fill(&mut data, 2)? {
 ///     rows.push(data.rows());
 /// }
 /// assert_eq!(rows, [2, 1]);
+/// # }
 /// # Ok::<(), accrue::Error>(())
 /// ```
-pub struct Chunks<'a, R> {
-    rows: Rows<'a, R>,
-    columns: Columns,
-    /// The name of the target of a classification, and its classes.
-    labels: Option<(String, Labels)>,
-    /// The names of the targets of a regression.
-    targets: Vec<String>,
+pub struct Chunks<'a> {
+    rows: Box<dyn RowReader + 'a>,
+    /// The classes of a classification.
+    labels: Option<Labels>,
+    weighted: bool,
+    /// The features of one row.
+    row: Vec<f32>,
     count: u32,
     /// Some row has a weight above 0, or there are no weights.
     counts: bool,
 }
 
-impl<'a, R: Read> Chunks<'a, R> {
-    /// Reads the header; `place` stands for the file in messages.
+impl<'a> Chunks<'a> {
+    /// Opens a file, in the format that its extension names.
     ///
     /// # Errors
-    /// [`Error::Config`] for a specification that contradicts itself, [`Error::Data`] for a header that is none or lacks a column,
-    /// [`Error::Io`] when the reader fails.
-    pub fn open(reader: R, place: &'a str, spec: &CsvSpec) -> Result<Self> {
+    /// [`Error::Io`] when it cannot be read, [`Error::Config`] for a specification that contradicts itself, [`Error::Data`] when
+    /// the file is not of its format or lacks what is named.
+    pub fn open(path: &Path, spec: &Spec) -> Result<Chunks<'static>> {
         spec.check()?;
-        let rows = Rows::open(reader, place)?;
-        let columns = Columns::find(&rows, spec)?;
+        Ok(Chunks::new(source_of(path)?.open(path, spec)?, spec))
+    }
+
+    /// The rows of an open file.
+    pub(super) fn new(rows: Box<dyn RowReader + 'a>, spec: &Spec) -> Self {
         let labels = match &spec.kind {
             TargetKind::Classes => Some(Labels::new()),
             TargetKind::KnownClasses(classes) => Some(Labels::fixed(classes)),
-            TargetKind::Values => None,
+            TargetKind::Values | TargetKind::Unread => None,
         };
-        let labels = labels.map(|labels| (spec.target[0].clone(), labels));
-        let targets = if labels.is_none() { spec.target.clone() } else { Vec::new() };
-        Ok(Chunks { rows, counts: columns.weight.is_none(), columns, labels, targets, count: 0 })
+        let weighted = spec.weight.is_some();
+        Chunks { rows, labels, weighted, row: Vec::new(), count: 0, counts: !weighted }
     }
 
-    /// Features alone, these columns in this order; the data that they come in has no target.
-    ///
-    /// # Errors
-    /// [`Error::Config`] when no column is named, [`Error::Data`] for a header that is none or lacks one, [`Error::Io`] when the
-    /// reader fails.
-    pub fn features(reader: R, place: &'a str, names: &[String]) -> Result<Self> {
-        let rows = Rows::open(reader, place)?;
-        let columns = Columns { features: find_features(&rows, names)?, ..Columns::of_a_model() };
-        Ok(Chunks { rows, columns, labels: None, targets: Vec::new(), count: 0, counts: true })
+    /// The fields that are read: features in the model's order, then targets, then the weight.
+    pub fn fields(&self) -> &[Field] {
+        self.rows.fields()
     }
 
-    /// Data without rows, to be filled.
+    /// Data without rows, to be filled; its features are floats.
     pub fn empty(&self) -> Dataset {
-        let names = self.columns.features.iter().map(|column| self.rows.names[*column].clone()).collect();
+        self.empty_of(Element::F32)
+    }
+
+    fn empty_of(&self, element: Element) -> Dataset {
+        let names = self.rows.columns(Role::Target);
         let targets = match &self.labels {
-            Some((name, labels)) => {
-                Targets::Classes { name: name.clone(), classes: labels.known().to_vec(), labels: Vec::new() }
-            }
-            None => Targets::Values { names: self.targets.clone(), values: Vec::new() },
+            Some(labels) => Targets::Classes {
+                name: names.into_iter().next().unwrap_or_default(),
+                classes: labels.known().to_vec(),
+                labels: Vec::new(),
+            },
+            None => Targets::Values { names, values: Vec::new() },
         };
-        let weights = self.columns.weight.map(|_| Vec::new());
-        Dataset { features: Features { names, values: Vec::new() }, targets, weights }
+        let features = Features { names: self.rows.columns(Role::Input), values: Values::empty(element) };
+        Dataset { features, targets, weights: self.weighted.then(Vec::new) }
     }
 
     /// Puts the next rows, at most so many, in the place of those in `data`, which is [`Chunks::empty`] at first; `false` when
@@ -85,17 +90,12 @@ impl<'a, R: Read> Chunks<'a, R> {
     /// What is wrong with a row. [`Error::Config`] for classes that are not known before: what their order is, all rows say
     /// together.
     pub fn fill(&mut self, data: &mut Dataset, most: usize) -> Result<bool> {
-        if self.labels.as_ref().is_some_and(|(_, labels)| !labels.is_fixed()) {
+        if self.labels.as_ref().is_some_and(|labels| !labels.is_fixed()) {
             let message =
                 "classes that are not known before cannot be read in parts; name them, or read the whole file";
             return Err(Error::config("data.target", message));
         }
-        data.features.values.clear();
-        match &mut data.targets {
-            Targets::Classes { labels, .. } => labels.clear(),
-            Targets::Values { values, .. } => values.clear(),
-        }
-        data.weights.iter_mut().for_each(Vec::clear);
+        resize(data, Resize::Clear);
         let mut count = 0;
         while count < most && self.next_row()? {
             self.add_row(data)?;
@@ -104,157 +104,89 @@ impl<'a, R: Read> Chunks<'a, R> {
         Ok(count > 0)
     }
 
-    /// All rows that are left, from a file of so many bytes.
-    pub(super) fn rest(mut self, bytes: Option<u64>) -> Result<Dataset> {
-        let mut data = self.empty();
+    /// All rows that are left; features are kept in the type that the file has for all of them, if one holds them as they are.
+    ///
+    /// # Errors
+    /// What is wrong with a row, or with the classes of all of them.
+    pub fn rest(mut self) -> Result<Dataset> {
+        let inputs = self.rows.fields().iter().filter(|field| field.role == Role::Input);
+        let element = inputs.map(|field| field.element).max().unwrap_or(Element::F32);
+        let mut data = self.empty_of(element);
         while self.next_row()? {
             self.add_row(&mut data)?;
-            if let (Some(bytes), ROWS_TO_GUESS) = (bytes, self.count) {
-                reserve(&mut data, bytes as f64 / self.rows.bytes().max(1) as f64);
+            if let (Some(share), ROWS_TO_GUESS) = (self.rows.progress(), self.count) {
+                resize(&mut data, Resize::Guess(1.0 / share.clamp(1e-15, 1.0)));
             }
         }
-        if let (Some((name, labels)), Targets::Classes { classes, labels: numbers, .. }) =
+        if let (Some(labels), Targets::Classes { classes, labels: numbers, .. }) =
             (self.labels.take(), &mut data.targets)
         {
-            *classes = labels.finish(numbers).map_err(|message| self.rows.column_error(&name, message))?;
+            *classes =
+                labels.finish(numbers).map_err(|message| self.rows.wrong(Place::Column(Role::Target), message))?;
         }
-        for_each(&mut data, |values| values.shrink_to_fit(), |labels| labels.shrink_to_fit());
+        resize(&mut data, Resize::Fit);
         Ok(data)
     }
 
-    /// Goes to the next row and counts it; a file without one, or with more than can be numbered, is an error, and so is
-    /// one in which no row has a weight.
+    /// Goes to the next row and counts it. More rows than can be numbered are an error, and so are rows of which none has a
+    /// weight.
     fn next_row(&mut self) -> Result<bool> {
         if self.rows.advance()? {
-            let more = || self.rows.line_error(format!("more than {} rows; split the file", u32::MAX));
+            let more = || self.rows.wrong(Place::Row, format!("more than {} rows; split the file", u32::MAX));
             self.count = self.count.checked_add(1).ok_or_else(more)?;
             return Ok(true);
         }
-        if self.count == 0 {
-            return Err(self.rows.line_error("no row follows the header; at least one is needed".into()));
+        if !self.counts {
+            let message = "every weight is 0; at least one row must count".to_owned();
+            return Err(self.rows.wrong(Place::Column(Role::Weight), message));
         }
-        match self.columns.weight {
-            Some(column) if !self.counts => {
-                let message = "every weight is 0; at least one row must count".to_owned();
-                Err(self.rows.column_error(&self.rows.names[column], message))
-            }
-            _ => Ok(false),
-        }
+        Ok(false)
     }
 
     /// Adds the present row.
     fn add_row(&mut self, data: &mut Dataset) -> Result<()> {
-        let Columns { features, advice, targets, weight } = &self.columns;
-        push_numbers(&mut data.features.values, &self.rows, features, advice)?;
+        data.features.values.resize(Resize::Room(data.features.names.len()));
+        if let Values::F32(values) = &mut data.features.values {
+            self.rows.numbers(Role::Input, values)?;
+        } else {
+            self.row.clear();
+            self.rows.numbers(Role::Input, &mut self.row)?;
+            data.features.values.extend(self.row.iter().copied());
+        }
         match (&mut self.labels, &mut data.targets) {
-            (Some((_, known)), Targets::Classes { labels, .. }) => {
-                let label = known.number(self.rows.text(targets[0])?);
-                make_room(labels, 1);
-                labels.push(label.map_err(|message| self.rows.cell_error(targets[0], message))?);
+            (Some(known), Targets::Classes { labels, .. }) => {
+                let label = known.number(&self.rows.text(Role::Target)?);
+                Resize::Room(1).of(labels);
+                labels.push(label.map_err(|message| self.rows.wrong(Place::Cell(Role::Target), message))?);
             }
-            (_, Targets::Values { values, .. }) => push_numbers(values, &self.rows, targets, TARGET_ADVICE)?,
+            (_, Targets::Values { values, names }) if !names.is_empty() => {
+                Resize::Room(names.len()).of(values);
+                self.rows.numbers(Role::Target, values)?;
+            }
             _ => {}
         }
-        if let (Some(column), Some(weights)) = (weight, &mut data.weights) {
-            let weight = read_weight(&self.rows, *column)?;
-            self.counts |= weight > 0.0;
-            make_room(weights, 1);
-            weights.push(weight);
+        let Some(weights) = &mut data.weights else { return Ok(()) };
+        Resize::Room(1).of(weights);
+        self.rows.numbers(Role::Weight, weights)?;
+        let weight = weights.last().copied().unwrap_or_default();
+        if weight < 0.0 {
+            let message = format!("{} is negative; a weight must be 0 or more", shown(&self.rows.text(Role::Weight)?));
+            return Err(self.rows.wrong(Place::Cell(Role::Weight), message));
         }
+        self.counts |= weight > 0.0;
         Ok(())
     }
 }
 
-/// After so many rows, the size of the file says how many there will be.
+/// After so many rows, the part of the file that they were says how many there will be.
 const ROWS_TO_GUESS: u32 = 1024;
 
-/// Makes room for `times` what is there and a little more, once. Where the guess is too large for the memory it is not kept.
-fn reserve(data: &mut Dataset, times: f64) {
-    fn times_of<T>(values: &mut Vec<T>, times: f64) {
-        let wanted = (values.len() as f64 * times * 1.02) as usize;
-        // A refusal is no error yet: the file may end sooner.
-        let _ = values.try_reserve_exact(wanted.saturating_sub(values.len()));
-    }
-    for_each(data, |values| times_of(values, times), |labels| times_of(labels, times));
-}
-
-/// Changes each array that grows with the rows.
-fn for_each(data: &mut Dataset, values: impl Fn(&mut Vec<f32>), labels: impl Fn(&mut Vec<u32>)) {
-    values(&mut data.features.values);
+/// Changes the memory of each array that grows with the rows.
+fn resize(data: &mut Dataset, size: Resize) {
+    data.features.values.resize(size);
     match &mut data.targets {
-        Targets::Classes { labels: numbers, .. } => labels(numbers),
-        Targets::Values { values: numbers, .. } => values(numbers),
+        Targets::Classes { labels, .. } => size.of(labels),
+        Targets::Values { values, .. } => size.of(values),
     }
-    data.weights.iter_mut().for_each(values);
-}
-
-/// Makes room for more values. It grows by an eighth, where a vector by itself would double.
-fn make_room<T>(values: &mut Vec<T>, more: usize) {
-    if values.capacity() - values.len() < more {
-        values.reserve_exact(more.max(values.len() / 8).max(256));
-    }
-}
-
-const FEATURE_ADVICE: &str = "every feature column must be numeric (name it in data.target or remove it)";
-const TARGET_ADVICE: &str = "a quantity must be numeric (for classes use loss = \"cross_entropy\")";
-const MODEL_ADVICE: &str = "the model was trained on numbers in this column";
-
-/// Where in a row to find what.
-struct Columns {
-    features: Vec<usize>,
-    /// What to say about text in a feature column.
-    advice: &'static str,
-    targets: Vec<usize>,
-    weight: Option<usize>,
-}
-
-impl Columns {
-    fn of_a_model() -> Columns {
-        Columns { features: Vec::new(), advice: MODEL_ADVICE, targets: Vec::new(), weight: None }
-    }
-
-    fn find<R: Read>(rows: &Rows<R>, spec: &CsvSpec) -> Result<Self> {
-        let places = rows.places();
-        let target = |name: &String| rows.find(&places, name, "data.target");
-        let targets = spec.target.iter().map(target).collect::<Result<Vec<_>>>()?;
-        let weight = spec.weight.as_ref().map(|name| rows.find(&places, name, "data.weight")).transpose()?;
-        if let Some(names) = &spec.features {
-            return Ok(Columns { features: find_features(rows, names)?, targets, weight, ..Columns::of_a_model() });
-        }
-        let mut used = vec![false; rows.names.len()];
-        targets.iter().chain(&weight).for_each(|column| used[*column] = true);
-        let features: Vec<usize> = (0..used.len()).filter(|column| !used[*column]).collect();
-        if features.is_empty() {
-            return Err(rows.line_error("no column is left to be a feature; add one beside the target".into()));
-        }
-        Ok(Columns { features, advice: FEATURE_ADVICE, targets, weight })
-    }
-}
-
-/// The columns of a saved model's features.
-fn find_features<R: Read>(rows: &Rows<R>, names: &[String]) -> Result<Vec<usize>> {
-    if names.is_empty() {
-        return Err(Error::config("features", "no column is named; a model has at least one feature"));
-    }
-    let places = rows.places();
-    names.iter().map(|name| rows.find(&places, name, "a feature of the model")).collect()
-}
-
-/// Adds the numbers of some columns of the present row.
-fn push_numbers<R: Read>(values: &mut Vec<f32>, rows: &Rows<R>, columns: &[usize], advice: &str) -> Result<()> {
-    make_room(values, columns.len());
-    for column in columns {
-        values.push(rows.number(*column, advice)?);
-    }
-    Ok(())
-}
-
-/// The weight of the present row.
-fn read_weight<R: Read>(rows: &Rows<R>, column: usize) -> Result<f32> {
-    let weight = rows.number(column, "a weight must be a number of 0 or more")?;
-    if weight < 0.0 {
-        let text = shown(rows.text(column)?);
-        return Err(rows.cell_error(column, format!("{text} is negative; a weight must be 0 or more")));
-    }
-    Ok(weight)
+    data.weights.iter_mut().for_each(|weights| size.of(weights));
 }

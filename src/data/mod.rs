@@ -1,25 +1,48 @@
-//! What is trained on: CSV files read into memory, standardisation, splits by seed, shuffling by seed and epoch.
+//! What is trained on: files read into memory, in the formats of a [list](source::SOURCES), standardisation, splits by seed.
 
-#[cfg(feature = "csv")]
-mod cells;
-#[cfg(feature = "csv")]
+mod batch;
 mod chunks;
-#[cfg(feature = "csv")]
 mod classes;
 #[cfg(feature = "csv")]
 pub mod csv;
-pub(crate) mod records;
+pub(crate) mod elements;
+mod field;
+#[cfg(feature = "npz")]
+pub mod npz;
 pub mod scale;
-pub mod shuffle;
-#[cfg(feature = "csv")]
+pub mod source;
 mod spec;
 pub mod split;
 
-pub use records::{Batch, Target};
+pub use batch::{Batch, Target};
+pub use chunks::Chunks;
+pub use elements::{Elements, Values};
+pub use field::{Field, Role};
+pub use source::Source;
+pub use spec::{FeatureNames, Layout, Spec, TargetKind};
+
+use std::path::Path;
 
 use crate::{Error, Result};
 
-/// What is trained on: rows of `f32` features, the target of each row and, if wanted, its weight.
+/// Reads features, targets and weights from a file, row by row, in the format that its extension names.
+///
+/// # Errors
+/// [`Error::Io`] when it cannot be read, [`Error::Config`] for a specification that contradicts itself, [`Error::Data`] with
+/// the place in the file for everything else.
+pub fn read_file(path: &Path, spec: &Spec) -> Result<Dataset> {
+    Chunks::open(path, spec)?.rest()
+}
+
+/// Reads features alone from a file, row by row: these columns in this order; all others are left unread.
+///
+/// # Errors
+/// Those of [`read_file`].
+pub fn read_features_file(path: &Path, names: &[String]) -> Result<Features> {
+    Ok(Chunks::open(path, &Spec::features(names))?.rest()?.features)
+}
+
+/// What is trained on: rows of features, the target of each row and, if wanted, its weight.
 ///
 /// The fields are open, so that a host can fill them from any source; [`check`](Dataset::check) says whether they fit.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,8 +60,8 @@ pub struct Dataset {
 pub struct Features {
     /// One name per column.
     pub names: Vec<String>,
-    /// `(rows, names.len())`, row-major.
-    pub values: Vec<f32>,
+    /// `(rows, names.len())`, row-major, in the type in which the file has them.
+    pub values: Values,
 }
 
 /// The targets of all rows.
@@ -95,10 +118,12 @@ impl Dataset {
 
     /// Says whether everything fits: lengths, labels, weights, and that every number is finite.
     ///
-    /// What [`csv::read_file`] gives always does.
+    /// What [`read_file`] gives always does.
     pub fn check(&self) -> Result<()> {
         self.check_shape()?;
-        check_finite("features", &self.features.names, &self.features.values)?;
+        if let Values::F32(values) = &self.features.values {
+            check_finite("features", &self.features.names, values)?;
+        }
         match &self.targets {
             Targets::Values { names, values } => check_finite("targets", names, values)?,
             Targets::Classes { classes, labels, .. } => {
@@ -127,7 +152,12 @@ impl Dataset {
             let message = format!("row {row} does not exist; the data has {} rows, counted from 0", self.rows());
             return Err(Error::data("rows", message));
         }
-        let features = gather(&self.features.values, self.features.names.len(), rows);
+        let width = self.features.names.len();
+        let features = match &self.features.values {
+            Values::F32(values) => Values::F32(gather(values, width, rows)),
+            Values::U8(values) => Values::U8(gather(values, width, rows)),
+            Values::U16(values) => Values::U16(gather(values, width, rows)),
+        };
         let targets = match &self.targets {
             Targets::Classes { name, classes, labels } => {
                 Targets::Classes { name: name.clone(), classes: classes.clone(), labels: gather(labels, 1, rows) }
@@ -156,7 +186,12 @@ impl Dataset {
             let message = format!("{} answers for {} rows; one for each is wanted", held.len(), self.rows());
             return Err(Error::data("rows", message));
         }
-        let features = part(&mut self.features.values, self.features.names.len(), held);
+        let width = self.features.names.len();
+        let features = match &mut self.features.values {
+            Values::F32(values) => Values::F32(part(values, width, held)),
+            Values::U8(values) => Values::U8(part(values, width, held)),
+            Values::U16(values) => Values::U16(part(values, width, held)),
+        };
         let targets = match &mut self.targets {
             Targets::Classes { name, classes, labels } => {
                 Targets::Classes { name: name.clone(), classes: classes.clone(), labels: part(labels, 1, held) }
@@ -230,7 +265,10 @@ mod tests {
 
     fn three_rows() -> Dataset {
         Dataset {
-            features: Features { names: vec!["a".into(), "b".into()], values: vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0] },
+            features: Features {
+                names: vec!["a".into(), "b".into()],
+                values: vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0].into(),
+            },
             targets: Targets::Classes {
                 name: "y".into(),
                 classes: vec!["no".into(), "yes".into()],
@@ -244,7 +282,7 @@ mod tests {
     fn selected_rows_come_in_the_order_asked_for() {
         let picked = three_rows().select(&[2, 1, 2]).unwrap();
         assert_eq!(picked.rows(), 3);
-        assert_eq!(picked.features.values, [4.0, 5.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_eq!(picked.features.values, vec![4.0, 5.0, 2.0, 3.0, 4.0, 5.0].into());
         assert!(matches!(&picked.targets, Targets::Classes { labels, .. } if labels == &[0, 1, 0]));
         assert_eq!(picked.weights, Some(vec![2.0, 0.0, 2.0]));
         assert_eq!(three_rows().select(&[]).unwrap().rows(), 0);
@@ -273,10 +311,10 @@ mod tests {
     fn what_does_not_fit_is_found_by_check() {
         three_rows().check().unwrap();
         let mut data = three_rows();
-        data.features.values[3] = f32::NAN;
+        data.features.values.floats()[3] = f32::NAN;
         assert_eq!(data.check().unwrap_err().to_string(), "features: row 1, column \"b\": NaN is not finite");
         let mut data = three_rows();
-        data.features.values.pop();
+        data.features.values.floats().pop();
         assert!(data.check().is_err() && data.select(&[0]).is_err());
         let mut data = three_rows();
         data.targets = Targets::Values { names: vec![], values: vec![] };

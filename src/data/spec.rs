@@ -1,22 +1,48 @@
-//! How the columns of a CSV file are used.
+//! How the columns, or arrays, of a file are used.
 
 use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
 
 use super::{Dataset, Targets};
 use crate::quote::shown;
 use crate::{Error, Result};
 
-/// How the columns of a CSV file are used. Columns that are not named here are features.
+/// How the columns, or arrays, of a file are used.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CsvSpec {
+pub struct Spec {
     /// The columns to learn: one for classes, one or more for values.
     pub target: Vec<String>,
     /// What the target holds.
     pub kind: TargetKind,
     /// The column that says how much each row counts, 0 or more.
     pub weight: Option<String>,
-    /// Exactly these features, in this order, as a saved model needs them; all other columns are left unread.
-    pub features: Option<Vec<String>>,
+    /// The columns that the model sees.
+    pub features: FeatureNames,
+    /// How images lie in the file.
+    pub layout: Layout,
+}
+
+/// The order of an image's axes in a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// Height, width, channels: the order that a model sees.
+    #[default]
+    Hwc,
+    /// Channels, height, width, as PyTorch has it.
+    Chw,
+}
+
+/// Which columns are features.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FeatureNames {
+    /// Every column that is neither target nor weight, in the file's order.
+    Rest,
+    /// These, in this order; all others are left unread.
+    Given(Vec<String>),
+    /// Those of a saved model, or of a first file, in its order; all others are left unread.
+    Model(Vec<String>),
 }
 
 /// What a target column holds.
@@ -29,18 +55,26 @@ pub enum TargetKind {
     KnownClasses(Vec<String>),
     /// Numbers.
     Values,
+    /// Nothing: there is no target, and features alone are read.
+    Unread,
 }
 
-impl CsvSpec {
+impl Spec {
     /// One column of class labels; everything else is a feature.
     pub fn classes(target: impl Into<String>) -> Self {
-        CsvSpec { target: vec![target.into()], kind: TargetKind::Classes, weight: None, features: None }
+        Spec { kind: TargetKind::Classes, ..Spec::values([target]) }
     }
 
     /// One or more columns of numbers; everything else is a feature.
     pub fn values<S: Into<String>>(targets: impl IntoIterator<Item = S>) -> Self {
         let target = targets.into_iter().map(Into::into).collect();
-        CsvSpec { target, kind: TargetKind::Values, weight: None, features: None }
+        Spec { target, kind: TargetKind::Values, weight: None, features: FeatureNames::Rest, layout: Layout::Hwc }
+    }
+
+    /// The features of a saved model alone, in its order; no target is read.
+    pub fn features(names: &[String]) -> Self {
+        let features = FeatureNames::Model(names.to_vec());
+        Spec { target: Vec::new(), kind: TargetKind::Unread, weight: None, features, layout: Layout::Hwc }
     }
 
     /// The same, for a second file that must fit `data`: its features in its order, and its classes.
@@ -49,14 +83,34 @@ impl CsvSpec {
             Targets::Classes { classes, .. } => TargetKind::KnownClasses(classes.clone()),
             Targets::Values { .. } => TargetKind::Values,
         };
-        CsvSpec { kind, features: Some(data.features.names.clone()), ..self.clone() }
+        Spec { kind, features: FeatureNames::Model(data.features.names.clone()), ..self.clone() }
     }
 
     /// Contradictions that can be seen without a file.
     pub(super) fn check(&self) -> Result<()> {
-        const FIELD: &str = "data.target";
-        let labels = self.kind != TargetKind::Values;
+        let names = match &self.features {
+            FeatureNames::Rest => &[][..],
+            FeatureNames::Given(names) | FeatureNames::Model(names) if names.is_empty() => {
+                return Err(Error::config("features", "no column is named; a model has at least one feature"));
+            }
+            FeatureNames::Given(names) | FeatureNames::Model(names) => names,
+        };
+        self.check_target()?;
+        let targets: HashSet<_> = self.target.iter().collect();
+        let used = |name: &&String| targets.contains(name) || self.weight.as_ref() == Some(name);
+        match names.iter().find(used) {
+            Some(name) => {
+                let message = format!("{} is a feature of the model; it cannot be target or weight", shown(name));
+                Err(Error::config(FIELD, message))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn check_target(&self) -> Result<()> {
+        let labels = matches!(self.kind, TargetKind::Classes | TargetKind::KnownClasses(_));
         match &self.target[..] {
+            [] if self.kind == TargetKind::Unread => {}
             [] => return Err(Error::config(FIELD, "no column is named; name the column to learn")),
             [_, _, ..] if labels => {
                 let message = format!(
@@ -78,41 +132,36 @@ impl CsvSpec {
                 return Err(Error::config("data.weight", message));
             }
         }
-        let used = |name: &&String| targets.contains(name) || self.weight.as_ref() == Some(name);
-        match self.features.iter().flatten().find(used) {
-            Some(name) => {
-                let message = format!("{} is a feature of the model; it cannot be target or weight", shown(name));
-                Err(Error::config(FIELD, message))
-            }
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
+
+const FIELD: &str = "data.target";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn message(spec: &CsvSpec) -> String {
+    fn message(spec: &Spec) -> String {
         spec.check().unwrap_err().to_string()
     }
 
     #[test]
     fn a_classification_has_one_target() {
-        let two = CsvSpec { kind: TargetKind::Classes, ..CsvSpec::values(["a", "b"]) };
+        let two = Spec { kind: TargetKind::Classes, ..Spec::values(["a", "b"]) };
         assert!(message(&two).starts_with("data.target: 2 columns are named, but a classification has one target"));
-        let none = CsvSpec::values([""; 0]);
+        let none = Spec::values([""; 0]);
         assert!(message(&none).starts_with("data.target: no column is named"));
-        CsvSpec::values(["a", "b"]).check().unwrap();
-        CsvSpec::classes("a").check().unwrap();
+        Spec::values(["a", "b"]).check().unwrap();
+        Spec::classes("a").check().unwrap();
     }
 
     #[test]
     fn a_column_has_one_use() {
-        assert!(message(&CsvSpec::values(["a", "b", "a"])).contains("\"a\" is named twice"));
-        let weight = CsvSpec { weight: Some("a".into()), ..CsvSpec::classes("a") };
+        assert!(message(&Spec::values(["a", "b", "a"])).contains("\"a\" is named twice"));
+        let weight = Spec { weight: Some("a".into()), ..Spec::classes("a") };
         assert!(message(&weight).starts_with("data.weight: \"a\" is the target too"));
-        let feature = CsvSpec { features: Some(vec!["b".into(), "a".into()]), ..CsvSpec::classes("a") };
+        let feature = Spec { features: FeatureNames::Given(vec!["b".into(), "a".into()]), ..Spec::classes("a") };
         assert!(message(&feature).starts_with("data.target: \"a\" is a feature of the model"));
     }
 }

@@ -1,6 +1,6 @@
 //! The rows that are kept back for validation.
 
-use super::shuffle::{Purpose, shuffled, stream};
+use crate::random::{Purpose, shuffled, stream};
 use crate::{Error, Result};
 
 /// Divides `0..rows` by seed into the rows to train on and the rows to validate with, both ascending.

@@ -2,7 +2,7 @@
 //! the result changes.
 
 use super::{Event, Extent, Finding, Numbers, Section};
-use crate::data::{Batch, Target};
+use crate::data::{Batch, Elements, Target};
 use crate::gpu::Gpu;
 use crate::nn::{Arrays, Model};
 use crate::optim::{Adam, Clip, Optimizer, Sgd};
@@ -112,7 +112,7 @@ fn train(gpu: &Gpu, activation: &str, loss: &str, settings: Settings, cut: &[usi
     // Some rows count nothing.
     let weights: Vec<f32> = (0..rows).map(|_| (numbers.below(4) as f32) * 0.7).collect();
     let stretch = |row: usize, rows: usize| Batch {
-        features: &features[row * FEATURES..][..rows * FEATURES],
+        features: Elements::F32(&features[row * FEATURES..][..rows * FEATURES]),
         targets: match loss {
             "cross_entropy" => Target::Classes(&classes[row..][..rows]),
             _ => Target::Values(&values[row * OUTPUTS..][..rows * OUTPUTS]),

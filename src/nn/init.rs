@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use super::{Arrays, Model};
-use crate::data::shuffle::{Purpose, stream};
+use crate::random::{Purpose, stream};
 use crate::tensor::{Array, Init};
 
 /// First weights by seed, from the distributions that the ops give: linear layers as PyTorch's `nn.Linear`, uniform in ±1/√inputs

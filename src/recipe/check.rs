@@ -30,13 +30,17 @@ fn data(data: &Data) -> Result<()> {
     if names.is_empty() {
         return Err(missing("data.target"));
     }
-    let mut seen = HashSet::new();
-    for name in names {
-        if name.is_empty() {
-            return Err(unusable("data.target", "\"\""));
+    once("data.target", names)?;
+    if let Some(features) = &data.features {
+        if features.names().is_empty() {
+            return Err(unusable("data.features", "[]"));
         }
-        if !seen.insert(name) {
-            return Err(Error::config("data.target", format!("{:?} is named twice; name it once", short(name))));
+        once("data.features", features.names())?;
+        if let Some(name) =
+            features.names().iter().find(|name| names.contains(name) || data.weight.as_ref() == Some(name))
+        {
+            let message = format!("{:?} is target or weight too; a column has one use", short(name));
+            return Err(Error::config("data.features", message));
         }
     }
     if let Some(weight) = &data.weight
@@ -52,6 +56,20 @@ fn data(data: &Data) -> Result<()> {
         Validation::File(file) => not_empty("data.validation", file),
         Validation::Share(_) => Ok(()),
     }
+}
+
+/// Every column has a name, and none has two uses.
+fn once(field: &str, names: &[String]) -> Result<()> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if name.is_empty() {
+            return Err(unusable(field, "\"\""));
+        }
+        if !seen.insert(name) {
+            return Err(Error::config(field, format!("{:?} is named twice; name it once", short(name))));
+        }
+    }
+    Ok(())
 }
 
 fn not_empty(field: &str, path: &Path) -> Result<()> {
@@ -207,6 +225,11 @@ mod tests {
         assert!(refusal(&["data.target=['a', 'a']"]).contains("\"a\" is named twice"));
         assert!(refusal(&["data.target=[]"]).contains("missing"));
         assert!(refusal(&["data.target=['']"]).contains("\"\" is not the name"));
+        check(&["data.features=['a', 'b']"]).unwrap();
+        assert!(refusal(&["data.features=['a', 'a']"]).starts_with("data.features: \"a\" is named twice"));
+        assert!(refusal(&["data.features=['a', 'y']"]).starts_with("data.features: \"y\" is target or weight too"));
+        assert!(refusal(&["data.features=[]"]).starts_with("data.features: [] is not the name"));
+        assert!(refusal(&["data.layout=nchw"]).starts_with("data.layout: "));
         assert!(refusal(&["data.path=''"]).contains("missing"));
         assert!(refusal(&["model.init=''"]).contains("is not the path"));
     }

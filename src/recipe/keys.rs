@@ -59,9 +59,12 @@ pub(super) fn listed(names: &[impl AsRef<str>], and: &str) -> String {
 fn data() -> Vec<Key> {
     let key = keys_of("data");
     vec![
-        key("path", "the path of a CSV file", r#""digits.csv""#).elsewhere(&["file"]),
+        key("path", "the path of a file of data", r#""digits.csv""#).elsewhere(&["file"]),
         key("target", "the name of a column or a list of names", r#""digit""#).elsewhere(&["label", "targets", "y"]),
-        key("validation", "a share of the rows (0 to below 1) or the path of a CSV file", "0.2").elsewhere(&["val"]),
+        key("features", "the name of a column or a list of names", r#"["height", "width"]"#)
+            .elsewhere(&["inputs", "x"]),
+        key("layout", r#""hwc" or "chw""#, r#""chw""#).elsewhere(&["data_format", "memory_format"]),
+        key("validation", "a share of the rows (0 to below 1) or the path of a file", "0.2").elsewhere(&["val"]),
         key("standardize", SWITCH, "true").elsewhere(&["normalize"]),
         key("weight", "the name of a column", r#""weight""#).elsewhere(&["sample_weight"]),
     ]

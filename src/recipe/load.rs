@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::nn::Layer;
     use crate::optim::{self, Given};
-    use crate::recipe::{Automatic, MicroBatch, Target};
+    use crate::recipe::{Automatic, MicroBatch, Names};
     use crate::window::Tail;
 
     const SMALLEST: &str = "[data]\npath = 'd.csv'\ntarget = 'y'\n[model]\nloss = 'mse'\n[train]\nbatch = 120\n";
@@ -137,7 +137,7 @@ mod tests {
             ["train.accumulation_steps=5", "data.validation=v.csv", "model.init=w.safetensors", "train.tail=carry"];
         let config = parse(&text, &sets).unwrap();
         assert_eq!(config.model.layers[1..], [Layer::Named("relu".into()), Layer::Linear(3)]);
-        assert_eq!(config.data.target, Target::Many(vec!["y".into(), "z".into()]));
+        assert_eq!(config.data.target, Names::Many(vec!["y".into(), "z".into()]));
         let written = config.to_toml().unwrap();
         assert_eq!(Config::parse(&written, "r.toml", &[], Path::new("elsewhere")).unwrap(), config, "{written}");
     }
@@ -202,7 +202,8 @@ mod tests {
     #[test]
     fn every_key_has_a_field_and_an_example_of_its_type() {
         // Configurations that set every key between them: some keys exclude each other.
-        let common = ["model.init=w", "data.weight=w", "train.memory=1GiB", "train.accumulation_steps=3"];
+        let data = ["data.weight=w", "data.features=x", "data.layout=chw"];
+        let common = ["model.init=w", "train.memory=1GiB", "train.accumulation_steps=3"];
         let step = ["clip_norm=1", "clip_value=1", "schedule=step", "step_every=5", "step_factor=0.5", "warmup=3"];
         let cosine = ["lr_scaling=sqrt", "base_batch=64", "schedule=cosine", "min_lr=0.1"];
         let mut seen = std::collections::BTreeSet::new();
@@ -210,7 +211,7 @@ mod tests {
             let own = kind.settings.iter().map(|own| format!("optimizer.{}={}", own.name, own.example));
             let mut sets: Vec<String> = schedule.iter().map(|set| format!("optimizer.{set}")).chain(own).collect();
             sets.push(format!("optimizer.type={}", kind.name));
-            sets.extend(common.map(str::to_owned));
+            sets.extend(common.iter().chain(&data).map(|&set| set.to_owned()));
             let config = Config::parse(SMALLEST, "c.toml", &sets, Path::new("/runs")).unwrap();
             for (section, keys) in config.to_toml().unwrap().parse::<Table>().unwrap() {
                 seen.extend(keys.as_table().unwrap().keys().map(|key| format!("{section}.{key}")));

@@ -34,7 +34,7 @@ mod template;
 mod train;
 
 pub use config::{
-    Automatic, Batch, BatchUnit, Checkpoint, Config, Cut, Data, Memory, MicroBatch, Model, Optimizer, Target, Train,
+    Automatic, Batch, BatchUnit, Checkpoint, Config, Cut, Data, Memory, MicroBatch, Model, Names, Optimizer, Train,
     Validation, class_losses, number_losses,
 };
 pub use prepare::{Prepared, unit};

@@ -1,10 +1,9 @@
 //! From a configuration to a model and the data that it is trained on.
 
 use super::config::{self, Config, Validation};
-use crate::data::csv::{CsvSpec, read_file};
 use crate::data::scale::Standardizer;
 use crate::data::split::held;
-use crate::data::{Dataset, Targets};
+use crate::data::{Dataset, FeatureNames, Spec, Targets, read_file};
 use crate::nn::{Arrays, Layer, Model, ModelFile, TargetNames, read_arrays};
 use crate::{Error, Result};
 
@@ -39,9 +38,9 @@ impl Prepared {
         let (mut feature_scale, mut target_scale) = (None, None);
         if config.data.standardize {
             let features = train.features.names.len();
-            let scale = Standardizer::fit_weighted(&train.features.values, features, train.weights.as_deref())?;
+            let scale = Standardizer::fit_weighted(train.features.values.floats(), features, train.weights.as_deref())?;
             for data in [Some(&mut train), validation.as_mut()].into_iter().flatten() {
-                scale.apply(&mut data.features.values, features)?;
+                scale.apply(data.features.values.floats(), features)?;
             }
             feature_scale = Some(scale);
             target_scale = scale_targets(&mut train, validation.as_mut())?;
@@ -85,13 +84,17 @@ fn from_key(error: Error, key: &str) -> Error {
     }
 }
 
-fn spec(config: &Config) -> CsvSpec {
+fn spec(config: &Config) -> Spec {
     let names = config.data.target.names();
     let spec = match names {
-        [name] if config::class_losses().contains(&config.model.loss.as_str()) => CsvSpec::classes(name),
-        names => CsvSpec::values(names),
+        [name] if config::class_losses().contains(&config.model.loss.as_str()) => Spec::classes(name),
+        names => Spec::values(names),
     };
-    CsvSpec { weight: config.data.weight.clone(), ..spec }
+    let features = match &config.data.features {
+        Some(names) => FeatureNames::Given(names.names().to_vec()),
+        None => FeatureNames::Rest,
+    };
+    Spec { weight: config.data.weight.clone(), features, layout: config.data.layout, ..spec }
 }
 
 /// A file has a row that counts, but after the split one part of it may have none.

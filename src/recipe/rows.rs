@@ -1,10 +1,8 @@
-//! The rows of a CSV file as a saved model takes them: some at a time, standardised.
+//! The rows of a file as a saved model takes them: some at a time, standardised.
 
-use std::fs::File;
 use std::path::Path;
 
-use crate::data::csv::{Chunks, CsvSpec, TargetKind};
-use crate::data::{Dataset, Targets};
+use crate::data::{Chunks, Dataset, Spec, TargetKind, Targets};
 use crate::gpu::Gpu;
 use crate::nn::{ModelFile, TargetNames};
 use crate::train::Predictor;
@@ -18,7 +16,7 @@ const NUMBERS: usize = 1 << 20;
 
 /// Rows of a file, at first those it begins with.
 pub struct ModelRows<'a> {
-    chunks: Chunks<'a, File>,
+    chunks: Chunks<'static>,
     saved: &'a ModelFile,
     most: usize,
     /// The present rows.
@@ -28,29 +26,29 @@ pub struct ModelRows<'a> {
 }
 
 impl<'a> ModelRows<'a> {
-    /// The first rows of a CSV file with the columns of the training data, the target too; `weight` is the column that says how
-    /// much each row counts, and `place` what messages call the file.
+    /// The first rows of a file with the columns of the training data, the target too; `weight` is the column that says how
+    /// much each row counts.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Data`] for a file that does not fit the model.
-    pub fn with_targets(saved: &'a ModelFile, path: &Path, place: &'a str, weight: Option<String>) -> Result<Self> {
+    pub fn with_targets(saved: &'a ModelFile, path: &Path, weight: Option<String>) -> Result<Self> {
         let (target, kind) = match &saved.target {
             TargetNames::Classes { name, classes } => (vec![name.clone()], TargetKind::KnownClasses(classes.clone())),
             TargetNames::Values { names, .. } => (names.clone(), TargetKind::Values),
         };
-        let spec = CsvSpec { target, kind, weight, features: Some(saved.features.clone()) };
-        Self::new(saved, Chunks::open(open(path)?, place, &spec)?)
+        let spec = Spec { target, kind, weight, ..Spec::features(&saved.features) };
+        Self::new(saved, Chunks::open(path, &spec)?)
     }
 
-    /// The first rows of a CSV file with the feature columns of the training data; `place` is what messages call it.
+    /// The first rows of a file with the feature columns of the training data.
     ///
     /// # Errors
     /// As [`ModelRows::with_targets`].
-    pub fn features(saved: &'a ModelFile, path: &Path, place: &'a str) -> Result<Self> {
-        Self::new(saved, Chunks::features(open(path)?, place, &saved.features)?)
+    pub fn features(saved: &'a ModelFile, path: &Path) -> Result<Self> {
+        Self::new(saved, Chunks::open(path, &Spec::features(&saved.features))?)
     }
 
-    fn new(saved: &'a ModelFile, chunks: Chunks<'a, File>) -> Result<Self> {
+    fn new(saved: &'a ModelFile, chunks: Chunks<'static>) -> Result<Self> {
         let widest = saved.model.inputs.max(saved.model.outputs());
         let most = (NUMBERS / widest).clamp(1, ROWS);
         let data = chunks.empty();
@@ -75,7 +73,7 @@ impl<'a> ModelRows<'a> {
             return Ok(false);
         }
         if let Some(scale) = &self.saved.feature_scale {
-            scale.apply_from(&mut self.data.features.values, self.saved.features.len(), self.before)?;
+            scale.apply_from(self.data.features.values.floats(), self.saved.features.len(), self.before)?;
         }
         if let (TargetNames::Values { scale: Some(scale), .. }, Targets::Values { names, values }) =
             (&self.saved.target, &mut self.data.targets)
@@ -85,10 +83,6 @@ impl<'a> ModelRows<'a> {
         }
         Ok(true)
     }
-}
-
-fn open(path: &Path) -> Result<File> {
-    File::open(path).map_err(|error| Error::io(path, error))
 }
 
 /// A saved model on the device, for as many rows at once as fit; how many does not change a bit of the outputs.

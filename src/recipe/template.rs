@@ -33,14 +33,14 @@ mod tests {
     use super::*;
     use crate::nn::Layer;
     use crate::recipe::keys::KEYS;
-    use crate::recipe::{Automatic, Batch, Config, MicroBatch, Target};
+    use crate::recipe::{Automatic, Batch, Config, MicroBatch, Names};
 
     #[test]
     fn the_template_loads_and_shows_the_defaults() {
         let config = Config::parse(&template(), "init.toml", &[], Path::new("/")).unwrap();
         let mut wanted = Config::default();
         wanted.data.path = std::path::absolute("/data.csv").unwrap();
-        wanted.data.target = Target::One("label".into());
+        wanted.data.target = Names::One("label".into());
         wanted.model.layers = vec![Layer::Linear(64), Layer::Named("relu".into())];
         wanted.model.loss = "cross_entropy".into();
         let auto = MicroBatch::Automatic(Automatic::Auto);
@@ -63,7 +63,17 @@ mod tests {
     #[test]
     fn what_the_template_leaves_out_can_be_put_in() {
         let mut all = template().replace("micro_batch = \"auto\"", "# micro_batch =").replacen("# memory", "memory", 1);
-        for key in ["weight =", "init", "accumulation_steps", "momentum", "weight_decay", "clip_norm", "clip_value"] {
+        for key in [
+            "weight =",
+            "features",
+            "layout",
+            "init",
+            "accumulation_steps",
+            "momentum",
+            "weight_decay",
+            "clip_norm",
+            "clip_value",
+        ] {
             all = all.replacen(&format!("# {key}"), key, 1);
         }
         Config::parse(&all, "init.toml", &[], Path::new("/")).unwrap();

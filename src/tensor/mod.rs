@@ -8,9 +8,15 @@ use std::fmt;
 pub use array::Array;
 pub use matrix::{Matrix, Operand};
 
-/// The type of a tensor's elements.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// The type of elements: those that are computed with are [`Element::F32`], those of data may be whole numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Element {
+    /// Whole numbers from 0 to 255, such as the pixels of an image.
+    U8,
+    /// Whole numbers from 0 to 65 535, such as tokens.
+    U16,
+    /// Whole numbers of 32 bits, such as the numbers of classes.
+    U32,
     /// 32-bit floating point.
     #[default]
     F32,
@@ -20,7 +26,9 @@ impl Element {
     /// Bytes of one element.
     pub fn bytes(self) -> usize {
         match self {
-            Element::F32 => 4,
+            Element::U8 => 1,
+            Element::U16 => 2,
+            Element::U32 | Element::F32 => 4,
         }
     }
 }

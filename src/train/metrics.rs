@@ -63,7 +63,7 @@ mod tests {
                 if loss == "mse" { &[1.5, 2.0, f32::NAN] } else { &[0.5, 0.0, 1.0, 2.0, f32::NAN, 0.0] };
             let columns = outputs.len() / 3;
             let model = Model::new(1, &[columns.into()], loss).unwrap();
-            let batch = Batch { features: &[0.0; 3], targets, weights: Some(&[1.0, 2.0, 0.0]) };
+            let batch = Batch { features: (&[0.0; 3]).into(), targets, weights: Some(&[1.0, 2.0, 0.0]) };
             let found = evaluate(&model, outputs, &batch, None).unwrap();
             let all = found.metrics.iter().map(|&(_, value)| value).chain([found.loss]);
             assert!(all.into_iter().all(f64::is_finite), "{found:?}");

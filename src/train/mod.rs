@@ -7,6 +7,7 @@ mod clock;
 mod commands;
 mod encode;
 mod fit;
+mod format;
 mod forward;
 mod ledger;
 pub mod metrics;

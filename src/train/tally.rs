@@ -1,7 +1,7 @@
 //! Loss and metrics of rows that come some at a time.
 
+use super::format::Format;
 use super::metrics::{Evaluation, class_of};
-use crate::data::records::Format;
 use crate::data::{Batch, Target};
 use crate::nn::Model;
 use crate::ops;
@@ -109,6 +109,7 @@ fn targets(model: &Model, batch: &Batch, rows: usize) -> Matrix {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Elements;
     use crate::train::metrics::evaluate;
 
     #[test]
@@ -127,7 +128,7 @@ mod tests {
                     "mse" | "huber" => Target::Values(&values[rows.start * outputs..rows.end * outputs]),
                     _ => Target::Classes(&labels[rows.clone()]),
                 };
-                Batch { features: &features[rows.clone()], targets, weights: Some(&weights[rows]) }
+                Batch { features: Elements::F32(&features[rows.clone()]), targets, weights: Some(&weights[rows]) }
             };
             let unit = vec![2.5; outputs];
             let mut tally = Tally::default();
@@ -144,7 +145,8 @@ mod tests {
         let model = Model::new(1, &[2.into()], "mse").unwrap();
         // The second target never changes, and is missed.
         let (y, t) = ([1.0, 0.0, 2.0, 0.0, 2.0, 0.0], [0.0, 3.0, 2.0, 3.0, 4.0, 3.0]);
-        let batch = Batch { features: &[0.0; 3], targets: Target::Values(&t), weights: Some(&[1.0, 2.0, 1.0]) };
+        let batch =
+            Batch { features: (&[0.0; 3]).into(), targets: Target::Values(&t), weights: Some(&[1.0, 2.0, 1.0]) };
         let found = evaluate(&model, &y, &batch, Some(&[2.0, 1.0])).unwrap();
         // Σ w (y - t)² = 1 + 0 + 4 and 4 · 9; Σ w (t - 2)² = 4 + 0 + 4
         let (rmse, r2) = (((4.0 * 5.0 / 4.0 + 9.0) / 2.0f64).sqrt(), (1.0 - 5.0 / 8.0) / 2.0);

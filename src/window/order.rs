@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::data::shuffle::permutation;
+use crate::random::permutation;
 
 /// The order of the samples: as they are, or shuffled anew in each epoch. It depends on the seed and the epoch alone.
 pub struct Order {

@@ -9,6 +9,7 @@ mod help;
 mod inspect;
 mod kills;
 mod memory;
+mod npz;
 mod place;
 mod plan;
 mod profile;

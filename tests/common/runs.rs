@@ -47,7 +47,7 @@ impl Data {
             _ => Target::Values(&self.values[rows.start * self.targets..rows.end * self.targets]),
         };
         let features = &self.features[rows.start * self.inputs..rows.end * self.inputs];
-        Batch { features, targets, weights: self.weights.as_ref().map(|weights| &weights[rows]) }
+        Batch { features: features.into(), targets, weights: self.weights.as_ref().map(|weights| &weights[rows]) }
     }
 
     /// All rows.

@@ -5,7 +5,7 @@ mod targets;
 
 use std::path::Path;
 
-use accrue::data::shuffle::{Purpose, stream};
+use accrue::random::{Purpose, stream};
 use rand::Rng;
 
 /// Mutations of each file: some thousand, or as many as `ACCRUE_CASES` says.
@@ -84,6 +84,11 @@ fn data_of_strangers_does_no_harm() {
 #[test]
 fn models_of_strangers_do_no_harm() {
     run("model");
+}
+
+#[test]
+fn arrays_of_strangers_do_no_harm() {
+    run("npz");
 }
 
 #[test]

@@ -7,7 +7,8 @@
 use std::path::Path;
 
 use accrue::Result;
-use accrue::data::csv::{Chunks, CsvSpec, TargetKind, read, read_features};
+use accrue::data::csv::{chunks, read, read_features};
+use accrue::data::{Chunks, FeatureNames, Layout, Spec, TargetKind, npz};
 use accrue::nn::{Model, ModelFile, arrays_from_bytes};
 use accrue::recipe::Config;
 use accrue::train::Checkpoint;
@@ -16,8 +17,14 @@ use accrue::train::Checkpoint;
 pub type Target = fn(&[u8]) -> bool;
 
 /// Every target by the name of its folder in `fuzz/corpus`.
-pub const TARGETS: &[(&str, Target)] =
-    &[("checkpoint", checkpoint), ("config", config), ("csv", csv), ("model", model), ("weights", weights)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("checkpoint", checkpoint),
+    ("config", config),
+    ("csv", csv),
+    ("model", model),
+    ("npz", npz),
+    ("weights", weights),
+];
 
 /// What was made of the bytes, after a look at the error if they were refused.
 fn judged<T>(result: Result<T>) -> Option<T> {
@@ -52,24 +59,28 @@ pub fn config(bytes: &[u8]) -> bool {
 /// Data, used in every way.
 pub fn csv(bytes: &[u8]) -> bool {
     let mut good = false;
-    let weighted = CsvSpec { weight: Some("w".into()), ..CsvSpec::classes("y") };
-    for spec in [CsvSpec::classes("y"), CsvSpec::values(["y"]), CsvSpec::values(["y", "a"]), weighted] {
+    let weighted = Spec { weight: Some("w".into()), ..Spec::classes("y") };
+    for spec in [Spec::classes("y"), Spec::values(["y"]), Spec::values(["y", "a"]), weighted] {
         let Some(data) = judged(read(bytes, "x.csv", &spec)) else { continue };
         good = true;
         data.check().expect("what was read fits together");
         // In parts, all rows are the same.
-        let mut chunks = Chunks::open(bytes, "x.csv", &spec.like(&data)).expect("the same file fits");
+        let mut chunks = chunks(bytes, "x.csv", &spec.like(&data)).expect("the same file fits");
         let (mut part, mut features) = (chunks.empty(), Vec::new());
         while chunks.fill(&mut part, 2).expect("the same rows fit") {
             part.check().expect("a part fits together");
-            features.extend_from_slice(&part.features.values);
+            features.extend_from_slice(&part.features.values.to_f32());
         }
-        assert_eq!(features, data.features.values);
+        assert_eq!(features[..], *data.features.values.to_f32());
     }
     let names = ["a".to_owned(), "b".to_owned()];
     judged(read_features(bytes, "x.csv", &names));
     let known = TargetKind::KnownClasses(vec!["0".into(), "1".into()]);
-    judged(read(bytes, "x.csv", &CsvSpec { kind: known, features: Some(names.to_vec()), ..CsvSpec::classes("y") }));
+    judged(read(
+        bytes,
+        "x.csv",
+        &Spec { kind: known, features: FeatureNames::Model(names.to_vec()), ..Spec::classes("y") },
+    ));
     good
 }
 
@@ -84,6 +95,43 @@ pub fn model(bytes: &[u8]) -> bool {
         judged(scale.apply(&mut vec![0.5; saved.features.len()], saved.features.len()));
     }
     true
+}
+
+/// Arrays of NumPy, used in every way. A few bytes may hold many rows that are all there, so not all of them are read.
+pub fn npz(bytes: &[u8]) -> bool {
+    let mut good = false;
+    let given = |names: &[&str]| FeatureNames::Given(names.iter().map(|&name| name.to_owned()).collect());
+    let known = TargetKind::KnownClasses(vec!["0".into(), "1".into()]);
+    let weighted = Spec { weight: Some("w".into()), ..Spec::values(["y"]) };
+    let images = Spec { features: given(&["x"]), layout: Layout::Chw, ..Spec::values(["y"]) };
+    let column = Spec { features: given(&["x.0", "w"]), kind: known, ..Spec::classes("y") };
+    for spec in
+        [Spec::values(["y"]), Spec::values(["x.1"]), weighted, images, column, Spec::features(&["x".to_owned()])]
+    {
+        let Some(mut chunks) = judged(npz::chunks(bytes.to_vec(), "x.npz", &spec)) else { continue };
+        let (mut part, mut features, mut whole) = (chunks.empty(), Vec::new(), false);
+        for _ in 0..20 {
+            let Some(more) = judged(chunks.fill(&mut part, 2)) else { break };
+            whole = !more;
+            if whole {
+                break;
+            }
+            if spec.kind != TargetKind::Unread {
+                part.check().expect("a part fits together");
+            }
+            features.extend_from_slice(&part.features.values.to_f32());
+        }
+        if whole {
+            good = true;
+            let data = npz::chunks(bytes.to_vec(), "x.npz", &spec).and_then(Chunks::rest);
+            assert_eq!(features[..], *data.expect("the same rows fit").features.values.to_f32());
+        }
+    }
+    // Classes that are not known are counted when all rows are read.
+    if bytes.len() < 1000 {
+        judged(npz::chunks(bytes.to_vec(), "x.npz", &Spec::classes("y")).and_then(Chunks::rest));
+    }
+    good
 }
 
 /// Weights to start from.

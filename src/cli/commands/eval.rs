@@ -13,12 +13,12 @@ use crate::recipe::{ModelRows, predictor, unit};
 use crate::run::RunFolder;
 use crate::train::metrics::Tally;
 
-/// Measure a saved model on a CSV file.
+/// Measure a saved model on a file of data.
 #[derive(Debug, PartialEq, Args)]
 pub struct Eval {
     /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
     pub run: PathBuf,
-    /// The CSV file to measure on, with the columns of the training data, the target too.
+    /// The file to measure on, with the columns of the training data, the target too.
     #[arg(long, value_name = "FILE.csv")]
     pub data: PathBuf,
     /// The column of FILE.csv that says how much each row counts; without it all count 1.
@@ -30,17 +30,16 @@ pub struct Eval {
 }
 
 impl Command for Eval {
-    /// Measures a saved model on a CSV file. The result is printed also with `--quiet`: it is what was asked for. However many
+    /// Measures a saved model on a file. The result is printed also with `--quiet`: it is what was asked for. However many
     /// rows there are, it takes the memory of some.
     fn run(&self) -> Result<(), Stop> {
         let saved = ModelFile::read(&RunFolder::model_of(&self.run))?;
-        let place = self.data.to_string_lossy();
-        let mut rows = ModelRows::with_targets(&saved, &self.data, &place, self.weight.clone())?;
+        let mut rows = ModelRows::with_targets(&saved, &self.data, self.weight.clone())?;
         let gpu = open(&self.common)?;
         let predictor = predictor(&gpu, &saved, rows.data.rows())?;
         let mut tally = Tally::default();
         loop {
-            tally.add(&saved.model, &predictor.predict(&rows.data.features.values)?, &rows.data.batch())?;
+            tally.add(&saved.model, &predictor.predict(&rows.data.features.values.to_f32())?, &rows.data.batch())?;
             if !rows.advance()? {
                 break;
             }

@@ -14,12 +14,12 @@ use crate::run::RunFolder;
 use crate::train::metrics::class_of;
 use crate::{Error, Result, durable};
 
-/// Write a saved model's predictions for the rows of a CSV file.
+/// Write a saved model's predictions for the rows of a file of data.
 #[derive(Debug, PartialEq, Args)]
 pub struct Predict {
     /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
     pub run: PathBuf,
-    /// The CSV file to predict from, with the feature columns of the training data.
+    /// The file to predict from, with the feature columns of the training data.
     #[arg(long, value_name = "FILE.csv")]
     pub data: PathBuf,
     /// The CSV file to write, one line for each row of the data.
@@ -31,21 +31,20 @@ pub struct Predict {
 }
 
 impl Command for Predict {
-    /// Writes one line for each row of a CSV file: the class and each class's probability, or the numbers. However many rows
+    /// Writes one line for each row of a file: the class and each class's probability, or the numbers. However many rows
     /// there are, it takes the memory of some.
     fn run(&self) -> Result<(), Stop> {
         let model = RunFolder::model_of(&self.run);
         RunFolder::open(&self.run).check_written(&self.out, &[&self.data, &model])?;
         let saved = ModelFile::read(&model)?;
-        let place = self.data.to_string_lossy();
-        let mut rows = ModelRows::features(&saved, &self.data, &place)?;
+        let mut rows = ModelRows::features(&saved, &self.data)?;
         let gpu = open(&self.common)?;
         let predictor = predictor(&gpu, &saved, rows.data.rows())?;
         durable::write(&self.out, |file| {
             let mut table = Table { saved: &saved, path: &self.out, csv: csv::Writer::from_writer(file) };
             table.header()?;
             loop {
-                table.rows(predictor.predict(&rows.data.features.values)?, rows.before)?;
+                table.rows(predictor.predict(&rows.data.features.values.to_f32())?, rows.before)?;
                 if !rows.advance()? {
                     return table.finish();
                 }

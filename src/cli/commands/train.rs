@@ -1,4 +1,4 @@
-//! `accrue train`: from a CSV file to a saved model.
+//! `accrue train`: from a file of data to a saved model.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -16,6 +16,7 @@ use crate::cli::progress::{Progress, complain, number, print, rate};
 use crate::cli::report::render;
 use crate::cli::summary::{About, History, opening};
 use crate::cli::tune::look_up;
+use crate::data::source::source_of;
 use crate::gpu::profile::Profile;
 use crate::gpu::{Gpu, adapter};
 use crate::plan::Chosen;
@@ -225,7 +226,8 @@ fn row_of_file(suspect: &Suspect, session: &Session) -> Option<String> {
     let (sample, path) = (suspect.sample?, &session.config.data.path);
     let at = session.row_of_file(sample as usize)?;
     let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    Some(format!("row {sample} is row {} of {file}, counted from 1 below its header", at + 1))
+    let (first, counted) = source_of(path).ok()?.numbering();
+    Some(format!("row {sample} is row {} of {file}, {counted}", at + first))
 }
 
 fn begin_profile(arguments: &Train, trainer: &mut Trainer) -> Result<()> {

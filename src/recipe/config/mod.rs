@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::Layout;
 use crate::graph::{Role, TargetKind};
 use crate::nn::Layer;
 use crate::ops;
@@ -49,10 +50,16 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Data {
-    /// A CSV file with a header row.
+    /// A file of rows, in one of the formats of [`SOURCES`](crate::data::source::SOURCES).
     pub path: PathBuf,
-    /// The columns to predict; every other column is a feature.
-    pub target: Target,
+    /// The columns or arrays to predict.
+    pub target: Names,
+    /// The columns or arrays that are features; every other one without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features: Option<Names>,
+    /// How images lie in the file.
+    #[serde(skip_serializing_if = "is_default")]
+    pub layout: Layout,
     /// The rows that are held back to measure the model on.
     pub validation: Validation,
     /// Whether features (and the targets of a regression) are brought to mean 0 and deviation 1.
@@ -62,10 +69,10 @@ pub struct Data {
     pub weight: Option<String>,
 }
 
-/// One target column, or several.
+/// One column, or several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Target {
+pub enum Names {
     /// The name of one column.
     One(String),
     /// The names of several columns.
@@ -78,7 +85,7 @@ pub enum Target {
 pub enum Validation {
     /// This share of the rows of `data.path`, taken by seed; 0 for none.
     Share(f64),
-    /// Every row of another CSV file.
+    /// Every row of another file.
     File(PathBuf),
 }
 
@@ -97,17 +104,29 @@ pub struct Model {
 
 impl Default for Data {
     fn default() -> Self {
-        let target = Target::Many(Vec::new());
-        Self { path: PathBuf::new(), target, validation: Validation::Share(0.2), standardize: true, weight: None }
+        Self {
+            path: PathBuf::new(),
+            target: Names::Many(Vec::new()),
+            features: None,
+            layout: Layout::default(),
+            validation: Validation::Share(0.2),
+            standardize: true,
+            weight: None,
+        }
     }
 }
 
-impl Target {
+/// Whether a key says what it would mean without it.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Names {
     /// The names of the columns.
     pub fn names(&self) -> &[String] {
         match self {
-            Target::One(name) => std::slice::from_ref(name),
-            Target::Many(names) => names,
+            Names::One(name) => std::slice::from_ref(name),
+            Names::Many(names) => names,
         }
     }
 }

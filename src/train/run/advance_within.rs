@@ -104,8 +104,10 @@ impl Run {
             state.rows += now;
             return Ok(());
         }
-        let features = &all.features[state.rows * trainer.model().inputs..];
-        trainer.predict_ahead(features, time)
+        // No more than a micro-batch goes in at once.
+        let rest = state.rows..rows.min(state.rows + trainer.plan().micro_batch);
+        let features = all.features.range(rest.start * trainer.model().inputs..rest.end * trainer.model().inputs);
+        trainer.predict_ahead(&features.to_f32(), time)
     }
 }
 
@@ -113,7 +115,7 @@ impl Run {
 fn stretch_of<'a>(all: &Batch<'a>, rows: std::ops::Range<usize>, trainer: &Trainer) -> Batch<'a> {
     let (inputs, targets) = (trainer.model().inputs, trainer.model().targets());
     Batch {
-        features: &all.features[rows.start * inputs..rows.end * inputs],
+        features: all.features.range(rows.start * inputs..rows.end * inputs),
         targets: match all.targets {
             Target::Values(values) => Target::Values(&values[rows.start * targets..rows.end * targets]),
             Target::Classes(labels) => Target::Classes(&labels[rows.clone()]),

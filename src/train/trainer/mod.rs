@@ -16,12 +16,12 @@ pub use state::{Counters, State};
 
 use super::ahead::Ahead;
 use super::commands::CommandList;
+use super::format::Format;
 use super::forward::Columns;
 use super::ledger::Ledger;
 use super::settings::Settings;
 use super::submitter::Submitter;
 use super::window_state::WindowState;
-use crate::data::records::Format;
 use crate::gpu::{Gpu, fresh};
 use crate::nn::{Model, initial};
 use crate::optim::Optimizer;

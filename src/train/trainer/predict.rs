@@ -33,7 +33,7 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::predict`]; [`Error::Shape`](crate::Error::Shape) for rows that are not the model's.
     pub fn evaluate(&mut self, batch: &Batch, unit: Option<&[f64]>) -> Result<Evaluation> {
-        let outputs = self.predict(batch.features)?;
+        let outputs = self.predict(&batch.features.to_f32())?;
         evaluate(&self.model, &outputs, batch, unit)
     }
 

@@ -7,90 +7,102 @@
 //! # Memory
 //!
 //! A file may be far larger than the memory. [`Chunks`] hold some rows at a time, in memory that does not depend on how many
-//! there are. [`read_file`] holds every number of the columns that are used once, as `f32`: 4 bytes for what is some 9 in the
-//! file; room for them is made once, from the size of the file, and what was too much of it is given back.
+//! there are. [`read_file`](super::read_file) holds every number of the columns that are used once, as `f32`: 4 bytes for what
+//! is some 9 in the file; room for them is made once, from the size of the file, and what was too much of it is given back.
 //! [`Dataset::split_off`] moves rows within that memory. A row may have 16 MiB, and is held some times over while it is read;
 //! a class may have a name of 1 KiB and there may be 65 536 of them.
+
+mod cells;
+mod columns;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-pub use super::chunks::Chunks;
-pub use super::spec::{CsvSpec, TargetKind};
-use super::{Dataset, Features};
+use self::cells::Rows;
+use self::columns::CsvRows;
+use super::source::{RowReader, Source};
+use super::{Chunks, Dataset, Features, Spec};
 use crate::{Error, Result};
 
-/// Reads features, targets and weights from a file, row by row.
-///
-/// # Errors
-/// [`Error::Io`] when it cannot be read, [`Error::Config`] for a specification that contradicts itself, [`Error::Data`] with
-/// file, line and column for everything else.
-pub fn read_file(path: &Path, spec: &CsvSpec) -> Result<Dataset> {
-    let (file, size) = open(path)?;
-    Chunks::open(file, &path.to_string_lossy(), spec)?.rest(size)
+/// CSV files, as a source in the list.
+pub struct Csv;
+
+impl Source for Csv {
+    fn name(&self) -> &'static str {
+        "CSV"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["csv"]
+    }
+
+    fn numbering(&self) -> (usize, &'static str) {
+        (1, "counted from 1 below its header")
+    }
+
+    fn open(&self, path: &Path, spec: &Spec) -> Result<Box<dyn RowReader>> {
+        let wrong = |source| Error::io(path, source);
+        let file = File::open(path).map_err(wrong)?;
+        let about = file.metadata().map_err(wrong)?;
+        let rows = Rows::open(file, &path.to_string_lossy())?;
+        Ok(Box::new(CsvRows::new(rows, about.is_file().then_some(about.len()), spec)?))
+    }
 }
 
-/// Reads features alone from a file, row by row: these columns in this order; all others are left unread.
+/// The rows of a reader, some at a time; `place` stands for it in messages.
 ///
 /// # Errors
-/// Those of [`read_file`].
-pub fn read_features_file(path: &Path, names: &[String]) -> Result<Features> {
-    let (file, size) = open(path)?;
-    Ok(Chunks::features(file, &path.to_string_lossy(), names)?.rest(size)?.features)
+/// [`Error::Config`] for a specification that contradicts itself, [`Error::Data`] for a header that is none or lacks a column,
+/// [`Error::Io`] when the reader fails.
+pub fn chunks<'a>(reader: impl Read + 'a, place: &str, spec: &Spec) -> Result<Chunks<'a>> {
+    spec.check()?;
+    Ok(Chunks::new(Box::new(CsvRows::new(Rows::open(reader, place)?, None, spec)?), spec))
 }
 
-/// [`read_file`] from any reader; `place` stands for it in messages.
+/// [`read_file`](super::read_file) from any reader; `place` stands for it in messages.
 ///
 /// # Errors
-/// Those of [`read_file`].
-pub fn read(reader: impl Read, place: &str, spec: &CsvSpec) -> Result<Dataset> {
-    Chunks::open(reader, place, spec)?.rest(None)
+/// Those of [`chunks`], and [`Error::Data`] with line and column for what is wrong with a row.
+pub fn read(reader: impl Read, place: &str, spec: &Spec) -> Result<Dataset> {
+    chunks(reader, place, spec)?.rest()
 }
 
-/// [`read_features_file`] from any reader; `place` stands for it in messages.
+/// [`read_features_file`](super::read_features_file) from any reader; `place` stands for it in messages.
 ///
 /// # Errors
-/// Those of [`read_file`].
+/// Those of [`read`].
 pub fn read_features(reader: impl Read, place: &str, names: &[String]) -> Result<Features> {
-    Ok(Chunks::features(reader, place, names)?.rest(None)?.features)
-}
-
-/// A file, and its size if it has one.
-fn open(path: &Path) -> Result<(File, Option<u64>)> {
-    let wrong = |source| Error::io(path, source);
-    let file = File::open(path).map_err(wrong)?;
-    let about = file.metadata().map_err(wrong)?;
-    Ok((file, about.is_file().then_some(about.len())))
+    Ok(chunks(reader, place, &Spec::features(names))?.rest()?.features)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Targets;
-    use crate::data::shuffle::{Purpose, stream};
+    use crate::data::{Targets, read_features_file, read_file};
+    use crate::random::{Purpose, stream};
     use rand::Rng;
 
-    fn text(text: &str, spec: &CsvSpec) -> Result<Dataset> {
+    fn text(text: &str, spec: &Spec) -> Result<Dataset> {
         read(text.as_bytes(), "x.csv", spec)
     }
 
-    fn message(csv: &str, spec: &CsvSpec) -> String {
+    fn message(csv: &str, spec: &Spec) -> String {
         let message = text(csv, spec).unwrap_err().to_string();
         assert!(!message.contains('\n'), "one line: {message}");
         message
     }
 
-    fn weighted(spec: CsvSpec) -> CsvSpec {
-        CsvSpec { weight: Some("w".into()), ..spec }
+    fn weighted(spec: Spec) -> Spec {
+        Spec { weight: Some("w".into()), ..spec }
     }
 
     #[test]
     fn every_other_column_is_a_feature() {
-        let data = text("w,a,digit,b\n1,2,9,3\n0.5,4,10,5\n2,6,9,7\n", &weighted(CsvSpec::classes("digit"))).unwrap();
+        let data = text("w,a,digit,b\n1,2,9,3\n0.5,4,10,5\n2,6,9,7\n", &weighted(Spec::classes("digit"))).unwrap();
         assert_eq!(
             data.features,
-            Features { names: vec!["a".into(), "b".into()], values: vec![2., 3., 4., 5., 6., 7.] }
+            Features { names: vec!["a".into(), "b".into()], values: vec![2., 3., 4., 5., 6., 7.].into() }
         );
         let classes = vec!["9".into(), "10".into()];
         assert_eq!(data.targets, Targets::Classes { name: "digit".into(), classes, labels: vec![0, 1, 0] });
@@ -100,7 +112,7 @@ mod tests {
 
     #[test]
     fn several_values_come_in_the_order_they_are_named() {
-        let data = text("y,x,z\n1,2,3\n4,5,6\n", &CsvSpec::values(["z", "y"])).unwrap();
+        let data = text("y,x,z\n1,2,3\n4,5,6\n", &Spec::values(["z", "y"])).unwrap();
         let names = vec!["z".into(), "y".into()];
         assert_eq!(data.targets, Targets::Values { names, values: vec![3.0, 1.0, 6.0, 4.0] });
         assert_eq!((data.rows(), data.targets.rows(), data.weights), (2, 2, None));
@@ -108,10 +120,10 @@ mod tests {
 
     #[test]
     fn a_second_file_is_read_like_the_first() {
-        let spec = CsvSpec::classes("y");
+        let spec = Spec::classes("y");
         let first = text("a,b,y\n1,2,no\n3,4,yes\n", &spec).unwrap();
         let second = text("note,b,y,a\nhi,6,yes,5\n", &spec.like(&first)).unwrap();
-        assert_eq!((&second.features.names, &second.features.values[..]), (&first.features.names, &[5.0, 6.0][..]));
+        assert_eq!((&second.features.names, &second.features.values), (&first.features.names, &vec![5.0, 6.0].into()));
         assert!(matches!(&second.targets, Targets::Classes { labels, .. } if labels == &[1]));
         let unknown = message("a,b,y\n1,2,maybe\n", &spec.like(&first));
         assert!(unknown.starts_with("x.csv, line 2, column \"y\": \"maybe\" is not a class of the model"), "{unknown}");
@@ -123,7 +135,7 @@ mod tests {
     fn features_are_read_without_the_target() {
         let names = ["b".to_owned(), "a".into()];
         let features = read_features(&b"a,text,b\n1,x,2\n3,,4\n"[..], "x.csv", &names).unwrap();
-        assert_eq!(features, Features { names: names.to_vec(), values: vec![2.0, 1.0, 4.0, 3.0] });
+        assert_eq!(features, Features { names: names.to_vec(), values: vec![2.0, 1.0, 4.0, 3.0].into() });
         assert!(read_features(&b"a\n1\n"[..], "x.csv", &names).is_err());
         assert!(read_features(&b"a,b\n"[..], "x.csv", &names).is_err());
         assert!(read_features(&b"a,b\n1,2\n"[..], "x.csv", &[]).is_err());
@@ -131,14 +143,14 @@ mod tests {
 
     #[test]
     fn a_missing_target_names_the_nearest_column() {
-        let near = message("a,digit\n1,2\n", &CsvSpec::classes("digt"));
+        let near = message("a,digit\n1,2\n", &Spec::classes("digt"));
         assert_eq!(
             near,
             "x.csv, line 1: there is no column \"digt\" (data.target); did you mean \"digit\"? \
              The file has \"a\", \"digit\""
         );
         let many: String = (0..30).map(|column| format!("pix{column},")).collect();
-        let far = message(&format!("{many}digit\n"), &CsvSpec::classes("price"));
+        let far = message(&format!("{many}digit\n"), &Spec::classes("price"));
         assert!(far.ends_with("add it. The file has 31 columns from \"pix0\" to \"digit\""), "{far}");
     }
 
@@ -146,23 +158,23 @@ mod tests {
     fn text_in_a_feature_column_says_what_to_do() {
         let expected = "x.csv, line 2, column \"pix3\": \"abc\" is not a number; \
                         every feature column must be numeric (name it in data.target or remove it)";
-        assert_eq!(message("pix3,y\nabc,1\n", &CsvSpec::classes("y")), expected);
-        assert!(message("x,y\n1,one\n", &CsvSpec::values(["y"])).contains("use loss = \"cross_entropy\""));
+        assert_eq!(message("pix3,y\nabc,1\n", &Spec::classes("y")), expected);
+        assert!(message("x,y\n1,one\n", &Spec::values(["y"])).contains("use loss = \"cross_entropy\""));
     }
 
     #[test]
     fn what_leaves_nothing_to_train_on_is_refused() {
-        assert!(message("x,y\n", &CsvSpec::classes("y")).starts_with("x.csv, line 1: no row follows the header"));
-        assert!(message("y\n1\n", &CsvSpec::classes("y")).contains("no column is left to be a feature"));
-        let one = message("x,y\n1,a\n2,a\n", &CsvSpec::classes("y"));
+        assert!(message("x,y\n", &Spec::classes("y")).starts_with("x.csv, line 1: no row follows the header"));
+        assert!(message("y\n1\n", &Spec::classes("y")).contains("no column is left to be a feature"));
+        let one = message("x,y\n1,a\n2,a\n", &Spec::classes("y"));
         assert!(one.starts_with("x.csv, column \"y\": every row has the class \"a\""), "{one}");
-        let weights = message("x,y,w\n1,a,0\n2,b,0\n", &weighted(CsvSpec::classes("y")));
+        let weights = message("x,y,w\n1,a,0\n2,b,0\n", &weighted(Spec::classes("y")));
         assert_eq!(weights, "x.csv, column \"w\": every weight is 0; at least one row must count");
     }
 
     #[test]
     fn a_weight_below_zero_or_not_finite_is_refused() {
-        let spec = weighted(CsvSpec::values(["y"]));
+        let spec = weighted(Spec::values(["y"]));
         let negative = message("x,y,w\n1,2,-1e-3\n", &spec);
         assert_eq!(negative, "x.csv, line 2, column \"w\": \"-1e-3\" is negative; a weight must be 0 or more");
         assert!(message("x,y,w\n1,2,inf\n", &spec).contains("is not finite"));
@@ -170,9 +182,9 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_there_is_an_error_of_the_file_system() {
-        let error = read_file(Path::new("no/such.csv"), &CsvSpec::classes("y")).unwrap_err();
+        let error = read_file(Path::new("no/such.csv"), &Spec::classes("y")).unwrap_err();
         assert!(matches!(error, Error::Io { .. }));
-        assert!(matches!(read_features_file(Path::new("."), &[]), Err(Error::Io { .. })));
+        assert!(matches!(read_features_file(Path::new("."), &["a".into()]), Err(Error::Io { .. })));
     }
 
     #[test]
@@ -184,7 +196,7 @@ mod tests {
                 let place = random.next_u32() as usize % bytes.len();
                 bytes[place] = b"\0\n\r,\"9 \xff"[random.next_u32() as usize % 8];
             }
-            if let Ok(data) = read(&bytes[..], "x.csv", &weighted(CsvSpec::classes("y"))) {
+            if let Ok(data) = read(&bytes[..], "x.csv", &weighted(Spec::classes("y"))) {
                 data.check().unwrap();
             }
         }

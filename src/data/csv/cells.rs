@@ -15,26 +15,26 @@ use crate::{Error, Result};
 const MOST_ROW: u64 = 16 << 20;
 
 /// The rows of a file with a header; one row is held at a time.
-pub(super) struct Rows<'a, R> {
+pub(super) struct Rows<R> {
     /// With a line feed after its end, so that every row ends with one.
     reader: Reader<Chain<Bounded<R>, &'static [u8]>>,
     record: ByteRecord,
     /// The file, as shown to the user.
-    file: &'a str,
+    file: String,
     /// Where the row begins, counted from 1.
     line: u64,
     /// The names in the header, all different.
     pub(super) names: Vec<String>,
 }
 
-impl<'a, R: Read> Rows<'a, R> {
+impl<R: Read> Rows<R> {
     /// Reads the header.
-    pub(super) fn open(reader: R, file: &'a str) -> Result<Self> {
+    pub(super) fn open(reader: R, file: &str) -> Result<Self> {
         let ended: Chain<_, &'static [u8]> = Bounded { reader, left: MOST_ROW }.chain(b"\n");
         // With the usual terminator, lines are miscounted where they end with CR LF. Here CR is white space at the end.
         let mut settings = ReaderBuilder::new();
         let reader = settings.has_headers(false).flexible(true).terminator(Terminator::Any(b'\n')).from_reader(ended);
-        let mut rows = Rows { reader, record: ByteRecord::new(), file, line: 1, names: Vec::new() };
+        let mut rows = Rows { reader, record: ByteRecord::new(), file: file.to_owned(), line: 1, names: Vec::new() };
         if !rows.read_record()? {
             let message = "the file is empty; a row of column names and at least one row of values are needed";
             return Err(Error::data(file, message));
@@ -192,8 +192,8 @@ impl<'a, R: Read> Rows<'a, R> {
                 let most = MOST_ROW >> 20;
                 self.line_error(format!("no row ends within {most} MiB from here; look for a quote that is not closed"))
             }
-            ErrorKind::Io(source) => Error::io(Path::new(self.file), source),
-            _ => Error::data(self.file, text),
+            ErrorKind::Io(source) => Error::io(Path::new(&self.file), source),
+            _ => Error::data(&self.file, text),
         }
     }
 }

@@ -1,58 +1,11 @@
-//! Samples as they lie on the GPU: features, target and weight in one padded row.
+//! What joins data and network: whether the samples of a batch fit a model, and how they lie on the GPU.
 
-use super::{Dataset, Targets};
+use crate::data::elements::EXACT;
+use crate::data::{Batch, Target};
 use crate::graph::Record;
 use crate::graph::TargetKind;
 use crate::nn::Model;
 use crate::{Error, Result};
-
-/// Samples in the host's memory, as slices: rows one after the other.
-#[derive(Clone, Copy, Debug)]
-pub struct Batch<'a> {
-    /// (rows, features)
-    pub features: &'a [f32],
-    /// What the loss compares with.
-    pub targets: Target<'a>,
-    /// (rows); `None` where every row counts 1.
-    pub weights: Option<&'a [f32]>,
-}
-
-impl<'a> Batch<'a> {
-    /// Rows whose target is numbers.
-    pub fn values(features: &'a [f32], values: &'a [f32]) -> Batch<'a> {
-        Batch { features, targets: Target::Values(values), weights: None }
-    }
-
-    /// Rows whose target is the number of a class.
-    pub fn classes(features: &'a [f32], labels: &'a [u32]) -> Batch<'a> {
-        Batch { features, targets: Target::Classes(labels), weights: None }
-    }
-
-    /// The same rows, each counting as much as its weight says.
-    pub fn weighted(self, weights: &'a [f32]) -> Batch<'a> {
-        Batch { weights: Some(weights), ..self }
-    }
-}
-
-/// What a loss compares with.
-#[derive(Clone, Copy, Debug)]
-pub enum Target<'a> {
-    /// (rows, outputs)
-    Values(&'a [f32]),
-    /// (rows): the number of each row's class
-    Classes(&'a [u32]),
-}
-
-impl Dataset {
-    /// All rows, as slices.
-    pub fn batch(&self) -> Batch<'_> {
-        let targets = match &self.targets {
-            Targets::Classes { labels, .. } => Target::Classes(labels),
-            Targets::Values { values, .. } => Target::Values(values),
-        };
-        Batch { features: &self.features.values, targets, weights: self.weights.as_deref() }
-    }
-}
 
 /// What a model reads: the layout of a sample, the kind of target, and how many classes there are.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +38,12 @@ impl Format {
             return wrong(format!("{rows} rows of features, but {given} targets; {wanted} are wanted"));
         }
         self.check_kind(batch)?;
+        if let Some(at) = batch.features.inexact() {
+            let (row, feature) = (at / self.record.features, at % self.record.features);
+            return wrong(format!(
+                "row {row}, feature {feature} is above {EXACT}, which a float does not hold exactly"
+            ));
+        }
         let Some(weights) = batch.weights else { return Ok(rows) };
         if weights.len() != rows {
             return wrong(format!("{rows} rows of features, but {} weights", weights.len()));
@@ -131,7 +90,7 @@ impl Format {
                 // It counts nothing, so what is not a number in it must not either: 0 · NaN would.
                 continue;
             }
-            record[..features].copy_from_slice(&batch.features[r * features..][..features]);
+            batch.features.range(r * features..(r + 1) * features).write(&mut record[..features]);
             match batch.targets {
                 Target::Values(values) => {
                     record[target_at..][..targets].copy_from_slice(&values[r * targets..][..targets]);

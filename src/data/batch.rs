@@ -1,0 +1,51 @@
+//! Samples as slices of the host's memory.
+
+use super::{Dataset, Elements, Targets};
+
+/// Samples in the host's memory, as slices: rows one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// (rows, features), in any type that a float holds exactly
+    pub features: Elements<'a>,
+    /// What the loss compares with.
+    pub targets: Target<'a>,
+    /// (rows); `None` where every row counts 1.
+    pub weights: Option<&'a [f32]>,
+}
+
+impl<'a> Batch<'a> {
+    /// Rows whose target is numbers.
+    pub fn values(features: impl Into<Elements<'a>>, values: &'a [f32]) -> Batch<'a> {
+        Batch { features: features.into(), targets: Target::Values(values), weights: None }
+    }
+
+    /// Rows whose target is the number of a class.
+    pub fn classes(features: impl Into<Elements<'a>>, labels: &'a [u32]) -> Batch<'a> {
+        Batch { features: features.into(), targets: Target::Classes(labels), weights: None }
+    }
+
+    /// The same rows, each counting as much as its weight says.
+    pub fn weighted(self, weights: &'a [f32]) -> Batch<'a> {
+        Batch { weights: Some(weights), ..self }
+    }
+}
+
+/// What a loss compares with.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// (rows, outputs)
+    Values(&'a [f32]),
+    /// (rows): the number of each row's class
+    Classes(&'a [u32]),
+}
+
+impl Dataset {
+    /// All rows, as slices.
+    pub fn batch(&self) -> Batch<'_> {
+        let targets = match &self.targets {
+            Targets::Classes { labels, .. } => Target::Classes(labels),
+            Targets::Values { values, .. } => Target::Values(values),
+        };
+        Batch { features: self.features.values.elements(), targets, weights: self.weights.as_deref() }
+    }
+}
