@@ -29,7 +29,7 @@ pub use stats::Stats;
 pub use window::TrainingSteps;
 
 use crate::gpu::Shader;
-use crate::graph::{Graph, Record, Resource, Span, Step, Tensor, TensorKind};
+use crate::graph::{Graph, Packing, Record, Resource, Span, Step, Tensor, TensorKind};
 use crate::optim::{Clip, Optimizer};
 use crate::{Error, Result};
 
@@ -144,6 +144,11 @@ impl Plan {
     /// The gradients of all parameters, those of later uses included.
     pub fn all_gradients(&self) -> Span {
         self.gradients.all()
+    }
+
+    /// The step that takes the rows of a micro-batch out of packed samples.
+    pub fn unpack_step(&self, packing: Packing) -> Step {
+        lower::unpack(&self.record, packing)
     }
 
     /// Whether there is memory for open blocks of gradients.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::lower::unpack;
 use super::{BufferRole, CLOCKS, ExecutionMode, ITEMS, Lowering, Plan, memory};
 use crate::gpu::{Bound, Dispatch, Gpu, SLOT, fresh};
 use crate::graph::{LoopBound, Packing, Resource, Step};
@@ -198,7 +197,7 @@ impl Program {
         let Some(steps) = &self.plan.training else { return Ok(()) };
         let at = self.fixed_dims;
         let mut dims = vec![0; at];
-        let unpack = packing.map(|packing| unpack(&self.plan.record, packing));
+        let unpack = packing.map(|packing| self.plan.unpack_step(packing));
         let (micro_batch, windows) = match &steps.lowering {
             _ if unpack.is_some() => (unpack.as_slice(), None),
             Lowering::Ops(ops) => (std::slice::from_ref(&ops.gather), None),

@@ -76,6 +76,7 @@ impl Session {
             schedule: optimizer.schedule(self.windows.updates()),
             start: self.prepared.start.clone(),
             seed: self.config.train.seed,
+            features: self.prepared.train.features.values.elements().element(),
             kernels: self.config.train.kernels.or(self.preferred),
             ..Settings::default()
         })

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::format::Format;
 use super::settings::Settings;
 use super::trainer::Trainer;
 use super::trial::SpeedTrial;
@@ -10,6 +11,7 @@ use crate::data::Batch;
 use crate::gpu::Gpu;
 use crate::nn::{Model, Network};
 use crate::plan::{BLOCK, Budget, Chosen, Kernels, Plan, Training, choose, needs_open_blocks};
+use crate::tensor::Element;
 use crate::{Error, Result};
 
 /// The most rows at once that fit a budget, for windows of at most `batch` rows, which with a carried tail may be more than
@@ -26,7 +28,7 @@ pub fn choose_micro_batch(
     budget: &Budget,
 ) -> Result<Chosen> {
     let network = model.network(true)?;
-    let data = data_bytes(&network, samples);
+    let data = data_bytes(&network, settings.features, samples);
     choose(batch, data, budget, gpu.limits(), |rows, open_blocks| {
         let plan = plan(gpu, &network, settings, rows, open_blocks)?;
         plan.check(gpu).map(|()| plan)
@@ -47,7 +49,7 @@ pub fn fixed_micro_batch(
     budget: Option<&Budget>,
 ) -> Result<Chosen> {
     let network = model.network(true)?;
-    let data = data_bytes(&network, samples);
+    let data = data_bytes(&network, settings.features, samples);
     let plan = plan(gpu, &network, settings, micro_batch, open_blocks)?;
     let limits = gpu.limits();
     plan.check(gpu)?;
@@ -73,8 +75,10 @@ fn plan(gpu: &Gpu, network: &Network, settings: &Settings, rows: usize, open_blo
     Plan::new(&network.graph, network.output, rows, Some(training))
 }
 
-fn data_bytes(network: &Network, samples: usize) -> u64 {
-    4 * (network.graph.record().stride * samples) as u64
+fn data_bytes(network: &Network, features: Element, samples: usize) -> u64 {
+    let record = network.graph.record();
+    let words = Format::packing(features).map_or(record.stride, |packing| packing.words(&record));
+    4 * (words * samples) as u64
 }
 
 /// The plan of a training with a chosen micro-batch: its steps and its memory, as data.

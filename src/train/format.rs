@@ -2,9 +2,9 @@
 
 use crate::data::elements::EXACT;
 use crate::data::{Batch, Target};
-use crate::graph::Record;
-use crate::graph::TargetKind;
+use crate::graph::{Packing, Record, TargetKind};
 use crate::nn::Model;
+use crate::tensor::Element;
 use crate::{Error, Result};
 
 /// What a model reads: the layout of a sample, the kind of target, and how many classes there are.
@@ -76,6 +76,41 @@ impl Format {
         match labels.iter().position(|&label| label as usize >= classes) {
             Some(row) => wrong(format!("row {row} is of class {}, but the model has {classes}", labels[row])),
             None => Ok(()),
+        }
+    }
+
+    /// How rows with features of a type are packed where they stay on the GPU; `None` for floats.
+    pub fn packing(features: Element) -> Option<Packing> {
+        match features {
+            Element::F32 => None,
+            whole => Some(Packing { bits: 8 * whole.bytes() }),
+        }
+    }
+
+    /// Appends some rows of a batch that [`Format::check`] has let through, packed.
+    pub fn pack(&self, batch: &Batch, packing: Packing, rows: std::ops::Range<usize>, into: &mut Vec<u32>) {
+        let Record { features, targets, .. } = self.record;
+        let words = packing.words(&self.record);
+        let each = 32 / packing.bits;
+        for r in rows {
+            let begin = into.len();
+            into.resize(begin + words, 0);
+            let sample = &mut into[begin..];
+            let weight = batch.weights.map_or(1.0, |weights| weights[r]);
+            if weight == 0.0 {
+                continue;
+            }
+            let row = batch.features.range(r * features..(r + 1) * features);
+            row.whole().enumerate().for_each(|(c, value)| sample[c / each] |= value << (c % each * packing.bits));
+            let tail = &mut sample[packing.words_of(features)..];
+            match batch.targets {
+                Target::Values(values) => {
+                    let values = &values[r * targets..][..targets];
+                    tail.iter_mut().zip(values).for_each(|(to, value)| *to = value.to_bits());
+                }
+                Target::Classes(labels) => tail[0] = (labels[r] as f32).to_bits(),
+            }
+            tail[targets] = weight.to_bits();
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::nn::Arrays;
 use crate::optim::{Clip, Optimizer, Schedule, Sgd};
 use crate::plan::ExecutionMode;
+use crate::tensor::Element;
 use crate::{Error, NotFinite, Result};
 
 /// How a model is trained.
@@ -27,6 +28,8 @@ pub struct Settings {
     /// Whether [`Trainer::fit`](super::Trainer::fit) streams its data from the host's memory, micro-batch by micro-batch, instead
     /// of keeping it on the GPU. Data that the adapter cannot hold is always streamed.
     pub stream: bool,
+    /// The type of the features that stay on the GPU, for the planner, which counts their bytes. A trainer takes any.
+    pub features: Element,
     /// Which kernels to take, where the network and the adapter allow it. It decides the speed, never the result; without
     /// it the choice follows from both.
     pub kernels: Option<ExecutionMode>,
@@ -44,6 +47,7 @@ impl Default for Settings {
             seed: 0,
             open_blocks: true,
             stream: false,
+            features: Element::F32,
             kernels: None,
         }
     }

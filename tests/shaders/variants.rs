@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use accrue::doctor::Case;
 use accrue::gpu::Shader;
-use accrue::graph::{Blocks, Graph, Op, Role, Step};
+use accrue::graph::{Blocks, Graph, Op, Packing, Role, Step};
 use accrue::nn::{Layer, Model};
 use accrue::ops::linear::matmul;
 use accrue::ops::{self, Linear};
@@ -66,6 +66,7 @@ fn constants(module: &Module) -> Vec<PipelineConstants> {
         let values: &[f64] = match module.types[constant.ty].inner {
             TypeInner::Scalar(naga::Scalar::BOOL) => &[0.0, 1.0],
             TypeInner::Scalar(naga::Scalar::F32) => &[0.0, 0.9],
+            TypeInner::Scalar(naga::Scalar::U32) if name == "BITS" => &[8.0, 16.0, 32.0],
             ref other => panic!("override {name} is {other:?}: say here which values to try"),
         };
         let with = |constants: &PipelineConstants, value: f64| {
@@ -134,7 +135,8 @@ fn steps_of(layers: &[Layer], loss: &str, optimizer: &dyn Optimizer, kernels: Ke
 }
 
 fn steps_of_plan(plan: Plan) -> Vec<Step> {
-    plan.steps().cloned().collect()
+    let packed = [8, 16, 32].map(|bits| plan.unpack_step(Packing { bits }));
+    plan.steps().cloned().chain(packed).collect()
 }
 
 /// The steps of a network in the middle of which an op stands, for rows of several positions, and which uses one parameter

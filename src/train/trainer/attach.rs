@@ -3,13 +3,14 @@
 use super::Trainer;
 use crate::data::Batch;
 use crate::gpu::usage;
+use crate::train::format::Format;
 use crate::{Error, Result};
 
 /// Bytes of the data that the host formats at once, unless one sample has more.
 const PIECE: usize = 4 << 20;
 
 impl Trainer {
-    /// Waits for earlier work and puts a whole data set on the GPU, a few MiB at a time. [`Trainer::schedule`] then takes rows
+    /// Waits for earlier work and puts a whole data set on the GPU, a few MiB at a time; whole numbers stay in their own type. [`Trainer::schedule`] then takes rows
     /// from it by number.
     ///
     /// # Errors
@@ -22,23 +23,33 @@ impl Trainer {
         self.submit()?;
         self.program.detach();
         self.data_rows = 0;
-        let bytes = 4 * (self.format.record.stride * rows) as u64;
-        let data = self.gpu().buffer("accrue.data", bytes, usage::STORAGE)?;
-        let attached = self.upload(batch, rows, &data).and_then(|()| self.program.attach(&data, None));
+        let packing = Format::packing(batch.features.element());
+        let words = packing.map_or(self.format.record.stride, |packing| packing.words(&self.format.record));
+        let data = self.gpu().buffer("accrue.data", 4 * (words * rows) as u64, usage::STORAGE)?;
+        let uploaded = match packing {
+            None => self.upload(rows, words, &data, |rows, into| self.format.write(batch, rows, into)),
+            Some(packing) => self.upload(rows, words, &data, |rows, into| self.format.pack(batch, packing, rows, into)),
+        };
+        let attached = uploaded.and_then(|()| self.program.attach(&data, packing));
         self.ledger.noticed(attached)?;
         self.data_rows = rows as u32;
         Ok(())
     }
 
-    /// The records of all rows of a batch, piece by piece.
-    fn upload(&self, batch: &Batch, rows: usize, data: &wgpu::Buffer) -> Result<()> {
-        let stride = 4 * self.format.record.stride;
-        let at_once = (PIECE / stride).max(1);
-        let mut records = Vec::with_capacity(at_once.min(rows) * stride / 4);
+    /// All rows of a batch, each so many words, piece by piece as `write` makes them.
+    fn upload<T: bytemuck::NoUninit>(
+        &self,
+        rows: usize,
+        words: usize,
+        data: &wgpu::Buffer,
+        write: impl Fn(std::ops::Range<usize>, &mut Vec<T>),
+    ) -> Result<()> {
+        let at_once = (PIECE / (4 * words)).max(1);
+        let mut piece = Vec::with_capacity(at_once.min(rows) * words);
         for first in (0..rows).step_by(at_once) {
-            records.clear();
-            self.format.write(batch, first..rows.min(first + at_once), &mut records);
-            self.gpu().upload_at(data, (first * stride) as u64, bytemuck::cast_slice(&records))?;
+            piece.clear();
+            write(first..rows.min(first + at_once), &mut piece);
+            self.gpu().upload_at(data, 4 * (first * words) as u64, bytemuck::cast_slice(&piece))?;
         }
         Ok(())
     }
