@@ -52,7 +52,7 @@ pub(crate) fn unseal(text: &str) -> (Option<&str>, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Array;
+    use crate::tensor::Array;
 
     fn arrays(name: &str, shape: &[usize], values: &[f32]) -> Arrays {
         Arrays::from([(name.to_owned(), Array { shape: shape.to_vec(), values: values.to_vec() })])

@@ -11,8 +11,8 @@ use safetensors::{Dtype, View};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::{Arrays, checksum};
-use crate::plan::Array;
 use crate::quote::{line, shown};
+use crate::tensor::Array;
 use crate::{Error, Result, durable};
 
 /// A header may have this many bytes. It is the one part whose size nothing else bounds. What is largest in ours are the names

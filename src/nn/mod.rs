@@ -14,7 +14,7 @@ pub use outputs::probabilities;
 
 use std::collections::BTreeMap;
 
-use crate::plan::Array;
+use crate::tensor::Array;
 
 /// Weights by name, as in a PyTorch `state_dict`: `0.weight`, `0.bias`, `2.weight`, …
 pub type Arrays = BTreeMap<String, Array>;
