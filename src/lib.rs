@@ -92,7 +92,7 @@ pub mod reference;
 pub mod run;
 pub mod tensor;
 pub mod train;
-pub(crate) mod wgsl;
+pub mod wgsl;
 pub mod window;
 
 pub use error::{Error, NotFinite, Result, Suspect};

@@ -1,17 +1,27 @@
-//! The texts of `shaders/lib/`, which shaders are joined from.
+//! The texts of `shaders/lib/`, which shaders are joined from: those that an op or an optimizer of your own needs are public.
 
-pub(crate) const CLOCK: &str = include_str!("../shaders/lib/clock.wgsl");
-pub(crate) const STATS: &str = include_str!("../shaders/lib/stats.wgsl");
+/// Where a dispatch stands in its window, and which lines are summed in which block. Every shader begins with it.
+pub const CLOCK: &str = include_str!("../shaders/lib/clock.wgsl");
+/// `real`: which columns of a vec4 are real; the others are padding, which holds +0.
+pub const PADDING: &str = include_str!("../shaders/lib/padding.wgsl");
+/// `logistic`, `hyperbolic_tangent` and `normal_cdf`, which neither overflow nor cancel.
+pub const SPECIAL: &str = include_str!("../shaders/lib/special.wgsl");
+/// The kernels of an activation. The op's own file gives `f` and `df`.
+pub const MAP: &str = include_str!("../shaders/lib/map.wgsl");
+/// The kernel of a loss. The op's own file gives `prepare`, `loss_of` and `dloss_of`.
+pub const ROW_LOSS: &str = include_str!("../shaders/lib/row_loss.wgsl");
+/// A loss that is a mean over columns. The op's own file gives `loss` and `dloss`.
+pub const LOSS: &str = include_str!("../shaders/lib/loss.wgsl");
+/// The sums of the open window and the results of the last ones. Every optimizer needs it.
+pub const STATS: &str = include_str!("../shaders/lib/stats.wgsl");
+/// `normalised`: a gradient divided by the weight of its window, and clipped; `keeps`: whether an update is finite.
+pub const UPDATE: &str = include_str!("../shaders/lib/update.wgsl");
+/// The kernel of an optimizer. The optimizer's own file gives `update_at`.
+pub const UPDATES: &str = include_str!("../shaders/lib/updates.wgsl");
+
 pub(crate) const SUM: &str = include_str!("../shaders/lib/sum.wgsl");
-pub(crate) const PADDING: &str = include_str!("../shaders/lib/padding.wgsl");
 pub(crate) const CHAIN: &str = include_str!("../shaders/lib/chain.wgsl");
 pub(crate) const OUTER: &str = include_str!("../shaders/lib/outer.wgsl");
 pub(crate) const ROWS: &str = include_str!("../shaders/lib/rows.wgsl");
 pub(crate) const PLAIN: &str = include_str!("../shaders/lib/plain.wgsl");
 pub(crate) const SHARED: &str = include_str!("../shaders/lib/shared.wgsl");
-pub(crate) const SPECIAL: &str = include_str!("../shaders/lib/special.wgsl");
-pub(crate) const MAP: &str = include_str!("../shaders/lib/map.wgsl");
-pub(crate) const ROW_LOSS: &str = include_str!("../shaders/lib/row_loss.wgsl");
-pub(crate) const LOSS: &str = include_str!("../shaders/lib/loss.wgsl");
-pub(crate) const UPDATE: &str = include_str!("../shaders/lib/update.wgsl");
-pub(crate) const UPDATES: &str = include_str!("../shaders/lib/updates.wgsl");

@@ -12,7 +12,7 @@ const MOST: u32 = 32;
 impl Step {
     /// Says that the step can be cut where its grid is cut. The field of its `dims` says where a part begins: `each` for every
     /// invocation before it. All elements are made as they would be by the whole.
-    pub(crate) fn in_parts(self, field: &'static str, each: u32) -> Step {
+    pub fn in_parts(self, field: &'static str, each: u32) -> Step {
         // Parts begin where a workgroup does, whatever its shape.
         let (len, align) = match self.grid {
             Grid::Tiles { columns, .. } => (columns, 32),

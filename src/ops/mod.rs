@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, MatmulKernel, MatmulPolicy};
+pub use loss::Mean;
+pub use map::Map;
 
 use crate::graph::{Op, Role};
 

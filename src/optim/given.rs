@@ -42,8 +42,11 @@ impl Given {
         self
     }
 
-    /// An optimizer's settings, of these and its defaults.
-    pub(super) fn read<T: DeserializeOwned>(self) -> Result<T, Error> {
+    /// An optimizer's settings: those that were given, and its defaults for all others.
+    ///
+    /// # Errors
+    /// A setting that the optimizer does not have, or a value that it does not take.
+    pub fn read<T: DeserializeOwned>(self) -> Result<T, Error> {
         T::deserialize(MapDeserializer::new(self.0.into_iter()))
     }
 }

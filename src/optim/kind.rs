@@ -40,7 +40,7 @@ pub struct Setting {
 pub(super) const FROM_ZERO: &str = "a finite number from 0";
 
 /// How strongly parameters are drawn to 0, which nearly all optimizers have.
-pub(super) const WEIGHT_DECAY: Setting = Setting {
+pub const WEIGHT_DECAY: Setting = Setting {
     name: "weight_decay",
     wanted: FROM_ZERO,
     example: "0.01",

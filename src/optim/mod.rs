@@ -14,7 +14,7 @@ pub use adam::Adam;
 pub use clip::Clip;
 pub(crate) use clip::STRETCH;
 pub use given::{Given, Value};
-pub use kind::{Kind, Setting};
+pub use kind::{Kind, Setting, WEIGHT_DECAY};
 pub use lion::Lion;
 pub use schedule::{Scaling, Schedule, ScheduleShape};
 pub use sgd::Sgd;
