@@ -34,6 +34,7 @@
 //!
 //! | module | what it knows |
 //! |---|---|
+//! | `cli` | arguments, commands and printing; with the feature `cli` |
 //! | `recipe` | a configuration as TOML or data, and from it data, model, trainer and run; with the feature `recipe` |
 //! | [`run`] | runs that are never lost: a folder with checkpoints to go on from, the best model, the losses line by line |
 //! | [`train`] | [`Trainer`](train::Trainer): micro-batches in, updates out; `fit`; [`Predictor`](train::Predictor); metrics |
@@ -42,27 +43,17 @@
 //! | [`optim`] | what turns a window's gradient into new parameters |
 //! | [`window`] | which samples make which update: tails, order, `batch` = `micro_batch` × steps; no GPU |
 //! | [`plan`] | everything decided before the first dispatch: lists of steps, and memory to the byte |
-//! | [`ops`] | what networks are made of; an op is one Rust file, one WGSL file, one line in a list |
+//! | [`ops`] | what networks are made of, an op in each file |
 //! | [`graph`] | tensors as ids and the nodes between them; what an op is; the reverse walk, which knows no op |
 //! | [`mod@reference`] | the same graph in plain `f64` on the CPU, which every kernel is checked against |
 //! | [`doctor`] | a self-test of a device: every kernel against its reference, the law of partitions, speed |
+//! | [`tensor`] | shapes and arrays, the elements that they hold, what parameters begin with |
 //! | [`gpu`] | everything that knows `wgpu`: adapter, device, shaders, buffers, the one submit; it knows no mathematics |
 //! | [`random`] | streams of random numbers by seed and purpose: shuffling, splits, first weights |
+//! | [`wgsl`] | the texts of `shaders/lib/`, for ops and optimizers of your own |
 //! | [`nearest`] | "did you mean …?" |
 //!
-//! # Words
-//!
-//! They mean the same in the code, in configurations and in messages.
-//!
-//! | word | meaning |
-//! |---|---|
-//! | sample, row | one example; row `r` of a window is its position in the batch |
-//! | batch, window | the samples of one update; a *window* is the walk over one batch |
-//! | micro-batch | the rows that the GPU holds at once |
-//! | accumulation steps | micro-batches of a window; [any two](window::resolve_partition) of batch, micro-batch and steps give the third |
-//! | `micro_step`, `update` | one micro-batch done; one optimizer update done. Clocks, such as a learning rate's, count updates |
-//! | tail | the last window of an epoch when it is short: [flushed, dropped or carried on](window::Tail) |
-//! | plan | everything that is decided before the first dispatch: steps, pipelines, buffers, bytes |
+//! `docs/architecture.md` in the repository walks with a sample from its file to the weights, and explains the words.
 //!
 //! # Features
 //!
