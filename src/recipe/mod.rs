@@ -14,7 +14,7 @@
 //! config.train(&gpu, &folder, &Options::default(), |_event| ControlFlow::Continue(()))?;
 //!
 //! let saved = ModelFile::read(&folder.best())?;
-//! let rows = ModelRows::features(&saved, Path::new("new.csv"), "new.csv")?;
+//! let rows = ModelRows::features(&saved, Path::new("new.csv"))?;
 //! let outputs = predictor(&gpu, &saved, rows.data.rows())?.predict(&rows.data.features.values)?;
 //! # Ok::<(), accrue::Error>(())
 //! ```
