@@ -105,8 +105,7 @@ impl Graph {
     }
 
     /// Adds a parameter. Several ops may use it: each use sums a gradient of its own, and at the window's end these sums are
-    /// added
-    /// in the order of the uses.
+    /// added in the order of the uses.
     pub fn parameters(&mut self, name: &str, parts: Vec<ParameterSpec>) -> Tensor {
         self.add(name, Shape::Parameters(parts), TensorKind::Parameter)
     }

@@ -88,8 +88,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Config`] for a micro-batch of no rows, [`Error::Memory`] for too many parameters to number, [`Error::Shape`]
-    /// for a
-    /// loss that depends on no parameter.
+    /// for a loss that depends on no parameter.
     pub fn new(graph: &Graph, output: Tensor, micro_batch: usize, training: Option<Training>) -> Result<Plan> {
         let kernels = training.as_ref().map_or(Kernels::FUSED_OPS, |training| training.kernels);
         Plan::with(graph, output, micro_batch, &kernels, training)

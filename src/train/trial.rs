@@ -36,10 +36,10 @@ impl<'a> SpeedTrial<'a> {
         self.window.len()
     }
 
-    /// Seconds that so many windows take, from the first to the results of the last; nothing waits between them.
+    /// Seconds for this many windows, from the first to the results of the last; nothing waits between them.
     ///
     /// # Errors
-    /// What [`Trainer::schedule_window`] and its fellows give.
+    /// The errors of [`Trainer::schedule_window`] and of the submission.
     pub fn run(&mut self, windows: usize) -> Result<f64> {
         let start = Instant::now();
         for _ in 0..windows {
