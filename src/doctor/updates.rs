@@ -1,4 +1,4 @@
-//! What ends a window against its reference: clipping and optimizers over several updates, closing an open block.
+//! The kernels that end a window against their references: clipping, optimizers over several updates, closing an open block.
 
 use std::sync::Arc;
 

@@ -146,12 +146,12 @@ impl Plan {
         self.gradients.all()
     }
 
-    /// The step that takes the rows of a micro-batch out of packed samples.
+    /// The step that unpacks the rows of a micro-batch from packed samples into the records.
     pub fn unpack_step(&self, packing: Packing) -> Step {
         lower::unpack(&self.record, packing)
     }
 
-    /// Whether there is memory for open blocks of gradients.
+    /// Whether the plan has memory for open blocks of gradients.
     pub fn has_open_blocks(&self) -> bool {
         let open = self.places.find(Resource::OpenGradients(self.all_gradients()));
         open.is_some_and(|stretch| stretch.size == 4 * self.all_gradients().floats())

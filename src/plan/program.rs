@@ -34,9 +34,9 @@ struct TrainingDispatches {
 
 /// The dispatches that take their rows from data on the GPU.
 struct Attached {
-    /// Whether the data is packed: its rows are unpacked into the records, from which a micro-batch then goes on.
+    /// Whether the data is packed: its rows are unpacked into the records, and a micro-batch continues from there.
     packed: bool,
-    /// What precedes the forward dispatches op by op, and a micro-batch out of packed data; or else a whole micro-batch.
+    /// In mode `ops` what precedes the forward dispatches; with packed data, unpacking; else a whole micro-batch.
     micro_batch: Vec<Dispatch>,
     windows: Option<WholeWindows>,
 }
@@ -181,16 +181,16 @@ impl Program {
         self.attached.as_ref().is_some_and(|attached| !attached.packed)
     }
 
-    /// Lets go of the data that [`Program::attach`] was given.
+    /// Detaches the data of [`Program::attach`].
     pub fn detach(&mut self) {
         self.attached = None;
     }
 
-    /// Takes the rows of micro-batches from `data`, which stays on the GPU: records, or samples in this `packing`. What only such
-    /// rows need is made here.
+    /// Takes the rows of micro-batches from `data` on the GPU: records, or samples in this `packing`. Makes the bind groups for
+    /// them.
     ///
     /// # Errors
-    /// What the driver has against it; then no data is attached.
+    /// Whatever the driver reports; then no data is attached.
     pub fn attach(&mut self, data: &wgpu::Buffer, packing: Option<Packing>) -> Result<()> {
         self.attached = None;
         let Some(steps) = &self.plan.training else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! The rows of a file as a saved model takes them: some at a time, standardised.
+//! The rows of a file, prepared for a saved model: some at a time, standardised.
 
 use std::path::Path;
 
@@ -26,11 +26,11 @@ pub struct ModelRows<'a> {
 }
 
 impl<'a> ModelRows<'a> {
-    /// The first rows of a file with the columns of the training data, the target too; `weight` is the column that says how
-    /// much each row counts.
+    /// Reads the first rows of a file with the columns of the training data, including the target. `weight` is the column
+    /// that says how much each row counts.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Data`] for a file that does not fit the model.
+    /// [`Error::Io`]; [`Error::Data`] if the file does not fit the model.
     pub fn with_targets(saved: &'a ModelFile, path: &Path, weight: Option<String>) -> Result<Self> {
         let (target, kind) = match &saved.target {
             TargetNames::Classes { name, classes } => (vec![name.clone()], TargetKind::KnownClasses(classes.clone())),
@@ -40,7 +40,7 @@ impl<'a> ModelRows<'a> {
         Self::new(saved, Chunks::open(path, &spec)?)
     }
 
-    /// The first rows of a file with the feature columns of the training data.
+    /// Reads the first rows of a file with the feature columns of the training data.
     ///
     /// # Errors
     /// As [`ModelRows::with_targets`].
@@ -85,7 +85,7 @@ impl<'a> ModelRows<'a> {
     }
 }
 
-/// A saved model on the device, for as many rows at once as fit; how many does not change a bit of the outputs.
+/// A saved model on the device, with as many rows at once as fit; their number changes no bit of the outputs.
 ///
 /// # Errors
 /// Those of [`Predictor::new`]; [`Error::Memory`] if not even one row fits.

@@ -181,7 +181,7 @@ impl RunFolder {
         read_metrics(&self.metrics())
     }
 
-    /// The same as it was after the best epoch.
+    /// The model after the best epoch.
     pub fn best(&self) -> PathBuf {
         self.0.join("best.safetensors")
     }

@@ -30,8 +30,8 @@ pub struct Settings {
     pub stream: bool,
     /// The type of the features that stay on the GPU, for the planner, which counts their bytes. A trainer takes any.
     pub features: Element,
-    /// Which kernels to take, where the network and the adapter allow it. It decides the speed, never the result; without
-    /// it the choice follows from both.
+    /// Which kernels to take, if network and adapter allow it. They decide the speed, never the result; by default network and
+    /// adapter decide.
     pub kernels: Option<ExecutionMode>,
 }
 

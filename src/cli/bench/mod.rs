@@ -43,7 +43,7 @@ pub struct Wanted {
 /// The report of all measurements.
 #[derive(Debug, Serialize)]
 pub struct BenchReport {
-    /// Accrue's.
+    /// Accrue's version.
     pub version: &'static str,
     /// `release`, or `debug`, which says little about speed.
     pub build: &'static str,
@@ -142,7 +142,7 @@ pub struct Matmul {
 /// Measures what is wanted. `watch` hears what comes next.
 ///
 /// # Errors
-/// [`Error::Memory`](crate::Error::Memory) when a workload does not fit the adapter.
+/// [`Error::Memory`](crate::Error::Memory) if a workload does not fit the adapter.
 pub fn run(gpu: &Gpu, wanted: &Wanted, mut watch: impl FnMut(usize, &str)) -> Result<BenchReport> {
     let mut training = Vec::new();
     for workload in &wanted.training {

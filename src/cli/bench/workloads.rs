@@ -52,7 +52,7 @@ pub struct Workload {
     pub name: String,
     /// The widths.
     pub shape: Widths,
-    /// What stands between two layers.
+    /// The activation between two layers.
     pub activation: String,
     /// The loss.
     pub loss: String,

@@ -26,7 +26,7 @@ pub struct Bench {
     /// Measure a network of your own with these widths from features to outputs, as in 784-512-256-10.
     #[arg(long, value_name = "WIDTHS")]
     pub shape: Option<Widths>,
-    /// What stands between its layers.
+    /// The activation between its layers.
     #[arg(long, value_name = "NAME", default_value = "relu", requires = "shape")]
     #[arg(value_parser = PossibleValuesParser::new(ops::activations()))]
     pub activation: String,
@@ -55,7 +55,7 @@ pub struct Bench {
     /// Be the process whose first update is waited for.
     #[arg(long, hide = true, requires = "shape")]
     pub first_update: bool,
-    /// What every command that computes takes.
+    /// Arguments of every command that computes.
     #[command(flatten)]
     pub common: Common,
 }
@@ -94,7 +94,7 @@ impl Command for Bench {
     }
 }
 
-/// A network of the user's own. Its learning rate is small, so that none diverges; speed does not depend on it.
+/// A user's network. Its learning rate is small, so that none diverges; speed does not depend on it.
 fn own(arguments: &Bench, shape: &Widths) -> Workload {
     Workload {
         name: "own".to_owned(),

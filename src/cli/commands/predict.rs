@@ -31,8 +31,8 @@ pub struct Predict {
 }
 
 impl Command for Predict {
-    /// Writes one line for each row of a file: the class and each class's probability, or the numbers. However many rows
-    /// there are, it takes the memory of some.
+    /// Writes one line for each row of a file: the class and each class's probability, or the numbers. Memory does not grow
+    /// with the number of rows.
     fn run(&self) -> Result<(), Stop> {
         let model = RunFolder::model_of(&self.run);
         RunFolder::open(&self.run).check_written(&self.out, &[&self.data, &model])?;

@@ -103,7 +103,7 @@ fn forget(arguments: &Tune) -> Result<()> {
     print(&if was { format!("removed   {file}\n") } else { format!("no table  {file}\n") })
 }
 
-/// Measures all kernels that can be taken, with the micro-batch that training would have, and keeps the fastest.
+/// Measures all possible kernels with the micro-batch that training would have, and keeps the fastest.
 fn measured(session: &Session, gpu: &Gpu, file: &Path, seconds: f64) -> Result<TuneReport> {
     let chosen = session.settled(gpu)?;
     let data = session.prepared.train.batch();

@@ -1,7 +1,7 @@
 //! The run report: one HTML file that needs no network and no other file. Its small script only shows values on hover.
 //!
-//! [`render`] turns a [`Page`], which is plain data, into the text of the page. Nothing here can fail: what is
-//! missing is left out, and what cannot be drawn is said.
+//! [`render`] turns a [`Page`], plain data, into the page's text. It cannot fail: it leaves out what is missing, and says what
+//! it could not draw.
 
 mod chart;
 mod curves;
@@ -119,7 +119,7 @@ fn charts(page: &mut String, report: &Page) {
     }
 }
 
-/// The curves as numbers, for those who want to read or copy them.
+/// The curves as numbers, to read or copy.
 fn epoch_table(page: &mut String, report: &Page) {
     let Some(last) = report.epochs.last() else { return };
     let validated = report.epochs.iter().any(|e| e.val_loss.is_some());

@@ -20,14 +20,14 @@ const NOISE: f64 = 1.03;
 pub struct Candidate<'a> {
     /// Their execution mode.
     pub mode: ExecutionMode,
-    /// What is timed.
+    /// The trial to be timed.
     pub trial: SpeedTrial<'a>,
 }
 
 /// The report of a measurement.
 #[derive(Debug, Serialize)]
 pub struct TuneReport {
-    /// Accrue's.
+    /// Accrue's version.
     pub version: &'static str,
     /// Name, backend and driver.
     pub adapter: String,
@@ -100,7 +100,8 @@ pub fn measure(candidates: Vec<Candidate>, default: ExecutionMode, seconds: f64)
     Ok((measured, kept))
 }
 
-/// As many windows as take about so many seconds. The first one, in which drivers compile and allocate, does not count.
+/// The number of windows that take about this many seconds. The first one, in which drivers compile and allocate, does not
+/// count.
 fn windows(trial: &mut SpeedTrial, seconds: f64) -> Result<usize> {
     trial.run(1)?;
     let mut windows = 1;
@@ -122,7 +123,7 @@ fn fastest(measured: &[Measured], default: ExecutionMode) -> Tuned {
     }
 }
 
-/// All of it, for people.
+/// The report for people.
 pub fn lines(report: &TuneReport) -> Vec<String> {
     let mut table = vec![["kernels", "µs a sample", "beside the default"].map(str::to_owned).to_vec()];
     for one in &report.kernels {

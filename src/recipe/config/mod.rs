@@ -60,7 +60,7 @@ pub struct Data {
     /// How images lie in the file.
     #[serde(skip_serializing_if = "is_default")]
     pub layout: Layout,
-    /// The rows that are held back to measure the model on.
+    /// The rows held back to measure the model on.
     pub validation: Validation,
     /// Whether features (and the targets of a regression) are brought to mean 0 and deviation 1.
     pub standardize: bool,

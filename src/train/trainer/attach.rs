@@ -10,8 +10,8 @@ use crate::{Error, Result};
 const PIECE: usize = 4 << 20;
 
 impl Trainer {
-    /// Waits for earlier work and puts a whole data set on the GPU, a few MiB at a time; whole numbers stay in their own type. [`Trainer::schedule`] then takes rows
-    /// from it by number.
+    /// Waits for earlier work and puts a whole data set on the GPU, a few MiB at a time; whole numbers keep their own type.
+    /// [`Trainer::schedule`] then takes rows by number.
     ///
     /// # Errors
     /// [`Error::Memory`] if the data does not fit one buffer or binding of the adapter, or if there is no memory left;
