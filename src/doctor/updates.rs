@@ -46,7 +46,7 @@ pub fn cases() -> Vec<(Box<dyn Optimizer>, Clip)> {
 /// Words of the stats before the results.
 const HEADER: usize = 16;
 
-/// The words `link` and `unfit`.
+/// The words `sequence` and `unfit`.
 const LINK: usize = 12;
 const UNFIT: usize = 13;
 

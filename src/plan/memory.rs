@@ -87,7 +87,7 @@ pub(super) const STATS: usize = STATS_HEADER + RESULT * RESULTS;
 /// Offset of the results.
 pub(super) const STATS_HEADER: usize = 64;
 
-/// Offset of `link`.
+/// Offset of `sequence`.
 pub(super) const STATS_SEQUENCE: usize = 48;
 
 /// Offset of `unfit`.

@@ -78,7 +78,7 @@ impl Ahead {
 impl Flight {
     fn outputs(mut self, program: &Program) -> Result<Vec<f32>> {
         let Some(((), landed)) = self.ring.receive(true)? else {
-            return Err(Error::Internal("no outputs are on their way".to_owned()));
+            return Err(Error::Internal("no outputs are in flight".to_owned()));
         };
         self.pass.proven_outputs(program, landed)
     }
