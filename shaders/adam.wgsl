@@ -6,8 +6,8 @@
 //   v = β2 · v + (1 - β2) · g²
 //   p = p - lr · (m / q1) / (√(v / q2) + EPSILON)      with q = 1 - βᵗ in update t
 //
-// q follows from the last update's: 1 - βᵗ = q + (1 - β)(1 - q). Every invocation reads the one and the first writes the
-// other of two places, so that it counts the updates that were made, whatever the host believes.
+// q follows from the last update's: 1 - βᵗ = q + (1 - β)(1 - q). Of two places, every invocation reads one and the first writes
+// the other, so that q counts the updates really made, whatever the host believes.
 
 override KEEP1: f32 = 0.1;      // 1 - β1
 override KEEP2: f32 = 0.001;    // 1 - β2

@@ -1,11 +1,11 @@
-// The global norm of the window's gradient, and from it the scale that brings it to MAX_NORM at most, as PyTorch's
-// clip_grad_norm_ does. With W the window's total weight:
+// The global norm of the window's gradient, and the scale that limits it to MAX_NORM, like PyTorch's
+// clip_grad_norm_. With W the window's total weight:
 //
 //   squares   norms[k]    = Σ (gradient / W)² over the k-th stretch of STRETCH vec4, in order
 //   factor    stats.scale = min(1, MAX_NORM / (√(Σ_k norms[k]) + 1e-6))
 //
-// Which elements are added in which order depends on the number of parameters alone. A gradient that
-// is not finite is found on the way.
+// The number of parameters alone decides which elements are added in which order. The kernel also detects a gradient that is
+// not finite.
 
 override MAX_NORM: f32 = 1.0;
 

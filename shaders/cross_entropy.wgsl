@@ -3,7 +3,7 @@
 //   loss_of    log(s) + m - y[r, class[r]]                                     c ascending
 //   dloss_of   exp(y[r,c] - m) / s - (1 if c = class[r] else 0)
 //
-// The class stands in the record as a float.
+// The record holds the class as a float.
 
 // (m, s) of a row
 fn prepare(r: u32) -> vec2<f32> {

@@ -7,8 +7,8 @@
 //   backward_parameters   dweight[c]  (+)= Σ_l dy[l,c] · h[l,c]        l in blocks, ascending
 //                         dbias[c]    (+)= Σ_l dy[l,c]
 //
-// What is saved of a line is h and, after it, rstd: with h in memory the backward kernels need x no more, and four buffers do.
-// The four columns of a vec4 are four chains, ascending; their sums are added pairwise in the end.
+// Saved of each line: h, then rstd. With h saved the backward kernels do not need x, and four buffers are enough. The four
+// columns of a vec4 are four chains, ascending; their sums are added pairwise at the end.
 
 override EPS: f32 = 1e-5;
 override ACCUMULATE: bool = false;

@@ -1,4 +1,4 @@
-// What a window keeps beside the gradients, and how it ends.
+// What a window keeps besides the gradients, and how it ends.
 //
 //   sum     stats.sum (+)= Σ_l (weight(l) · row_loss[l], weight(l))      l in blocks, ascending
 //   fold    adds the gradients of a later use of parameters to those of the first

@@ -1,12 +1,12 @@
-//! Files that are there whole or not at all, whatever happens while they are written.
+//! Files that exist completely or not at all, whatever happens while they are written.
 //!
-//! What is written goes to a temporary file in the same folder. That is brought to the disk, renamed over what stood there,
-//! and the folder is brought to the disk too: after a crash or a loss of power the path has the old bytes or the new ones.
-//! A write that fails leaves the old file as it is, unless it is the folder that could not be brought to the disk: then the new
-//! one stands there, whole, but might not after a loss of power. What a process that is killed was writing, or a disk that
-//! fails did not take, stays beside it as a hidden file, as `.model.safetensors.` and six letters; [`tidy`] removes such.
+//! New content goes to a temporary file in the same folder. That file is flushed to disk and renamed over the old one, and the
+//! folder is flushed too: after a crash or a power loss the path has the old bytes or the new ones. A failed write leaves the
+//! old file as it is; only if flushing the folder fails is the new file there, complete, but perhaps not after a power loss.
+//! A killed process or a failing disk leaves a hidden file behind, such as `.model.safetensors.` and six letters; [`tidy`]
+//! removes those.
 //!
-//! What is no file of a disk (`/dev/null`, `/dev/stdout`, a pipe) cannot be replaced, and takes the bytes as they come.
+//! Anything that is no regular file (`/dev/null`, `/dev/stdout`, a pipe) cannot be replaced, and gets the bytes directly.
 
 use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -19,14 +19,14 @@ use crate::{Error, Result};
 /// Letters behind the name of a temporary file.
 const LETTERS: usize = 6;
 
-/// A file that is being written; nobody sees it yet.
+/// A file being written; nobody sees it yet.
 pub type File = BufWriter<Sink>;
 
-/// Where the bytes go.
+/// The target of the bytes.
 pub enum Sink {
-    /// Into a file beside that which it is to replace.
+    /// A temporary file next to the file that it will replace.
     Beside(AtomicWriteFile),
-    /// Into what is there and cannot be replaced.
+    /// An existing target that cannot be replaced.
     Into(fs::File),
 }
 
@@ -66,9 +66,9 @@ impl Write for Sink {
     }
 }
 
-/// Writes a file with what `fill` puts into it, and returns what `fill` returns.
+/// Writes a file with the content from `fill`, and returns what `fill` returns.
 ///
-/// Nothing is left of a file for which `fill` fails.
+/// If `fill` fails, no file is left.
 pub fn write<T>(path: &Path, fill: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
     let wrong = |error| Error::io(path, error);
     let mut file = BufWriter::new(Sink::open(path).map_err(wrong)?);
@@ -82,16 +82,16 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write(path, |file| file.write_all(bytes).map_err(|error| Error::io(path, error)))
 }
 
-/// Makes a folder and those that it is in, so that they are there after a loss of power too.
+/// Makes a folder and its parents, so that they survive a power loss.
 pub fn create_folder(path: &Path) -> Result<()> {
     let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
     fs::create_dir_all(path).map_err(|error| Error::io(path, error))?;
     missing.into_iter().rev().filter_map(Path::parent).try_for_each(sync_folder)
 }
 
-/// Brings the names of a folder's files to the disk: what is new in it is there after a loss of power too.
+/// Flushes a folder's file names to disk: new files in it survive a power loss.
 pub fn sync_folder(path: &Path) -> Result<()> {
-    // Elsewhere folders cannot be opened, and file systems see to it.
+    // Other systems cannot open folders; their file systems take care of it.
     if cfg!(unix) {
         let here = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         fs::File::open(here).and_then(|folder| folder.sync_all()).map_err(|error| Error::io(here, error))?;
@@ -99,8 +99,8 @@ pub fn sync_folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes from a folder what processes that were killed left of files that they were writing; `wanted` are the names that
-/// these were to have. Nobody may be writing such files.
+/// Removes from a folder the temporary files that killed processes left; `wanted` are the final names of those files. Nobody
+/// may be writing such files.
 pub fn tidy(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -177,7 +177,7 @@ mod tests {
         let mut kept = [kept.as_slice(), &["inner"]].concat();
         kept.sort_unstable();
         assert_eq!(left, kept);
-        // What this looks for is what a process that is killed leaves.
+        // This looks for what a killed process leaves.
         let half = AtomicWriteFile::open(folder.join("model.safetensors")).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), kept.len() + 1);
         std::mem::forget(half);

@@ -1,4 +1,4 @@
-//! The one error type of the library: what was given, what was wanted, what to do.
+//! The one error type of the library. Each message says what was given, what was wanted and what to do.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting that cannot be used, alone or beside another.
+    /// An invalid setting, or two that contradict each other.
     #[error("{field}: {message}")]
     Config {
         /// Dotted path of the setting, as in `train.batch`.
@@ -18,13 +18,13 @@ pub enum Error {
     /// Data that cannot be trained on or predicted from.
     #[error("{place}: {message}")]
     Data {
-        /// File, line and column, as far as they are known.
+        /// File, line and column, as far as known.
         place: String,
         /// What was found and what was wanted.
         message: String,
     },
 
-    /// A tensor has the wrong shape for the operation that was asked for.
+    /// A tensor has the wrong shape for the operation.
     #[error("{op}: {message}")]
     Shape {
         /// The operation.
@@ -33,7 +33,7 @@ pub enum Error {
         message: String,
     },
 
-    /// No adapter fits what was asked for.
+    /// No adapter matches the request.
     #[error("{0}")]
     NoAdapter(String),
 
@@ -47,27 +47,27 @@ pub enum Error {
         adapter: String,
         /// The kernel, with its constants.
         kernel: String,
-        /// What the driver said.
+        /// The driver's message.
         message: String,
     },
 
-    /// The device is gone, or did not finish work that it was given.
+    /// The device is gone, or did not finish its work.
     #[error("the GPU stopped answering: {0}")]
     DeviceLost(String),
 
-    /// What the plan needs does not fit the adapter or the budget.
+    /// The plan does not fit the adapter or the budget.
     #[error("{0}")]
     Memory(String),
 
-    /// Training came to infinite numbers, or to none at all. The parameters are finite: the update was not made, or, where
-    /// it would itself have made such numbers, not where it would have.
+    /// Training came to infinite numbers or NaN. The parameters stay finite: the update was not made; or, if the update itself
+    /// would have made such numbers, the parameters concerned kept their values.
     #[error("{} is not finite{}; {}", found.of(*update), Suspect::words(suspect.as_ref()), found.remedy())]
     Diverged {
         /// The update, counted from 1.
         update: u64,
         /// What was seen first.
         found: NotFinite,
-        /// Where in the window, as far as someone looked for it.
+        /// Where in the window, if it was located.
         suspect: Option<Suspect>,
     },
 
@@ -76,7 +76,7 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
 
@@ -89,29 +89,29 @@ pub enum Error {
         message: String,
     },
 
-    /// The driver refused something that we believed to be valid. Please report it.
+    /// The driver refused something that we believed valid. Please report it.
     #[error("internal error: {0}")]
     Internal(String),
 }
 
-/// What is infinite or not a number, in the order in which a window comes to it.
+/// What is infinite or NaN, in the order in which a window computes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotFinite {
     /// The window's loss, or its weight.
     Loss,
-    /// The gradient, of a loss that is finite.
+    /// The gradient of a finite loss.
     Gradient,
-    /// A new parameter or moment, from a gradient that is finite.
+    /// A new parameter or optimizer state, from a finite gradient.
     Parameter,
 }
 
-/// What in a window comes to numbers that are not finite.
+/// The part of a window that makes its numbers not finite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suspect {
-    /// The rows of the window, counted from 0, in the first micro-batch that comes to such numbers by itself.
+    /// The rows of the window, counted from 0, of the first micro-batch that is not finite by itself.
     pub rows: std::ops::Range<u32>,
-    /// The first of its samples that does, as its row in the data that is trained on, counted from 0; none where it takes several,
-    /// where the next does so too, or where it was not found in ten seconds.
+    /// The first of its samples that is not finite by itself, as its row in the training data, counted from 0; `None` if it
+    /// takes several samples, if the next sample is not finite either, or if the search took more than ten seconds.
     pub sample: Option<u32>,
 }
 
@@ -131,7 +131,7 @@ impl NotFinite {
         match self {
             NotFinite::Loss => format!("the loss of update {update}"),
             NotFinite::Gradient => format!("the gradient of update {update}, whose loss is finite,"),
-            NotFinite::Parameter => format!("a parameter or moment that update {update} would have made"),
+            NotFinite::Parameter => format!("a parameter or optimizer state that update {update} would have made"),
         }
     }
 
@@ -155,12 +155,12 @@ impl NotFinite {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// A setting that cannot be used.
+    /// An invalid setting.
     pub fn config(field: impl Into<String>, message: impl Into<String>) -> Self {
         Error::Config { field: field.into(), message: message.into() }
     }
 
-    /// Data that cannot be used.
+    /// Invalid data.
     pub fn data(place: impl Into<String>, message: impl Into<String>) -> Self {
         Error::Data { place: place.into(), message: message.into() }
     }

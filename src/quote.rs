@@ -1,4 +1,4 @@
-//! What a stranger wrote, as a message may show it: on one line, not too long, and without anything that moves a cursor.
+//! Quotes foreign text in a message: on one line, not too long, and without anything that moves a cursor.
 
 /// Text in quotes, with its control characters as escapes, cut after 40 characters.
 pub(crate) fn shown(text: &str) -> String {
@@ -9,7 +9,7 @@ pub(crate) fn shown(text: &str) -> String {
     }
 }
 
-/// A message of another crate about a file, which may quote the file: on one line, cut after 300 characters.
+/// Another crate's message about a file, which may quote the file: on one line, cut after 300 characters.
 pub(crate) fn line(message: &str) -> String {
     const LONGEST: usize = 300;
     let mut line: String = message.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -19,7 +19,7 @@ pub(crate) fn line(message: &str) -> String {
     line
 }
 
-/// One line of at most 60 characters of something that a user wrote.
+/// One line of at most 60 characters of a user's text.
 pub(crate) fn short(text: &str) -> String {
     const MOST: usize = 60;
     let mut line: String = text.chars().take(MOST).map(|c| if c.is_control() { ' ' } else { c }).collect();

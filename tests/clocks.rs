@@ -113,7 +113,7 @@ fn numbers_of(arrays: &accrue::nn::Arrays) -> Vec<f64> {
 }
 
 #[test]
-fn a_window_is_clipped_as_its_twin_says_by_norm_by_value_and_by_both() {
+fn a_window_is_clipped_as_its_reference_says_by_norm_by_value_and_by_both() {
     let weights = |numbers: &mut Numbers| Some((0..20).map(|_| 3.0 * numbers.float().abs()).collect::<Vec<f32>>());
     for (norm, value) in [(Some(0.02), None), (Some(100.0), None), (None, Some(0.004)), (Some(0.05), Some(0.01))] {
         for cut in [&[20][..], &[3, 9, 8]] {

@@ -150,7 +150,7 @@ fn looking_in_the_middle_of_a_window_changes_nothing() {
 }
 
 /// The gradient Σ_r w_r · ∂loss_r/∂θ / Σ_r w_r and the loss of a window, by the reference: layer after layer, padding left out.
-fn twins_window(task: &Task, trainer: &mut Trainer, rows: usize, weights: &[f32]) -> (Vec<f64>, f64) {
+fn reference_window(task: &Task, trainer: &mut Trainer, rows: usize, weights: &[f32]) -> (Vec<f64>, f64) {
     let network = task.model.network(true).unwrap();
     let arrays = trainer.parameters().unwrap();
     let mut given = std::collections::HashMap::new();
@@ -201,7 +201,7 @@ fn a_window_is_the_exact_weighted_mean_of_its_samples() {
             (0..192).map(|r| if r > 0 && numbers.below(4) == 0 { 0.0 } else { 3.0 * numbers.float().abs() }).collect();
         task.data.weights = Some(weights.clone());
         let mut trainer = task.trainer(gpu(), 64, true);
-        let (gradient, loss) = twins_window(&task, &mut trainer, rows, &weights[..rows]);
+        let (gradient, loss) = reference_window(&task, &mut trainer, rows, &weights[..rows]);
         let mut wanted = ordered(&trainer.parameters().unwrap());
         let mut moments = vec![0.0; wanted.len()];
         task.sgd.reference(1, 0.1, &gradient, &mut wanted, &mut moments);
@@ -294,7 +294,7 @@ fn learning_rate_and_momentum_advance_once_per_update() {
         for (at, lr) in rates.into_iter().enumerate() {
             trainer.set_lr(lr).unwrap();
             // The reference's update follows from the parameters that the trainer really has.
-            let (gradient, _) = twins_window(&task, &mut trainer, 32, &[1.0; 32]);
+            let (gradient, _) = reference_window(&task, &mut trainer, 32, &[1.0; 32]);
             task.sgd.reference(at as u64 + 1, lr, &gradient, &mut wanted, &mut moments);
             micro_steps(&mut trainer, &task.data, 0, cut);
             assert_eq!(trainer.updates(), at as u64, "a micro-batch is no update");

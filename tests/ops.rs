@@ -53,7 +53,7 @@ fn check_all(gpu: &Gpu, device: &str) {
 }
 
 #[test]
-fn every_op_does_what_its_twin_does_forward_and_backward() {
+fn every_op_does_what_its_reference_does_forward_and_backward() {
     check_all(gpu(), "the adapter as it is");
 }
 

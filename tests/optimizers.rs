@@ -23,11 +23,11 @@ fn settings() -> Vec<Sgd> {
     all
 }
 
-fn follows_its_twin(gpu: &Gpu, optimizer: &dyn Optimizer, name: &str) {
-    clips_as_its_twin(gpu, optimizer, Clip::default(), name);
+fn follows_its_reference(gpu: &Gpu, optimizer: &dyn Optimizer, name: &str) {
+    clips_as_its_reference(gpu, optimizer, Clip::default(), name);
 }
 
-fn clips_as_its_twin(gpu: &Gpu, optimizer: &dyn Optimizer, clip: Clip, name: &str) {
+fn clips_as_its_reference(gpu: &Gpu, optimizer: &dyn Optimizer, clip: Clip, name: &str) {
     for layer in [(1, 1), (3, 5), (31, 17), (257, 64)] {
         let all = updates::optimizer(gpu, optimizer, clip, layer).unwrap();
         assert_right(&format!("{name} on a layer of {layer:?}"), &all);
@@ -35,41 +35,41 @@ fn clips_as_its_twin(gpu: &Gpu, optimizer: &dyn Optimizer, clip: Clip, name: &st
 }
 
 #[test]
-fn sgd_follows_its_twin_with_all_its_settings() {
+fn sgd_follows_its_reference_with_all_its_settings() {
     assert_eq!(settings().len(), 10);
     for sgd in settings() {
-        follows_its_twin(gpu(), &sgd, &format!("{sgd:?}"));
+        follows_its_reference(gpu(), &sgd, &format!("{sgd:?}"));
     }
 }
 
 #[test]
-fn sgd_follows_its_twin_with_the_limits_of_the_smallest_device() {
+fn sgd_follows_its_reference_with_the_limits_of_the_smallest_device() {
     for sgd in settings() {
-        follows_its_twin(small_gpu(), &sgd, &format!("{sgd:?}"));
+        follows_its_reference(small_gpu(), &sgd, &format!("{sgd:?}"));
     }
 }
 
 #[test]
-fn every_optimizer_follows_its_twin_in_each_of_its_cases() {
+fn every_optimizer_follows_its_reference_in_each_of_its_cases() {
     for case in optim::ALL.iter().flat_map(|kind| (kind.cases)()) {
         case.check().unwrap();
-        follows_its_twin(gpu(), &*case, case.name());
-        follows_its_twin(small_gpu(), &*case, &format!("{} on the smallest device", case.name()));
+        follows_its_reference(gpu(), &*case, case.name());
+        follows_its_reference(small_gpu(), &*case, &format!("{} on the smallest device", case.name()));
     }
 }
 
 #[test]
-fn adam_and_adamw_follow_their_twin_with_other_settings() {
+fn adam_and_adamw_follow_their_reference_with_other_settings() {
     for decoupled in [false, true] {
         let adam = Adam { betas: (0.5, 0.9), weight_decay: 0.1, decoupled, ..Adam::default() };
         for gpu in [gpu(), small_gpu()] {
-            follows_its_twin(gpu, &adam, &format!("{adam:?}"));
+            follows_its_reference(gpu, &adam, &format!("{adam:?}"));
         }
     }
 }
 
 #[test]
-fn a_clipped_gradient_is_the_twins_whatever_the_optimizer() {
+fn a_clipped_gradient_is_the_references_whatever_the_optimizer() {
     let clips = [
         Clip { norm: Some(0.2), value: None },
         Clip { norm: Some(1e9), value: None },
@@ -79,10 +79,10 @@ fn a_clipped_gradient_is_the_twins_whatever_the_optimizer() {
     for clip in clips {
         let sgd = Sgd { momentum: 0.9, weight_decay: 0.01, ..Sgd::default() };
         for gpu in [gpu(), small_gpu()] {
-            clips_as_its_twin(gpu, &sgd, clip, &format!("{sgd:?} with {clip:?}"));
+            clips_as_its_reference(gpu, &sgd, clip, &format!("{sgd:?} with {clip:?}"));
             for kind in optim::ALL {
                 let optimizer = (kind.make)(Given::default()).unwrap();
-                clips_as_its_twin(gpu, &*optimizer, clip, &format!("{} with {clip:?}", kind.name));
+                clips_as_its_reference(gpu, &*optimizer, clip, &format!("{} with {clip:?}", kind.name));
             }
         }
     }

@@ -251,7 +251,7 @@ fn more_rows_than_the_drivers_loops_take_are_refused_and_auto_stays_below() {
         };
         if gpu().info().device_type == accrue::wgpu::DeviceType::Cpu {
             let refused = fixed(rows).unwrap_err().to_string();
-            assert!(refused.contains("turns, but this driver makes 60000 at most"), "{kernels}: {refused}");
+            assert!(refused.contains("iterations, but this driver allows 60000 at most"), "{kernels}: {refused}");
             let fits = refused.split("train.micro_batch = ").nth(1).unwrap().split(' ').next().unwrap();
             fixed(fits.parse().unwrap()).unwrap();
         } else {

@@ -1,4 +1,4 @@
-// The kernels of a micro-batch: `forward` from the records to the output; `rows` on to the gradients of all that has rows;
+// The kernels of a micro-batch: `forward` from the records to the output; `rows` on to the gradients of everything with rows;
 // `weights` from there to the gradients of all parameters.
 
 @compute @workgroup_size(LANES)

@@ -1,7 +1,7 @@
-// A chain of linear layers with one activation between them, as data for kernels that do all of it at once.
+// A chain of linear layers with one kind of activation between them, as data for kernels that compute all of it at once.
 //
-// Everything that has rows lies in one arena, tensor after tensor, each (rows, columns in vec4). A workgroup of LANES
-// invocations side by side does TILE rows at a time; a constant part in front of this file says how many lanes.
+// Everything with rows lies in one arena, tensor after tensor, each (rows, columns in vec4). A workgroup of LANES invocations
+// side by side computes TILE rows at a time; a constant part in front of this file sets the number of lanes.
 
 struct Layer {
     @align(16) inputs: u32,

@@ -1,4 +1,4 @@
-// Waits until all have written what others will read.
+// Waits until all invocations have written what others will read.
 fn settle() {
     storageBarrier();
     workgroupBarrier();

@@ -1,4 +1,4 @@
-// What rows go through, a tile of rows by one workgroup from beginning to end:
+// All computations on rows; one workgroup takes a tile of rows from beginning to end:
 //
 //   x      = data[samples[index0 + r]]
 //   y      = f(bias[o] + Σ_i x[r,i] · weight[o,i])          layer after layer, i ascending
@@ -26,7 +26,7 @@ fn put_y(layer: Layer, r: u32, o: u32, c: vec4<f32>) {
     arena[layer.y_at + at] = select(vec4(0.0), select(c, f(c), layer.activated == 1u), keep);
 }
 
-// TILE rows × four columns for each invocation.
+// TILE rows × four columns per invocation.
 fn forward_tile(layer: Layer, r: u32, column: u32) {
     let o = min(column, layer.outputs4 - 1u);
     let w_at = layer.parameters_at + 4u * o * layer.inputs4;
@@ -94,7 +94,7 @@ fn loss_row(r: u32) {
     }
 }
 
-// The gradient of what a layer reads, through the activation of the layer below it.
+// The gradient of a layer's input, through the activation of the layer below.
 fn put_d(layer: Layer, below: Layer, r: u32, i: u32, c: vec4<f32>) {
     let at = r * layer.inputs4 + i;
     var saved = vec4(0.0);

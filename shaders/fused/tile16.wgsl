@@ -1,4 +1,4 @@
-// A tile of gradients: 16 outputs × LANES vec4 of inputs, each x that is loaded serving all of them; or LANES vec4 of a bias.
+// A tile of gradients: 16 outputs × LANES vec4 of inputs, each loaded x serves all of them; or LANES vec4 of a bias.
 
 alias Sixteen = array<mat4x4<f32>, 4>;
 

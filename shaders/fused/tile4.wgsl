@@ -1,5 +1,5 @@
-// A tile of gradients where layers are narrow: four outputs × four inputs for each lane, inputs side by side and, as far as
-// they leave lanes, outputs, too. Who has a line's first inputs makes the bias on the way. Little to compile.
+// A tile of gradients for narrow layers: four outputs × four inputs per lane, inputs side by side and, as far as lanes are
+// left, outputs too. The lane with a line's first inputs also computes the bias. Compiles fast.
 
 fn outers_of(part: mat4x4<f32>, d: Eight, x: Eight) -> mat4x4<f32> {
     var p = outer(part, d[0], x[0]);

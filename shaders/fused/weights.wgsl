@@ -4,7 +4,7 @@
 //   dbias[o]      (+)= Σ_r d[r,o]
 //   stats.sum     (+)= Σ_r (weight[r] · row_loss[r], weight[r])
 //
-// The file that joins this one gives gradient_tile, which does a tile of a layer's gradient.
+// The file that joins this one gives gradient_tile, which computes a tile of a layer's gradient.
 
 fn eight_rows(at: u32, stride: u32) -> Eight {
     return Eight(

@@ -1,4 +1,4 @@
-// Whole windows, and as many as the host gives at once, by a single workgroup: for each item of the list, in order,
+// Whole windows, as many as the host gives at once, by a single workgroup: for each item of the list, in order,
 //
 //   1   the rows of a micro-batch and their gradients
 //   2   closes an open block
@@ -9,7 +9,7 @@
 struct Slot { @size(256) clock: Clock }
 
 @group(0) @binding(1) var<uniform> items: array<Slot, 64>;
-@group(0) @binding(10) var<storage, read_write> moments: array<vec4<f32>>;    // what the optimizer remembers of each
+@group(0) @binding(10) var<storage, read_write> moments: array<vec4<f32>>;    // optimizer state
 
 fn close_at(at: u32) { gradients[at] += open_gradients[at]; }
 
@@ -23,7 +23,7 @@ fn windows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     for (var k = 0u; k < slots; k++) {
         let moment = items[k].clock;
         now = moment;
-        // A slot that is not a micro-batch has no rows, so that none of this does anything.
+        // A slot that is not a micro-batch has no rows, so none of this does anything.
         for (var r0 = 0u; r0 < moment.rows; r0 += TILE) {
             all_rows(net, moment, r0);
             settle();

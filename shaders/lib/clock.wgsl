@@ -1,7 +1,7 @@
-// Where a dispatch stands in its window. A layer sees the rows of a micro-batch as lines: every position of a row (a pixel, a
-// token) is one, and where a row has one position, lines are rows. Lines are summed in blocks, each block one chain from +0,
-// and the blocks are added in ascending order: however a window is cut into micro-batches, every sum is made of the same
-// additions in the same order. Which lines are a block follows from the positions alone:
+// A dispatch's place in its window. A layer sees the rows of a micro-batch as lines: each position of a row (a pixel, a token)
+// is a line; with one position per row, lines are rows. Lines are summed in blocks, each block one chain from +0, and block
+// sums are added in ascending order: however a window is cut into micro-batches, every sum has the same additions in the
+// same order. The positions alone decide which lines form a block:
 //
 //   1 position             BLOCK rows
 //   2 to BLOCK - 1         BLOCK_ROWS whole rows, which are a divisor of BLOCK
@@ -30,15 +30,15 @@ struct Clock {
     sequence: u32,    // its number among micro-batches and updates, from where the host began to count
 }
 
-// Uniforms that change are arrays of which element id.z, which is 0, is taken when a kernel begins: lavapipe compiles a
-// shader anew for each value of a uniform that steers a loop or a branch, unless it cannot tell which one that is.
+// Changing uniforms are arrays of which a kernel reads element id.z, which is 0: lavapipe compiles a shader anew for each
+// value of a uniform that steers a loop or a branch, unless it cannot tell which element that is.
 @group(0) @binding(1) var<uniform> clock: array<Clock, 2>;
 var<private> now: Clock;
 
 // Lines of the micro-batch.
 fn lines(moment: Clock) -> u32 { return moment.rows * POSITIONS; }
 
-// Where line l of the micro-batch lies in the rows that are cut into blocks together.
+// The place of line l of the micro-batch within its block group.
 fn in_group(moment: Clock, l: u32) -> u32 {
     return (moment.row0 % BLOCK_ROWS * POSITIONS + l) % (BLOCK_ROWS * POSITIONS);
 }
@@ -50,13 +50,13 @@ fn block_stop(moment: Clock, l: u32) -> u32 {
     return min(lines(moment), l + end - at);
 }
 
-// Whether the block that ends before line l of the micro-batch is whole.
+// Whether the block that ends before line l of the micro-batch is complete.
 fn closed(moment: Clock, l: u32) -> bool {
     return in_group(moment, l) % BLOCK_LINES == 0u || (moment.last == 1u && l == lines(moment));
 }
 
-// Whether the micro-batch goes on with what the last one left open, and whether it leaves something open itself. Layers whose
-// blocks are shorter than BLOCK rows then leave +0 where none of theirs is open.
+// Whether the micro-batch continues an open block, and whether it leaves one open itself. Layers whose blocks are shorter than
+// BLOCK rows then leave +0 if none of their blocks is open.
 fn resumes(moment: Clock) -> bool { return POSITIONS < BLOCK && moment.row0 % BLOCK != 0u; }
 fn leaves_open(moment: Clock) -> bool {
     return POSITIONS < BLOCK && moment.last == 0u && (moment.row0 + moment.rows) % BLOCK != 0u;

@@ -1,4 +1,4 @@
-// Elementwise: the op's own file gives f, and df of what it wants kept: of x or of y.
+// Elementwise: the op's own file gives f, and df as a function of what it saves: x or y.
 //
 //   forward    y[r,c]      = f(x[r,c])
 //   backward   dinput[r,c] (+)= df(saved[r,c], dy[r,c])    the derivative times dy, without multiplying by a gate of 0

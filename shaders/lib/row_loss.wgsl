@@ -1,4 +1,4 @@
-// The kernel of a loss that stands alone. Its own files give prepare, loss_of and dloss_of.
+// The kernel of a loss by itself. The loss's own files give prepare, loss_of and dloss_of.
 //
 //   both    row_loss[l] = loss_of(l)
 //           dy[l,c]     = weight(l) · dloss_of(l, c)

@@ -1,5 +1,4 @@
-// Sums with vec4 of several rows at once, which lie stride apart. Whoever joins this file gives mine and row, which load
-// them.
+// Sums over vec4 of several rows at once, stride apart. The file that joins this one gives mine and row, which load them.
 
 override TILE: u32 = 16;    // rows whose chains an invocation has: 8 or 16
 

@@ -1,4 +1,4 @@
-// The sums of the open window, the results of the last windows for the host to read, and whether a window may update.
+// The sums of the open window, the results of the last windows for the host, and whether a window may update.
 
 struct Result {
     sum: vec2<f32>,   // Σ weight · loss, Σ weight
@@ -23,7 +23,7 @@ struct Stats {
     due: u32,              // 1: the last window's update was made, and is not counted in `made` yet
     sequence: atomic<u32>,     // the number of the next micro-batch or update, if all before it were done
     unfit: atomic<u32>,    // 1: the window's gradient is not finite
-    broken: atomic<u32>,   // the update that would have made a parameter or a moment infinite or not a number; 0: none
+    broken: atomic<u32>,   // the update that would have made a parameter or optimizer state infinite or NaN; 0: none
     marks: u32,            // submissions done that bring no results and end where no micro-batch does
     results: array<Result>,
 }
@@ -31,22 +31,22 @@ struct Stats {
 // Tested on the exponent bits, because a compiler may assume that x == x.
 fn finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
 
-// What a vec4 has to be below for all of it to be finite; of several vec4 the largest says it for all.
+// A vec4 whose exponents are all below this is finite; for several vec4, test the largest.
 fn size4(v: vec4<f32>) -> vec4<u32> { return bitcast<vec4<u32>>(v) & vec4(0x7fffffffu); }
 fn finite4(size: vec4<u32>) -> bool { return all(size < vec4(0x7f800000u)); }
 
-// Whoever finds a gradient that is not finite says so; the next window begins without.
+// Records a gradient that is not finite; the next window begins without the mark.
 fn watch(gradient: vec4<f32>) {
     if !finite4(size4(gradient)) { atomicStore(&stats.unfit, 1u); }
 }
 
-// Goes on by one, unless the one before it is missing: then no later one ever fits.
+// Advances the sequence number by one, unless an earlier one is missing: then no later one ever fits.
 fn advance_sequence(moment: Clock) {
     if atomicLoad(&stats.sequence) == moment.sequence { atomicStore(&stats.sequence, moment.sequence + 1u); }
 }
 
-// What becomes of the update that ends the window. While some ask, another may have gone on to the update's own sequence, or
-// the update may have broken.
+// The outcome of the update that ends the window. While some invocations ask, another may have advanced to the update's own
+// sequence number, or the update may have broken.
 fn outcome() -> u32 {
     if atomicLoad(&stats.sequence) - now.sequence > 1u { return LOST; }
     let broken = atomicLoad(&stats.broken);
@@ -56,7 +56,7 @@ fn outcome() -> u32 {
     return select(MADE, GRADIENT, atomicLoad(&stats.unfit) != 0u);
 }
 
-// Leaves the window's result for the host, and counts the update if it is made.
+// Writes the window's result for the host, and counts the update if it is made.
 fn report() {
     let outcome = outcome();
     stats.due = select(0u, 1u, outcome == MADE);

@@ -1,15 +1,15 @@
-// stats.sum (+)= Σ_l line_term(l): (weight · loss, weight) of a window's lines, l in blocks, ascending. One workgroup does it,
-// its lanes a block each. Whoever joins this file gives line_term(l), the (loss, weight) of a line, and settle(), in which the
-// workgroup waits for all its memory.
+// stats.sum (+)= Σ_l line_term(l): (weight · loss, weight) of a window's lines, l in blocks, ascending. One workgroup computes
+// it, each lane a block. The file that joins this one gives line_term(l), the (loss, weight) of a line, and settle(), in which
+// the workgroup waits for all its memory.
 
 const PIECES: u32 = 64u;
 var<workgroup> pieces: array<vec2<f32>, PIECES>;
 
-// Blocks of the rows that are cut into blocks together, and how many of them end before the micro-batch begins.
+// Blocks of a block group, and how many of them end before the micro-batch begins.
 fn blocks_of_group() -> u32 { return (BLOCK_ROWS * POSITIONS + BLOCK_LINES - 1u) / BLOCK_LINES; }
 fn blocks_before(moment: Clock) -> u32 { return in_group(moment, 0u) / BLOCK_LINES; }
 
-// Blocks that the micro-batch has a part in.
+// Blocks that the micro-batch touches.
 fn block_count(moment: Clock) -> u32 {
     let group = BLOCK_ROWS * POSITIONS;
     let last = in_group(moment, 0u) + lines(moment) - 1u;
@@ -24,7 +24,7 @@ fn end_of(moment: Clock, k: u32) -> u32 {
     return min(group * BLOCK_ROWS * POSITIONS + end - in_group(moment, 0u), lines(moment));
 }
 
-// The part of the k-th block of this micro-batch, going on where the last micro-batch left it open.
+// The part of the k-th block in this micro-batch, continuing what the last micro-batch left open.
 fn piece(moment: Clock, k: u32) -> vec2<f32> {
     var lo = 0u;
     if k > 0u { lo = end_of(moment, k - 1u); }
@@ -38,7 +38,7 @@ fn piece(moment: Clock, k: u32) -> vec2<f32> {
     return part;
 }
 
-// What stands in the stats is the last window's sum. Its update has been made since, or left out, or never asked for.
+// The stats hold the last window's sum. Its update has been made since, left out, or never requested.
 fn begin_window(moment: Clock, sum: vec2<f32>) {
     stats.made += stats.due;
     stats.due = 0u;

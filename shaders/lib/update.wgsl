@@ -1,4 +1,4 @@
-// What every optimizer does first: the window's gradient sums, divided by its weight and clipped. The optimizer's own file
+// The first part of every optimizer: the window's gradient sums, divided by its weight and clipped. The optimizer's own file
 // gives update_at(at), the update of one vec4 of the parameters, which writes nothing that is not finite.
 
 struct Scalars { @align(16) lr: f32 }
@@ -14,7 +14,7 @@ fn normalised(gradient: vec4<f32>) -> vec4<f32> {
     return g;
 }
 
-// Whether what an update would write is finite. What is not stays as it is, and there will be no other update.
+// Whether everything an update would write is finite. Otherwise the old values stay, and no other update follows.
 fn keeps(size: vec4<u32>) -> bool {
     let kept = finite4(size);
     if !kept { atomicStore(&stats.broken, now.update); }

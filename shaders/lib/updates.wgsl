@@ -6,7 +6,7 @@ struct Dims { @align(16) first: u32 }   // the vec4 with which this dispatch beg
 @group(0) @binding(2) var<storage, read_write> stats: Stats;
 @group(0) @binding(3) var<storage, read> gradients: array<vec4<f32>>;         // (parameters)
 @group(0) @binding(4) var<storage, read_write> parameters: array<vec4<f32>>;  // (parameters)
-@group(0) @binding(5) var<storage, read_write> moments: array<vec4<f32>>;     // what the optimizer remembers of each
+@group(0) @binding(5) var<storage, read_write> moments: array<vec4<f32>>;     // optimizer state
 @group(0) @binding(6) var<uniform> dims: array<Dims, 2>;
 
 @compute @workgroup_size(64)

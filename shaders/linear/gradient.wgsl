@@ -1,4 +1,4 @@
-// Where the sums of a layer's gradient go on and end: four outputs × one vec4 of inputs, or one vec4 of the bias.
+// Where the sums of a layer's gradient continue and end: four outputs × one vec4 of inputs, or one vec4 of the bias.
 
 // Rows 4·row4 … 4·row4 + 3 of the weight at one column of vec4.
 fn weight(row4: u32, column4: u32) -> mat4x4<f32> {

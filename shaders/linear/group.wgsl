@@ -1,6 +1,6 @@
-// A workgroup of WIDE × WIDE invocations makes a tile of 4·SIDE rows × SIDE vec4 of columns: 4 × 4 elements each, or where QUADS
-// is 2, 8 × 8. Constants in front of this file say which. Both factors go through workgroup memory, DEEP steps of the sum at a
-// time, laid out so that an invocation reads one vec4 of either for a step, or two.
+// A workgroup of WIDE × WIDE invocations computes a tile of 4·SIDE rows × SIDE vec4 of columns: 4 × 4 elements per invocation,
+// or 8 × 8 if QUADS is 2. Constants in front of this file set these. Both factors go through workgroup memory, DEEP steps of
+// the sum at a time, laid out so that an invocation reads one vec4 of each factor per step, or two.
 
 const SIDE: u32 = QUADS * WIDE;
 const DEEP4: u32 = DEEP / 4u;
@@ -10,7 +10,7 @@ const STRIDE: u32 = SIDE + 1u;       // so that neighbours write to different ba
 var<workgroup> a_tile: array<vec4<f32>, DEEP * STRIDE>;    // (steps, rows in vec4)
 var<workgroup> b_tile: array<vec4<f32>, DEEP * STRIDE>;    // (steps, columns in vec4)
 
-// Steps past the end add -0, which is nothing to any number: the one factor is -0 there, the other +0.
+// Steps past the end add -0, which changes no number: one factor is -0 there, the other +0.
 const NOTHING: vec4<f32> = vec4(-0.0);
 
 fn put_a(p: u32, q: u32, m: mat4x4<f32>) {

@@ -1,4 +1,4 @@
-// The gradient of the weight by such workgroups; those at the beginning of each line make that of the bias, too.
+// The gradient of the weight by such workgroups; those at the beginning of each line compute the bias's too.
 
 alias Pair = array<vec4<f32>, 2>;
 

@@ -1,5 +1,5 @@
-// LANES invocations side by side make TILE rows × LANES vec4 of columns, or twice as many columns where PAIR says so; of a
-// gradient 16 outputs × LANES vec4 of inputs. All that they share is read again by each, or handed round: lib/plain.wgsl,
+// LANES invocations side by side compute TILE rows × LANES vec4 of columns, or twice as many columns with PAIR; of a
+// gradient, 16 outputs × LANES vec4 of inputs. Each loads everything they share, or they exchange it: lib/plain.wgsl,
 // lib/shared.wgsl.
 
 const LANES: u32 = 8u;
@@ -119,7 +119,7 @@ fn weight_tile(layer: Dims, moment: Clock, o0: u32, column: u32) {
     put_gradient(o0 + 3u, column, total[3], part[3]);
 }
 
-// The first of the columns that a workgroup makes.
+// The first column that a workgroup computes.
 fn column_of(layer: Dims, group: vec3<u32>) -> u32 {
     return layer.first + group.x * select(LANES, 2u * LANES, PAIR) + lane;
 }
@@ -140,7 +140,7 @@ fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
     backward_tile(dims[group.z], group.y * TILE, column_of(dims[group.z], group));
 }
 
-// One workgroup more along x than the weight has: the bias.
+// One more workgroup along x than the weight has: the bias.
 @compute @workgroup_size(LANES)
 fn backward_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
     now = clock[group.z];

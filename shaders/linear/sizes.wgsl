@@ -1,4 +1,4 @@
-// A linear layer, and the activation after it where there is one:
+// A linear layer, and the activation after it, if any:
 //
 //   forward           y[r,o]         = f(bias[o] + Σ_i x[r,i] · weight[o,i])  i ascending
 //   backward_input    dinput[r,i]  (+)= df(saved, Σ_o dy[r,o] · weight[o,i])  o ascending; f of the layer below
@@ -6,7 +6,7 @@
 //                     dbias[o]     (+)= Σ_r dy[r,o]
 //
 // Here dy is the gradient before the activation. Rows and columns are padded with +0 to multiples of four, so that every
-// load is a vec4. Other files say what an invocation does of it, and what the activation is.
+// load is a vec4. Other files give an invocation's share of the work, and the activation.
 
 struct Dims {
     @align(16) inputs: u32,

@@ -1,5 +1,5 @@
-// One invocation makes a tile of 4 × 4 elements and needs no workgroup memory. Constants in front of this file say how many
-// invocations a workgroup has.
+// One invocation computes a tile of 4 × 4 elements without workgroup memory. Constants in front of this file set the
+// workgroup's size.
 
 @compute @workgroup_size(WIDE, HIGH)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -81,7 +81,7 @@ fn weight_gradient(o: u32, i: u32) {
     put_gradient(o, i, total, mat4x4(p0, p1, p2, p3));
 }
 
-// One column of invocations more than the weight has: the bias.
+// One more column of invocations than the weight has: the bias.
 @compute @workgroup_size(WIDE, HIGH)
 fn backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];

@@ -1,4 +1,4 @@
-//! What all commands have in common: the `--help` of all, the adapter, and that one of them is chosen.
+//! What all commands share: the overall `--help`, the adapter, and the choice of a command.
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::ErrorKind;
@@ -12,7 +12,7 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-// clap takes the escapes out again where there is no colour.
+// clap removes the escapes if there is no colour.
 const AFTER_HELP: &str = "\
 \x1b[1;32mExit codes:\x1b[0m
   0 ok         3 config       6 device lost   9 file system
@@ -42,7 +42,7 @@ pub struct Cli {
     pub command: Chosen,
 }
 
-/// The command that was chosen, with its arguments.
+/// The chosen command, with its arguments.
 #[derive(Debug)]
 pub struct Chosen(pub Box<dyn Command>);
 
@@ -73,7 +73,7 @@ impl Subcommand for Chosen {
     }
 }
 
-/// What every command that computes takes.
+/// Arguments of every command that computes.
 #[derive(Clone, Debug, Default, PartialEq, Args)]
 pub struct Common {
     /// Compute on the adapter whose name contains NAME, in any letter case; `accrue devices` lists the names.
@@ -82,7 +82,7 @@ pub struct Common {
     /// Print nothing but warnings and errors.
     #[arg(long, short)]
     pub quiet: bool,
-    /// Adapters whose drivers turned out not to compile what is needed.
+    /// Adapters whose drivers turned out not to compile a needed kernel.
     #[arg(skip)]
     pub passed_over: usize,
 }
@@ -94,7 +94,7 @@ pub(super) mod tests {
     use super::*;
     use crate::cli::commands::ALL;
 
-    /// The arguments of a command, out of a whole line.
+    /// Parses a whole line into a command's arguments.
     pub fn parse<C: Args>(line: &str) -> Result<C, clap::Error> {
         let matches = Cli::command().try_get_matches_from(line.split(' '))?;
         let (_, arguments) = matches.subcommand().expect("a command is required");

@@ -1,6 +1,6 @@
-//! Tables for people: cells below each other.
+//! Tables for people: aligned cells.
 
-/// Returns the lines of a table. The first `left` cells of a line stand to the left of their columns, the others to the right.
+/// Returns the lines of a table. The first `left` cells of a line are left-aligned, the others right-aligned.
 pub fn columns(left: usize, table: &[Vec<String>]) -> Vec<String> {
     let count = table.iter().map(Vec::len).max().unwrap_or(0);
     let wide = |at: usize| table.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();

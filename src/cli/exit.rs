@@ -6,16 +6,16 @@ use clap::error::ContextKind;
 
 use crate::Error;
 
-/// Why a command ended before it was done.
+/// Why a command ended early.
 #[derive(Debug)]
 pub enum Stop {
     /// Something went wrong.
     Error(Error),
-    /// Something went wrong in a training; what is kept of it.
+    /// Something went wrong in a training; and what is kept of it.
     Broken(Error, String),
-    /// Ctrl-C; what was reached is saved.
+    /// Ctrl-C; the progress is saved.
     Interrupted(String),
-    /// What was checked is not right. The command has said so, in the place where it says what it found.
+    /// A check failed. The command has already printed it with its findings.
     NotRight(String),
 }
 
@@ -52,8 +52,8 @@ impl fmt::Display for Stop {
     }
 }
 
-/// Drivers write long reports; here they take one line, of which a middle that is too long is left out. What a path or a name
-/// may hold moves no cursor.
+/// Driver messages can be long; here they take one line, without its middle if it is too long. Escapes in paths and names
+/// cannot move the cursor.
 pub fn one_line(message: &str) -> String {
     let line = message.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
     let line = line.replace(char::is_control, " ");
@@ -65,7 +65,7 @@ pub fn one_line(message: &str) -> String {
     format!("{start} … {end}")
 }
 
-/// Returns what is wrong with the arguments and clap's tips in one line, and the command whose help says more.
+/// Returns what is wrong with the arguments, with clap's tips, in one line, and the command whose help says more.
 pub fn usage_line(mut error: clap::Error) -> String {
     let usage = error.remove(ContextKind::Usage).map(|usage| usage.to_string()).unwrap_or_default();
     let words = usage.split_whitespace().skip(1).take(2).filter(|word| word.starts_with(char::is_alphabetic));

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use crate::{Error, Result};
 
 /// One press may arrive several times: a terminal signals a whole group of processes, and a shell or `timeout` in it passes
-/// the signal on. Only what comes so long after the first is a second press.
+/// the signal on. Only a signal this long after the first is a second press.
 const APART: Duration = Duration::from_secs(1);
 
-/// A flag that is set when the process is asked to end; `first` is called then. A second request ends the process at once.
+/// A flag that is set when the process is asked to end; then `first` is called. A second request ends the process at once.
 ///
 /// # Errors
-/// When the system does not let them be watched.
+/// If the system does not allow handling them.
 pub fn watch(first: impl Fn() + Send + 'static) -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let (seen, mut since) = (flag.clone(), None::<Instant>);
@@ -30,8 +30,7 @@ pub fn watch(first: impl Fn() + Send + 'static) -> Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-/// Calls `each` for Ctrl-C and for a request to terminate. A terminal that is closed is no such thing: `nohup` would be of no
-/// use.
+/// Calls `each` for Ctrl-C and for a request to terminate. Closing the terminal does not count: `nohup` would be useless.
 #[cfg(unix)]
 fn listen(mut each: impl FnMut() + Send + 'static) -> Result<(), Box<dyn std::error::Error>> {
     use signal_hook::consts::{SIGINT, SIGTERM};

@@ -25,7 +25,7 @@ use commands::Command;
 use crate::Error;
 use crate::gpu::{adapter, is_caught_panic};
 
-/// Reads the arguments, does what they say, and prints what went wrong in one line.
+/// Parses the arguments, runs the command, and prints an error in one line.
 pub fn main() -> ExitCode {
     let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -58,7 +58,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Lets a command take the next adapter; false when none is left, or one was asked for by its name.
+/// Lets a command take the next adapter; false if none is left, or if the user named one.
 fn pass_over(command: &mut dyn Command) -> bool {
     let Some(common) = command.common_mut() else { return false };
     let asked = common.adapter.is_some() || adapter::name_from_environment().is_some();
@@ -67,7 +67,7 @@ fn pass_over(command: &mut dyn Command) -> bool {
     left
 }
 
-/// Help and version go where they should; what is wrong with the arguments is one line like every other error.
+/// Help and version go where they should; an error in the arguments is one line like every other error.
 fn usage(error: clap::Error) -> ExitCode {
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
     if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
@@ -79,7 +79,7 @@ fn usage(error: clap::Error) -> ExitCode {
 }
 
 /// On a Linux without a desktop, a layer of Mesa that chooses among adapters writes an error about the missing desktop for
-/// every process. We choose by ourselves, so the command starts itself once more with that layer turned off.
+/// every process. We choose ourselves, so the command starts itself once more with that layer turned off.
 fn quiet_layers() {
     #[cfg(target_os = "linux")]
     {
@@ -89,13 +89,13 @@ fn quiet_layers() {
             return;
         }
         let Ok(program) = std::env::current_exe() else { return };
-        // Returns only if it failed, and then the line about the desktop does no harm.
+        // Returns only if it failed; then the line about the desktop does no harm.
         let _ =
             std::process::Command::new(program).args(std::env::args_os().skip(1)).env("NODEVICE_SELECT", "1").exec();
     }
 }
 
-/// A lost device makes wgpu panic; the library catches that, and it is said as an error like every other.
+/// A lost device makes wgpu panic; the library catches that, and the command reports it as an error like every other.
 fn quiet_loss_of_the_device() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

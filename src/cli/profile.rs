@@ -1,4 +1,4 @@
-//! Where a run's time went: as a table, as JSON, and as a trace that a viewer opens.
+//! Where a run's time went: as a table, as JSON, and as a trace for a viewer.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -7,23 +7,23 @@ use super::columns::columns;
 use crate::gpu::profile::{DispatchTime, HostTime, KernelTime, Profile};
 use crate::{Error, Result, durable};
 
-/// Dispatches, and submissions, of a trace at most.
+/// Most dispatches, and submissions, of a trace.
 pub const EVENTS: usize = 20_000;
 
-/// The version of the JSON's meaning.
+/// The version of the JSON's format.
 const SCHEMA_VERSION: u32 = 1;
 
-/// What one kernel took, in units that people compare.
+/// One kernel, in units that people compare.
 #[derive(Serialize)]
 struct Row<'a> {
     step: &'a str,
     kernel: &'a str,
     calls: u64,
     ms: f64,
-    /// Of the time of all kernels.
+    /// Its share of the time of all kernels.
     share: f64,
     us_per_call: f64,
-    /// Nothing where the kernel only moves numbers, or took no time that the clock can tell.
+    /// `None` if the kernel only moves numbers, or took no time that the clock can tell.
     gflops_per_s: Option<f64>,
     gbytes_per_s: Option<f64>,
 }
@@ -56,7 +56,7 @@ fn share(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
-/// Host and queue before the first kernel and after the last: what is left of the wall time.
+/// The time before the first kernel and after the last: the rest of the wall time.
 fn rest(profile: &Profile) -> f64 {
     profile.wall - profile.kernel_seconds() - profile.gaps - profile.between
 }
@@ -84,7 +84,7 @@ pub fn table(profile: &Profile) -> Vec<String> {
     lines
 }
 
-/// Kernels, gaps and the rest, beside the wall time.
+/// Kernels, gaps and the rest, with the wall time.
 fn whole(profile: &Profile) -> Vec<String> {
     let line = |name: &str, seconds: f64, what: String| {
         format!("{name:<9} {:>10.2} ms {:>6.1} %   {what}", 1e3 * seconds, 100.0 * share(seconds, profile.wall))

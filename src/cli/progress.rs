@@ -1,4 +1,4 @@
-//! What a run shows while it goes: a bar on a terminal, plain lines in a pipe.
+//! What a run shows while it trains: a bar on a terminal, plain lines in a pipe.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::summary::plural;
 use crate::train::{Event, LeftOut};
 use crate::{Error, Result};
 
-/// Lines about epochs that a run prints at most, the first and the last always among them.
+/// Most lines about epochs that a run prints; the first and the last are always among them.
 const LINES: u32 = 60;
 
 /// The progress of one run.
@@ -25,12 +25,12 @@ pub struct Progress {
     samples: u64,
     updates: u64,
     shown: Option<Instant>,
-    /// Updates that were left out without weight, and because they were not finite.
+    /// Updates left out without weight, and because they were not finite.
     left_out: [u64; 2],
 }
 
 impl Progress {
-    /// Progress over so many updates and epochs; with `quiet`, none is shown.
+    /// Progress over this many updates and epochs; with `quiet`, none is shown.
     pub fn new(updates: u64, epochs: u32, quiet: bool) -> Progress {
         let bar = ProgressBar::with_draw_target(Some(updates), ProgressDrawTarget::hidden());
         if !quiet && std::io::stderr().is_terminal() {
@@ -44,7 +44,7 @@ impl Progress {
         Progress { bar, quiet, epochs, start: Instant::now(), samples: 0, updates: 0, shown: None, left_out: [0; 2] }
     }
 
-    /// Begins where the run was left.
+    /// Begins where the run stopped.
     pub fn goes_on(&mut self, update: u64, updates: u64) {
         self.bar.set_position(update);
         self.bar.reset_eta();
@@ -52,7 +52,7 @@ impl Progress {
         self.say(&format!("resumes   after update {update} of {updates}; {left}"));
     }
 
-    /// Shows what happened.
+    /// Shows an event.
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Update { update, .. } => {
@@ -65,7 +65,7 @@ impl Progress {
                 if !update.made() && self.left_out[usize::from(!weightless)] == 1 {
                     let why =
                         if weightless { "its window has no weight" } else { "its loss or gradient is not finite" };
-                    self.say(&format!("update {} is left out: {why} (metrics.jsonl has all such)", update.update));
+                    self.say(&format!("update {} is left out: {why} (metrics.jsonl lists them all)", update.update));
                 }
                 let due = self.shown.is_none_or(|shown| shown.elapsed() > Duration::from_millis(100));
                 if due {
@@ -110,12 +110,12 @@ impl Progress {
         })
     }
 
-    /// Updates that were left out.
+    /// The number of updates left out.
     pub fn left_out(&self) -> u64 {
         self.left_out.iter().sum()
     }
 
-    /// The same, and why.
+    /// The number of updates left out, and why.
     pub fn left_out_in_words(&self) -> String {
         let [weightless, not_finite] = self.left_out;
         let all = plural(self.updates, "update");
@@ -137,23 +137,23 @@ impl Progress {
         self.samples as f64 / self.start.elapsed().as_secs_f64().max(1e-9)
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// Prints a line about how things go, which is not worth an error.
+/// Prints a line about progress; a failure to print it is ignored.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Prints what is wrong. Where nobody listens to standard error, that is no reason to panic.
+/// Prints a complaint; a closed standard error is no reason to panic.
 pub fn complain(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Prints what was asked for. A reader that has seen enough, as in `accrue devices | head -1`, is no error.
+/// Prints the requested output. A reader that stops early, as in `accrue devices | head -1`, is no error.
 pub fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -182,12 +182,12 @@ pub fn three(value: f64) -> String {
     }
 }
 
-/// A metric as people read it: shares in percent.
+/// A metric for people: shares in percent.
 pub fn metric(name: &str, value: f64) -> String {
     if name == "accuracy" { format!("{:.2} %", 100.0 * value) } else { number(value) }
 }
 
-/// A loss or an error as people read it: four decimals, and powers of ten where they would show nothing or no end.
+/// A loss or an error for people: four decimals, or powers of ten if four decimals would show too little or too much.
 pub fn number(value: f64) -> String {
     let size = value.abs();
     let plain = size == 0.0 || (0.001..1e6).contains(&size) || !size.is_finite();

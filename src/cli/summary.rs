@@ -1,4 +1,4 @@
-//! A run in words and numbers: what is printed before it, and the report after it.
+//! A run in words and numbers: the lines printed before it, and the report after it.
 
 use super::progress::{metric, number};
 use super::report::{EpochPoint, LayerRow, Page, UpdatePoint};
@@ -11,7 +11,7 @@ use crate::recipe::{MicroBatch, Session};
 use crate::run::Line;
 use crate::train::Event;
 
-/// The lines that are printed before training begins.
+/// The lines printed before training begins.
 pub fn opening(session: &Session, gpu: &Gpu, plan: &Plan, chosen: &Chosen) -> Vec<String> {
     let prepared = &session.prepared;
     let rows = prepared.train.rows();
@@ -61,11 +61,11 @@ pub fn cut(session: &Session, chosen: &Chosen) -> String {
     format!("batch {batch} {how}{why}; tail {}", session.config.train.tail)
 }
 
-/// How micro-batches go through the network, and why so.
+/// The execution mode of micro-batches, and the reason for it.
 pub fn kernels(session: &Session, plan: &Plan, chosen: &Chosen, tuned: Option<&Tuned>) -> (ExecutionMode, String) {
     let taken = plan.mode(chosen.resident);
     let refused = |asked: ExecutionMode| {
-        if asked == taken { String::new() } else { format!(", but network or adapter does not take {asked}") }
+        if asked == taken { String::new() } else { format!(", but network or adapter cannot use {asked}") }
     };
     let why = match (session.config.train.kernels, ExecutionMode::from_environment(), tuned) {
         (Some(asked), ..) => format!("as configured{}", refused(asked)),
@@ -86,17 +86,17 @@ pub fn plural(count: u64, what: &str) -> String {
 pub struct History {
     updates: Vec<UpdatePoint>,
     epochs: Vec<EpochPoint>,
-    /// Updates that were made before this process began.
+    /// Updates made before this process began.
     earlier: u64,
 }
 
 impl History {
-    /// The run goes on after so many updates.
+    /// Resumes after this many updates.
     pub fn goes_on(&mut self, updates: u64) {
         self.earlier = updates;
     }
 
-    /// Takes in what happened.
+    /// Adds an event.
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Update { update, epoch } => self.updates.push(UpdatePoint {
@@ -118,7 +118,7 @@ impl History {
         }
     }
 
-    /// Takes in what a run that goes on told before.
+    /// Adds the history of a resumed run.
     pub fn before(&mut self, lines: Vec<Line>) {
         for line in lines {
             match line {
@@ -145,7 +145,7 @@ impl History {
     fn gap(&self) -> Option<String> {
         let first = self.updates.first().map_or(self.earlier + 1, |update| update.update);
         let why = "metrics.jsonl was gone when the run went on";
-        (first > 1).then(|| format!("What came before update {first} is not shown: {why}."))
+        (first > 1).then(|| format!("Updates before {first} are not shown: {why}."))
     }
 
     /// The page of the run.
@@ -171,7 +171,7 @@ impl History {
     }
 }
 
-/// What a report tells beside the history.
+/// What a report says besides the history.
 pub struct About<'a> {
     /// The run's name.
     pub title: String,
@@ -183,11 +183,11 @@ pub struct About<'a> {
     pub config_toml: String,
     /// The device.
     pub gpu: &'a Gpu,
-    /// What took how many seconds.
+    /// Steps and their seconds.
     pub timings: Vec<(String, f64)>,
     /// The speed of training.
     pub samples_per_second: f64,
-    /// That the run was interrupted.
+    /// Says that the run was interrupted.
     pub note: Option<String>,
 }
 

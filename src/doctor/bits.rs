@@ -1,5 +1,5 @@
-//! The law of partitions on a small run: however a window is cut into micro-batches and whichever kernels it takes, no bit of
-//! the result changes.
+//! The law of partitions on a small run: no bit of the result depends on how a window is cut into micro-batches or on which
+//! kernels compute it.
 
 use super::{Event, Extent, Finding, Numbers, Section};
 use crate::data::{Batch, Elements, Target};
@@ -17,11 +17,11 @@ const UPDATES: usize = 3;
 const FEATURES: usize = 13;
 const OUTPUTS: usize = 3;
 
-/// A run for each optimizer, for each cut and for all kernels, and whether it left the bits that whole windows leave. Kernels that do a
-/// whole network are another one's for each, so that, unless all are asked for, they are asked of one.
+/// Trains with each optimizer, each cut and each execution mode, and compares the bits with those of whole windows. Each
+/// optimizer has its own kernels for a whole network; unless all are wanted, only one optimizer is tried with those.
 ///
 /// # Errors
-/// What the driver has against it.
+/// The driver's error.
 pub(super) fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> Result<()> {
     let cuts: [(&str, &[usize], ExecutionMode); 8] = [
         ("64 at once, again", &[BATCH], ExecutionMode::Ops),
@@ -51,7 +51,7 @@ pub(super) fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> 
     Ok(())
 }
 
-/// Where a run that is cut parts from one of whole windows, which is made once for each training.
+/// The first difference between a cut run and one of whole windows, which is made once per training.
 fn beside_whole(
     gpu: &Gpu,
     training: Training,
@@ -66,10 +66,10 @@ fn beside_whole(
     Ok(whole.iter().filter(|&&(known, _)| known == training).find_map(|(_, whole)| apart(whole, &cut)))
 }
 
-/// What a run leaves after each update.
+/// The result of a run after each update.
 type Left = Vec<(Update, Arrays)>;
 
-/// A network, and what trains it.
+/// A network and its optimizer.
 #[derive(Clone, Copy, PartialEq)]
 enum Training {
     AdamW,
@@ -81,7 +81,7 @@ fn trainings(extent: Extent, kernels: ExecutionMode) -> &'static [Training] {
     match (extent, kernels) {
         (Extent::All, _) => &[Training::AdamW, Training::Adam, Training::Sgd],
         (Extent::Chosen, ExecutionMode::Ops | ExecutionMode::Fused) => &[Training::AdamW],
-        // A gradient that is clipped by its norm goes through no such kernel.
+        // Clipping by norm excludes such kernels.
         (Extent::Chosen, ExecutionMode::Windows) => &[Training::Sgd],
     }
 }
@@ -109,7 +109,7 @@ fn train(gpu: &Gpu, activation: &str, loss: &str, settings: Settings, cut: &[usi
     let rows = UPDATES * BATCH;
     let (features, values) = (numbers.floats(rows * FEATURES), numbers.floats(rows * OUTPUTS));
     let classes: Vec<u32> = (0..rows).map(|_| numbers.below(OUTPUTS) as u32).collect();
-    // Some rows count nothing.
+    // Some rows have weight 0.
     let weights: Vec<f32> = (0..rows).map(|_| (numbers.below(4) as f32) * 0.7).collect();
     let stretch = |row: usize, rows: usize| Batch {
         features: Elements::F32(&features[row * FEATURES..][..rows * FEATURES]),
@@ -140,7 +140,7 @@ fn train(gpu: &Gpu, activation: &str, loss: &str, settings: Settings, cut: &[usi
     Ok(left)
 }
 
-/// Where two runs first part.
+/// The first difference between two runs.
 fn apart(whole: &Left, cut: &Left) -> Option<String> {
     if whole.len() != UPDATES || cut.len() != UPDATES {
         return Some(format!("{} and {} updates were made, not {UPDATES}", whole.len(), cut.len()));

@@ -11,9 +11,9 @@ use crate::ops::{self, Linear};
 use crate::reference::Matrix;
 use crate::tensor::ParameterSpec;
 
-/// A network with its loss, the values of everything that it is given, and the samples' weights.
+/// A network with its loss, the values of all its inputs, and the samples' weights.
 pub struct Case {
-    /// What it is, for messages.
+    /// Its name in messages.
     pub name: String,
     /// The network.
     pub graph: Graph,
@@ -27,25 +27,25 @@ pub struct Case {
     pub rows: usize,
     /// One for each position of the loss of each sample.
     pub weights: Vec<f64>,
-    /// A row of weight 0 whose features are huge, if there is one.
+    /// The row of weight 0 whose features are huge, if there is one.
     pub masked: Option<usize>,
 }
 
-/// Features of every position: few enough that the op's inputs are spread over both sides of 0.
+/// Features of every position: few enough that the op's inputs lie on both sides of 0.
 const FEATURES: usize = 3;
-/// Outputs of the network, where the op is not its loss.
+/// Outputs of the network if the op is not its loss.
 const OUTPUTS: usize = 2;
 
 impl Case {
-    /// linear → op → linear → loss of numbers, or linear → op for a loss: what comes to the op from either side is arbitrary.
+    /// linear → op → linear → numeric loss, or linear → op for a loss: the values on both sides of the op are arbitrary.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) when the op does not take what an op of its role takes.
+    /// [`Error::Shape`](crate::Error::Shape) if the op does not take the inputs of its role.
     pub fn new(op: Arc<dyn Op>, rows: usize, width: usize, seed: u64) -> Result<Case> {
         Case::at_positions(op, rows, &[], width, seed)
     }
 
-    /// The same where each sample has these positions: `[height, width]` of an image, `[tokens]` of a sequence.
+    /// As [`Case::new`], with these positions per sample: `[height, width]` of an image, `[tokens]` of a sequence.
     ///
     /// # Errors
     /// As [`Case::new`].
@@ -71,10 +71,10 @@ impl Case {
         Case::ending(graph, output, loss, rows, seed).map(|case| Case { name, ..case })
     }
 
-    /// A network from its input to its output, ended by a loss, with random values for everything that it is given.
+    /// A network from its input to its output, ended by a loss, with random values for all inputs and parameters.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) when the loss does not take the output.
+    /// [`Error::Shape`](crate::Error::Shape) if the loss does not take the output.
     pub fn ending(mut graph: Graph, output: Tensor, loss: Arc<dyn Op>, rows: usize, seed: u64) -> Result<Case> {
         let kind = target_kind(&*loss);
         let shape = graph.shape(output).clone();
@@ -88,7 +88,7 @@ impl Case {
         Ok(case)
     }
 
-    /// Random values for everything that is given.
+    /// Random values for all inputs and parameters.
     fn fill(&mut self, kind: TargetKind, seed: u64) {
         let mut numbers = Numbers::new(seed);
         let classes = self.graph.columns(self.output);
@@ -144,13 +144,13 @@ impl Case {
     }
 }
 
-/// The loss of networks whose loss is not what they are for: the first in the list that takes numbers.
+/// The loss of networks that do not test a loss: the first numeric one in the list.
 pub fn loss_of_values() -> Arc<dyn Op> {
     let found = ops::of_role(|role| role == Role::Loss(TargetKind::Values)).next();
     found.unwrap_or_else(|| unreachable!("the list of ops has a loss of numbers"))
 }
 
-/// What a loss compares with.
+/// The target of a loss.
 pub fn target_kind(op: &dyn Op) -> TargetKind {
     match op.role() {
         Role::Loss(kind) => kind,
@@ -158,7 +158,7 @@ pub fn target_kind(op: &dyn Op) -> TargetKind {
     }
 }
 
-/// Adds a linear layer of so many outputs.
+/// Adds a linear layer with this many outputs.
 pub fn linear(graph: &mut Graph, name: &str, x: Tensor, outputs: usize) -> Result<Tensor> {
     graph.layer(Arc::new(Linear { outputs }), name, name, x)
 }

@@ -13,45 +13,45 @@ use crate::graph::{Checked, Node, Resource, Tensor, TensorKind};
 use crate::optim::{Clip, Sgd};
 use crate::reference::{self, Matrix, operands};
 
-/// One array that a kernel wrote, beside what its reference makes of the same inputs.
+/// An array that a kernel wrote, compared with its reference on the same inputs.
 #[derive(Clone, Debug)]
 pub struct Compared {
     /// The kernel: `linear.forward`.
     pub kernel: String,
     /// The array: `d before`.
     pub what: String,
-    /// Row and column of the first element that is wrong, or else of the one that comes nearest to that.
+    /// Row and column of the first wrong element, or else of the one nearest to its tolerance.
     pub at: (usize, usize),
     /// The element.
     pub ours: f64,
-    /// What it should be.
+    /// Its reference value.
     pub reference: f64,
-    /// Who says so, in words: its reference, or the same window cut differently.
+    /// The source of the reference value, in words: the reference, or the same window cut differently.
     pub beside: String,
-    /// How far apart they may be.
+    /// The tolerance.
     pub allowed: f64,
-    /// Whether they are further apart.
+    /// Whether the difference exceeds the tolerance.
     pub wrong: bool,
 }
 
 impl Compared {
-    /// How far the element is from its reference.
+    /// The difference.
     pub fn apart(&self) -> f64 {
         apart(self.ours, self.reference)
     }
 
-    /// How much of what is allowed is used up.
+    /// The difference as a share of the tolerance.
     pub(super) fn share(&self) -> f64 {
         share(self.apart(), self.allowed)
     }
 
-    /// Nothing apart so far.
+    /// No difference so far.
     fn equal(kernel: String, what: String) -> Compared {
         let beside = "its reference".to_owned();
         Compared { kernel, what, at: (0, 0), ours: 0.0, reference: 0.0, beside, allowed: 0.0, wrong: false }
     }
 
-    /// Compares arrays; lines that count nothing may be left out.
+    /// Compares arrays; lines of weight 0 may be left out.
     pub(super) fn new(
         kernel: String,
         what: impl Into<String>,
@@ -69,7 +69,7 @@ impl Compared {
         for r in (0..reference.rows).filter(|r| !skip.as_ref().is_some_and(|skip| skip.contains(r))) {
             for c in 0..reference.columns {
                 let (ours, reference, allowed) = (ours.at(r, c), reference.at(r, c), allowed(r, c));
-                // What is not a number is no difference that is allowed.
+                // A NaN is never within the tolerance.
                 let apart = apart(ours, reference);
                 let right = apart <= allowed;
                 if !right || share(apart, allowed) > worst.share() || worst.allowed == 0.0 {
@@ -83,7 +83,7 @@ impl Compared {
         worst
     }
 
-    /// Padding that is not +0.
+    /// Reports padding that is not +0.
     pub(super) fn padding(kernel: String, what: &str, spot: Option<Spot>) -> Option<Compared> {
         let (r, c, value) = spot?;
         let what = format!("padding of {what}");
@@ -91,12 +91,12 @@ impl Compared {
     }
 }
 
-/// How far numbers are apart; what is not a number is what it should be where its reference is none.
+/// The difference of two numbers; NaN where the reference is NaN counts as equal.
 fn apart(ours: f64, reference: f64) -> f64 {
     if ours == reference || (ours.is_nan() && reference.is_nan()) { 0.0 } else { (ours - reference).abs() }
 }
 
-/// How much of what is allowed is used up.
+/// The difference as a share of the tolerance.
 pub(super) fn share(apart: f64, allowed: f64) -> f64 {
     if apart == 0.0 { 0.0 } else { apart / allowed }
 }
@@ -152,7 +152,7 @@ pub fn ran(rig: &Rig, written: &Written) -> Result<Ran> {
     Ok(ran)
 }
 
-/// Each op against its reference, both given what the GPU gave the op, so that no other op's rounding is in the difference.
+/// Compares each op with its reference, both on the GPU's inputs, so that no other op's rounding enters the difference.
 pub fn each_op(rig: &Rig, ran: &Ran) -> Vec<Compared> {
     let case = rig.case;
     let mut all = ran.padding.clone();
@@ -196,7 +196,7 @@ pub fn each_op(rig: &Rig, ran: &Ran) -> Vec<Compared> {
     all
 }
 
-/// The window's loss and weight against the sums over its rows.
+/// Compares the window's loss and weight with the sums over its rows.
 fn sums(rig: &Rig, ran: &Ran, stats: &[f32]) -> Compared {
     let case = rig.case;
     let rows: Vec<(f64, f64)> = (0..case.weights.len())
@@ -218,17 +218,17 @@ fn sums(rig: &Rig, ran: &Ran, stats: &[f32]) -> Compared {
     )
 }
 
-/// The name under which whole networks are compared.
+/// The name of comparisons of whole networks.
 pub const NETWORK: &str = "network";
 
-/// A matrix that is off by what is allowed, up and down in turn.
+/// A matrix with errors as large as the tolerance, up and down in turn.
 fn off(m: &Matrix, allowed: &Matrix) -> Matrix {
     let sign = |at: usize| if at.is_multiple_of(2) { 1.0 } else { -1.0 };
     let values = m.values.iter().zip(&allowed.values).enumerate().map(|(at, (v, by))| v + sign(at) * by).collect();
     Matrix { values, ..*m }
 }
 
-/// The gradients of a network each of whose ops is off by what its tolerance allows.
+/// The gradients of a network in which each op errs by its tolerance.
 fn off_everywhere(case: &Case) -> HashMap<Tensor, Matrix> {
     let exact = {
         let mut run = reference::forward(&case.graph, &case.given);
@@ -260,8 +260,8 @@ fn off_everywhere(case: &Case) -> HashMap<Tensor, Matrix> {
     gradients
 }
 
-/// From end to end: the ops are also in the right order and given the right tensors. Where numbers nearly cancel, as behind a
-/// normalisation of two columns, a gradient may be off by what the tolerances of all ops together make of it.
+/// From end to end: the ops are also in the right order and get the right tensors. If numbers nearly cancel, as after a
+/// normalisation of two columns, a gradient may err by what the tolerances of all ops together make of it.
 fn end_to_end(rig: &Rig, ran: &Ran) -> Vec<Compared> {
     let case = rig.case;
     let mut reference = reference::forward(&case.graph, &case.given);
@@ -283,7 +283,7 @@ pub(super) fn largest(m: &Matrix) -> f64 {
     m.values.iter().fold(0.0, |most: f64, v| most.max(v.abs()))
 }
 
-/// The same window again, cut into pieces that fit nothing: the gradients and the sums must have the same bits.
+/// Trains the same window again, cut into awkward pieces: gradients and sums must have the same bits.
 fn cut(rig: &Rig, stats: &[f32]) -> Result<Vec<Compared>> {
     let rows = rig.case.rows;
     let first = 5.min(rows - 1);
@@ -312,11 +312,11 @@ fn cut(rig: &Rig, stats: &[f32]) -> Result<Vec<Compared>> {
     Ok(all)
 }
 
-/// Runs one micro-step and compares everything that it wrote: values, gradients, sums, padding; then the same rows as a
-/// window of several micro-batches, whose gradients must have the same bits.
+/// Runs one micro-step and compares everything it wrote: values, gradients, sums, padding; then the same rows as a window of
+/// several micro-batches, whose gradients must have the same bits.
 ///
 /// # Errors
-/// What the driver has against it.
+/// The driver's error.
 pub fn case(gpu: &Gpu, case: &Case) -> Result<Vec<Compared>> {
     let rig = Rig::new(gpu, case, &Sgd::default(), Clip::default())?;
     let written = rig.micro_step()?;
@@ -324,11 +324,11 @@ pub fn case(gpu: &Gpu, case: &Case) -> Result<Vec<Compared>> {
     let stats = &written[&Resource::Stats];
     let mut all = each_op(&rig, &ran);
     all.push(sums(&rig, &ran, stats));
-    // What comes next goes through all kernels, and would blame others for what one of them has done.
+    // The comparisons below go through all kernels, and would blame the wrong one.
     if all.iter().any(|compared| compared.wrong) {
         return Ok(all);
     }
-    // In f64 a masked, huge row ends in other numbers than in f32, and none of them count.
+    // A masked, huge row has other numbers in f64 than in f32, and none of them count.
     if case.masked.is_none() {
         all.extend(end_to_end(&rig, &ran));
     }

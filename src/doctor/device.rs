@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::gpu::{Gpu, adapter};
 
-/// An adapter, its driver, and what matters here of what they offer.
+/// An adapter, its driver, and the limits and features that matter here.
 #[derive(Clone, Debug, Serialize)]
 pub struct Device {
     /// The adapter's name.
@@ -17,11 +17,11 @@ pub struct Device {
     pub backend: String,
     /// The driver and its version.
     pub driver: String,
-    /// Why this adapter.
+    /// Why this adapter was taken.
     pub why: String,
-    /// The limits of the device that decide what fits.
+    /// The device limits that decide what fits.
     pub limits: Limits,
-    /// What the adapter could do beside what Accrue needs, and whether it can.
+    /// Optional features, and whether the adapter has them.
     pub features: BTreeMap<&'static str, bool>,
 }
 
@@ -32,18 +32,18 @@ pub struct Limits {
     pub buffer: u64,
     /// Bytes of a binding.
     pub binding: u64,
-    /// Bytes of memory that a workgroup shares.
+    /// Bytes of workgroup memory.
     pub workgroup_memory: u32,
-    /// Storage buffers of a kernel.
+    /// Storage buffers per kernel.
     pub storage_buffers: u32,
-    /// Invocations of a workgroup.
+    /// Invocations per workgroup.
     pub invocations: u32,
     /// Workgroups along one dimension.
     pub workgroups: u32,
 }
 
 impl Device {
-    /// What there is to know of this one.
+    /// Describes this device.
     pub fn of(gpu: &Gpu) -> Device {
         let (info, limits, offers) = (gpu.info(), gpu.limits(), gpu.offers());
         let has = |feature| offers.contains(feature);

@@ -1,4 +1,4 @@
-//! Which cases each kernel is checked with, and what all of them together say about it.
+//! The cases of each kernel, and the combined finding of all cases.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::graph::{Op, Role};
 use crate::optim::{Clip, Optimizer};
 use crate::{Error, Result};
 
-/// (rows, width): one and primes, on both sides of what a workgroup, a tile and a block hold.
+/// (rows, width): one and primes, on both sides of the sizes of a workgroup, a tile and a block.
 const SHAPES: [(usize, usize); 7] = [(1, 1), (2, 3), (33, 5), (17, 257), (255, 31), (256, 4), (521, 13)];
 
 /// Larger ones, for layers only: both sides of 256, in every place.
@@ -19,17 +19,17 @@ const LAYERS: [(usize, usize); 3] = [(257, 64), (64, 255), (31, 256)];
 /// (rows, positions, width): blocks of several rows, of one row, and several of one row.
 const POSITIONS: [(usize, &[usize], usize); 4] = [(33, &[3], 4), (21, &[4, 5], 5), (5, &[40], 7), (3, &[20, 15], 6)];
 
-/// The one with a row of weight 0, whose features are huge.
+/// The case with a row of weight 0 whose features are huge.
 const MASKED: (usize, usize) = (70, 3);
 
 /// (inputs, outputs) of the layers whose parameters are updated.
 const UPDATED: [(usize, usize); 3] = [(1, 1), (3, 5), (257, 31)];
 
-/// What is known of each kernel so far.
+/// The findings of each kernel so far.
 #[derive(Default)]
 struct Tally {
     kernels: BTreeMap<String, Finding>,
-    /// Whether a kernel has been told of, and whether it was right then.
+    /// Whether a kernel was reported, and whether it was right then.
     told: BTreeMap<String, bool>,
 }
 
@@ -54,7 +54,7 @@ impl Tally {
         self.kernels.entry(kernel.to_owned()).or_insert_with(new)
     }
 
-    /// Takes in the result of a case. What the driver refuses is a finding, too; a device that is lost is the end.
+    /// Adds the result of a case. A driver's refusal is a finding, too; a lost device ends the check.
     fn take(&mut self, case: &str, kernel: &str, result: Result<Vec<Compared>>) -> Result<()> {
         match result {
             Ok(all) => self.add(case, all),
@@ -68,7 +68,7 @@ impl Tally {
         Ok(())
     }
 
-    /// Tells of the kernels whose name begins so, and of those that have turned out wrong since they were told of.
+    /// Reports the kernels whose name begins so, and those that turned out wrong since they were reported.
     fn tell(&mut self, prefix: &str, watch: &mut impl FnMut(Event)) {
         for (name, finding) in &self.kernels {
             let right = finding.wrong.is_none();
@@ -81,12 +81,12 @@ impl Tally {
     }
 }
 
-/// Holds ops against their references, each in the middle of a network, on awkward shapes; `watch` is told of every kernel that
-/// takes part, those of the layers and losses around the op too. Each item gives the instances of an op that are checked, for
-/// inputs of so many columns, as [`ops::ALL`](crate::ops::ALL) does.
+/// Checks ops against their references, each in the middle of a network, on awkward shapes. `watch` gets the finding of every
+/// kernel involved, including those of the layers and losses around the op. Each item makes the instances of an op to check,
+/// for inputs of this many columns, as in [`ops::ALL`](crate::ops::ALL).
 ///
 /// # Errors
-/// When nothing can be said: the device is lost or has no memory left, or an op takes no part in such a network.
+/// If nothing can be said: the device is lost or out of memory, or an op does not fit such a network.
 pub fn check_ops<S>(gpu: &Gpu, ops: impl IntoIterator<Item = S>, mut watch: impl FnMut(Event)) -> Result<()>
 where
     S: Fn(usize) -> Vec<Arc<dyn Op>>,
@@ -105,7 +105,7 @@ where
     Ok(())
 }
 
-/// The cases of an op: every instance on every shape, with and without positions, and with a row that counts nothing.
+/// The cases of an op: every instance on every shape, with and without positions, and with a row of weight 0.
 fn cases(samples: &impl Fn(usize) -> Vec<Arc<dyn Op>>, role: Role) -> Result<Vec<Case>> {
     let larger = if role == Role::Layer { &LAYERS[..] } else { &[] };
     let mut cases = Vec::new();
@@ -129,10 +129,10 @@ fn cases(samples: &impl Fn(usize) -> Vec<Arc<dyn Op>>, role: Role) -> Result<Vec
     Ok(cases)
 }
 
-/// Holds optimizers, and what clips their gradients, against their references over several updates.
+/// Checks optimizers and clipping against their references over several updates.
 ///
 /// # Errors
-/// When nothing can be said: the device is lost or has no memory left.
+/// If nothing can be said: the device is lost or out of memory.
 pub fn check_optimizers(gpu: &Gpu, all: &[(&dyn Optimizer, Clip)], mut watch: impl FnMut(Event)) -> Result<()> {
     let mut tally = Tally::default();
     for &(optimizer, clip) in all {
@@ -146,7 +146,7 @@ pub fn check_optimizers(gpu: &Gpu, all: &[(&dyn Optimizer, Clip)], mut watch: im
     Ok(())
 }
 
-/// The kernels that belong to no op and no optimizer, as far as ops have not used them.
+/// The kernels that belong to no op and no optimizer, unless ops have used them already.
 pub(super) fn check_rest(gpu: &Gpu, mut watch: impl FnMut(Event)) -> Result<()> {
     watch(Event::Begins("windows and data".to_owned()));
     let mut tally = Tally::default();

@@ -1,9 +1,9 @@
-//! A self-test of a device: every kernel against its reference on awkward shapes, the law of partitions on a small run, and how
-//! fast the device is. `accrue doctor` prints it; an app can run it on the device that it has.
+//! A self-test of a device: every kernel against its reference on awkward shapes, the law of partitions on a small run, and
+//! the device's speed. `accrue doctor` prints it; an app can run it on its own device.
 //!
-//! A driver may compile a kernel wrongly, and a training on it then goes wrong quietly. Each kernel is run alone and compared
-//! with its reference in `f64`, which is given what the GPU gave the kernel: what is wrong is then named, and nothing that
-//! comes after it. How far `f32` may be from `f64` follows from the sizes of what is added.
+//! A driver may compile a kernel wrongly; a training then goes wrong silently. The self-test runs each kernel alone and
+//! compares it with its reference in `f64` on the same inputs from the GPU, so that it names the wrong kernel and none after
+//! it. The tolerance of `f32` against `f64` follows from the sizes of the terms that are added.
 //!
 //! ```no_run
 //! use accrue::{doctor, gpu::{Choice, Gpu}};
@@ -17,7 +17,7 @@
 //! # Ok::<(), accrue::Error>(())
 //! ```
 //!
-//! Whoever writes an op or an optimizer can hold it against its reference with [`check_ops`] and [`check_optimizers`]; the
+//! The author of an op or an optimizer can check it against its reference with [`check_ops`] and [`check_optimizers`]; the
 //! tests do, with the same [`Case`], [`rig`] and [`compare`].
 
 mod bits;
@@ -48,37 +48,37 @@ use crate::gpu::Gpu;
 use crate::ops;
 use crate::optim::{Clip, Optimizer};
 
-/// What a [`Finding`] is about.
+/// The subject of a [`Finding`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Section {
-    /// A kernel beside its reference.
+    /// A kernel, compared with its reference.
     Kernel,
-    /// The bits of a run whose windows were cut, beside those of whole windows.
+    /// The bits of a run with cut windows, compared with those of whole windows.
     Bits,
 }
 
-/// How far a kernel is from its reference, at the element that comes nearest to what is allowed.
+/// A kernel's difference from its reference, at the element nearest to its tolerance.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Rounding {
     /// The difference.
     pub apart: f64,
-    /// What rounding explains.
+    /// The tolerance: what rounding explains.
     pub allowed: f64,
 }
 
-/// One thing that was checked.
+/// The result of one check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
-    /// What it is about.
+    /// Its subject.
     pub part: Section,
     /// The kernel, as in `linear.forward`, or the cut.
     pub name: String,
-    /// How many arrays, or runs, were compared.
+    /// The number of arrays, or runs, compared.
     pub cases: usize,
-    /// How far from its reference; not where bits are compared.
+    /// The difference from its reference; `None` if bits are compared.
     pub rounding: Option<Rounding>,
-    /// What is wrong, if anything is: the case, the first wrong element, what it is and what it should be.
+    /// The error, if any: the case, the first wrong element, its value and its reference value.
     pub wrong: Option<String>,
 }
 
@@ -94,32 +94,33 @@ impl fmt::Display for Finding {
     }
 }
 
-/// How much is checked.
+/// The extent of the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// Every op and optimizer, and of the kernels that do the same those that this adapter would choose.
+    /// Every op and optimizer; among equivalent kernels, those that this adapter would choose.
     Chosen,
-    /// All kernels, also those of other adapters, and three trainings for each partition. A compiler takes several times as long.
+    /// All kernels, including those of other adapters, and three trainings per partition. Compiling takes several times as
+    /// long.
     All,
 }
 
-/// What happens while a device is checked.
+/// An event of the check.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// This is checked next, which may take a while.
+    /// This is checked next; it may take a while.
     Begins(String),
-    /// This was found, or turned out to be wrong after it had been told.
+    /// This was found, or turned out wrong after it was reported.
     Found(Finding),
 }
 
-/// All that was found.
+/// All findings.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Kernels and cuts, each named once.
     pub findings: Vec<Finding>,
-    /// How fast the device is.
+    /// The device's speed.
     pub speed: Speed,
-    /// How long it took.
+    /// The duration of the check.
     pub seconds: f64,
 }
 
@@ -129,7 +130,7 @@ impl Report {
         self.findings.iter().all(|finding| finding.wrong.is_none())
     }
 
-    /// How many there are of one part, and the names of the wrong findings. The whole network is no kernel.
+    /// The number of findings of one part, and the names of the wrong ones. The whole network is no kernel.
     fn count(&self, part: Section) -> (usize, Vec<&str>) {
         let of = || self.findings.iter().filter(move |finding| finding.part == part);
         (
@@ -138,7 +139,7 @@ impl Report {
         )
     }
 
-    /// One line.
+    /// The verdict in one line.
     pub fn verdict(&self) -> String {
         let ((kernels, wrong), (cuts, differ)) = (self.count(Section::Kernel), self.count(Section::Bits));
         let seconds = self.seconds;
@@ -156,8 +157,8 @@ impl Report {
     }
 }
 
-/// Checks a device: its kernels, the law of partitions, and its speed. `watch` is told what is checked, and of each finding as it is
-/// made.
+/// Checks a device: its kernels, the law of partitions, and its speed. `watch` hears what is checked next, and every finding as
+/// it is made.
 ///
 /// # Errors
 /// [`Error::DeviceLost`](crate::Error::DeviceLost) and [`Error::Memory`](crate::Error::Memory): then nothing can be said.
@@ -185,7 +186,7 @@ pub fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> Result<
     Ok(Report { findings, speed, seconds: start.elapsed().as_secs_f64() })
 }
 
-/// What the runs train whose bits are compared, in words.
+/// The trainings whose bits are compared, in words.
 pub fn runs(extent: Extent) -> &'static str {
     match extent {
         Extent::Chosen => "3 updates of 64 rows by AdamW, or by SGD",

@@ -9,7 +9,7 @@ impl Numbers {
         Numbers(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x2545_F491_4F6C_DD1D)
     }
 
-    /// Any of 2⁶⁴.
+    /// A number below 2⁶⁴.
     pub fn word(&mut self) -> u64 {
         // SplitMix64
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -29,7 +29,7 @@ impl Numbers {
         (self.word() % n as u64) as usize
     }
 
-    /// So many in (-1, 1).
+    /// This many in (-1, 1).
     pub fn floats(&mut self, count: usize) -> Vec<f32> {
         (0..count).map(|_| self.float()).collect()
     }

@@ -1,5 +1,5 @@
-//! Runs the steps of a plan one by one and reads back what each of them wrote. After the last step much of it would be
-//! gone, because tensors that are not alive together share memory.
+//! Runs the steps of a plan one by one and reads back what each wrote. After the last step much of it would be overwritten,
+//! because tensors that are not alive together share memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -20,25 +20,25 @@ pub struct Rig<'a> {
     pub program: Program,
 }
 
-/// What each place held after the last step that wrote it, padding included.
+/// The content of each resource after the last step that wrote it, padding included.
 pub type Written = HashMap<Resource, Vec<f32>>;
 
-/// Where padding is not +0: row, column, and what stands there.
+/// Padding that is not +0: row, column, and value.
 pub type Spot = (usize, usize, f32);
 
 impl<'a> Rig<'a> {
-    /// Plans a case and uploads what it is given; every other float is a NaN, so that what is not written shows.
+    /// Plans a case and uploads its inputs; every other float is a NaN, so that a missing write shows.
     ///
     /// # Errors
-    /// What the driver has against it.
+    /// The driver's error.
     pub fn new(gpu: &Gpu, case: &'a Case, optimizer: &dyn Optimizer, clip: Clip) -> Result<Rig<'a>> {
         Rig::with(gpu, case, optimizer, clip, Kernels::OPS)
     }
 
-    /// The same with other kernels. Where they do several ops at once, some tensors are never in memory.
+    /// As [`Rig::new`], with other kernels. If they compute several ops at once, some tensors are never in memory.
     ///
     /// # Errors
-    /// What the driver has against it.
+    /// The driver's error.
     pub fn with(gpu: &Gpu, case: &'a Case, optimizer: &dyn Optimizer, clip: Clip, kernels: Kernels) -> Result<Rig<'a>> {
         let training = Training { loss: case.loss, optimizer, clip, open_blocks: true, kernels };
         let plan = Plan::new(&case.graph, case.output, case.rows, Some(training))?;
@@ -70,7 +70,7 @@ impl<'a> Rig<'a> {
         self.plan().micro_batch_steps(false).into_iter().zip(dispatches)
     }
 
-    /// Forward, loss and gradient of one micro-batch that is a window of its own, step by step.
+    /// Runs forward, loss and gradient of one micro-batch that is a window by itself, step by step.
     pub fn micro_step(&self) -> Result<Written> {
         self.clock(&[("rows", self.case.rows as u32), ("first", 1), ("last", 1)], &[])?;
         let mut written = Written::new();
@@ -84,7 +84,7 @@ impl<'a> Rig<'a> {
         Ok(written)
     }
 
-    /// The same window in micro-batches of so many rows, which together are all rows.
+    /// Runs the same window in micro-batches of these rows, which together are all rows.
     pub fn micro_steps(&self, cut: &[usize]) -> Result<()> {
         let (all, mut row0) = (self.case.rows, 0);
         for &rows in cut {
@@ -121,7 +121,7 @@ impl<'a> Rig<'a> {
         gpu.submit(gpu.finish(encoder)?).map(drop)
     }
 
-    /// Sets fields of the clock (the others are 0) and the update's scalars.
+    /// Sets fields of the clock (the others become 0) and the update's scalars.
     pub fn clock(&self, fields: &[(&str, u32)], scalars: &[u8]) -> Result<()> {
         let names = [
             "rows", "row0", "first", "last", "index0", "update", "slot", "hold", "gather", "kind", "slots", "sequence",
@@ -135,19 +135,19 @@ impl<'a> Rig<'a> {
         self.program.gpu().upload(self.program.clocks(), &bytes)
     }
 
-    /// Fills a place with one value.
+    /// Fills a resource with one value.
     pub fn fill(&self, place: Resource, value: f32) -> Result<()> {
         let (_, range) = self.program.at(place)?;
         self.upload(place, &vec![value; (range.end - range.start) as usize / 4])
     }
 
-    /// Writes the beginning of a place.
+    /// Writes the beginning of a resource.
     pub fn upload(&self, place: Resource, values: &[f32]) -> Result<()> {
         let (buffer, range) = self.program.at(place)?;
         self.program.gpu().upload_at(buffer, range.start, bytemuck::cast_slice(values))
     }
 
-    /// All of a place.
+    /// Reads all of a resource.
     pub fn read(&self, place: Resource) -> Result<Vec<f32>> {
         let (buffer, range) = self.program.at(place)?;
         let floats = self.program.gpu().read_f32(buffer, range.end as usize / 4)?;
@@ -161,14 +161,14 @@ impl<'a> Rig<'a> {
         Ok(step.bindings.iter().filter(|&&(name, _)| writes(name)).map(|&(_, place)| place).collect())
     }
 
-    /// The kernel that writes a place last in a micro-step: `linear.forward`.
+    /// The kernel that writes a resource last in a micro-step: `linear.forward`.
     pub fn writer(&self, place: Resource) -> String {
         let mut steps = self.plan().micro_batch_steps(false).into_iter();
         let writer = steps.rfind(|step| self.writes(step).is_ok_and(|places| places.contains(&place)));
         writer.map_or_else(String::new, kernel)
     }
 
-    /// Records with zeros as padding. The rows after the last stay as they are.
+    /// The records, with zeros as padding. Rows after the last stay as they are.
     fn records(&self, rows: Range<usize>) -> Vec<f32> {
         let record = self.plan().record;
         let mut records = vec![0.0; record.stride * rows.len()];
@@ -193,7 +193,7 @@ impl<'a> Rig<'a> {
         records
     }
 
-    /// The flat array of a value for each parameter, given as the references have it: one row, part after part.
+    /// The flat array of a value for each parameter, given in the references' layout: one row, part after part.
     pub fn flat(&self, value: impl Fn(Tensor) -> Matrix) -> Result<Vec<f32>> {
         let mut arrays = BTreeMap::new();
         for (tensor, name, shape, range) in parts(&self.case.graph) {
@@ -203,7 +203,7 @@ impl<'a> Rig<'a> {
         self.plan().layout.pack(&arrays).map_err(Error::Internal)
     }
 
-    /// The values of each parameter, as the references have it, from a flat array.
+    /// The values of each parameter in the references' layout, from a flat array.
     pub fn unflat(&self, flat: &[f32]) -> HashMap<Tensor, Matrix> {
         let arrays = self.plan().layout.unpack(flat);
         let mut values: HashMap<Tensor, Vec<f32>> = HashMap::new();
@@ -242,7 +242,7 @@ impl<'a> Rig<'a> {
         self.case.rows * self.case.graph.shape(tensor).positions()
     }
 
-    /// The losses of the lines lie side by side; everything else is padded to multiples of four.
+    /// The lines' losses lie side by side; everything else is padded to multiples of four.
     fn stride(&self, tensor: Tensor) -> usize {
         let makes = self.case.graph.nodes().iter().find(|node| node.output == tensor);
         let is_loss = makes.is_some_and(|node| matches!(node.op.role(), Role::Loss(_)));
@@ -257,7 +257,7 @@ pub fn kernel(step: &Step) -> String {
 
 type PartOf = (Tensor, String, Vec<usize>, Range<usize>);
 
-/// Every part of every parameter: its name, its shape, and where it lies in the references' row.
+/// Every part of every parameter: its name, its shape, and its offset in the references' row.
 fn parts(graph: &Graph) -> Vec<PartOf> {
     let mut all = Vec::new();
     for tensor in graph.tensors() {

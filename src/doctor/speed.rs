@@ -1,4 +1,4 @@
-//! How fast a device is at what training does, measured now: medians of whole submissions, each waited for.
+//! A device's speed at what training does, measured now: medians of whole submissions, each waited for.
 
 use std::time::{Duration, Instant};
 
@@ -13,41 +13,41 @@ use crate::optim::{Clip, Sgd};
 use crate::plan::{ExecutionMode, Kernels};
 use crate::{Error, Result};
 
-/// Rows, inputs and outputs of the layer that is measured.
+/// Rows, inputs and outputs of the measured layer.
 pub const SIZE: usize = 512;
 
-/// Dispatches of one submission, where a dispatch is measured.
+/// Dispatches of one submission when a dispatch is measured.
 const MANY: usize = 512;
 
-/// Bytes that are copied.
+/// Bytes of the copy.
 const COPIED: u64 = 64 << 20;
 
-/// Submissions of which the median is taken.
+/// Submissions per median.
 const TIMES: usize = 7;
 
-/// What was measured. All times are medians.
+/// The measurements. All times are medians.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Speed {
-    /// Microseconds to encode a dispatch, until it is submitted.
+    /// Microseconds to encode a dispatch, submission included.
     pub encode_us: f64,
     /// Microseconds of a dispatch that computes next to nothing and waits for the one before it.
     pub dispatch_us: f64,
     /// Microseconds from the submission of a single dispatch until the host knows that it is done.
     pub submit_us: f64,
-    /// 10⁹ additions and multiplications in a second of `linear.forward` with [`SIZE`]³.
+    /// 10⁹ additions and multiplications per second of `linear.forward` with [`SIZE`]³.
     pub forward_gflops: f64,
-    /// The same of `linear.backward_input`.
+    /// The same for `linear.backward_input`.
     pub backward_input_gflops: f64,
-    /// The same of `linear.backward_weight`.
+    /// The same for `linear.backward_weight`.
     pub backward_weight_gflops: f64,
-    /// 10⁹ bytes in a second, read and written, of a copy of 64 MiB; none where there is no room for it.
+    /// 10⁹ bytes per second, read and written, of a copy of 64 MiB; `None` if there is no room for it.
     pub copy_gbs: Option<f64>,
 }
 
-/// Measures a device. It should have nothing else to do.
+/// Measures a device, which should be idle otherwise.
 ///
 /// # Errors
-/// What the driver has against it.
+/// The driver's error.
 pub fn measure(gpu: &Gpu) -> Result<Speed> {
     let (encode_us, dispatch_us, submit_us) = overhead(gpu)?;
     let [forward, backward_input, backward_weight] = matrices(gpu)?;
@@ -66,10 +66,10 @@ pub fn measure(gpu: &Gpu) -> Result<Speed> {
     })
 }
 
-/// How long encoding, and executing, these dispatches took: so many times all of them, in one pass.
+/// The times to encode and to execute these dispatches, repeated this often in one pass.
 ///
 /// # Errors
-/// What the driver has against it.
+/// The driver's error.
 pub fn time(gpu: &Gpu, dispatches: &[Dispatch], rows: usize, times: usize) -> Result<(Duration, Duration)> {
     let start = Instant::now();
     let mut encoder = gpu.encoder()?;
@@ -93,7 +93,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// Medians of both times in seconds.
 fn medians(mut time: impl FnMut() -> Result<(Duration, Duration)>) -> Result<(f64, f64)> {
-    time()?; // drivers compile, allocate and wake up at the first time
+    time()?; // drivers compile, allocate and wake up the first time
     let times = (0..TIMES).map(|_| time()).collect::<Result<Vec<_>>>()?;
     let of =
         |part: fn(&(Duration, Duration)) -> Duration| median(times.iter().map(|t| part(t).as_secs_f64()).collect());
@@ -113,11 +113,11 @@ fn overhead(gpu: &Gpu) -> Result<(f64, f64, f64)> {
     Ok((1e6 * encoded / (MANY + 1) as f64, 1e6 * (many - one).max(0.0) / MANY as f64, 1e6 * one))
 }
 
-/// GFLOP/s of the three kernels of a linear layer of [`SIZE`]³, as this adapter takes them: forward, input gradient, weight
-/// gradient.
+/// GFLOP/s of the three kernels of a linear layer of [`SIZE`]³, as this adapter would choose them: forward, input gradient,
+/// weight gradient.
 ///
 /// # Errors
-/// What the driver has against it.
+/// The driver's error.
 pub fn matrices(gpu: &Gpu) -> Result<[f64; 3]> {
     let case = layer(SIZE, SIZE, SIZE)?;
     let kernels = Kernels::of(gpu, Some(ExecutionMode::Ops));
@@ -127,7 +127,7 @@ pub fn matrices(gpu: &Gpu) -> Result<[f64; 3]> {
     let mut all = [0.0; 3];
     for (gflops, entry) in all.iter_mut().zip(["forward", "backward_input", "backward_weight"]) {
         let dispatch = kernel(&rig, entry)?;
-        // So often that a submission takes 10 ms: what the submission itself takes is then small beside it.
+        // Repeated until a submission takes 10 ms: its own overhead is then small.
         time(gpu, dispatch, SIZE, 1)?;
         let (_, once) = time(gpu, dispatch, SIZE, 1)?;
         let times = (0.01 / once.as_secs_f64()).ceil().clamp(1.0, 200.0) as usize;
@@ -137,10 +137,10 @@ pub fn matrices(gpu: &Gpu) -> Result<[f64; 3]> {
     Ok(all)
 }
 
-/// A linear layer of so many rows, inputs and outputs, behind another one, so that the gradient of its inputs is wanted.
+/// A linear layer of this many rows, inputs and outputs after another one, so that the gradient of its inputs is needed.
 ///
 /// # Errors
-/// None, unless a linear layer no longer takes what it took.
+/// None, unless the linear layer changes what it takes.
 pub fn layer(rows: usize, inputs: usize, outputs: usize) -> Result<Case> {
     let mut graph = Graph::new();
     let x = graph.input(inputs);
@@ -152,7 +152,7 @@ pub fn layer(rows: usize, inputs: usize, outputs: usize) -> Result<Case> {
 /// One of the three kernels of the layer of [`layer`]: `forward`, `backward_input` or `backward_weight`.
 ///
 /// # Errors
-/// [`Error::Internal`] when it has no such kernel.
+/// [`Error::Internal`] if it has no such kernel.
 pub fn kernel<'a>(rig: &'a Rig, entry: &str) -> Result<&'a [Dispatch]> {
     let found = rig.micro_batch().find(|(step, _)| step.label.starts_with("after") && step.entry == entry);
     let (_, dispatch) = found.ok_or_else(|| Error::Internal(format!("a layer has a kernel {entry}")))?;

@@ -1,4 +1,4 @@
-//! What ends a window against its reference: clipping and optimizers over several updates, closing an open block.
+//! The kernels that end a window against their references: clipping, optimizers over several updates, closing an open block.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub(super) fn of_one_layer(inputs: usize, outputs: usize, rows: usize) -> Result
     Ok((Case { name, ..Case::ending(graph, output, loss_of_values(), rows, 5)? }, parameters))
 }
 
-/// Every optimizer by each of its cases, and by each way to clip a gradient.
+/// Every optimizer in each of its cases, with each kind of clipping.
 pub fn cases() -> Vec<(Box<dyn Optimizer>, Clip)> {
     let clips = [Clip::default(), Clip { norm: Some(0.2), value: None }, Clip { norm: Some(2.0), value: Some(0.05) }];
     let of = |kind: &&Kind| {
@@ -46,28 +46,28 @@ pub fn cases() -> Vec<(Box<dyn Optimizer>, Clip)> {
 /// Words of the stats before the results.
 const HEADER: usize = 16;
 
-/// The words `link` and `unfit`.
+/// The words `sequence` and `unfit`.
 const LINK: usize = 12;
 const UNFIT: usize = 13;
 
-/// Gives the next update its window: the sums of the gradients, of the loss and of the weight, and how many updates were
-/// made before it. What else the stats hold stays, and is 0 in the beginning.
+/// Gives the next update its window: the sums of the gradients, of the loss and of the weight, and the number of updates made
+/// before it. Other words of the stats stay, and are 0 in the beginning.
 ///
 /// # Errors
-/// What the driver has against it.
+/// The driver's error.
 pub fn window(rig: &Rig, sums: &[f32], loss: f32, weight: f32, made: u32) -> Result<()> {
     rig.upload(Resource::Gradients(rig.all()), sums)?;
     let mut head = if made == 0 { vec![0.0; HEADER] } else { rig.read(Resource::Stats)?[..HEADER].to_vec() };
     (head[0], head[1], head[8]) = (loss, weight, f32::from_bits(made));
-    // No update came before, as far as the clock says, and no gradient has been looked at.
+    // The clock says that no update came before, and no gradient was checked yet.
     (head[LINK], head[UNFIT]) = (0.0, 0.0);
     rig.upload(Resource::Stats, &head)
 }
 
-/// Makes one update of the window that was given.
+/// Makes one update of the window that was set.
 ///
 /// # Errors
-/// What the driver has against it.
+/// The driver's error.
 pub fn update(rig: &Rig, optimizer: &dyn Optimizer, update: u64, lr: f64) -> Result<()> {
     let step = rig.plan().update_steps().last().ok_or_else(|| Error::Internal("a plan has an update".to_owned()))?;
     let reflection = rig.program.gpu().reflection(step.shader)?;
@@ -76,10 +76,10 @@ pub fn update(rig: &Rig, optimizer: &dyn Optimizer, update: u64, lr: f64) -> Res
     rig.run(rig.program.update())
 }
 
-/// An optimizer and its reference over six updates of one layer: parameters, moments and what clipping makes of the gradient.
+/// An optimizer against its reference over six updates of one layer: parameters, optimizer state and the clipped gradient.
 ///
 /// # Errors
-/// What the driver has against it.
+/// The driver's error.
 pub fn optimizer(gpu: &Gpu, optimizer: &dyn Optimizer, clip: Clip, layer: (usize, usize)) -> Result<Vec<Compared>> {
     let (case, tensor) = of_one_layer(layer.0, layer.1, 1)?;
     let rig = Rig::new(gpu, &case, optimizer, clip)?;
@@ -90,7 +90,7 @@ pub fn optimizer(gpu: &Gpu, optimizer: &dyn Optimizer, clip: Clip, layer: (usize
     let mut moments = vec![0.0; count * optimizer.state_slots()];
     let mut all = Vec::new();
     for at in 1..=6 {
-        // Weights far from 1: what is not divided by them is found out.
+        // Weights far from 1: a missing division shows.
         let weight = 3.0 + 10.0 * numbers.float().abs();
         let sums = Matrix::from_f32(1, count, &numbers.floats(count));
         let mut gradient: Vec<f64> = sums.values.iter().map(|sum| sum / f64::from(weight)).collect();
@@ -147,10 +147,10 @@ fn norm(rig: &Rig, clip: Clip, weight: f32) -> Result<Vec<Compared>> {
     Ok(vec![squares, factor])
 }
 
-/// Closing an open block: one addition for each parameter, and for the sums of loss and weight. Exact.
+/// Closing an open block: one addition per parameter, and for the sums of loss and weight. Exact.
 ///
 /// # Errors
-/// What the driver has against it.
+/// The driver's error.
 pub fn close(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
     let (case, _) = of_one_layer(layer.0, layer.1, 1)?;
     let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
@@ -174,10 +174,10 @@ pub fn close(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
     ])
 }
 
-/// Adding up the gradients of three uses of one parameter, in the order of the uses. Exact.
+/// Adding the gradients of three uses of one parameter, in the order of the uses. Exact.
 ///
 /// # Errors
-/// What the driver has against it.
+/// The driver's error.
 pub fn fold(gpu: &Gpu, width: usize) -> Result<Vec<Compared>> {
     let mut graph = Graph::new();
     let x = graph.input(width);
@@ -205,7 +205,7 @@ pub fn fold(gpu: &Gpu, width: usize) -> Result<Vec<Compared>> {
 /// Counting submissions. Exact.
 ///
 /// # Errors
-/// What the driver has against it.
+/// The driver's error.
 pub fn mark(gpu: &Gpu) -> Result<Vec<Compared>> {
     let (case, _) = of_one_layer(1, 1, 1)?;
     let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
@@ -223,10 +223,10 @@ pub fn mark(gpu: &Gpu) -> Result<Vec<Compared>> {
     Ok(vec![Compared::new(name, "submissions", &row(counted), &wanted, |_, _| 0.0, None)])
 }
 
-/// Looking at all gradients: whether one of them is not finite, wherever it stands. Exact.
+/// Checking all gradients: whether one of them is not finite, wherever it is. Exact.
 ///
 /// # Errors
-/// What the driver has against it.
+/// The driver's error.
 pub fn check(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
     let (case, _) = of_one_layer(layer.0, layer.1, 1)?;
     let rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;

@@ -1,4 +1,4 @@
-//! The other kernels of layers beside those that are held against their references: all must give the same bits.
+//! The other kernels of layers besides those compared with references: all must give the same bits.
 
 use std::sync::Arc;
 
@@ -13,15 +13,15 @@ use crate::optim::{Clip, Sgd};
 use crate::plan::Kernels;
 use crate::{Error, Result};
 
-/// Rows, the features, and the outputs of the layers: neither fits what a workgroup makes.
+/// Rows, features, and outputs of the layers: neither fits a workgroup's tile.
 const ROWS: usize = 75;
 const FEATURES: usize = 21;
 const WIDTHS: [usize; 3] = [44, 70, 5];
 
-/// Layers with each activation along the way, and layers made in each way that this device can, or would choose.
+/// Layers with each activation fused, and layers with each matmul kernel that this device can run, or would choose.
 ///
 /// # Errors
-/// When nothing can be said: the device is lost or has no memory left.
+/// If nothing can be said: the device is lost or out of memory.
 pub(super) fn check(gpu: &Gpu, extent: Extent, mut watch: impl FnMut(Event)) -> Result<()> {
     let activations: Vec<_> = ops::of_role(|role| role == Role::Activation).collect();
     for activation in &activations {
@@ -59,7 +59,7 @@ fn network(activation: &Arc<dyn Op>) -> Result<Case> {
     Case::ending(graph, at, case::loss_of_values(), ROWS, 13)
 }
 
-/// What one choice of kernels leaves beside what another does, of a window at once and of one that is cut inside blocks.
+/// Compares two choices of kernels on a window at once and on one that is cut inside blocks.
 fn finding(gpu: &Gpu, case: &Case, name: String, [known, other]: [Kernels; 2]) -> Result<Finding> {
     let cuts: [&[usize]; 2] = [&[ROWS], &[5, 40, ROWS - 45]];
     let mut wrong = None;

@@ -1,21 +1,21 @@
-//! Which adapter: what there is, which one is taken and why.
+//! The choice of an adapter: which there are, which one is taken and why.
 
 use wgpu::{Backends, DeviceType};
 
 use crate::{Error, Result};
 
-/// What the user asked for.
+/// The user's choice of an adapter.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
-    /// A part of the adapter's name, in any case. Without it `WGPU_ADAPTER_NAME` is honoured.
+    /// A part of the adapter's name, in any letter case. Without it, `WGPU_ADAPTER_NAME` counts.
     pub name: Option<String>,
-    /// So many of the adapters that would be taken first are passed over, because they turned out not to do.
+    /// How many of the first matching adapters to pass over, because they turned out not to work.
     pub passed_over: usize,
-    /// Whether the device is to be made for a [`Profiler`](super::Profiler), too.
+    /// Whether the device must also support a [`Profiler`](super::Profiler).
     pub timestamps: bool,
 }
 
-/// An adapter that was found.
+/// An adapter of this machine.
 pub struct Found {
     /// The adapter.
     pub adapter: wgpu::Adapter,
@@ -39,7 +39,7 @@ pub fn describe(info: &wgpu::AdapterInfo) -> String {
     format!("{} ({backend}, {}{driver})", info.name, kind(info.device_type))
 }
 
-/// A word for the kind of an adapter.
+/// One word for the kind of an adapter.
 pub fn kind(device_type: DeviceType) -> &'static str {
     match device_type {
         DeviceType::DiscreteGpu => "discrete GPU",
@@ -50,10 +50,10 @@ pub fn kind(device_type: DeviceType) -> &'static str {
     }
 }
 
-/// Every adapter of the backends that `WGPU_BACKEND` allows (all by default), the one to be preferred first.
+/// Every adapter of the backends that `WGPU_BACKEND` allows (all by default), in order of preference.
 pub async fn list() -> Vec<Found> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    // WGPU_DX12_COMPILER among others.
+    // Reads `WGPU_DX12_COMPILER` among others.
     descriptor.backend_options = wgpu::BackendOptions::from_env_or_default();
     descriptor.backends = Backends::from_env().unwrap_or(Backends::PRIMARY);
     descriptor.flags =
@@ -69,13 +69,13 @@ pub async fn list() -> Vec<Found> {
     found
 }
 
-/// Which adapter goes first: those of Wine's DX12 last, whatever they say that they are.
+/// The order of adapters: those of Wine's DX12 last, whatever kind they claim to be.
 fn order(translated: bool, device_type: DeviceType) -> (bool, u32) {
     (translated, rank(device_type))
 }
 
-/// Whether a DX12 adapter is Wine's: DX12 over Vulkan, with a card that Wine makes up where the Vulkan one is a driver on the CPU. What
-/// it can do, Vulkan can do directly.
+/// Whether a DX12 adapter is Wine's: DX12 over Vulkan, reported as a card that does not exist if the Vulkan driver runs on the
+/// CPU. Vulkan offers the same adapter directly.
 fn is_translated(info: &wgpu::AdapterInfo) -> bool {
     info.backend == wgpu::Backend::Dx12 && std::env::var_os("WINEDATADIR").is_some()
 }
@@ -95,7 +95,7 @@ pub fn name_from_environment() -> Option<String> {
     std::env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty())
 }
 
-/// Takes the first adapter whose name contains what was asked for, of those that are not passed over, and says why that one.
+/// Takes the first adapter whose name contains the wanted part and that is not passed over, and says why it is that one.
 pub fn choose(found: Vec<Found>, choice: &Choice) -> Result<(Found, String)> {
     let (wanted, whence) = match (&choice.name, name_from_environment()) {
         (Some(name), _) => (Some(name.clone()), "--adapter"),

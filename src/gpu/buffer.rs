@@ -1,4 +1,4 @@
-//! Buffers: making them, filling them, and bringing their contents back.
+//! Buffers: creating, filling and reading them.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
@@ -11,28 +11,28 @@ use super::queue::took_no_more;
 use super::{Gpu, no_memory};
 use crate::{Error, Result};
 
-/// The few ways in which we use buffers.
+/// The usages of our buffers.
 pub mod usage {
     use wgpu::BufferUsages;
 
-    /// Read and written by kernels, copied from and to.
+    /// Read and written by kernels; source and target of copies.
     pub const STORAGE: BufferUsages = BufferUsages::STORAGE.union(BufferUsages::COPY_SRC).union(BufferUsages::COPY_DST);
     /// Small values for kernels, written by the host.
     pub const UNIFORM: BufferUsages = BufferUsages::UNIFORM.union(BufferUsages::COPY_DST);
-    /// Written by the host and copied from by the GPU.
+    /// Written by the host; source of copies on the GPU.
     pub const UPLOAD: BufferUsages = BufferUsages::MAP_WRITE.union(BufferUsages::COPY_SRC);
-    /// Copied to by the GPU and read by the host.
+    /// Target of copies on the GPU; read by the host.
     pub const READBACK: BufferUsages = BufferUsages::MAP_READ.union(BufferUsages::COPY_DST);
 }
 
-/// Bytes that are on their way between host and device at once, at most.
+/// Most bytes in flight between host and device.
 const PIECE: usize = 4 << 20;
 
-/// Bytes that tell whether a piece was copied.
+/// Bytes that prove that a piece was copied.
 const MARK: u64 = 8;
 
-/// A number that is nowhere in memory yet, however often memory is taken and given back: what arrives with it was done now.
-/// Scattered, so that two counts that begin with one of them do not meet but by chance.
+/// Numbers of which no memory holds one yet, however often memory is freed and reused: data that arrives with one is new. They
+/// are scattered, so that two counts that start from them meet only by chance.
 pub(crate) fn fresh() -> u64 {
     static SCATTER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -40,10 +40,10 @@ pub(crate) fn fresh() -> u64 {
 }
 
 impl Gpu {
-    /// Makes a buffer; it holds zeros.
+    /// Makes a buffer filled with zeros.
     ///
     /// # Errors
-    /// [`Error::Memory`] when it is larger than the device allows or the device has no memory left.
+    /// [`Error::Memory`] if it is larger than the device allows or the device has no memory left.
     pub fn buffer(&self, label: &str, bytes: u64, usage: BufferUsages) -> Result<wgpu::Buffer> {
         let most = self.inner.limits.max_buffer_size;
         if bytes > most {
@@ -62,21 +62,22 @@ impl Gpu {
     }
 
     /// Copies `bytes` to the beginning of a buffer, after all earlier work, and waits until they are there. Staging memory
-    /// takes 4 MiB at most.
+    /// takes
+    /// at most 4 MiB.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] when they do not arrive, [`Error::Memory`] when there is none for a piece of them: some may have
-    /// arrived then.
+    /// [`Error::DeviceLost`] if they do not arrive, [`Error::Memory`] if there is no memory for one of the pieces: earlier
+    /// pieces may have arrived.
     pub fn upload(&self, buffer: &wgpu::Buffer, bytes: &[u8]) -> Result<()> {
         self.upload_at(buffer, 0, bytes)
     }
 
-    /// As [`Gpu::upload`], from this byte of the buffer on.
+    /// As [`Gpu::upload`], from this offset of the buffer on.
     pub(crate) fn upload_at(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) -> Result<()> {
         let receipt = self.passing("an upload", MARK, usage::READBACK, false)?;
         for (at, piece) in bytes.chunks(PIECE).enumerate() {
             let (len, at) = (piece.len() as u64, (at * PIECE) as u64);
-            // With each piece goes a number, by which it proves that it arrived.
+            // Each piece carries a number that proves its arrival.
             let number = fresh().to_le_bytes();
             let staging = self.filled("an upload", &[piece, &number])?;
             let mut encoder = self.encoder()?;
@@ -90,8 +91,8 @@ impl Gpu {
         Ok(())
     }
 
-    /// A staging buffer that holds these bytes. The queue's own way would do, but where that finds no memory, wgpu gives the
-    /// device up.
+    /// A staging buffer that holds these bytes. The queue's own upload would do, but if that finds no memory, wgpu gives up the
+    /// device.
     fn filled(&self, what: &str, parts: &[&[u8]]) -> Result<wgpu::Buffer> {
         let staging = self.passing(what, parts.iter().map(|part| part.len() as u64).sum(), usage::UPLOAD, true)?;
         let filled = self.checked(what, || {
@@ -109,7 +110,7 @@ impl Gpu {
         Ok(staging)
     }
 
-    /// An error when the device is lost. Asking hands nothing over, which would take along what was written so far.
+    /// Fails if the device is lost. Asking this way submits nothing, which would take along earlier writes.
     pub(super) fn alive(&self) -> Result<()> {
         match self.filled("a few bytes", &[&[0; 4]]) {
             Err(Error::DeviceLost(_)) => Err(took_no_more()),
@@ -123,25 +124,26 @@ impl Gpu {
         self.checked(what, || self.inner.device.create_buffer(&descriptor))
     }
 
-    /// Writes `bytes` to a buffer with the next submission, whosever it is: for what only that one needs, and proves.
+    /// Writes `bytes` to a buffer with the next submission, whoever submits: for data that only that submission needs, and
+    /// proves.
     ///
     /// # Errors
-    /// [`Error::Memory`] when there is none for what is on its way; wgpu gives the device up then.
+    /// [`Error::Memory`] if there is no memory for the data in flight; wgpu then gives up the device.
     pub(crate) fn write(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) -> Result<()> {
         self.inner.counters.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.checked("data on its way", || self.inner.queue.write_buffer(buffer, offset, bytes))
     }
 
-    /// Waits for all earlier work and returns the first `bytes` bytes of a buffer, brought over piece by piece, so that it
-    /// takes little memory however large the buffer is.
+    /// Waits for all earlier work and returns the first `bytes` bytes of a buffer. They are copied piece by piece, which takes
+    /// little memory however large the buffer is.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] when it does not arrive.
+    /// [`Error::DeviceLost`] if they do not arrive.
     pub fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
         self.read_after(self.encoder()?, buffer, bytes)
     }
 
-    /// As [`Gpu::read`], after what is in this encoder, which is proved to be done with the first piece.
+    /// As [`Gpu::read`], after the work in this encoder; the first piece proves that it was done.
     pub(crate) fn read_after(
         &self,
         encoder: wgpu::CommandEncoder,
@@ -159,7 +161,7 @@ impl Gpu {
             let mark = self.filled("reading back", &[&number])?;
             let mut encoder = encoder.take().map_or_else(|| self.encoder(), Ok)?;
             encoder.copy_buffer_to_buffer(buffer, at, &staging, 0, piece);
-            // A copy that was never made leaves another number, or what was in that memory before.
+            // A copy that was never made leaves another number, or the earlier content of that memory.
             encoder.copy_buffer_to_buffer(&mark, 0, &staging, room, MARK);
             let landed = self.land(encoder, &staging)?;
             if landed[room as usize..] != number {
@@ -170,7 +172,7 @@ impl Gpu {
         Ok(all)
     }
 
-    /// Submits an encoder that copies to `staging`, waits, and returns what arrived.
+    /// Submits an encoder that copies to `staging`, waits, and returns the bytes.
     pub(crate) fn land(&self, encoder: wgpu::CommandEncoder, staging: &wgpu::Buffer) -> Result<Vec<u8>> {
         let submission = self.submit(self.finish(encoder)?)?;
         let pending = PendingMap::map(self, staging);
@@ -179,7 +181,7 @@ impl Gpu {
             pending.take(self, staging).unwrap_or_else(|| Err(gone(&"it did not arrive")))
         });
         if landed.is_err() {
-            // Whoever tries again finds it as it was.
+            // A caller that tries again finds the buffer unmapped.
             let _ = self.scoped(|| staging.unmap());
         }
         landed

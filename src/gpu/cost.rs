@@ -1,26 +1,26 @@
-//! What a dispatch is called, and what it costs by arithmetic: what its time is measured by.
+//! The name and computed cost of a dispatch, against which its time is measured.
 
-/// What sets the speed of a dispatch. Adapters are not equally good at all of them.
+/// What limits the speed of a dispatch. Adapters differ in how good they are at each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CostKind {
     /// Matrix products that make rows.
     Rows,
-    /// Matrix products that make rows on the way back.
+    /// Matrix products that make rows in the backward pass.
     Back,
-    /// Matrix products that are summed over rows.
+    /// Matrix products that sum over rows.
     Sums,
     /// A single workgroup that does everything.
     Windows,
-    /// Numbers that are read and written.
+    /// Memory traffic.
     #[default]
     Moves,
 }
 
 impl CostKind {
-    /// How many there are.
+    /// The number of kinds.
     pub const COUNT: usize = 5;
 
-    /// Operations, and bytes, of a second of [`Cost::seconds`]: about those of two cores of a CPU.
+    /// Operations, and bytes, per second of [`Cost::seconds`]: about those of two CPU cores.
     fn speed(self) -> (f64, f64) {
         match self {
             CostKind::Rows => (20e9, 10e9),
@@ -31,51 +31,51 @@ impl CostKind {
     }
 }
 
-/// What a dispatch computes and moves at least. Kernels that only move numbers have no operations.
+/// The least that a dispatch computes and moves. Kernels that only move numbers have no operations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// What sets its speed.
+    /// What limits its speed.
     pub kind: CostKind,
-    /// Operations on floats for each row.
+    /// Float operations per row.
     pub flops_per_row: u64,
-    /// Bytes for each row: what is read counts once, and what is written once.
+    /// Bytes per row; everything read counts once, and everything written once.
     pub bytes_per_row: u64,
-    /// Bytes whatever the rows, as those of the parameters.
+    /// Bytes independent of rows, such as those of parameters.
     pub bytes: u64,
 }
 
 impl Cost {
-    /// Operations of a dispatch on so many rows.
+    /// Operations of a dispatch over this many rows.
     pub fn flops(&self, rows: u32) -> u64 {
         self.flops_per_row * u64::from(rows)
     }
 
-    /// Seconds of each row, and those whatever the rows, on an adapter that all others are compared with.
+    /// Seconds per row, and seconds independent of rows, on the reference adapter.
     pub fn line(&self) -> (f64, f64) {
         let (flops, bytes) = self.kind.speed();
         let row = self.flops_per_row as f64 / flops + self.bytes_per_row as f64 / bytes;
         (row, self.bytes as f64 / bytes)
     }
 
-    /// Seconds for so many rows, on that adapter.
+    /// Seconds for this many rows, on the reference adapter.
     pub fn seconds(&self, rows: u32) -> f64 {
         let (row, fixed) = self.line();
         fixed + row * f64::from(rows)
     }
 
-    /// Bytes of a dispatch on so many rows.
+    /// Bytes of a dispatch over this many rows.
     pub fn moved(&self, rows: u32) -> u64 {
         self.bytes_per_row * u64::from(rows) + self.bytes
     }
 }
 
-/// What a dispatch is, for people.
+/// A dispatch, described for people.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Label {
     /// What it computes: a step of the plan.
     pub step: String,
     /// Shader and entry point.
     pub kernel: String,
-    /// What it costs.
+    /// Its cost.
     pub cost: Cost,
 }

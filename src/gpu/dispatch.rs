@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use super::{Access, Cost, Entry, Gpu, Label, Profiler, Reflection, Shader, adapter};
 use crate::{Error, Result};
 
-/// Uniforms that change from dispatch to dispatch lie this far apart in their buffer: every adapter's alignment fits.
+/// The distance of changing uniforms in their buffer; it satisfies every adapter's alignment.
 pub const SLOT: u32 = 256;
 
-/// A pipeline and what it binds.
+/// A pipeline and its bindings.
 pub struct Kernel {
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
@@ -17,26 +17,26 @@ pub struct Kernel {
     label: String,
 }
 
-/// How many invocations a dispatch has.
+/// The number of invocations of a dispatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grid {
     /// `columns` along x; along y one for each `rows_each` lines of the micro-batch.
     Tiles {
         /// Invocations along x.
         columns: u32,
-        /// Lines that one invocation does.
+        /// Lines per invocation.
         rows_each: u32,
     },
     /// One along x for each line of the micro-batch.
     Rows,
-    /// `columns` × `rows`, whatever the micro-batch.
+    /// `columns` × `rows`, independent of the micro-batch.
     Fixed {
         /// Invocations along x.
         columns: u32,
         /// Invocations along y.
         rows: u32,
     },
-    /// That many in one line, which is folded where it is longer than a dimension may be.
+    /// This many in one line, folded if it is longer than a dimension allows.
     Line(u32),
     /// One workgroup.
     Group,
@@ -78,7 +78,7 @@ impl Bound {
     }
 }
 
-/// Everything about a dispatch but the rows of the micro-batch.
+/// Everything about a dispatch except the rows of the micro-batch.
 pub struct Dispatch {
     kernel: Arc<Kernel>,
     group: wgpu::BindGroup,
@@ -90,29 +90,29 @@ pub struct Dispatch {
 }
 
 impl Dispatch {
-    /// Says what it is, for a profile.
+    /// Names it, for a profile.
     pub fn labelled(self, label: Label) -> Dispatch {
         Dispatch { label: Arc::new(label), ..self }
     }
 
-    /// Offers finer dispatches that do the same together.
+    /// Sets finer dispatches with the same result.
     pub fn with_parts(self, parts: Vec<Dispatch>) -> Dispatch {
         Dispatch { parts, ..self }
     }
 
-    /// Finer dispatches that do the same together; none where it is never long.
+    /// Finer dispatches with the same result; empty if it is never long.
     pub fn parts(&self) -> &[Dispatch] {
         &self.parts
     }
 
-    /// What it costs.
+    /// Its cost.
     pub fn cost(&self) -> &Cost {
         &self.label.cost
     }
 }
 
 impl Gpu {
-    /// What a shader declares, parsed once.
+    /// The declarations of a shader, parsed once.
     pub fn reflection(&self, shader: &Shader) -> Result<Arc<Reflection>> {
         let mut known = self.inner.reflections.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(reflection) = known.get(shader.name) {
@@ -126,7 +126,7 @@ impl Gpu {
     /// The pipeline of an entry point with these constants, made once.
     ///
     /// # Errors
-    /// [`Error::Kernel`] when the driver does not compile it, which some drivers say by losing the device.
+    /// [`Error::Kernel`] if the driver does not compile it; some drivers report that by losing the device.
     pub fn kernel(&self, shader: &Shader, entry: &str, constants: &[(&'static str, f64)]) -> Result<Arc<Kernel>> {
         let label = format!("accrue.{}.{entry} {constants:?}", shader.name);
         let mut kernels = self.inner.kernels.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -140,7 +140,7 @@ impl Gpu {
         self.alive()?;
         let made = self.checked("the driver", || self.make_kernel(&reflection, entry, found, constants, &label));
         let kernel = match made {
-            // wgpu gives no error where a driver gives up its device, but a kernel that is none.
+            // If a driver gives up its device, wgpu returns an invalid kernel but no error.
             Ok(_) if matches!(self.alive(), Err(Error::DeviceLost(_))) => {
                 Err(self.not_compiled(&label, "the driver gave up its device".to_owned()))
             }
@@ -185,7 +185,7 @@ impl Gpu {
             entry_point: Some(name),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants,
-                // Every kernel writes what it reads of its workgroup memory.
+                // Every kernel writes its workgroup memory before reading it.
                 zero_initialize_workgroup_memory: false,
             },
             cache: None,
@@ -193,7 +193,7 @@ impl Gpu {
         Kernel { pipeline, layout, entry, label: label.to_owned() }
     }
 
-    /// Binds a kernel's variables, each found by its name. A row of the micro-batch is so many `lines` of the grid.
+    /// Binds a kernel's variables, each by its name. A row of the micro-batch takes `lines` of the grid.
     pub fn dispatch(
         &self,
         kernel: Arc<Kernel>,
@@ -260,8 +260,8 @@ fn layout_entry(index: u32, name: &str, access: Access) -> wgpu::BindGroupLayout
     }
 }
 
-/// Encodes dispatches for a micro-batch of `rows` rows. `clock` is the byte at which this moment's [`SLOT`] lies; the
-/// scalars of an update lie one slot further. A profiler times each of them.
+/// Encodes dispatches for a micro-batch of `rows` rows. `clock` is the offset of the clock's [`SLOT`]; an update's scalars lie
+/// one slot further. A profiler times each dispatch.
 pub fn encode(
     gpu: &Gpu,
     pass: &mut wgpu::ComputePass<'_>,
@@ -276,7 +276,7 @@ pub fn encode(
 }
 
 impl Dispatch {
-    /// Encodes it, as [`encode`] does.
+    /// Encodes this dispatch, as [`encode`] does.
     pub fn encode(
         &self,
         gpu: &Gpu,

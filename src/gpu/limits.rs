@@ -1,11 +1,11 @@
-//! What a device must allow for any kernel of ours to run on it.
+//! The limits that a device must allow to run any of our kernels.
 
 use crate::{Error, Result};
 
-/// The limits of a device that our smallest kernels come up to, under wgpu's names; of workgroup memory what every adapter has.
+/// The least device limits for our smallest kernels, under wgpu's names; workgroup memory is what every adapter has.
 ///
-/// A test holds them against all shaders. What grows with a network, the bytes of buffers and the number of workgroups, is the
-/// plan's to check.
+/// A test compares them with all shaders. The plan checks what grows with a network: bytes of buffers and numbers of
+/// workgroups.
 pub const LEAST: wgpu::Limits = wgpu::Limits {
     max_bindings_per_bind_group: 11,
     max_storage_buffers_per_shader_stage: 4,
@@ -19,7 +19,7 @@ pub const LEAST: wgpu::Limits = wgpu::Limits {
     ..wgpu::Limits::downlevel_defaults()
 };
 
-/// Whether a device with these limits can run our kernels; an error says by `whose` what has them, and by `remedy` what to do.
+/// Checks that a device with these limits can run our kernels. An error names the device (`whose`) and the `remedy`.
 ///
 /// # Errors
 /// [`Error::NoAdapter`] naming the limit that is too small, and the least value.

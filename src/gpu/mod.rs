@@ -28,7 +28,7 @@ pub use shader::{Access, Binding, Entry, Reflection, Scalar, Shader};
 
 use crate::{Error, Result};
 
-/// What is used where it is offered: subgroups that hand values round and wait for each other.
+/// Features used if the adapter offers them: subgroups that exchange values and have barriers.
 pub const SUBGROUPS: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::SUBGROUP_BARRIER);
 
 /// A device, its queue and the pipelines made for it. Cloning is cheap and shares all of it.
@@ -51,7 +51,7 @@ struct Inner {
     failing: AtomicU64,
     /// Submissions until one is dropped on purpose; 0: none is.
     dropping: AtomicU64,
-    /// Milliseconds that work may take.
+    /// Most milliseconds to wait for work.
     patience: AtomicU64,
     reflections: Mutex<HashMap<&'static str, Arc<Reflection>>>,
     kernels: Mutex<HashMap<String, Arc<Kernel>>>,
@@ -69,7 +69,7 @@ struct Counters {
     written: AtomicU64,
 }
 
-/// How much was made and done on a [`Gpu`] since it was created.
+/// What was made and done on a [`Gpu`] since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResourceCounts {
     /// Buffers made.
@@ -91,12 +91,12 @@ pub struct ResourceCounts {
 }
 
 impl Gpu {
-    /// Opens a device of our own, on the adapter that was asked for or else on the best one.
+    /// Opens a device of our own, on the chosen adapter or else on the best one.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`], with a list of what there is, when nothing fits, or when timestamps were asked for and the adapter
-    /// has none. Whether the adapter's driver compiles our kernels shows when they are made, as [`Error::Kernel`];
-    /// [`Choice::passed_over`] then takes the next adapter.
+    /// [`Error::NoAdapter`], with a list of adapters, if none matches, or if timestamps are wanted and the adapter has none.
+    /// Whether the driver compiles our kernels shows when they are made, as [`Error::Kernel`]; [`Choice::passed_over`] then
+    /// takes the next adapter.
     pub fn new(choice: &Choice) -> Result<Gpu> {
         pollster::block_on(Self::open(choice, None))
     }
@@ -108,7 +108,7 @@ impl Gpu {
 
     async fn open(choice: &Choice, limits: Option<wgpu::Limits>) -> Result<Gpu> {
         let (found, why) = adapter::choose(adapter::list().await, choice)?;
-        // Whoever asks for certain limits asks for nothing else.
+        // Exact limits also mean no optional features.
         let features = if limits.is_some() { wgpu::Features::empty() } else { SUBGROUPS & found.adapter.features() };
         let limits = limits.unwrap_or_else(|| found.adapter.limits());
         limits::check(&limits, &found.describe(), "take another adapter (`accrue devices` lists them)")?;
@@ -132,7 +132,7 @@ impl Gpu {
             .request_device(&descriptor)
             .await
             .map_err(|e| Error::NoAdapter(format!("{} gives no device: {e}", found.describe())))?;
-        // Our own device: what no error scope of ours catches is said, and ends nothing.
+        // Our own device: an error outside our error scopes is logged, and does not abort.
         device.on_uncaptured_error(Arc::new(|error: wgpu::Error| log::error!("wgpu: {error}")));
         Ok(Self::assemble(device, queue, found.info, why, offers))
     }
@@ -140,7 +140,7 @@ impl Gpu {
     /// Uses the device and queue of a host.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] when the device was made with a limit below [`limits::LEAST`]; it names the limit.
+    /// [`Error::NoAdapter`] if the device was made with a limit below [`limits::LEAST`]; it names the limit.
     pub fn from_host(device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Gpu> {
         let remedy = "request it with wgpu::Limits::downlevel_defaults() or more";
         limits::check(&device.limits(), "the host's device", remedy)?;
@@ -179,7 +179,7 @@ impl Gpu {
         &self.inner.device
     }
 
-    /// The queue that everything is submitted to.
+    /// The queue of all submissions.
     pub fn queue(&self) -> &wgpu::Queue {
         &self.inner.queue
     }
@@ -199,13 +199,13 @@ impl Gpu {
         &self.inner.limits
     }
 
-    /// What the adapter could do, of which nothing is used that is not needed; of a host's device what it was made with.
+    /// Optional features of the adapter; for a host's device, the features it was made with. Only needed ones are used.
     pub fn offers(&self) -> wgpu::Features {
         self.inner.offers
     }
 
-    /// Whether kernels are compiled by FXC, Microsoft's older compiler: on DX12 where `dxcompiler.dll` is missing, and so are
-    /// subgroups, which no shader model of FXC's has. A host's device that was made without subgroups counts as such, too.
+    /// Whether FXC, Microsoft's older compiler, compiles the kernels: on DX12 without `dxcompiler.dll`, and so without
+    /// subgroups, which none of FXC's shader models has. A host's DX12 device made without subgroups counts as such, too.
     pub fn compiles_with_fxc(&self) -> bool {
         self.inner.info.backend == wgpu::Backend::Dx12 && !self.inner.offers.contains(wgpu::Features::SUBGROUP)
     }
@@ -226,30 +226,30 @@ impl Gpu {
         }
     }
 
-    /// Lets the `nth` buffer from now on fail once, counted from 1, as if the device had no memory left: for tests.
+    /// Makes the `nth` buffer from now on, counted from 1, fail once as if the device had no memory left: for tests.
     #[doc(hidden)]
     pub fn fail_allocation(&self, nth: u64) {
         self.inner.failing.store(nth, Ordering::Relaxed);
     }
 
-    /// Whether the buffer that is about to be made is the one to fail.
+    /// Whether the next buffer is the one to fail.
     fn fails_now(&self) -> bool {
         counted_down(&self.inner.failing)
     }
 
-    /// Runs `make` and turns what the driver says against it into an error, without a callback on the device.
+    /// Runs `make` and turns a driver's complaint into an error, without a callback on the device.
     pub(crate) fn checked<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
         let (made, error) = self.scoped(make);
         match error {
             None => Ok(made),
             Some(wgpu::Error::OutOfMemory { .. }) => Err(no_memory(what)),
-            // wgpu makes things on a lost device without an error, but they are invalid, and using them is one.
+            // On a lost device wgpu makes invalid objects without an error; using them is an error.
             Some(_) if self.is_lost() => Err(queue::took_no_more()),
             Some(error) => Err(Error::Internal(format!("{what}: {error}"))),
         }
     }
 
-    /// What was made, and the error that came of it, if one did.
+    /// What was made, and the error, if there was one.
     fn scoped<T>(&self, make: impl FnOnce() -> T) -> (T, Option<wgpu::Error>) {
         let memory = self.inner.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.inner.device.push_error_scope(wgpu::ErrorFilter::Validation);
@@ -262,7 +262,7 @@ impl Gpu {
     }
 }
 
-/// Whether a counter that counts down comes to 0 now.
+/// Whether a counter that counts down reaches 0 now.
 fn counted_down(left: &AtomicU64) -> bool {
     left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) == Ok(1)
 }

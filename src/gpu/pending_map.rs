@@ -1,4 +1,4 @@
-//! What is on its way to the host: whether it arrived, and rings of staging buffers for results that come while the GPU works on.
+//! Data in flight to the host: whether it arrived, and rings of staging buffers for results that arrive while the GPU works on.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,11 +12,11 @@ pub(super) fn gone(why: &dyn fmt::Display) -> Error {
     Error::DeviceLost(format!("a buffer could not be read back ({why})"))
 }
 
-/// A buffer on its way to the host: whether it arrived, as soon as that is known.
+/// A buffer in flight to the host, and whether it arrived, as soon as that is known.
 pub(super) struct PendingMap(Arc<(Mutex<Option<bool>>, Condvar)>);
 
-/// What a callback has to say of it. wgpu calls none of those after one that panics, a host's perhaps, but drops them: the
-/// buffer is mapped then, or whoever takes it finds that it is not.
+/// What a callback reports. If a callback panics, perhaps a host's, wgpu drops those after it without calling them: then the
+/// buffer is mapped all the same, or whoever takes it finds that it is not.
 struct Word(Arc<(Mutex<Option<bool>>, Condvar)>);
 
 impl Word {
@@ -34,25 +34,25 @@ impl Drop for Word {
 }
 
 impl PendingMap {
-    /// Has a staging buffer mapped when the work that fills it is done.
+    /// Requests mapping of a staging buffer once the work that fills it is done.
     pub fn map(gpu: &Gpu, staging: &wgpu::Buffer) -> PendingMap {
         let state = Arc::new((Mutex::new(None), Condvar::new()));
         let word = Word(state.clone());
-        // What is wrong is told to both, and seen by `take`.
+        // Both callbacks are told of a failure, and `take` sees it.
         let _ = gpu.scoped(|| staging.map_async(wgpu::MapMode::Read, .., move |result| word.tell(result.is_ok())));
         PendingMap(state)
     }
 
-    /// To be called when the work before it is done. Whoever polls the device runs the callbacks: if that is another
-    /// thread, ours may find the work done while the other is still on its way to the callback.
+    /// Call this when the work is done. Whoever polls the device runs the callbacks: if another thread does, ours may find
+    /// the work done before that thread has run the callback.
     pub fn wait(&self, patience: Duration) {
         let (arrived, told) = &*self.0;
         let arrived = arrived.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        // Whether it arrived or not is seen by `take`.
+        // `take` sees whether it arrived.
         drop(told.wait_timeout_while(arrived, patience, |arrived| arrived.is_none()));
     }
 
-    /// What arrived, and the buffer is free again; `None` while it is still on its way.
+    /// The bytes that arrived; the buffer is then free again. `None` while it is still in flight.
     pub fn take(&self, gpu: &Gpu, staging: &wgpu::Buffer) -> Option<Result<Vec<u8>>> {
         let arrived = *self.0.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if !arrived? {
@@ -66,8 +66,7 @@ impl PendingMap {
     }
 }
 
-/// Staging buffers that carry small results back while the GPU works on: as many submissions as there are buffers may be
-/// on their way at once.
+/// Staging buffers that bring small results back while the GPU works on: one submission in flight per buffer.
 pub struct ReadbackRing<Tag> {
     gpu: Gpu,
     staging: Vec<wgpu::Buffer>,
@@ -84,29 +83,29 @@ struct Flight<Tag> {
 }
 
 impl<Tag: Copy> ReadbackRing<Tag> {
-    /// Carries `bytes` bytes at a time in these staging buffers.
+    /// Brings back `bytes` bytes at a time in these staging buffers.
     pub fn new(gpu: &Gpu, staging: Vec<wgpu::Buffer>, bytes: u64) -> ReadbackRing<Tag> {
         ReadbackRing { gpu: gpu.clone(), staging, flights: VecDeque::new(), next: 0, bytes }
     }
 
-    /// Whether every staging buffer is on its way: then [`ReadbackRing::receive`] must come before [`ReadbackRing::copy`].
+    /// Whether every staging buffer is in flight: then [`ReadbackRing::receive`] must come before [`ReadbackRing::copy`].
     pub fn full(&self) -> bool {
         self.flights.len() == self.staging.len()
     }
 
-    /// Encodes the copy out of `source`. After its submission, [`ReadbackRing::sent`] must follow.
+    /// Encodes the copy out of `source`. After its submission, call [`ReadbackRing::sent`].
     pub fn copy(&self, encoder: &mut wgpu::CommandEncoder, source: &wgpu::Buffer) {
         encoder.copy_buffer_to_buffer(source, 0, &self.staging[self.next], 0, self.bytes);
     }
 
-    /// Starts bringing the copy back that was submitted last. `tag` comes back with it.
+    /// Starts bringing back the copy submitted last. `tag` comes back with it.
     pub fn sent(&mut self, submission: Option<wgpu::SubmissionIndex>, tag: Tag) {
         let map = PendingMap::map(&self.gpu, &self.staging[self.next]);
         self.flights.push_back(Flight { staging: self.next, map, submission, tag });
         self.next = (self.next + 1) % self.staging.len();
     }
 
-    /// The oldest result, if it has arrived; with `wait`, waits for it. `None` when nothing is on its way or has arrived.
+    /// The oldest result, if it has arrived; with `wait`, waits for it. `None` if nothing is in flight or nothing has arrived.
     pub fn receive(&mut self, wait: bool) -> Result<Option<(Tag, Vec<u8>)>> {
         let gpu = &self.gpu;
         let Some(flight) = self.flights.front() else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! Where the time of the GPU went: what a [`Profiler`](super::Profiler) has measured, as data.
+//! Where the GPU's time went: the measurements of a [`Profiler`](super::Profiler), as data.
 
 use std::sync::Arc;
 
@@ -7,41 +7,41 @@ use super::Label;
 /// Times of every kernel between two moments, in seconds.
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
-    /// Each kernel, in the order in which they first ran.
+    /// Each kernel, in the order of its first dispatch.
     pub kernels: Vec<KernelTime>,
-    /// What two timestamps take by themselves: so much of each dispatch's time, and of each gap, may be the clock's.
+    /// The time that two timestamps themselves take: this much of each dispatch's time, and of each gap, may be the clock's.
     pub clock: f64,
-    /// Submissions in which something was timed.
+    /// Submissions with timed dispatches.
     pub submissions: u64,
-    /// Dispatches that have no time, because their submission had more of them than one query set holds or because the GPU's
-    /// counter started again from 0. What they took is in the gaps.
+    /// Dispatches without a time, because their submission had more of them than one query set holds or because the GPU's
+    /// counter restarted from 0. Their time is part of the gaps.
     pub left_out: u64,
-    /// Between dispatches of one submission.
+    /// Time between dispatches of one submission.
     pub gaps: f64,
-    /// Between the last dispatch of a submission and the first one of the next.
+    /// Time between the last dispatch of a submission and the first one of the next.
     pub between: f64,
-    /// Of the host, for predictions such as those of validation data: their kernels are not timed, and lie between submissions.
+    /// Host time for predictions such as validation: their kernels are not timed, and lie between submissions.
     pub predicting: f64,
-    /// On the host's clock, from the beginning to the end.
+    /// Wall time on the host's clock, from beginning to end.
     pub wall: f64,
-    /// The first dispatches one by one, as many as were asked for.
+    /// The first dispatches one by one, as many as requested.
     pub dispatches: Vec<DispatchTime>,
-    /// What the host did meanwhile, as many spans of time at most.
+    /// The host's actions meanwhile, at most as many.
     pub host: Vec<HostTime>,
 }
 
-/// What one kernel took, all its dispatches together.
+/// One kernel, all its dispatches together.
 #[derive(Clone, Debug)]
 pub struct KernelTime {
     /// Which kernel.
     pub label: Arc<Label>,
     /// Its dispatches.
     pub calls: u64,
-    /// What they took.
+    /// Their time.
     pub seconds: f64,
-    /// Operations on floats that they did.
+    /// Float operations that they did.
     pub flops: u64,
-    /// Bytes that they moved at least.
+    /// The least bytes that they moved.
     pub bytes: u64,
 }
 
@@ -52,37 +52,37 @@ pub struct DispatchTime {
     pub kernel: usize,
     /// Its submission, counted from 0.
     pub submission: u64,
-    /// Rows of its micro-batch; 0 where they do not matter.
+    /// Rows of its micro-batch; 0 if they do not matter.
     pub rows: u32,
-    /// When it began. The clocks of GPU and host are laid such that no dispatch begins before it was submitted.
+    /// Its begin. The clocks of GPU and host are aligned such that no dispatch begins before its submission.
     pub begin: f64,
-    /// What it took.
+    /// Its duration.
     pub seconds: f64,
 }
 
-/// One thing that the host did.
+/// One action of the host.
 #[derive(Clone, Copy, Debug)]
 pub struct HostTime {
-    /// What.
+    /// The action.
     pub name: &'static str,
-    /// When it began.
+    /// Its begin.
     pub begin: f64,
-    /// What it took.
+    /// Its duration.
     pub seconds: f64,
 }
 
 impl Profile {
-    /// All kernels together.
+    /// The time of all kernels together.
     pub fn kernel_seconds(&self) -> f64 {
         self.kernels.iter().map(|kernel| kernel.seconds).sum()
     }
 
-    /// Dispatches that were timed.
+    /// The number of timed dispatches.
     pub fn calls(&self) -> u64 {
         self.kernels.iter().map(|kernel| kernel.calls).sum()
     }
 
-    /// Adds a dispatch to its kernel, and says which one that is.
+    /// Adds a dispatch to its kernel, and returns the kernel's index.
     pub(super) fn add(&mut self, label: &Arc<Label>, rows: u32, seconds: f64) -> usize {
         let found = self.kernels.iter().position(|kernel| Arc::ptr_eq(&kernel.label, label) || kernel.label == *label);
         let at = found.unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! Times dispatches by timestamps that the GPU writes before and after each of them, inside the pass that they are in.
+//! Times dispatches by timestamps that the GPU writes before and after each, inside their pass.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,20 +8,20 @@ use super::profile::{DispatchTime, HostTime, Profile};
 use super::{Gpu, Label, ReadbackRing, usage};
 use crate::{Error, Result};
 
-/// What a device must be made with.
+/// The features that a device must be made with.
 pub const TIMESTAMPS: wgpu::Features =
     wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
 
-/// Dispatches of one submission that can be timed: a query set holds two timestamps for each.
+/// Most dispatches of one submission that can be timed: a query set holds two timestamps for each.
 pub const TIMED: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2;
 
-/// Submissions whose timestamps may be on their way at once.
+/// Most submissions with timestamps in flight.
 const IN_FLIGHT: usize = 8;
 
 /// Bytes of all timestamps of a submission.
 const BYTES: u64 = wgpu::QUERY_SIZE as u64 * wgpu::QUERY_SET_MAX_QUERIES as u64;
 
-/// Timestamps of submissions on their way, and the [`Profile`] of those that have arrived.
+/// Timestamps in flight, and the [`Profile`] of those that have arrived.
 ///
 /// For each submission: [`Profiler::begin`], the pass, [`Profiler::end`], [`Profiler::finished`] where that is known, the
 /// submission, [`Profiler::sent`].
@@ -29,7 +29,7 @@ pub struct Profiler {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
     ring: ReadbackRing<()>,
-    /// Seconds from one tick to the next.
+    /// Seconds per tick.
     tick: f64,
     start: Instant,
     encoding: Submission,
@@ -43,15 +43,15 @@ struct Submission {
     dispatches: Vec<(Arc<Label>, u32)>,
     left_out: u64,
     begin: Option<Instant>,
-    /// When the host was done with it but for the submission itself, in seconds.
+    /// When the host was done with it except for the submission itself, in seconds.
     encoded: f64,
 }
 
 impl Profiler {
-    /// Makes what is needed, and starts the clock. The first `events` dispatches are remembered one by one.
+    /// Makes buffers and queries, and starts the clock. The first `events` dispatches are remembered one by one.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] when the device was made without [`TIMESTAMPS`].
+    /// [`Error::NoAdapter`] if the device was made without [`TIMESTAMPS`].
     pub fn new(gpu: &Gpu, events: usize) -> Result<Profiler> {
         if !gpu.device().features().contains(TIMESTAMPS) {
             return Err(Error::NoAdapter(format!(
@@ -84,7 +84,7 @@ impl Profiler {
         Ok(profiler)
     }
 
-    /// The median time between two timestamps that have nothing between them.
+    /// The median time between two adjacent timestamps.
     fn of_nothing(&self, gpu: &Gpu) -> Result<f64> {
         const PAIRS: usize = 33;
         let mut encoder = gpu.encoder()?;
@@ -99,17 +99,17 @@ impl Profiler {
         Ok(took[PAIRS / 2] as f64 * self.tick)
     }
 
-    /// Before the pass of a submission. Takes in what has arrived, and waits only when too many submissions are on their way.
+    /// Call before the pass of a submission. Takes in what has arrived, and waits only if too many submissions are in flight.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`](crate::Error::DeviceLost) when what was submitted does not come back.
+    /// [`Error::DeviceLost`](crate::Error::DeviceLost) if submitted work does not come back.
     pub fn begin(&mut self) -> Result<()> {
         while self.receive(self.ring.full())? {}
         self.encoding = Submission { begin: Some(Instant::now()), ..Submission::default() };
         Ok(())
     }
 
-    /// Before a dispatch, inside the pass; whether it is timed. If so, [`Profiler::after`] must follow it.
+    /// Call before a dispatch, inside the pass; returns whether it is timed. If so, [`Profiler::after`] must follow it.
     pub(super) fn before(&mut self, pass: &mut wgpu::ComputePass<'_>, label: &Arc<Label>, rows: u32) -> bool {
         let timed = self.encoding.dispatches.len();
         if timed == TIMED {
@@ -121,12 +121,12 @@ impl Profiler {
         true
     }
 
-    /// After a dispatch that is timed.
+    /// Call after a timed dispatch.
     pub(super) fn after(&mut self, pass: &mut wgpu::ComputePass<'_>) {
         pass.write_timestamp(&self.queries, 2 * self.encoding.dispatches.len() as u32 - 1);
     }
 
-    /// After the pass, in the same encoder: brings the timestamps on their way.
+    /// Call after the pass, with the same encoder: resolves the timestamps and copies them out.
     pub fn end(&mut self, encoder: &mut wgpu::CommandEncoder) {
         let written = 2 * self.encoding.dispatches.len() as u32;
         if written > 0 {
@@ -138,7 +138,7 @@ impl Profiler {
         }
     }
 
-    /// The encoder was finished, which began at that moment.
+    /// The encoder that began at that moment was finished.
     pub fn finished(&mut self, begin: Instant) {
         self.encoding.encoded = self.host("finish encoding", begin);
     }
@@ -151,13 +151,13 @@ impl Profiler {
         self.flights.push_back(sent);
     }
 
-    /// The host predicted from `begin` until now.
+    /// Records that the host predicted from `begin` until now.
     pub fn predicted(&mut self, begin: Instant) {
         self.arrived.profile.predicting += begin.elapsed().as_secs_f64();
         self.host("predict", begin);
     }
 
-    /// Remembers what the host did from `begin` until now, and returns the time now.
+    /// Records what the host did from `begin` until now, and returns the time now.
     fn host(&mut self, name: &'static str, begin: Instant) -> f64 {
         let (begin, now) = ((begin - self.start).as_secs_f64(), self.start.elapsed().as_secs_f64());
         if self.arrived.profile.host.len() < self.arrived.events {
@@ -166,7 +166,7 @@ impl Profiler {
         now
     }
 
-    /// Waits for all timestamps. What was submitted must be done for times to be complete.
+    /// Waits for all timestamps. Times are complete only once all submitted work is done.
     pub fn finish(mut self) -> Result<Profile> {
         let wall = self.start.elapsed().as_secs_f64();
         while self.receive(true)? {}
@@ -188,14 +188,14 @@ impl Profiler {
     }
 }
 
-/// The profile so far, and what the next submission is added to it by.
+/// The profile so far, and the state for adding the next submission.
 #[derive(Default)]
 struct Arrived {
     profile: Profile,
     events: usize,
-    /// The last timestamp, and when it was: in seconds since the first.
+    /// The last timestamp, and its time in seconds since the first.
     last: Option<(u64, f64)>,
-    /// From the GPU's clock to the host's.
+    /// The offset from the GPU's clock to the host's.
     offset: f64,
 }
 
@@ -205,7 +205,7 @@ impl Arrived {
         let mut inside = false;
         for ((label, rows), ends) in submission.dispatches.iter().zip(ticks.chunks_exact(2)) {
             let (begin, end) = (ends[0], ends[1]);
-            // A counter of few bits starts again from 0 now and then: time goes on from where it was.
+            // A counter of few bits restarts from 0 now and then: time continues from where it was.
             let gap = self.last.map_or(0.0, |(last, _)| begin.saturating_sub(last) as f64 * tick);
             let at = gap + self.last.map_or(0.0, |(_, at)| at);
             let seconds = end.saturating_sub(begin) as f64 * tick;
@@ -231,7 +231,7 @@ impl Arrived {
         self.profile.submissions += u64::from(inside);
     }
 
-    /// No dispatch begins before it was submitted, and the one that began soonest after that began at once.
+    /// No dispatch begins before its submission, and the one that began soonest after its submission began at once.
     fn align(&mut self, offset: f64) {
         self.offset = if self.profile.submissions == 0 { offset } else { self.offset.max(offset) };
     }

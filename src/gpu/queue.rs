@@ -1,4 +1,4 @@
-//! Handing work to the queue, and waiting for it: never for ever, and not for a device that is lost.
+//! Submits work to the queue and waits for it: never for ever, and not for a lost device.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -8,13 +8,13 @@ use std::time::Duration;
 use super::{Gpu, counted_down};
 use crate::{Error, Result};
 
-/// Waiting longer than this for work that was submitted means that the device is gone: no driver lets a GPU work for so long.
+/// A longer wait for submitted work means that the device is gone: no driver lets a GPU work for so long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The same for a driver that computes on the CPU. It has no watchdog, may be a thousand times slower and share its cores.
 const PATIENCE_WITH_A_CPU: Duration = Duration::from_secs(900);
 
-/// The patience that an adapter of this kind begins with.
+/// The initial patience with an adapter of this kind.
 pub(super) fn patience_with(kind: wgpu::DeviceType) -> Duration {
     if kind == wgpu::DeviceType::Cpu { PATIENCE_WITH_A_CPU } else { PATIENCE }
 }
@@ -24,12 +24,12 @@ pub(super) fn took_no_more() -> Error {
     Error::DeviceLost("the device is lost: it took no more work".to_owned())
 }
 
-/// Whether a panic is one of wgpu's that Accrue catches while it waits: the device is lost, or two threads asked at once whether work
-/// was done.
+/// Whether a panic is one of wgpu's that Accrue catches while it waits: the device is lost, or two threads asked at once
+/// whether work was done.
 ///
-/// A panic hook comes first all the same. One that prints or counts panics may ask this of a panic on a thread that calls Accrue: a host's
-/// own call of `poll` may panic so, too, and nobody catches that. It is asked of
-/// [`payload`](std::panic::PanicHookInfo::payload). With `panic = "abort"` nothing can be caught.
+/// A panic hook still runs first. A hook that prints or counts panics can call this for a panic on a thread that calls Accrue,
+/// with its [`payload`](std::panic::PanicHookInfo::payload); a host's own call of `poll` may panic the same way, which nobody
+/// catches. With `panic = "abort"` nothing can be caught.
 pub fn is_caught_panic(payload: &(dyn Any + Send)) -> bool {
     is_lost_device(payload) || is_overtaken(payload)
 }
@@ -43,49 +43,49 @@ fn is_lost_device(payload: &(dyn Any + Send)) -> bool {
     says(payload, "Error in Device::poll")
 }
 
-/// wgpu 30 found the work undone, and then the queue empty because another thread had seen to it in between
+/// wgpu 30 found the work undone, and then the queue empty because another thread had polled in between
 /// (<https://github.com/gfx-rs/wgpu/pull/9958>).
 fn is_overtaken(payload: &(dyn Any + Send)) -> bool {
     says(payload, "If the queue is empty, the current submission index")
 }
 
 impl Gpu {
-    /// Lets the commands of the `nth` submission from now on, counted from 1, never come to the queue, and nothing says so:
-    /// for tests. What the host wrote before it arrives.
+    /// Silently drops the commands of the `nth` submission from now on, counted from 1: for tests. What the host wrote before
+    /// it still arrives.
     #[doc(hidden)]
     pub fn drop_submission(&self, nth: u64) {
         self.inner.dropping.store(nth, Ordering::Relaxed);
     }
 
-    /// How long anyone waits for work that was submitted, before the device counts as lost: a minute, and with a driver
-    /// that computes on the CPU a quarter of an hour.
+    /// The longest wait for submitted work before the device counts as lost: a minute, and a quarter of an hour for a driver
+    /// that computes on the CPU.
     pub fn patience(&self) -> Duration {
         Duration::from_millis(self.inner.patience.load(Ordering::Relaxed))
     }
 
-    /// Waits so long at most from now on, in whole milliseconds. It must be longer than everything that the queue may
-    /// have to do first, the host's own work included.
+    /// Sets the longest wait, in whole milliseconds. It must exceed everything that the queue may have to do first, including
+    /// the host's own work.
     pub fn set_patience(&self, patience: Duration) {
         self.inner.patience.store(patience.as_millis() as u64, Ordering::Relaxed);
     }
 
-    /// An encoder of our own.
+    /// Makes an encoder of our own.
     pub(crate) fn encoder(&self) -> Result<wgpu::CommandEncoder> {
         let descriptor = wgpu::CommandEncoderDescriptor { label: Some("accrue") };
         self.checked("an encoder", || self.inner.device.create_command_encoder(&descriptor))
     }
 
-    /// Ends an encoder of our own. It is here that wgpu makes the driver's commands, and finds what is wrong with them.
+    /// Finishes an encoder of our own. Here wgpu makes the driver's commands, and validates them.
     pub(crate) fn finish(&self, encoder: wgpu::CommandEncoder) -> Result<wgpu::CommandBuffer> {
         self.checked("commands", || encoder.finish())
     }
 
-    /// Hands a command buffer to the queue: the only place that does.
+    /// Submits a command buffer: the only place that does.
     pub(crate) fn submit(&self, commands: wgpu::CommandBuffer) -> Result<wgpu::SubmissionIndex> {
         self.inner.counters.submits.fetch_add(1, Ordering::Relaxed);
         let dropped = counted_down(&self.inner.dropping);
-        // That the device is lost is in no error scope; whoever waits for the submission is told. Another error may be that of
-        // a host's callback, which wgpu runs here, or ours: nobody can say what was done.
+        // Error scopes do not report a lost device; whoever waits for the submission is told. Another error may come from a
+        // host's callback, which wgpu runs here, or from us: nobody can tell what was done.
         match self.checked("a submission", || self.inner.queue.submit((!dropped).then_some(commands))) {
             Err(Error::Internal(message)) => Err(Error::DeviceLost(message)),
             submitted => submitted,
@@ -101,28 +101,28 @@ impl Gpu {
         Err(Error::DeviceLost(format!("work was not done after {patience:?}")))
     }
 
-    /// As [`Gpu::wait`], but no longer than for this time: whether it is done.
+    /// As [`Gpu::wait`], but at most for this time; returns whether it is done.
     pub(crate) fn wait_for(&self, submission: Option<&wgpu::SubmissionIndex>, time: Duration) -> Result<bool> {
         self.inner.counters.waits.fetch_add(1, Ordering::Relaxed);
         self.turn(wgpu::PollType::Wait { submission_index: submission.cloned(), timeout: Some(time) })
     }
 
-    /// Lets callbacks of finished work run, without waiting.
+    /// Runs callbacks of finished work, without waiting.
     pub(crate) fn poll(&self) -> Result<()> {
         self.turn(wgpu::PollType::Poll).map(drop)
     }
 
-    /// Whether the device is known to be lost: then it takes not even a submission of nothing.
+    /// Whether the device is known to be lost: then it does not even take an empty submission.
     pub(super) fn is_lost(&self) -> bool {
         let (nothing, _) = self.scoped(|| self.inner.queue.submit(None));
         let poll = wgpu::PollType::Wait { submission_index: Some(nothing), timeout: Some(Duration::ZERO) };
         self.turn(poll).is_err()
     }
 
-    /// Polls: whether what was waited for is done. wgpu has no value for a device that is lost meanwhile; it panics, holding
-    /// nothing. A callback of the host's that panics is none of our business.
+    /// Polls, and returns whether the awaited work is done. wgpu has no value for a device that gets lost meanwhile: it panics,
+    /// holding nothing. A panicking callback of the host is not ours to handle.
     fn turn(&self, poll: wgpu::PollType) -> Result<bool> {
-        // Asked again, wgpu sees that the work is done. Whoever waited for a callback is told by its end (`PendingMap`).
+        // On a second poll wgpu sees that the work is done. Whoever waits for a callback learns of its end (`PendingMap`).
         let mut again = 8;
         loop {
             match catch_unwind(AssertUnwindSafe(|| self.inner.device.poll(poll.clone()))) {
@@ -145,7 +145,7 @@ mod tests {
 
     use crate::gpu::{Choice, Gpu, usage};
 
-    /// wgpu 30 panics where a wait found the work undone, and the queue empty because another thread has just seen to it.
+    /// wgpu 30 panics if a wait found the work undone, and the queue empty because another thread has just polled.
     #[test]
     fn threads_that_ask_whether_work_is_done_do_not_trip_over_each_other() {
         let gpu = Gpu::new(&Choice::default()).unwrap();

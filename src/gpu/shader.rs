@@ -1,4 +1,4 @@
-//! WGSL text -> module -> pipeline. What a kernel binds is read from the shader itself, so the two cannot disagree.
+//! WGSL text -> module -> pipeline. A kernel's bindings are read from the shader itself, so the two cannot disagree.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -7,7 +7,7 @@ use naga::valid::{Capabilities, GlobalUse, ShaderStages, SubgroupOperationSet, V
 
 use crate::{Error, Result};
 
-/// A WGSL program: files that are joined in this order.
+/// A WGSL program: files joined in this order.
 #[derive(Debug)]
 pub struct Shader {
     /// Unique; it begins the label of every pipeline made from the shader.
@@ -17,8 +17,8 @@ pub struct Shader {
 }
 
 impl Shader {
-    /// The shader of these files, the same each time that it is asked for: for combinations of files that only a network
-    /// decides. There are as many as there are such combinations, and they stay.
+    /// The shader of these files, one object per combination: for combinations that only a network decides. Each combination
+    /// stays in memory.
     pub fn joined(name: String, parts: Vec<&'static str>) -> &'static Shader {
         static KNOWN: Mutex<BTreeMap<String, &'static Shader>> = Mutex::new(BTreeMap::new());
         let mut known = KNOWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -31,12 +31,12 @@ impl Shader {
         shader
     }
 
-    /// The joined text as naga reads it, which knows no `enable subgroups`.
+    /// The joined text for naga, which does not know `enable subgroups`.
     pub fn source(&self) -> String {
         self.parts.concat()
     }
 
-    /// The joined text as the WGSL standard has it, for any other tool.
+    /// The joined text in standard WGSL, for any other tool.
     pub fn wgsl(&self) -> String {
         let source = self.source();
         let calls = |rest: &str| rest.starts_with(|c: char| c.is_ascii_uppercase());
@@ -44,25 +44,25 @@ impl Shader {
         format!("{enable}{source}")
     }
 
-    /// Whether nothing in it is naga's own: `subgroupBarrier` is no function of WGSL. What is not standard needs a feature that
-    /// no browser's device has, so that it is never chosen there.
+    /// Whether all of it is standard WGSL: `subgroupBarrier` is naga's own. Such a kernel needs a feature that no browser's
+    /// device has, so browsers never get it.
     pub fn is_standard(&self) -> bool {
         self.parts.iter().all(|part| !part.contains("subgroupBarrier("))
     }
 }
 
-/// One variable of a shader that a kernel uses.
+/// One variable that a kernel uses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binding {
     /// The variable's name.
     pub name: String,
     /// Its `@binding`.
     pub index: u32,
-    /// What kind of buffer it wants.
+    /// The kind of buffer.
     pub access: Access,
 }
 
-/// What a kernel does with a buffer.
+/// How a kernel accesses a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// `var<uniform>`
@@ -78,14 +78,14 @@ pub enum Access {
 pub struct Reflection {
     /// The parsed module.
     pub module: naga::Module,
-    /// For each entry point the variables that it uses, by index.
+    /// For each entry point, the indices of the variables that it uses.
     pub entries: HashMap<String, Entry>,
 }
 
 /// An entry point of a shader.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The variables that it uses, by index.
+    /// The indices of the variables that it uses.
     pub bindings: Vec<Binding>,
     /// Its `@workgroup_size`.
     pub workgroup: [u32; 3],
@@ -141,9 +141,9 @@ impl Reflection {
         }
     }
 
-    /// The bytes of one element of the uniform `name`, an array of structs, its fields taken by name from `fields`.
+    /// The bytes of one element of the uniform `name`, an array of structs, with its fields taken by name from `fields`.
     ///
-    /// A field that the shader has and `fields` has not, or the other way round, is an error.
+    /// It is an error if the shader has a field that `fields` lacks, or the other way round.
     pub fn pack(&self, name: &str, fields: &[(&str, Scalar)]) -> Result<Vec<u8>, String> {
         let variable = self.module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some(name));
         let (_, variable) = variable.ok_or_else(|| format!("has no variable {name}"))?;

@@ -1,33 +1,33 @@
-//! In which blocks the gradients of parameters are summed: a pure function of a layer's positions, never of how a window is cut.
+//! The blocks in which gradients of parameters are summed: a function of a layer's positions, never of how a window is cut.
 
-/// Rows of a block where a row has one position: `BLOCK` in `shaders/lib/clock.wgsl`. Micro-batches that end at multiples of
-/// it leave no block open, in any layer.
+/// Rows of a block if a row has one position: `BLOCK` in `shaders/lib/clock.wgsl`. A micro-batch that ends at a multiple of
+/// `BLOCK` leaves no block open, in any layer.
 pub const BLOCK: usize = 32;
 
-/// Lines of a block at most.
+/// Most lines of a block.
 const LONGEST: usize = 256;
 
 /// How the lines of a layer (the positions of its rows, row after row) are cut into blocks. Each block is summed from +0 in
-/// ascending order, and the blocks are added in ascending order.
+/// ascending order; block sums are added in ascending order.
 ///
-/// * A row of one position: 32 rows.
-/// * Of fewer than 32: so many whole rows, a power of two, that there are 32 lines or more.
-/// * Of 32 or more: stretches of one row, of 256 lines or what is left of it. Rows are never cut, so that no such block is ever open.
+/// * One position a row: blocks of 32 rows.
+/// * 2 to 31 positions: blocks of whole rows, the smallest power of two that gives 32 lines or more.
+/// * 32 positions or more: each row is cut into blocks of 256 lines, the last one shorter. No such block is ever open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocks {
     /// Lines of a row.
     pub positions: usize,
-    /// Rows that are cut into blocks together; a divisor of [`BLOCK`].
+    /// Rows of one block group; a divisor of [`BLOCK`].
     pub rows: usize,
-    /// Lines of a block; the last of such rows may have fewer.
+    /// Lines of a block; the last block of a group may have fewer.
     pub lines: usize,
 }
 
 impl Blocks {
-    /// Those of rows of one position.
+    /// The blocks of rows with one position.
     pub const ROWS: Blocks = Blocks { positions: 1, rows: BLOCK, lines: BLOCK };
 
-    /// Those of a layer whose rows have so many positions.
+    /// The blocks of a layer whose rows have this many positions.
     pub fn of(positions: usize) -> Blocks {
         match positions {
             0..BLOCK => {
@@ -44,7 +44,7 @@ impl Blocks {
         self.rows > 1
     }
 
-    /// Blocks that so many rows touch at most, wherever they begin.
+    /// Most blocks that this many rows touch, wherever the rows begin.
     pub fn touched(self, rows: usize) -> usize {
         let groups = if self.rows == 1 { rows } else { rows / self.rows + 2 };
         groups * (self.rows * self.positions).div_ceil(self.lines)

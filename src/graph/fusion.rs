@@ -1,58 +1,58 @@
-//! What ops bring to kernels that compute several of them at once.
+//! What an op contributes to kernels that compute several ops at once.
 
 use super::{Resource, Tensor};
 
-/// What an op is in the kernels of a multi-layer perceptron: `shaders/fused/`, and layers with an activation.
+/// An op's role in the kernels of a multi-layer perceptron: those in `shaders/fused/`, and those of a layer with an activation.
 #[derive(Clone, Debug)]
 pub enum MlpPart {
-    /// The matrix products, which these kernels compute by themselves.
+    /// A matrix product, which the kernels bring along.
     Linear,
     /// An activation.
     Activation {
         /// The WGSL of f and df.
         wgsl: &'static [&'static str],
-        /// What df is a function of.
+        /// The argument of df.
         derivative_of: DerivativeOf,
     },
     /// A loss: the WGSL of `prepare`, `loss_of` and `dloss_of`.
     Loss(Vec<&'static str>),
 }
 
-/// What an activation's derivative is a function of, and so what is kept for the way back.
+/// The argument of an activation's derivative: the value to keep for the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DerivativeOf {
-    /// Its x.
+    /// The activation's input x.
     Input,
-    /// Its y.
+    /// The activation's output y.
     Output,
 }
 
-/// The activations around a layer that have no kernels of their own, because the layer's compute them as well.
+/// The activations that a layer's kernels compute too, so that they need no kernels of their own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Epilogues {
-    /// The one that takes its output, as the only one that does.
+    /// The activation of the layer's output, if no other node reads that output.
     pub forward: Option<Activation>,
-    /// The one that made its first input: the gradient goes on to the activation's own input at once.
+    /// The activation that made the layer's first input: the backward kernel writes the gradient of the activation's own input.
     pub backward: Option<Activation>,
 }
 
-/// An activation as the kernels of a layer see it.
+/// An activation, as a layer's kernels see it.
 #[derive(Clone, Copy, Debug)]
 pub struct Activation {
     /// Its name.
     pub name: &'static str,
     /// The WGSL of f and df.
     pub wgsl: &'static [&'static str],
-    /// What it takes.
+    /// Its input.
     pub x: Tensor,
-    /// What it makes.
+    /// Its output.
     pub y: Tensor,
-    /// What is kept for the way back; nothing where there is none.
+    /// The part kept for the backward pass; empty for inference.
     pub derivative_of: Option<DerivativeOf>,
 }
 
 impl Activation {
-    /// The value that is kept for the way back.
+    /// The value kept for the backward pass.
     pub fn saved(&self) -> Option<Resource> {
         self.derivative_of.map(|of| match of {
             DerivativeOf::Input => Resource::Value(self.x),
@@ -61,14 +61,14 @@ impl Activation {
     }
 }
 
-/// What the choice of an op's kernels follows from, beside its attributes and shapes. It changes no bit.
+/// What decides the choice of an op's kernels, besides attributes and shapes. The choice changes no bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hardware {
     /// Whether the adapter computes on the CPU.
     pub cpu: bool,
-    /// Whether invocations come in subgroups of eight that can hand values round.
+    /// Whether invocations come in subgroups of eight that can exchange values.
     pub subgroups: bool,
-    /// The kernel that matrix products are asked to take, by its name.
+    /// The kernel requested for matrix products, by name.
     pub matmul: Option<&'static str>,
     /// Rows of a micro-batch.
     pub rows: usize,

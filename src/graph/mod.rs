@@ -1,5 +1,5 @@
-//! The network as data: tensors are small ids with a shape and a name, nodes say which op makes which tensor. What an op is, and
-//! the steps that it makes, are here; the ops themselves are in [`ops`](crate::ops).
+//! The network as data. A tensor is a small id with a shape and a name; a node says which op makes which tensor. The trait
+//! [`Op`] and the steps that ops make are here; the ops themselves are in [`ops`](crate::ops).
 
 mod blocks;
 mod fusion;
@@ -25,16 +25,16 @@ pub use tolerance::Tolerance;
 pub use crate::tensor::{Init, ParameterSpec, Shape, pad4};
 use crate::{Error, Result};
 
-/// A tensor of a [`Graph`]. It is an id: copying it copies no data.
+/// A tensor of a [`Graph`]: an id. Copying it copies no data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tensor(pub(crate) usize);
 
-/// What a tensor is for.
+/// The purpose of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TensorKind {
     /// Features of the samples.
     Input,
-    /// What the loss compares with.
+    /// What the loss compares the output with.
     Target,
     /// Learned.
     Parameter,
@@ -49,7 +49,7 @@ pub struct Info {
     pub name: String,
     /// Its shape.
     pub shape: Shape,
-    /// What it is for.
+    /// Its purpose.
     pub kind: TensorKind,
 }
 
@@ -58,13 +58,13 @@ pub struct Info {
 pub struct Node {
     /// The op.
     pub op: Arc<dyn Op>,
-    /// What it reads, in the op's own order.
+    /// The tensors that the op reads, in the op's order.
     pub inputs: Vec<Tensor>,
-    /// What it makes.
+    /// The tensor that the op makes.
     pub output: Tensor,
 }
 
-/// A network: its tensors, and the nodes in the order in which they are computed.
+/// A network: its tensors, and its nodes in the order of computation.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     tensors: Vec<Info>,
@@ -78,41 +78,42 @@ impl Graph {
         Graph::default()
     }
 
-    /// Features of one position: (rows, columns).
+    /// Adds features of one position: (rows, columns).
     pub fn input(&mut self, columns: usize) -> Tensor {
         self.input_of(&[columns])
     }
 
-    /// Features of these dimensions per sample, channels last: (rows, height, width, channels), (rows, tokens, channels).
+    /// Adds features with these dimensions per sample, channels last: (rows, height, width, channels), (rows, tokens,
+    /// channels).
     pub fn input_of(&mut self, dims: &[usize]) -> Tensor {
         self.add("input", Shape::of(dims), TensorKind::Input)
     }
 
-    /// What the loss compares with: (rows, columns); a class takes one column. A graph has one target at most.
+    /// Adds the target: (rows, columns). A class takes one column. A graph has at most one target.
     pub fn target(&mut self, columns: usize) -> Tensor {
         self.target_of(&[columns])
     }
 
-    /// The same with these dimensions per sample: those of the positions, then the columns.
+    /// Adds the target with these dimensions per sample: the positions' dimensions, then the columns.
     pub fn target_of(&mut self, dims: &[usize]) -> Tensor {
         self.add("target", Shape::of(dims), TensorKind::Target)
     }
 
-    /// Gives each sample so many weights, one for each position of the loss. Without it a sample has one weight for all.
+    /// Gives each sample this many weights, one per position of the loss. The default is one weight per sample.
     pub fn weigh_positions(&mut self, positions: usize) {
         self.weights = Some(positions);
     }
 
-    /// What a layer learns. Several ops may use it: the gradient of each use is a sum of its own, and the sums are added in the
-    /// order of the uses when a window ends.
+    /// Adds a parameter. Several ops may use it: each use sums a gradient of its own, and at the window's end these sums are
+    /// added in the order of the uses.
     pub fn parameters(&mut self, name: &str, parts: Vec<ParameterSpec>) -> Tensor {
         self.add(name, Shape::Parameters(parts), TensorKind::Parameter)
     }
 
-    /// Adds a node and returns what it makes.
+    /// Adds a node and returns its output.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the op does not take inputs of these shapes.
+    /// [`Error::Shape`] if the op does not take inputs of these shapes.
     pub fn apply(&mut self, op: Arc<dyn Op>, name: &str, inputs: &[Tensor]) -> Result<Tensor> {
         let shapes: Vec<&Shape> = inputs.iter().map(|&input| self.shape(input)).collect();
         let shape = op.output(&shapes).map_err(|message| Error::Shape { op: op.name(), message })?;
@@ -121,7 +122,7 @@ impl Graph {
         Ok(output)
     }
 
-    /// Adds an op with parameters of its own, if it has any, which are called `parameters`; the node is called `name`.
+    /// Adds an op as a node called `name`. The op's own parameters, if any, are called `parameters`.
     ///
     /// # Errors
     /// As [`Graph::apply`].
@@ -140,7 +141,7 @@ impl Graph {
         Tensor(self.tensors.len() - 1)
     }
 
-    /// Every tensor, in the order in which they were added.
+    /// Every tensor, in the order of addition.
     pub fn tensors(&self) -> impl Iterator<Item = Tensor> {
         (0..self.tensors.len()).map(Tensor)
     }
@@ -150,7 +151,7 @@ impl Graph {
         self.tensors().filter(move |&tensor| self.info(tensor).kind == kind)
     }
 
-    /// The nodes, in the order in which they are computed.
+    /// The nodes, in the order of computation.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
@@ -170,7 +171,7 @@ impl Graph {
         node.inputs.iter().map(|&input| self.shape(input)).collect()
     }
 
-    /// The innermost dimension of a tensor; 0 for parameters.
+    /// The innermost dimension of a tensor; 0 for a parameter.
     pub fn columns(&self, tensor: Tensor) -> usize {
         self.shape(tensor).columns().unwrap_or(0)
     }
@@ -180,12 +181,12 @@ impl Graph {
         self.of_kind(kind).next()
     }
 
-    /// How often a parameter is used.
+    /// The number of uses of a parameter.
     pub fn uses(&self, parameter: Tensor) -> u16 {
         self.nodes.iter().flat_map(|node| &node.inputs).filter(|&&input| input == parameter).count() as u16
     }
 
-    /// Which use of the parameter a node's k-th input is, counted from 0.
+    /// The number of the use, from 0, that a node's k-th input makes of its parameter.
     pub fn use_of(&self, node: &Node, k: usize) -> u16 {
         let parameter = node.inputs[k];
         let before = self.nodes.iter().take_while(|other| other.output != node.output);

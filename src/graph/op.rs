@@ -1,4 +1,4 @@
-//! What an op is: the trait, and the context in which an op makes its steps.
+//! The trait [`Op`], and the context in which an op makes its steps.
 
 use std::fmt::Debug;
 
@@ -6,72 +6,73 @@ use super::{Blocks, Epilogues, Graph, Hardware, MlpPart, Node, Resource, Step, T
 use crate::gpu::{Grid, Shader};
 use crate::tensor::{Matrix, Operand, ParameterSpec, Shape, pad4};
 
-/// One operation with its attributes: its shape rule, its kernels forward and backward, its reference in plain f64, and how
-/// far its kernels may be from that. An op is one file in `ops/`, one in `shaders/` and one line in [`ops::ALL`](crate::ops::ALL).
+/// One operation with its attributes: its shape rule, its forward and backward kernels, its reference in plain f64, and the
+/// tolerance of its kernels. An op is one file in `ops/`, one in `shaders/` and one line in [`ops::ALL`](crate::ops::ALL).
 pub trait Op: Debug + Send + Sync {
-    /// Its name, as a configuration calls it.
+    /// Its name in a configuration.
     fn name(&self) -> &'static str;
 
-    /// What it is in a network.
+    /// Its role in a network.
     fn role(&self) -> Role;
 
     /// Its WGSL.
     fn shader(&self) -> &'static Shader;
 
-    /// What it learns, for an input of this shape; nothing for most ops.
+    /// The shapes of its parameters for an input of this shape; empty for most ops.
     fn parameters(&self, _input: &Shape) -> Vec<ParameterSpec> {
         Vec::new()
     }
 
-    /// Whether its bare name in a list of layers says all there is to say: its attributes have defaults.
+    /// Whether its bare name is enough in a list of layers: all attributes have defaults.
     fn stands_alone(&self) -> bool {
         true
     }
 
-    /// The shape that it makes of these.
+    /// The shape of its output for inputs of these shapes.
     ///
     /// # Errors
-    /// What is wrong with them, in a sentence.
+    /// One sentence that says what is wrong with the inputs.
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String>;
 
-    /// What its forward kernels save for its backward kernels beside inputs and output: floats of each, for one row.
+    /// What the forward kernels save for the backward kernels besides inputs and output: floats per row of each saved array.
     fn saved(&self, _inputs: &[&Shape]) -> Vec<usize> {
         Vec::new()
     }
 
-    /// Memory that its steps use between them, and nobody else after them: floats of each piece.
+    /// Scratch memory of its steps, free again after them: floats of each piece.
     fn scratch(&self, _inputs: &[&Shape]) -> Vec<Scratch> {
         Vec::new()
     }
 
-    /// The kernels that compute the output; those of a loss compute the gradient of its first input, too.
+    /// The forward kernels. Those of a loss also compute the gradient of its first input.
     fn forward(&self, cx: &OpContext) -> Vec<Step>;
 
-    /// The kernels that compute the gradients of the inputs that [`OpContext::wants`] names. A loss has none left.
+    /// The backward kernels, for the gradients of the inputs that [`OpContext::wants`] names. A loss has none.
     fn backward(&self, cx: &OpContext) -> Vec<Step>;
 
-    /// What it is in the kernels of a whole multi-layer perceptron; most ops are no part of one.
+    /// Its role in the kernels of a whole multi-layer perceptron; `None` for most ops.
     fn mlp_part(&self) -> Option<MlpPart> {
         None
     }
 
-    /// `output = op(inputs)` in f64, obviously right.
+    /// The forward reference: `output = op(inputs)` in f64, obviously right.
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix;
 
-    /// The gradient of each input, given that of the output. An input that has none gets an empty matrix.
+    /// The backward reference: the gradient of each input, given the output's gradient. An input without gradient gets an empty
+    /// matrix.
     fn reference_backward(&self, inputs: &[Operand], output: &Matrix, doutput: &Matrix) -> Vec<Matrix>;
 
-    /// How far f32 may be from the reference.
+    /// The tolerance of the f32 kernels against the reference.
     fn tolerance(&self, checked: &Checked) -> Tolerance;
 
-    /// Where its derivative jumps, in terms of its first input, or for a loss of its first input minus the target.
+    /// Where the derivative jumps, as values of the first input; for a loss, of the first input minus the target.
     fn kinks(&self) -> &'static [f64] {
         &[]
     }
 }
 
 impl dyn Op {
-    /// The shape that it makes of an input and its own parameters.
+    /// The shape of the output for this input and the op's own parameters.
     ///
     /// # Errors
     /// As [`Op::output`].
@@ -83,12 +84,12 @@ impl dyn Op {
     }
 }
 
-/// What an op is in a network.
+/// An op's role in a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Takes rows, and parameters if it has any.
     Layer,
-    /// Takes rows and makes rows of the same shape, element by element.
+    /// Takes rows, and makes rows of the same shape element by element.
     Activation,
     /// Takes rows and a target and makes the loss of each position.
     Loss(TargetKind),
@@ -97,55 +98,55 @@ pub enum Role {
 /// What a loss compares the columns of a position with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetKind {
-    /// As many numbers as there are columns.
+    /// One number per column.
     Values,
-    /// For each column, yes (1) or no (0); the column is the logit of yes.
+    /// Yes (1) or no (0) per column; the column is the logit of yes.
     Flags,
     /// The number of a class; the columns are the classes' logits.
     Class,
 }
 
-/// A piece of memory that an op's steps use between them.
+/// A piece of an op's scratch memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scratch {
-    /// Floats for each row.
+    /// This many floats per row.
     pub per_row: usize,
-    /// Floats whatever the rows.
+    /// This many floats, whatever the number of rows.
     pub fixed: usize,
 }
 
-/// An op as it was run in f64: what its tolerance follows from.
+/// An op's values in f64, from which its tolerance follows.
 pub struct Checked<'a> {
-    /// What it was given.
+    /// The inputs.
     pub inputs: &'a [Operand<'a>],
-    /// What it makes of that.
+    /// The output.
     pub output: &'a Matrix,
-    /// The gradient of its output.
+    /// The gradient of the output.
     pub doutput: &'a Matrix,
-    /// The gradients of its inputs.
+    /// The gradients of the inputs.
     pub gradients: &'a [Matrix],
 }
 
-/// Whether a kernel writes a gradient or adds to what another wrote there before it.
+/// Whether a kernel overwrites a gradient or adds to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// The first to write.
+    /// This kernel writes first.
     Overwrite,
-    /// A later one.
+    /// An earlier kernel wrote: this one adds.
     Accumulate,
 }
 
-/// Where an op stands in a graph.
+/// An op's place in a graph, from which it makes its steps.
 pub struct OpContext<'a> {
     /// The graph.
     pub graph: &'a Graph,
     /// The node.
     pub node: &'a Node,
-    /// For each input, whether its gradient is wanted and how it is written.
+    /// For each input: how its gradient is written, or `None` if nobody wants the gradient.
     pub wants: Vec<Option<Write>>,
-    /// The activations that its kernels compute as well; only layers with a [`MlpPart::Linear`] are given any.
+    /// The activations that its kernels compute too; only a [`MlpPart::Linear`] gets any.
     pub epilogues: Epilogues,
-    /// What the choice of its kernels follows from.
+    /// What decides the choice of its kernels.
     pub hardware: Hardware,
 }
 
@@ -155,7 +156,7 @@ impl OpContext<'_> {
         self.node.inputs[k]
     }
 
-    /// What the op makes.
+    /// The op's output.
     pub fn output(&self) -> Tensor {
         self.node.output
     }
@@ -165,13 +166,13 @@ impl OpContext<'_> {
         self.graph.columns(tensor) as u32
     }
 
-    /// The positions of each row of the op's first input.
+    /// Positions per row of the op's first input.
     pub fn positions(&self) -> u32 {
         self.graph.shape(self.input(0)).positions() as u32
     }
 
-    /// From one line (a row, or a position of a row) to the next, in floats. An input with one position lies in the records, all
-    /// else in memory of its own.
+    /// Floats from one line (a row, or a position of a row) of a tensor to the next. An input with one position lies in the
+    /// records, every other tensor in memory of its own.
     pub fn stride(&self, tensor: Tensor) -> u32 {
         if self.graph.in_records(tensor) {
             return self.graph.record().stride as u32;
@@ -179,22 +180,22 @@ impl OpContext<'_> {
         pad4(self.graph.columns(tensor)) as u32
     }
 
-    /// Where what the op makes goes.
+    /// The output's value.
     pub fn output_value(&self) -> Resource {
         Resource::Value(self.output())
     }
 
-    /// Where the gradient of what the op makes is.
+    /// The output's gradient.
     pub fn output_gradient(&self) -> Resource {
         Resource::Gradient(self.output())
     }
 
-    /// Where the k-th input's value is.
+    /// The k-th input's value.
     pub fn value(&self, k: usize) -> Resource {
         Resource::Value(self.input(k))
     }
 
-    /// Where the gradient of the k-th input goes. That of a parameter has a place for each use, so that each is a sum of its own.
+    /// The k-th input's gradient. A parameter has one gradient per use.
     pub fn gradient(&self, k: usize) -> Resource {
         let tensor = self.input(k);
         match self.graph.info(tensor).kind {
@@ -203,22 +204,22 @@ impl OpContext<'_> {
         }
     }
 
-    /// Where the open block of the k-th input's gradient is; the input is a parameter.
+    /// The open block of the gradient of the k-th input, a parameter.
     pub fn open(&self, k: usize) -> Resource {
         Resource::open_of_use(self.input(k), self.graph.use_of(self.node, k))
     }
 
-    /// What the forward kernels saved, by its number in [`Op::saved`].
+    /// The k-th array of [`Op::saved`].
     pub fn saved(&self, k: usize) -> Resource {
         Resource::Saved(self.output(), k as u16)
     }
 
-    /// A piece of memory between the op's steps, by its number in [`Op::scratch`].
+    /// The k-th piece of [`Op::scratch`].
     pub fn scratch(&self, k: usize) -> Resource {
         Resource::Scratch(self.output(), k as u16)
     }
 
-    /// A step of this op over the lines of its first input, so far without dims and bindings. `work` is that of one line.
+    /// A step of this op over the lines of its first input, without dims and bindings yet. `work` is that of one line.
     pub fn step(&self, entry: &'static str, grid: Grid, work: Work) -> Step {
         let name = &self.graph.info(self.output()).name;
         let blocks = Blocks::of(self.positions() as usize);
@@ -226,7 +227,7 @@ impl OpContext<'_> {
     }
 }
 
-/// The shape of rows, or what is wrong.
+/// Returns the shape if it is that of rows; otherwise says what is wrong.
 pub fn sample<'a>(shape: &'a Shape, what: &str) -> Result<&'a Shape, String> {
     match shape {
         Shape::Sample { .. } => Ok(shape),

@@ -1,26 +1,26 @@
-//! How a sample lies in memory.
+//! The layout of a sample in memory.
 
 use super::{Graph, Tensor, TensorKind, pad4};
 
-/// A sample as it lies in memory: inputs | target | weights | padding, all of them floats.
+/// The layout of a sample in memory: inputs | target | weights | padding, all of them floats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Features of the first input: the rows of a table.
     pub features: usize,
     /// Floats of the target.
     pub targets: usize,
-    /// Where the target begins.
+    /// Offset of the target, in floats.
     pub target_at: usize,
-    /// Where the sample's weights are.
+    /// Offset of the sample's weights, in floats.
     pub weight_at: usize,
-    /// How many weights a sample has: one, or one for each position of the loss.
+    /// Weights of a sample: one, or one per position of the loss.
     pub weights: usize,
-    /// From one record to the next, in floats; a multiple of four.
+    /// Floats from one record to the next; a multiple of four.
     pub stride: usize,
 }
 
 impl Record {
-    /// The layout for so many features and columns of the target.
+    /// The layout for this many features and target columns.
     pub fn new(features: usize, targets: usize) -> Record {
         Record::with(features, pad4(features), targets, 1)
     }
@@ -52,7 +52,7 @@ impl Packing {
 }
 
 impl Graph {
-    /// How a sample lies in memory: each input with its columns padded to a multiple of four, the target without padding.
+    /// The layout of a sample of this graph: each input with its columns padded to a multiple of four, the target unpadded.
     pub fn record(&self) -> Record {
         let inputs = self.of_kind(TensorKind::Input).map(|input| self.shape(input).padded()).sum();
         let features = self.only(TensorKind::Input).map_or(0, |input| self.shape(input).dims().iter().product());
@@ -60,14 +60,14 @@ impl Graph {
         Record::with(features, inputs, targets, self.weights.unwrap_or(1))
     }
 
-    /// Where an input begins in a record, in floats.
+    /// Offset of an input in a record, in floats.
     pub fn input_at(&self, input: Tensor) -> usize {
         let before = self.of_kind(TensorKind::Input).take_while(|&other| other != input);
         before.map(|input| self.shape(input).padded()).sum()
     }
 
-    /// Whether kernels read a tensor in the records rather than in memory of its own: targets, and the first input if it has one
-    /// position, whose rows are a record's stride apart. All other inputs are copied out of the records first.
+    /// Whether kernels read a tensor in the records: the target, and the first input if it has one position (its rows are a
+    /// record's stride apart). All other inputs are first copied out of the records.
     pub fn in_records(&self, tensor: Tensor) -> bool {
         match self.info(tensor).kind {
             TensorKind::Target => true,

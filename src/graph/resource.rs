@@ -1,64 +1,64 @@
-//! What a step reads and writes, by what it is for. The plan gives each a stretch of a buffer.
+//! What a step reads and writes, named by purpose. The plan gives each resource a stretch of a buffer.
 
 use super::Tensor;
 
-/// Memory, by what it is for.
+/// Memory, named by purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Resource {
-    /// The value of a tensor: a parameter's part of the parameters, the records, or rows.
+    /// The value of a tensor: a stretch of the parameters, the records, or rows.
     Value(Tensor),
-    /// The gradient of a tensor; of a parameter that of its first use.
+    /// The gradient of a tensor; for a parameter, the gradient of its first use.
     Gradient(Tensor),
     /// The gradient of a later use of a parameter.
     GradientOfUse(Tensor, u16),
     /// The open block of a parameter's gradient.
     Open(Tensor),
-    /// The open block of the gradient of a later use.
+    /// The open block of the gradient of a later use of a parameter.
     OpenOfUse(Tensor, u16),
-    /// What the op that makes a tensor saved for its backward kernels.
+    /// An array that the tensor's op saved for its backward kernels.
     Saved(Tensor, u16),
-    /// Memory between the steps of the op that makes a tensor.
+    /// Scratch memory of the tensor's op.
     Scratch(Tensor, u16),
     /// The records of the micro-batch: features, targets and weights.
     Record,
-    /// The sums of the open window and the results of the last ones.
+    /// The sums of the open window, and the latest results.
     Stats,
-    /// The samples of this submission, by number.
+    /// The numbers of this submission's samples.
     Samples,
-    /// The data set, where it stays on the GPU.
+    /// The data set, if it stays on the GPU.
     Data,
-    /// All that has rows, where one kernel does a whole network.
+    /// The arena: every tensor with rows, for kernels that compute a whole network.
     Arena,
-    /// All parameters, from the first vec4 to before the second.
+    /// The parameters from the first vec4 up to, not including, the second.
     Parameters(Span),
-    /// Their gradients, those of later uses after them.
+    /// Their gradients, then those of later uses.
     Gradients(Span),
     /// The open blocks of their gradients.
     OpenGradients(Span),
-    /// What the optimizer remembers of them, and how many times as much it is.
+    /// The optimizer state of this stretch, and its size as a multiple of the stretch.
     OptimizerState(Span),
     /// Parts of the squared norm of the gradient.
     Norms,
 }
 
 impl Resource {
-    /// The gradient of a parameter's n-th use, counted from 0.
+    /// The gradient of a parameter's n-th use, n from 0.
     pub fn of_use(parameter: Tensor, nth: u16) -> Resource {
         if nth == 0 { Resource::Gradient(parameter) } else { Resource::GradientOfUse(parameter, nth) }
     }
 
-    /// The open block of that.
+    /// The open block of the gradient of a parameter's n-th use.
     pub fn open_of_use(parameter: Tensor, nth: u16) -> Resource {
         if nth == 0 { Resource::Open(parameter) } else { Resource::OpenOfUse(parameter, nth) }
     }
 }
 
-/// A stretch of the parameters, in vec4.
+/// A stretch of the parameters, in units of vec4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Span {
-    /// Where it begins.
+    /// Its offset.
     pub start: u32,
-    /// How long it is.
+    /// Its length.
     pub len: u32,
 }
 

@@ -1,11 +1,11 @@
-//! The reverse walk: in which order gradients are computed and who writes first. It knows no op.
+//! The reverse walk: the order in which gradients are computed, and which node writes a gradient first. It knows no op.
 
 use std::collections::HashSet;
 
 use super::{Graph, Node, Step, Tensor, TensorKind, Write};
 
-/// The steps that compute the gradient of Σ_r weight_r · loss_r by every parameter. `steps_of` gives those of a node, which
-/// is told for each input whether its gradient is wanted and how it is written.
+/// The steps that compute the gradient of Σ_r weight_r · loss_r by every parameter. `steps_of` returns the steps of a node;
+/// its argument says for each input whether and how the gradient is written.
 pub fn backward(graph: &Graph, loss: Tensor, steps_of: impl Fn(&Node, Vec<Option<Write>>) -> Vec<Step>) -> Vec<Step> {
     let needed = depends_on_parameters(graph);
     let mut written: HashSet<Tensor> = HashSet::from([loss]);
@@ -31,7 +31,7 @@ pub fn backward(graph: &Graph, loss: Tensor, steps_of: impl Fn(&Node, Vec<Option
     steps
 }
 
-/// The tensors whose gradient leads to a parameter's.
+/// The parameters, and the tensors computed from parameters.
 fn depends_on_parameters(graph: &Graph) -> HashSet<Tensor> {
     let mut needed: HashSet<Tensor> =
         graph.tensors().filter(|&t| graph.info(t).kind == TensorKind::Parameter).collect();

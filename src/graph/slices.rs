@@ -1,12 +1,12 @@
-//! Steps that may take long by themselves, cut into finer ones that do the same together: for adapters on which they do.
+//! Cuts a step that may take long into finer steps with the same result, for slow adapters.
 
 use super::{BLOCK, Step};
 use crate::gpu::{Cost, Grid};
 
-/// What a part should take at most with one block of rows, in seconds of [`Cost::seconds`].
+/// Most time that a part should take for one block of rows, in seconds of [`Cost::seconds`].
 const PART: f64 = 0.004;
 
-/// Parts of a step, at most.
+/// Most parts of a step.
 const MOST: u32 = 32;
 
 impl Step {

@@ -3,7 +3,7 @@
 use super::{Blocks, Resource, Write};
 use crate::gpu::{Cost, CostKind, Grid, Label, Scalar, Shader};
 
-/// One dispatch as data: which kernel, with which sizes, on which resources.
+/// One dispatch as data: a kernel, its sizes and its resources.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// What it computes, for people.
@@ -18,75 +18,75 @@ pub struct Step {
     pub dims: Vec<(&'static str, Scalar)>,
     /// Values of the fields of the shader's `layers`, layer by layer.
     pub layers: Vec<Vec<(&'static str, Scalar)>>,
-    /// What each variable of the shader is bound to.
+    /// The resource of each of the shader's variables.
     pub bindings: Vec<(&'static str, Resource)>,
     /// Its invocations.
     pub grid: Grid,
-    /// The lines of a row that it works on, and their blocks.
+    /// The lines of a row that it computes, and their blocks.
     pub blocks: Blocks,
-    /// What it computes and moves.
+    /// Its operations and memory traffic.
     pub cost: Cost,
-    /// The iterations of the loops of one invocation, at most.
+    /// Bound on the loop iterations of one invocation.
     pub loops: LoopBound,
-    /// Finer steps that do the same together, for when this one takes long by itself; none where it never does.
+    /// Finer steps with the same result, for when this one takes long; empty if it never does.
     pub parts: Vec<Step>,
 }
 
-/// What a step computes and moves, and how long its loops are. Every step says so when it is made: a driver ends loops that
-/// are too long without a word, and a submission is as long as its steps are said to take.
+/// The operations, memory traffic and loop iterations of a step. Every step must declare them: a driver may silently end
+/// a loop that is too long, and the length of a submission follows from its steps' declared cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// The iterations of the loops of one invocation.
+    /// Bound on the loop iterations of one invocation.
     pub loops: LoopBound,
-    /// Operations on floats for each line.
+    /// Float operations per line.
     pub computes: u64,
-    /// Floats that are read or written for each line.
+    /// Floats read or written per line.
     pub per_line: u32,
-    /// Floats that are read or written whatever the lines are.
+    /// Floats read or written independent of the lines.
     pub once: u64,
 }
 
 impl Work {
-    /// Moves so many floats for each line; no loops.
+    /// Moves this many floats per line, without loops.
     pub fn moves(per_line: u32) -> Work {
         Work { loops: LoopBound::NONE, computes: 0, per_line, once: 0 }
     }
 
-    /// Moves so many floats, whatever the lines are; no loops.
+    /// Moves this many floats, independent of the lines, without loops.
     pub fn moves_once(once: u64) -> Work {
         Work { once, ..Work::moves(0) }
     }
 
-    /// The same with loops.
+    /// The same work with these loops.
     pub fn with_loops(self, loops: LoopBound) -> Work {
         Work { loops, ..self }
     }
 }
 
-/// A bound on the iterations of the loops of one invocation together, the iteration included in which a loop finds its end.
+/// A bound on all loop iterations of one invocation, including the last one of each loop, which only finds the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoopBound {
-    /// However many lines there are.
+    /// Iterations independent of the lines.
     pub fixed: u64,
-    /// For each 32 lines, or what a block has less.
+    /// Iterations per 32 lines, or per shorter rest of a block.
     pub block: u64,
 }
 
 impl LoopBound {
-    /// No loops at all.
+    /// No loops.
     pub const NONE: LoopBound = LoopBound { fixed: 0, block: 0 };
 
-    /// So many iterations, however many lines there are.
+    /// This many iterations, independent of the lines.
     pub fn fixed(fixed: u64) -> LoopBound {
         LoopBound { fixed, block: 0 }
     }
 
-    /// For so many rows, which may begin and end inside a block.
+    /// The bound for this many rows, which may begin and end inside a block.
     pub fn of(self, rows: usize, blocks: Blocks) -> u64 {
         self.fixed + self.block * LoopBound::pieces(rows, blocks)
     }
 
-    /// The most rows for which the bound is `most` or less; `None` where rows do not matter.
+    /// The most rows for which the bound is at most `most`; `None` if the bound does not depend on rows.
     pub fn rows_within(self, most: u64, blocks: Blocks) -> Option<usize> {
         if self.block == 0 {
             return None;
@@ -100,7 +100,7 @@ impl LoopBound {
         Some(fit)
     }
 
-    /// Pieces of 32 lines, and what is left of each block.
+    /// Pieces of 32 lines, plus one shorter rest per block.
     fn pieces(rows: usize, blocks: Blocks) -> u64 {
         if blocks.positions == 1 {
             return rows as u64 / 32 + 2;
@@ -110,7 +110,7 @@ impl LoopBound {
 }
 
 impl Step {
-    /// A step over rows of one position, so far without dims, bindings and constants.
+    /// A step over rows of one position, without dims, bindings and constants yet.
     pub fn new(label: &str, shader: &'static Shader, entry: &'static str, grid: Grid, work: Work) -> Step {
         let Work { loops, computes, per_line, once } = work;
         let cost = Cost {
@@ -124,7 +124,7 @@ impl Step {
         Step { label, shader, entry, constants, dims, layers, bindings, grid, blocks, cost, loops, parts }
     }
 
-    /// The same over lines in these blocks: all positions of each row.
+    /// The same step over lines in these blocks: all positions of each row.
     pub(crate) fn over(mut self, blocks: Blocks) -> Step {
         let Blocks { positions, rows, lines } = blocks;
         if positions > 1 {
@@ -142,7 +142,7 @@ impl Step {
         self
     }
 
-    /// Sets fields of `dims` that have a value already.
+    /// Changes fields of `dims` that already have a value.
     pub(crate) fn set_dims(mut self, dims: &[(&'static str, u32)]) -> Step {
         for &(name, value) in dims {
             self.dims.retain(|(known, _)| *known != name);
@@ -169,7 +169,7 @@ impl Step {
         self.constant("ACCUMULATE", f64::from(u8::from(write == Write::Accumulate)))
     }
 
-    /// What it is and costs, for a profile.
+    /// Its name and cost, for a profile.
     pub fn to_label(&self) -> Label {
         Label {
             step: self.label.clone(),
@@ -178,7 +178,7 @@ impl Step {
         }
     }
 
-    /// What sets the step's speed.
+    /// Which resource limits the step's speed.
     fn kind(&self) -> CostKind {
         match self.grid {
             _ if self.cost.flops_per_row == 0 => CostKind::Moves,

@@ -1,33 +1,33 @@
-//! How far f32 may be from f64, from the sizes of what is added.
+//! Tolerances of f32 against f64, from the sizes of the terms that are added.
 
 use super::{Checked, Op};
 use crate::tensor::{Matrix, Operand};
 
-/// f32 rounds to within this, relatively.
+/// The relative rounding error of f32.
 pub const EPS: f64 = 1.0 / (1u64 << 24) as f64;
 
-/// The smallest normal number.
+/// The smallest normal number of f32.
 const LEAST: f64 = f32::MIN_POSITIVE as f64;
 
-/// What f32 may make of one element, given what f64 makes of it and the size of what it is made from.
+/// The tolerance of one f32 element, given its f64 value and the size of its terms.
 pub struct Tolerance {
-    /// Of the op's output.
+    /// The op's output.
     pub value: Matrix,
-    /// Of the gradients of its inputs.
+    /// The gradients of its inputs.
     pub inputs: Vec<Matrix>,
 }
 
-/// What so many additions may round, relative to Σ|terms|. Each rounds by EPS of a partial sum; the roundings have random
-/// signs, so √terms of them is what is seen.
+/// The rounding error of this many additions, relative to Σ|terms|. Each addition rounds by EPS of a partial sum; the signs
+/// are random, so the observed error is that of √terms additions.
 pub fn rounds(terms: usize) -> f64 {
     (2.0 * (terms as f64).sqrt() + 4.0) * EPS
 }
 
 impl Tolerance {
-    /// Of an op that makes sums of products, of so many terms each: its output, then the gradient of each input.
+    /// The tolerance of an op that sums products, with this many terms per sum: its output, then the gradient of each input.
     ///
-    /// Each of K additions rounds by EPS of a partial sum, which is at most Σ|terms|; see [`rounds`]. Σ|terms| is what the op's
-    /// reference makes of the absolute values. WGSL lets a driver flush subnormal numbers: a factor that is one may count as 0
+    /// Each of K additions rounds by EPS of a partial sum, which is at most Σ|terms|; see [`rounds`]. Σ|terms| is the op's
+    /// reference applied to absolute values. WGSL lets a driver flush subnormal numbers: a subnormal factor may count as 0
     /// or as itself, and each partial sum may lose the smallest normal number.
     pub fn of_products(op: &dyn Op, checked: &Checked, terms: &[usize]) -> Tolerance {
         let [plain, flushed] = [f64::abs, flushed].map(|size| sums(op, checked, size));
@@ -41,8 +41,8 @@ impl Tolerance {
         Tolerance { value: within(0), inputs: (1..terms.len()).map(within).collect() }
     }
 
-    /// Of an activation: |f(x)| <= |x| + 1 and |f'(x)| < 2, out of about 20 operations and one exp within a few EPS: 1e-6 of
-    /// that size (the polynomial of erf alone is 1.5e-7 away).
+    /// The tolerance of an activation: |f(x)| <= |x| + 1 and |f'(x)| < 2, from about 20 operations and one exp within a few
+    /// EPS: 1e-6 of that size (the polynomial of erf alone is off by 1.5e-7).
     pub fn of_elements(checked: &Checked) -> Tolerance {
         let (x, dy) = (checked.inputs[0], checked.doutput);
         let size = |r, c| 1e-6 * (1.0 + x.at(r, c).abs());
@@ -50,8 +50,8 @@ impl Tolerance {
         Tolerance { value: Matrix::build(x.rows, x.columns, size), inputs: vec![gradient] }
     }
 
-    /// Of a loss, which adds terms of the size of the logits, and whose mean rounds √columns times. Its gradient by one column
-    /// is of the size of the weight times `share`, or larger where the error is.
+    /// The tolerance of a loss, which adds terms of the size of the logits and whose mean rounds √columns times. The gradient
+    /// by one column has the size of the weight times `share`, or more where the error is larger.
     pub fn of_loss(checked: &Checked, share: f64) -> Tolerance {
         let y = checked.inputs[0];
         let by = 1e-6 + rounds(y.columns);
@@ -64,12 +64,12 @@ impl Tolerance {
     }
 }
 
-/// More than a number by what a driver takes away that flushes it.
+/// The size of a number plus what a driver that flushes subnormals may take away.
 fn flushed(v: f64) -> f64 {
     if v.abs() < LEAST { 2.0 * v.abs() } else { v.abs() }
 }
 
-/// Σ|terms| of an op's output and of the gradients of its inputs, with factors of these sizes.
+/// Σ|terms| of an op's output and of its inputs' gradients, for factors of these sizes.
 fn sums(op: &dyn Op, checked: &Checked, size: fn(f64) -> f64) -> Vec<Matrix> {
     let of = |m: &Matrix| Matrix::build(m.rows, m.columns, |r, c| size(m.at(r, c)));
     let values: Vec<Matrix> = checked.inputs.iter().map(|input| of(input)).collect();

@@ -1,9 +1,9 @@
-//! A checksum over a description and the arrays beside it, kept in the description itself.
+//! A checksum over a description and the arrays with it, stored in the description itself.
 //!
-//! It is the XXH3 of 128 bits, which finds damage by chance (a flipped bit, a block of zeros); it is no signature, and keeps
-//! nobody from writing another file. It stands first in the description, which is the text of a JSON object, and is taken
-//! over all other characters of that text as they stand: `{"checksum":"<32 hex digits>","version":1,…}` for the text
-//! `{"version":1,…}`. A program that knows nothing of it reads a field more.
+//! It is the XXH3 of 128 bits. It finds accidental damage (a flipped bit, a block of zeros); it is no signature, and prevents
+//! no forgery. It is the first field of the description, the text of a JSON object, and covers all other characters of that
+//! text as they are: `{"checksum":"<32 hex digits>","version":1,…}` for the text `{"version":1,…}`. A program that does not
+//! know it reads one more field.
 
 use xxhash_rust::xxh3::Xxh3;
 
@@ -13,10 +13,10 @@ const BEFORE: &str = "{\"checksum\":\"";
 const AFTER: &str = "\",";
 const DIGITS: usize = 32;
 
-/// The checksum of a text, and of each array's name, shape and numbers in the order of their names, as 32 hex digits.
+/// The checksum of a text, and of each array's name, shape and numbers in the order of names, as 32 hex digits.
 pub(crate) fn checksum(description: &str, arrays: &Arrays) -> String {
     let mut hash = Xxh3::new();
-    // Each part goes in behind its length, so that no part can be taken for the beginning of the next.
+    // Each part is preceded by its length, so that no part can pass for the beginning of the next.
     let mut add = |bytes: &[u8]| {
         hash.update(&(bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
@@ -31,13 +31,13 @@ pub(crate) fn checksum(description: &str, arrays: &Arrays) -> String {
     format!("{:0DIGITS$x}", hash.digest128())
 }
 
-/// A description, a JSON object with at least one field, with the checksum in it.
+/// A description, a JSON object with at least one field, with the checksum added.
 pub(crate) fn seal(description: &str, arrays: &Arrays) -> String {
     let fields = description.strip_prefix('{').unwrap_or(description);
     format!("{BEFORE}{}{AFTER}{fields}", checksum(description, arrays))
 }
 
-/// The checksum of a sealed text and the description without it; no checksum where there is none.
+/// The checksum of a sealed text, if it has one, and the description without it.
 pub(crate) fn unseal(text: &str) -> (Option<&str>, String) {
     let parts = || {
         let (digits, rest) = text.strip_prefix(BEFORE)?.split_at_checked(DIGITS)?;
@@ -76,7 +76,7 @@ mod tests {
         let sum = |text, name, shape: &[usize], values: &[f32]| checksum(text, &arrays(name, shape, values));
         let one = sum("{}", "w", &[1, 2], &[0.0, 1.0]);
         assert_eq!(one, sum("{}", "w", &[1, 2], &[0.0, 1.0]));
-        // the format's own: files are kept for years
+        // The format's own: files are kept for years.
         assert_eq!(one, "866184351feb378b18cf4f3eaadd4b5f");
         let others = [
             sum("{ }", "w", &[1, 2], &[0.0, 1.0]),

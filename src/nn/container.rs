@@ -1,4 +1,4 @@
-//! Named arrays in a safetensors file, read with mistrust: sizes are checked by arithmetic before anything is made for them.
+//! Named arrays in a safetensors file. Reading trusts nothing: sizes are checked by arithmetic before anything is allocated.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -15,26 +15,26 @@ use crate::quote::{line, shown};
 use crate::tensor::Array;
 use crate::{Error, Result, durable};
 
-/// A header may have this many bytes. It is the one part whose size nothing else bounds. What is largest in ours are the names
-/// and scales of features, about 50 bytes each: there is room for 160 000 of them. Read, it takes some times its bytes.
+/// Most bytes of a header, the one part whose size nothing else bounds. The largest parts of our headers are the names and
+/// scales of features, about 50 bytes each: there is room for 160 000 of them. A parsed header takes a few times its bytes.
 pub(crate) const MOST_HEADER: u64 = 8 << 20;
 
-/// A file whose header was read, and whose size is that which the header gives; its numbers were not read.
+/// A file whose header was read and matches its size; its numbers were not read yet.
 pub(crate) struct Container<'a, R> {
     path: &'a Path,
     reader: R,
-    /// The checksum that the description has in it.
+    /// The checksum stored in the description.
     checksum: Option<String>,
     description: Option<String>,
-    /// Names and shapes as they lie in the file.
+    /// Names and shapes as in the file.
     tensors: Vec<(String, Vec<usize>)>,
 }
 
 impl<'a> Container<'a, File> {
-    /// Reads the header of a file; the description stands under `key`.
+    /// Reads the header of a file; the description is stored under `key`.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be read, [`Error::ModelFile`] when it is damaged or something else.
+    /// [`Error::Io`] if it cannot be read, [`Error::ModelFile`] if it is damaged or of another kind.
     pub fn open(path: &'a Path, key: &str) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, e))?;
         let len = file.metadata().map_err(|e| Error::io(path, e))?.len();
@@ -76,12 +76,12 @@ impl<'a, R: Read> Container<'a, R> {
         Ok(Container { path, reader, checksum, description, tensors })
     }
 
-    /// Whether a checksum over all of it is in the description.
+    /// Whether the description has a checksum over all of it.
     pub fn is_sealed(&self) -> bool {
         self.checksum.is_some()
     }
 
-    /// The text beside the arrays, if there is one.
+    /// The description, if there is one.
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
@@ -91,13 +91,13 @@ impl<'a, R: Read> Container<'a, R> {
         self.tensors.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()))
     }
 
-    /// Reads the numbers. The header gave their size and the file has it; whoever knows a smaller one has asked for
+    /// Reads the numbers. The header gave their size and the file has it; a caller that expects a smaller size has checked
     /// [`Container::shapes`] before.
     pub fn arrays(self) -> Result<Arrays> {
         self.arrays_finite_where(|_| true)
     }
 
-    /// As [`Container::arrays`]; only arrays of such names must be finite.
+    /// As [`Container::arrays`]; only arrays with such names must be finite.
     pub fn arrays_finite_where(mut self, finite: impl Fn(&str) -> bool) -> Result<Arrays> {
         let mut arrays = Arrays::new();
         for (name, shape) in self.tensors {
@@ -140,7 +140,7 @@ pub(crate) fn write(path: &Path, description: Option<(&str, &str)>, arrays: &Arr
     durable::write_bytes(path, &bytes)
 }
 
-/// What is wrong with a file, whatever it quotes of it.
+/// The error for a file, quoting it safely.
 pub(crate) fn damaged(path: &Path, message: impl AsRef<str>) -> Error {
     Error::ModelFile { path: path.to_owned(), message: line(message.as_ref()) }
 }
@@ -159,7 +159,7 @@ fn tensors(metadata: &Metadata) -> Result<Vec<(String, Vec<usize>)>, String> {
     Ok(tensors)
 }
 
-/// The header of a safetensors file. The crate's own reading of one copies it into a tree first.
+/// The header of a safetensors file. The crate's own parser would first copy it into a tree.
 struct Header(Metadata);
 
 impl<'de> Deserialize<'de> for Header {

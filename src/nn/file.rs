@@ -1,4 +1,4 @@
-//! A model as one safetensors file: weights under PyTorch's names, and beside them what is needed to use it.
+//! A model as one safetensors file: weights under PyTorch's names, and a description to use it by.
 
 use std::io::Read;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::{Error, Result};
 /// The one metadata key: one JSON text, so that equal models make equal files.
 const KEY: &str = "accrue";
 
-/// A model and what is needed to use it on new data.
+/// A model and the description to use it on new data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelFile {
     /// The network.
@@ -24,13 +24,13 @@ pub struct ModelFile {
     pub arrays: Arrays,
     /// The names of its features, in order.
     pub features: Vec<String>,
-    /// How features are standardised before they go in.
+    /// The standardisation of features.
     pub feature_scale: Option<Standardizer>,
-    /// What comes out.
+    /// The meaning of its outputs.
     pub target: TargetNames,
 }
 
-/// What a model's outputs are.
+/// The meaning of a model's outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetNames {
@@ -38,14 +38,14 @@ pub enum TargetNames {
     Classes {
         /// The column.
         name: String,
-        /// In the order of the outputs; with the loss `bce` there is one output, for the second.
+        /// The classes in the order of the outputs; with the loss `bce` there is one output, for the second class.
         classes: Vec<String>,
     },
     /// Numbers.
     Values {
-        /// One name for each output.
+        /// One name per output.
         names: Vec<String>,
-        /// How outputs are brought back to the target's own unit.
+        /// The scale from outputs to the target's own unit.
         scale: Option<Standardizer>,
     },
 }
@@ -63,7 +63,7 @@ struct Metadata {
 const VERSION: u32 = 1;
 
 impl ModelFile {
-    /// A model without weights, whose features and outputs have numbers for names and are not scaled.
+    /// A model without weights or scales, whose features and outputs are named by numbers.
     pub fn unnamed(model: &Model) -> ModelFile {
         let names = |count: usize| (0..count).map(|at| at.to_string()).collect();
         let target = match (model.reads(), model.outputs()) {
@@ -76,21 +76,21 @@ impl ModelFile {
         ModelFile { model: model.clone(), arrays: Arrays::new(), features, feature_scale: None, target }
     }
 
-    /// Writes the file whole or not at all; equal models give equal files.
+    /// Writes the file completely or not at all; equal models give equal files.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be written, [`Error::ModelFile`] when [`ModelFile::check_size`] refuses it.
+    /// [`Error::Io`] if it cannot be written, [`Error::ModelFile`] if [`ModelFile::check_size`] refuses it.
     pub fn write(&self, path: &Path) -> Result<()> {
         container::write(path, Some((KEY, &self.description(path)?)), &self.arrays)
     }
 
-    /// TargetKind a model that [`ModelFile::write`] wrote, and checks that all of it fits together.
+    /// Reads a model that [`ModelFile::write`] wrote, and checks that all of it fits together.
     ///
-    /// Nothing is taken on trust: the numbers are read only when the description makes sense, and names, shapes and size
-    /// of the file are those of the model it describes. A checksum over all of it is compared where the file has one.
+    /// It trusts nothing: it reads the numbers only if the description makes sense, and if the file's names, shapes and size
+    /// are those of the described model. It compares the checksum if the file has one.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be read, [`Error::ModelFile`] when it is damaged or no model of ours.
+    /// [`Error::Io`] if it cannot be read, [`Error::ModelFile`] if it is damaged or no model of ours.
     pub fn read(path: &Path) -> Result<ModelFile> {
         ModelFile::from_container(Container::open(path, KEY)?, path)
     }
@@ -98,7 +98,7 @@ impl ModelFile {
     /// As [`ModelFile::read`], from the bytes of a file that errors call `place`.
     ///
     /// # Errors
-    /// [`Error::ModelFile`] when they are damaged or no model of ours.
+    /// [`Error::ModelFile`] if they are damaged or no model of ours.
     pub fn from_bytes(bytes: &[u8], place: &Path) -> Result<ModelFile> {
         ModelFile::from_container(Container::read(bytes, bytes.len() as u64, place, KEY)?, place)
     }
@@ -126,10 +126,10 @@ impl ModelFile {
         Ok(saved)
     }
 
-    /// Whether what stands beside the weights has room in a file, which may be asked before they are trained.
+    /// Whether the description fits into a file; this can be checked before training.
     ///
     /// # Errors
-    /// [`Error::ModelFile`] when names and scales are more than [`ModelFile::read`] would take.
+    /// [`Error::ModelFile`] if names and scales are more than [`ModelFile::read`] would take.
     pub fn check_size(&self, path: &Path) -> Result<()> {
         self.description(path).map(drop)
     }
@@ -143,7 +143,7 @@ impl ModelFile {
             target: self.target.clone(),
         };
         let text = serde_json::to_string(&metadata).map_err(|e| Error::Internal(format!("metadata: {e}")))?;
-        // As it stands in the header: JSON in a JSON text. Each of up to 1024 layers then takes less than 200 bytes.
+        // Its length in the header: JSON in a JSON text. Each of up to 1024 layers then takes less than 200 bytes.
         let bytes = serde_json::Value::from(text.as_str()).to_string().len() as u64 + (200 << 10);
         if bytes > MOST_HEADER {
             let message = format!(
@@ -183,7 +183,7 @@ impl ModelFile {
     }
 }
 
-/// One finite mean and one deviation above 0 for each column.
+/// Checks that each column has a finite mean and a deviation above 0.
 fn check_scale(scale: Option<&Standardizer>, columns: usize, what: &str) -> Result<(), String> {
     let Some(Standardizer { mean, std }) = scale else { return Ok(()) };
     if (mean.len(), std.len()) != (columns, columns) {
@@ -193,7 +193,7 @@ fn check_scale(scale: Option<&Standardizer>, columns: usize, what: &str) -> Resu
     bad.map_or(Ok(()), |at| Err(format!("the scale of number {at} of its {what} cannot be used; take a copy of it")))
 }
 
-/// Whether weights are those of the model's layers, no more and no less.
+/// Checks that weights are exactly those of the model's layers.
 fn fits<'a>(model: &Model, shapes: impl Iterator<Item = (&'a str, &'a [usize])>) -> Result<(), String> {
     let mut wanted = model.parameters();
     for (name, found) in shapes {
@@ -211,16 +211,16 @@ fn fits<'a>(model: &Model, shapes: impl Iterator<Item = (&'a str, &'a [usize])>)
 /// Writes weights alone.
 ///
 /// # Errors
-/// [`Error::Io`] when the file cannot be written.
+/// [`Error::Io`] if the file cannot be written.
 pub fn write_arrays(path: &Path, arrays: &Arrays) -> Result<()> {
     container::write(path, None, arrays)
 }
 
-/// TargetKind weights alone, those that a model takes; a description that stands beside them is left aside.
+/// Reads only the weights that a model takes; a description in the file is ignored.
 ///
 /// # Errors
-/// [`Error::Io`] when the file cannot be read, [`Error::ModelFile`] when it is damaged, [`Error::Config`] when its weights are
-/// those of another model: before any of them is read.
+/// [`Error::Io`] if the file cannot be read, [`Error::ModelFile`] if it is damaged, [`Error::Config`] if its weights are those
+/// of another model: then none of them is read.
 pub fn read_arrays(path: &Path, model: &Model) -> Result<Arrays> {
     arrays_of(Container::open(path, KEY)?, path, model)
 }

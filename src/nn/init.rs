@@ -6,10 +6,10 @@ use super::{Arrays, Model};
 use crate::random::{Purpose, stream};
 use crate::tensor::{Array, Init};
 
-/// First weights by seed, from the distributions that the ops give: linear layers as PyTorch's `nn.Linear`, uniform in ±1/√inputs
+/// First weights by seed, from the distributions of the ops: linear layers like PyTorch's `nn.Linear`, uniform in ±1/√inputs
 /// for weights and biases.
 ///
-/// The distributions are PyTorch's, the numbers are not: give PyTorch's weights where they must be the same.
+/// The distributions are PyTorch's, the numbers are not: pass PyTorch's weights if they must be the same.
 pub fn initial(model: &Model, seed: u64) -> Arrays {
     let mut arrays = Arrays::new();
     for (at, specs) in model.specs() {

@@ -1,4 +1,4 @@
-//! Networks composed from ops: their description as data, their first weights, their file.
+//! Networks composed of ops: their description as data, their first weights, their file.
 
 mod checksum;
 pub(crate) mod container;

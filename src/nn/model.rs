@@ -11,13 +11,13 @@ use crate::ops::{self, Linear};
 use crate::quote::shown;
 use crate::{Error, Result};
 
-/// A model may have this many layers, activations included: far more than train, and few enough to plan in a moment.
+/// Most layers of a model, activations included: far more than train, and few enough to plan in a moment.
 pub const MOST_LAYERS: usize = 1024;
 
-/// The most outputs that a layer may have, and the most features that a model may take.
+/// Most outputs of a layer, and most features of a model.
 pub const WIDEST: usize = 1 << 24;
 
-/// A network as data: how many features go in, the layers one after the other, and the loss at the end.
+/// A network as data: the number of features, the layers in order, and the loss.
 ///
 /// ```
 /// use accrue::nn::Model;
@@ -29,7 +29,7 @@ pub const WIDEST: usize = 1 << 24;
 pub struct Model {
     /// Features of a sample.
     pub inputs: usize,
-    /// Linear layers by their width, all others by their name; the last width is the output's.
+    /// Linear layers by width, all others by name; the last width is the output's.
     pub layers: Vec<Layer>,
     /// The name of the loss.
     pub loss: String,
@@ -41,7 +41,7 @@ pub struct Model {
 pub enum Layer {
     /// A linear layer of so many outputs.
     Linear(usize),
-    /// An activation, or another layer that a bare name says all about.
+    /// An activation, or another layer whose bare name is enough.
     Named(String),
 }
 
@@ -81,10 +81,10 @@ pub struct Network {
 }
 
 impl Model {
-    /// Checks that every name is known and every width can be used.
+    /// Checks that every name is known and every width allowed.
     ///
     /// # Errors
-    /// [`Error::Config`] naming what is wrong, and the nearest name that is right.
+    /// [`Error::Config`] naming what is wrong, and the nearest right name.
     pub fn new(inputs: usize, layers: &[Layer], loss: &str) -> Result<Model> {
         let model = Model { inputs, layers: layers.to_vec(), loss: loss.to_owned() };
         model.check()?;
@@ -119,8 +119,8 @@ impl Model {
         Ok(())
     }
 
-    /// The names of its weights and what is known of them before they are learned, as in a PyTorch `state_dict`, layer by layer;
-    /// nothing for a model that [`Model::check`] refuses.
+    /// The names of its weights, layer by layer as in a PyTorch `state_dict`, and what is known of them before training;
+    /// empty for a model that [`Model::check`] refuses.
     pub(crate) fn specs(&self) -> Vec<(usize, Vec<ParameterSpec>)> {
         let (mut specs, mut x) = (Vec::new(), Shape::columns_of(self.inputs));
         for (at, layer) in self.layers.iter().enumerate() {
@@ -184,7 +184,7 @@ impl Model {
     /// The model as a graph; with a target, for training.
     ///
     /// # Errors
-    /// Those of [`Model::new`], and [`Error::Shape`] when its shapes do not fit each other or the loss.
+    /// Those of [`Model::new`], and [`Error::Shape`] if shapes do not fit each other or the loss.
     pub fn network(&self, with_target: bool) -> Result<Network> {
         self.check()?;
         let mut graph = Graph::new();

@@ -1,4 +1,4 @@
-//! What a model's outputs say.
+//! The meaning of a model's outputs.
 
 /// Softmax of the logits of one row: the probability of each class. With one logit, those of no and yes.
 pub fn probabilities(logits: &[f32]) -> Vec<f64> {

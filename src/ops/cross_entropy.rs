@@ -41,7 +41,7 @@ impl Op for CrossEntropy {
     }
 
     fn forward(&self, cx: &OpContext) -> Vec<Step> {
-        // The largest of them, their sum and their gradients.
+        // The maximum, the sum and the gradients.
         both(cx, 3)
     }
 

@@ -1,4 +1,4 @@
-//! Layer normalisation of each position's columns, as PyTorch's `nn.LayerNorm` over the last dimension:
+//! Layer normalisation of each position's columns, like PyTorch's `nn.LayerNorm` over the last dimension:
 //! `y = (x - mean) / √(variance + eps) · weight + bias`
 
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::wgsl::{CLOCK, PADDING};
 /// Layer normalisation of each position's columns.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerNorm {
-    /// What is added to the variance.
+    /// Added to the variance.
     pub eps: f64,
 }
 
 impl Default for LayerNorm {
-    /// PyTorch's: 1e-5.
+    /// PyTorch's default: 1e-5.
     fn default() -> LayerNorm {
         LayerNorm { eps: 1e-5 }
     }
@@ -117,7 +117,7 @@ impl Op for LayerNorm {
                 .bind("dinput", cx.gradient(0))
                 .write(write)
         });
-        // Of each block: its lines, and the two loops' ends.
+        // For each block: its lines, and the last iterations of the two loops.
         let loops = LoopBound { fixed: 2, block: 34 };
         let work = Work { once: 4 * u64::from(columns), ..Work::moves(2 * columns).with_loops(loops) };
         let parameters = self
@@ -156,14 +156,14 @@ impl Op for LayerNorm {
         vec![dx, dparameters]
     }
 
-    /// The mean of C columns is within `rounds(C)` of their sizes, and so is everything that is made of it: a line's `h` within
-    /// that of the largest |x - mean| · rstd, its gradient within that of the largest |g|. A gradient of the parameters is a sum over
-    /// lines of such `h`.
+    /// The mean of C columns is within `rounds(C)` of the columns' size, and so is everything computed from it: `h` of a line
+    /// within that of the largest |x - mean| · rstd, its gradient within that of the largest |g|. A parameter's gradient is a
+    /// sum of such `h` over lines.
     fn tolerance(&self, checked: &Checked) -> Tolerance {
         let (x, parameters, dy) = (checked.inputs[0], checked.inputs[1], checked.doutput);
         let by = 1e-6 + 4.0 * rounds(x.columns);
         let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, |most: f64, v| most.max(v.abs()));
-        // How far h may be off: by rounding of x itself where the line is far from 0, and by rounding of the statistics.
+        // The error of h: rounding of x itself if the line is far from 0, and rounding of the statistics.
         let h = |r: usize| {
             let (_, rstd) = self.statistics(&x, r);
             let size = most(&mut (0..x.columns).map(|c| x.at(r, c)));

@@ -1,5 +1,5 @@
-//! What the losses share: the kernel of `shaders/lib/row_loss.wgsl`; and those that are a mean over a position's columns,
-//! `shaders/lib/loss.wgsl`, joined with the op's own `loss` and `dloss`.
+//! What the losses share: the kernel in `shaders/lib/row_loss.wgsl`, and `shaders/lib/loss.wgsl` for losses that are a mean
+//! over a position's columns; the latter is joined with the op's own `loss` and `dloss`.
 
 use std::fmt;
 
@@ -17,18 +17,18 @@ pub struct Mean {
     pub name: &'static str,
     /// The WGSL of loss and dloss.
     pub wgsl: &'static str,
-    /// What the target is.
+    /// Its kind of target.
     pub target: TargetKind,
     /// loss(y, t)
     pub loss: fn(f64, f64) -> f64,
     /// Its derivative by y.
     pub dloss: fn(f64, f64) -> f64,
-    /// Where that jumps, as values of y - t.
+    /// Values of y - t where the derivative jumps.
     pub kinks: &'static [f64],
 }
 
-/// The step of a loss, which computes the gradient of y, too: both need the same position, and nothing else. An invocation
-/// goes over its columns `passes` times.
+/// The step of a loss, which also computes the gradient of y: both need the same position and nothing else. An invocation
+/// reads its columns `passes` times.
 pub(super) fn both(cx: &OpContext, passes: u32) -> Vec<Step> {
     let y = cx.input(0);
     let (columns, targets) = (cx.columns(y), cx.columns(cx.input(1)));
@@ -55,12 +55,12 @@ pub(super) fn both(cx: &OpContext, passes: u32) -> Vec<Step> {
     vec![step]
 }
 
-/// The shader of a loss, of the WGSL that gives `prepare`, `loss_of` and `dloss_of`.
+/// The shader of a loss, from the WGSL of `prepare`, `loss_of` and `dloss_of`.
 pub(super) fn shader(name: &str, wgsl: &[&'static str]) -> &'static Shader {
     Shader::joined(name.to_owned(), [&[CLOCK, ROW_LOSS], wgsl].concat())
 }
 
-/// The shape of a loss: one number for each position of y, whose target has so many columns.
+/// The shape of a loss: one number per position of y, whose target has this many columns.
 pub(super) fn per_position(inputs: &[&Shape], columns: impl Fn(usize) -> usize) -> Result<Shape, String> {
     let [y, target] = inputs else {
         return Err(format!("takes y and a target, but {} tensors were given", inputs.len()));

@@ -1,4 +1,4 @@
-//! What all activations share: `shaders/lib/map.wgsl`, joined with the op's own `f` and `df`.
+//! What the activations share: `shaders/lib/map.wgsl`, joined with the op's own `f` and `df`.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub struct Map {
     pub f: fn(f64) -> f64,
     /// f'(x)
     pub df: fn(f64) -> f64,
-    /// What the shader's df is a function of.
+    /// The argument of the shader's df.
     pub derivative_of: DerivativeOf,
     /// Where f' jumps.
     pub kinks: &'static [f64],

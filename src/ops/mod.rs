@@ -1,5 +1,5 @@
-//! What networks are made of. An op is one file here, one file in `shaders/` and one line in [`ALL`]; what an op has to say is
-//! the trait [`Op`].
+//! The operations of networks. An op is one file here, one file in `shaders/` and one line in [`ALL`]; the trait [`Op`] lists
+//! what an op declares.
 
 mod bce;
 mod cross_entropy;
@@ -26,11 +26,11 @@ pub use map::Map;
 
 use crate::graph::{Op, Role};
 
-/// Makes the instances of an op that its checks take: together they try all attributes, for inputs of so many columns. The
-/// first has the attributes that a bare name stands for.
+/// Makes the instances of an op that its checks use: together they cover all attributes, for inputs of this many columns.
+/// The first has the attributes that the bare name stands for.
 pub type Samples = fn(usize) -> Vec<Arc<dyn Op>>;
 
-/// Every op there is.
+/// Every op.
 pub static ALL: &[Samples] = &[
     linear::samples,
     layer_norm::samples,
@@ -47,17 +47,17 @@ pub static ALL: &[Samples] = &[
     bce::samples,
 ];
 
-/// One instance of every op, for inputs of so many columns.
+/// One instance of every op, for inputs of this many columns.
 pub fn each(columns: usize) -> impl Iterator<Item = Arc<dyn Op>> {
     ALL.iter().filter_map(move |samples| samples(columns).into_iter().next())
 }
 
-/// The op of a name, with the attributes that the bare name stands for.
+/// The op with this name, with its default attributes.
 pub fn find(name: &str) -> Option<Arc<dyn Op>> {
     each(1).find(|op| op.name() == name)
 }
 
-/// Every op of a role.
+/// Every op with this role.
 pub fn of_role(is: impl Fn(Role) -> bool) -> impl Iterator<Item = Arc<dyn Op>> {
     each(1).filter(move |op| is(op.role()))
 }
@@ -67,7 +67,7 @@ pub fn activations() -> Vec<&'static str> {
     of_role(|role| role == Role::Activation).map(|op| op.name()).collect()
 }
 
-/// The names of everything but losses that may stand in a list of layers by its bare name.
+/// The names of all ops but losses whose bare name is enough in a list of layers.
 pub fn layers() -> Vec<&'static str> {
     let names = each(1).filter(|op| !matches!(op.role(), Role::Loss(_)) && op.stands_alone());
     names.map(|op| op.name()).collect()

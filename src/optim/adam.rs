@@ -28,7 +28,7 @@ pub static ADAMW: Kind = Kind {
         Ok(Box::new(Adam { decoupled: true, ..adam }))
     },
     cases: || vec![Box::new(Adam::decoupled())],
-    // Its kernel is Adam's.
+    // Uses Adam's kernel.
     shaders: &[],
 };
 
@@ -66,7 +66,7 @@ static SHADER: Shader =
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Adam {
-    /// How much of the last mean, and of the last mean square, of the gradient goes on.
+    /// The shares of the last mean, and of the last mean square, of the gradient that are kept.
     pub betas: (f64, f64),
     /// Keeps the division from overflowing.
     pub epsilon: f64,

@@ -1,4 +1,4 @@
-//! Clipping: the window's normalised gradient is brought to a norm, or its elements to a size, before the update.
+//! Clipping: limits the norm, or each element, of the window's normalised gradient before the update.
 
 use super::positive;
 use crate::Result;
@@ -15,17 +15,17 @@ pub(crate) const STRETCH: usize = 64;
 /// Invocations that add the partial norms: `LANES` in `shaders/clip.wgsl`.
 const LANES: u32 = 64;
 
-/// How large a gradient may be. It is clipped once per update, after the division by the window's weight, on the GPU.
+/// Limits on the gradient. It is clipped once per update, after the division by the window's weight, on the GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Clip {
-    /// The most that its norm over all parameters may be, as `torch.nn.utils.clip_grad_norm_` does it.
+    /// The largest norm over all parameters, as in `torch.nn.utils.clip_grad_norm_`.
     pub norm: Option<f64>,
-    /// The most that each element may be, as `torch.nn.utils.clip_grad_value_` does it; after the norm.
+    /// The largest size of each element, as in `torch.nn.utils.clip_grad_value_`; applied after the norm.
     pub value: Option<f64>,
 }
 
 impl Clip {
-    /// Refuses limits that are not above 0.
+    /// Checks that limits are above 0.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) naming the setting.
@@ -34,12 +34,12 @@ impl Clip {
         self.value.map_or(Ok(()), |value| positive("clip_value", value))
     }
 
-    /// Floats that the partial norms take, for so many floats of parameters.
+    /// Floats of the partial norms, for this many floats of parameters.
     pub(crate) fn norms(floats: usize) -> usize {
         floats.div_ceil(4 * STRETCH)
     }
 
-    /// The steps before the update, which look at all gradients; nothing where the norm does not matter.
+    /// The steps before the update, which read all gradients; empty without a norm limit.
     pub(crate) fn steps(&self, all: Span) -> Option<Vec<Step>> {
         let norm = self.norm?;
         let partial = Self::norms(4 * all.len as usize) as u32;
@@ -58,13 +58,13 @@ impl Clip {
         Some(vec![squares, factor])
     }
 
-    /// The update of an optimizer, made to clip.
+    /// The optimizer's update, with clipping.
     pub(crate) fn apply(&self, step: Step) -> Step {
         step.constant("CLIP_NORM", f64::from(u8::from(self.norm.is_some())))
             .constant("CLIP_VALUE", self.value.unwrap_or(0.0))
     }
 
-    /// The same in f64.
+    /// The same in f64: the reference.
     pub fn reference(&self, gradient: &mut [f64]) {
         if let Some(most) = self.norm {
             let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();

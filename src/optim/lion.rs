@@ -33,8 +33,8 @@ pub static LION: Kind = Kind {
 static SHADER: Shader =
     Shader { name: "lion", parts: &[CLOCK, STATS, UPDATE, UPDATES, include_str!("../../shaders/lion.wgsl")] };
 
-/// Lion, with the names and defaults of the paper's program. It remembers one float of each parameter, and every element of an
-/// update has the size of the learning rate: give about a tenth of Adam's.
+/// Lion, with the names and defaults of the paper's program. It keeps one float of state per parameter. Every element of an
+/// update has the size of the learning rate: use about a tenth of Adam's.
 ///
 /// ```text
 /// p = p - lr · (sign(β1 · m + (1 - β1) · g) + weight_decay · p)

@@ -1,5 +1,5 @@
-//! What turns gradients into new parameters. An optimizer is one file here and one in `shaders/`: one kernel that reads
-//! the sums of the window and divides them, once, by the window's weight. [`ALL`] lists them; configurations, the self-test and
+//! Optimizers turn gradients into new parameters. An optimizer is one file here and one in `shaders/`: one kernel that reads
+//! the sums of the window and divides them once by the window's weight. [`ALL`] lists them; configurations, the self-test and
 //! the tests go over that list.
 
 mod adam;
@@ -31,7 +31,7 @@ pub fn find(name: &str) -> Option<&'static Kind> {
     ALL.iter().copied().find(|kind| kind.name == name)
 }
 
-/// The settings of all optimizers, each once, and the optimizers that have it; what all of them have comes last.
+/// The settings of all optimizers, each once, with the optimizers that have it; settings that all have come last.
 pub fn settings() -> Vec<(&'static Setting, Vec<&'static Kind>)> {
     let mut settings: Vec<(&Setting, Vec<&Kind>)> = Vec::new();
     for setting in ALL.iter().flat_map(|kind| kind.settings) {
@@ -43,23 +43,23 @@ pub fn settings() -> Vec<(&'static Setting, Vec<&'static Kind>)> {
     settings
 }
 
-/// The shaders of all optimizers, and of what clips their gradients.
+/// The shaders of all optimizers, and of clipping.
 pub fn shaders() -> impl Iterator<Item = &'static Shader> {
     ALL.iter().flat_map(|kind| kind.shaders).copied().chain([&clip::SHADER])
 }
 
-/// An optimizer: its state, its kernel and the numbers that change from update to update.
+/// An optimizer: its state, its kernel and the scalars that change from update to update.
 pub trait Optimizer: Send + Sync {
     /// Its name in a configuration.
     fn name(&self) -> &'static str;
 
-    /// Refuses settings that it cannot work with.
+    /// Checks its settings.
     ///
     /// # Errors
     /// [`Error::Config`] naming the setting.
     fn check(&self) -> Result<()>;
 
-    /// Floats that it remembers of each parameter.
+    /// Floats of state per parameter.
     fn state_slots(&self) -> usize;
 
     /// The dispatch that updates a stretch of the parameters.
@@ -68,12 +68,12 @@ pub trait Optimizer: Send + Sync {
     /// The kernel's `scalars` in the update of this number, counted from 1.
     fn scalars(&self, update: u64, lr: f64) -> Vec<(&'static str, Scalar)>;
 
-    /// The same update in f64. `gradient` is normalised; `moments` holds what [`Optimizer::state_slots`] says, parameter by
-    /// parameter, and zeros before the first update.
+    /// The same update in f64: the reference. `gradient` is normalised; `moments` holds [`Optimizer::state_slots`] floats per
+    /// parameter, zeros before the first update.
     fn reference(&self, update: u64, lr: f64, gradient: &[f64], parameters: &mut [f64], moments: &mut [f64]);
 }
 
-/// Refuses a rate that is negative or not finite.
+/// Fails for a rate that is negative or not finite.
 fn rate(name: &str, value: f64) -> Result<()> {
     if value >= 0.0 && (value as f32).is_finite() {
         return Ok(());
@@ -81,7 +81,7 @@ fn rate(name: &str, value: f64) -> Result<()> {
     Err(Error::config(format!("optimizer.{name}"), format!("{value}; give a number from 0")))
 }
 
-/// Refuses what is not above 0, as a float too.
+/// Fails for a value that is not above 0, also as a float.
 fn positive(name: &str, value: f64) -> Result<()> {
     if value as f32 > 0.0 && (value as f32).is_finite() {
         return Ok(());

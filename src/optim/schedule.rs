@@ -2,12 +2,12 @@
 
 use std::f64::consts::PI;
 
-/// How the learning rate goes from update to update. Its clock is the update, tails included; never the micro-batch.
+/// The learning rate's course over the updates. Its clock is the update, tails included; never the micro-batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Schedule {
-    /// Updates in which it rises from 0 to its full size, in equal steps; the first has 1/warmup of it.
+    /// Updates in which it rises linearly to its full size; the first has 1/warmup of it.
     pub warmup: u64,
-    /// What follows.
+    /// The shape after the warm-up.
     pub shape: ScheduleShape,
 }
 
@@ -21,12 +21,12 @@ pub enum ScheduleShape {
     Step {
         /// Updates between two steps.
         every: u64,
-        /// What each step multiplies with.
+        /// The factor of each step.
         factor: f64,
     },
     /// floor · lr + (1 - floor) · lr · (1 + cos(π t / T)) / 2, where T updates follow the warm-up; then floor · lr
     Cosine {
-        /// Updates of the whole run, the warm-up included.
+        /// Updates of the whole run, including the warm-up.
         updates: u64,
         /// The share of lr that is left at the end.
         floor: f64,
@@ -34,7 +34,7 @@ pub enum ScheduleShape {
 }
 
 impl ScheduleShape {
-    /// One of each, with numbers that leave the learning rate as it is.
+    /// One of each, with parameters that leave the learning rate unchanged.
     pub const ALL: [ScheduleShape; 3] = [
         ScheduleShape::Constant,
         ScheduleShape::Step { every: 1, factor: 1.0 },
@@ -52,7 +52,7 @@ impl ScheduleShape {
 }
 
 impl Schedule {
-    /// The learning rate of an update, counted from 1, where `lr` is its full size.
+    /// The learning rate of an update, counted from 1; `lr` is the full learning rate.
     pub fn lr(&self, lr: f64, update: u64) -> f64 {
         if update <= self.warmup {
             return lr * update as f64 / self.warmup as f64;
@@ -69,18 +69,18 @@ impl Schedule {
     }
 }
 
-/// How the learning rate follows a batch that changes, against the batch `base` for which it is meant.
+/// How the learning rate follows a batch that changes, relative to the batch `base` for which it is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scaling {
-    /// Not at all.
+    /// Unchanged.
     #[default]
     None,
-    /// As batch / base.
+    /// By batch / base.
     Linear {
         /// The batch for which the learning rate is meant.
         base: u32,
     },
-    /// As √(batch / base).
+    /// By √(batch / base).
     Sqrt {
         /// The batch for which the learning rate is meant.
         base: u32,
@@ -100,7 +100,7 @@ impl Scaling {
         }
     }
 
-    /// What the learning rate is multiplied with in windows of `batch`; a short tail counts as a whole one.
+    /// The factor on the learning rate in windows of `batch`; a short tail counts as a whole one.
     pub fn factor(self, batch: u32) -> f64 {
         match self {
             Scaling::None => 1.0,

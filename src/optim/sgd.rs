@@ -54,8 +54,8 @@ static SHADER: Shader =
 static MOMENTUM: Shader =
     Shader { name: "momentum", parts: &[CLOCK, STATS, UPDATE, UPDATES, include_str!("../../shaders/momentum.wgsl")] };
 
-/// Stochastic gradient descent. Every setting has the meaning that it has in
-/// [`torch.optim.SGD`](https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html), and 0 turns it off:
+/// Stochastic gradient descent. Every setting has its meaning in
+/// [`torch.optim.SGD`](https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html); 0 turns it off:
 ///
 /// ```text
 /// g = gradient + weight_decay · p
@@ -66,13 +66,13 @@ static MOMENTUM: Shader =
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sgd {
-    /// How much of the last step goes on.
+    /// The share of the last step that is kept.
     pub momentum: f64,
-    /// How much of the gradient is held back from the momentum.
+    /// The share of the gradient that does not enter the momentum.
     pub dampening: f64,
     /// How strongly parameters are drawn to 0.
     pub weight_decay: f64,
-    /// Whether to look one step of momentum ahead.
+    /// Whether to look ahead by one step of momentum.
     pub nesterov: bool,
 }
 

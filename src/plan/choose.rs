@@ -1,24 +1,24 @@
-//! How many rows the GPU holds at once, from the memory that it may take. Pure arithmetic: nothing is allocated.
+//! How many rows the GPU holds at once, from the memory allowed. Pure arithmetic: nothing is allocated.
 
 use super::{BLOCK, Plan, size};
 use crate::{Error, Result};
 
-/// Memory that a training may take on the GPU.
+/// GPU memory that a training may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// Bytes.
     pub bytes: u64,
-    /// Where the number comes from, in words.
+    /// The source of the number, in words.
     pub why: String,
 }
 
 impl Budget {
-    /// What a user wrote.
+    /// A budget given by the user.
     pub fn given(bytes: u64) -> Budget {
         Budget { bytes, why: "train.memory".to_owned() }
     }
 
-    /// What an adapter can be trusted with. `wgpu` does not say how much memory an adapter has: half of its largest
+    /// A safe budget for an adapter. `wgpu` does not report an adapter's memory: half of its largest
     /// buffer, and at most 2 GiB on a card of its own, 1 GiB where the memory is the host's.
     pub fn of(info: &wgpu::AdapterInfo, limits: &wgpu::Limits) -> Budget {
         let most: u64 = if info.device_type == wgpu::DeviceType::DiscreteGpu { 2 << 30 } else { 1 << 30 };
@@ -29,34 +29,34 @@ impl Budget {
     }
 }
 
-/// A choice of [`choose`].
+/// The result of [`choose`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
     /// Rows at once.
     pub micro_batch: usize,
-    /// Whether the micro-batches end inside blocks of rows, so that open blocks take memory.
+    /// Whether micro-batches end inside blocks of rows, which takes memory for open blocks.
     pub open_blocks: bool,
-    /// Whether the training data stays on the GPU; else it is streamed.
+    /// Whether the training data stays on the GPU; otherwise it is streamed.
     pub resident: bool,
-    /// Bytes of the training data on the GPU; 0 where it is streamed.
+    /// Bytes of the training data on the GPU; 0 if it is streamed.
     pub data: u64,
-    /// Bytes of the plan, and of the data where it stays on the GPU.
+    /// Bytes of the plan, and of the data if it stays on the GPU.
     pub bytes: u64,
-    /// Why so many rows, in words.
+    /// The reason for this number of rows, in words.
     pub why: String,
 }
 
-/// Whether windows of `batch` rows, cut into micro-batches of `rows`, end one inside a block before they end.
+/// Whether windows of `batch` rows, cut into micro-batches of `rows`, have a cut inside a block.
 pub fn needs_open_blocks(batch: usize, rows: usize) -> bool {
     rows < batch && !rows.is_multiple_of(BLOCK)
 }
 
 /// The most rows at once whose plan fits the budget and the adapter: the whole batch, or a multiple of [`BLOCK`], or fewer
-/// than one. Data of `data` bytes stays on the GPU where it takes half of the budget at most and leaves a block of rows its
-/// place. `plan` makes the plan for so many rows, with open blocks or without.
+/// than one [`BLOCK`]. Data of `data` bytes stays on the GPU if it takes at most half of the budget and leaves room for a block
+/// of rows. `plan` makes the plan for this many rows, with open blocks or without.
 ///
 /// # Errors
-/// [`Error::Memory`] when not even one row fits: it names what is largest, and the smallest budget that would do.
+/// [`Error::Memory`] if not even one row fits; it names the largest buffer, and the smallest sufficient budget.
 pub fn choose(
     batch: usize,
     data: u64,
@@ -92,7 +92,7 @@ fn most_rows(
     if let Some(chosen) = check(batch) {
         return Some(Chosen { why: "the whole batch fits".to_owned(), ..chosen });
     }
-    // Whole blocks: bisect for the most that fit. Fewer of them never need more memory.
+    // Whole blocks: bisect for the most that fit. Fewer blocks never need more memory.
     let (mut fit, mut too_many) = (0, batch.div_ceil(BLOCK));
     while too_many - fit > 1 {
         let middle = (fit + too_many) / 2;
@@ -109,14 +109,14 @@ fn most_rows(
     }
 }
 
-/// Why nothing fits, and what would do.
+/// The error if nothing fits: the cause, and the smallest sufficient budget.
 fn too_small(
     batch: usize,
     budget: &Budget,
     limits: &wgpu::Limits,
     plan: &impl Fn(usize, bool) -> Result<Plan>,
 ) -> Error {
-    // One row takes an open block of gradients more than a whole block of rows: either may be the smaller plan.
+    // One row needs an open block of gradients, a whole block of rows does not: either plan may be the smaller one.
     let mut smallest: Option<(Plan, usize)> = None;
     for rows in [1, BLOCK.min(batch), batch] {
         let plan = match plan(rows, needs_open_blocks(batch, rows)) {

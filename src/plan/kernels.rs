@@ -1,4 +1,4 @@
-//! Which of several kernels for the same thing a plan takes. All of them give the same bits.
+//! Which kernels a plan takes among several for the same work. All give the same bits.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,16 +16,16 @@ use crate::ops::{MatmulKernel, MatmulPolicy};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExecutionMode {
-    /// Op by op, each by kernels of its own.
+    /// Op by op, each op with its own kernels.
     Ops,
-    /// All ops with rows in one kernel, all gradients of parameters in another.
+    /// One kernel for all ops with rows, one for all gradients of parameters.
     Fused,
-    /// Whole windows in one kernel, by a single workgroup.
+    /// Whole windows in one kernel, run by a single workgroup.
     Windows,
 }
 
 impl ExecutionMode {
-    /// All of them.
+    /// All modes.
     pub const ALL: [ExecutionMode; 3] = [ExecutionMode::Ops, ExecutionMode::Fused, ExecutionMode::Windows];
 
     /// Its name in a configuration.
@@ -37,7 +37,7 @@ impl ExecutionMode {
         }
     }
 
-    /// What the environment variable `ACCRUE_KERNELS` asks for.
+    /// The mode that the environment variable `ACCRUE_KERNELS` requests.
     pub fn from_environment() -> Option<ExecutionMode> {
         wish("ACCRUE_KERNELS")
     }
@@ -58,24 +58,25 @@ impl FromStr for ExecutionMode {
     }
 }
 
-/// What the choice of kernels follows from, beside the network.
+/// What decides the choice of kernels, besides the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kernels {
-    /// What is asked for; where a network or an adapter does not allow it, what comes before it is taken.
+    /// The requested mode; if network or adapter do not allow it, the plan takes the one before it.
     pub mode: Option<ExecutionMode>,
-    /// Whether layers do the activations around them along the way, where they go op by op.
+    /// Whether layers compute the activations around them, in mode `ops`.
     pub fuse: bool,
-    /// Which kernels matrix products are asked to take, op by op; else sizes and adapter say.
+    /// The requested matmul kernel for mode `ops`; by default sizes and adapter decide.
     pub tiles: Option<&'static MatmulKernel>,
     /// Whether the adapter computes on the CPU.
     pub cpu: bool,
-    /// Whether its compiler is FXC, which takes up to 47 seconds for a kernel of whole windows and a few for any other.
+    /// Whether the adapter's compiler is FXC, which takes up to 47 seconds for a kernel of whole windows and a few for any
+    /// other.
     pub fxc: bool,
-    /// Whether invocations come in subgroups of eight that can hand values round.
+    /// Whether invocations come in subgroups of eight that can exchange values.
     pub subgroups: bool,
-    /// Invocations of a workgroup of the kernels that do a whole network: 8 or 32.
+    /// Invocations per workgroup of the kernels that compute a whole network: 8 or 32.
     pub lanes: u32,
-    /// Storage buffers that a kernel may have.
+    /// Storage buffers allowed per kernel.
     pub storage_buffers: u32,
     /// Bytes of one binding.
     pub binding: u64,
@@ -85,7 +86,7 @@ pub struct Kernels {
 pub(super) const SUBGROUP: u32 = 8;
 
 impl Kernels {
-    /// Every op by kernels of its own, which every adapter and network can take: each can be looked at alone.
+    /// Every op with its own kernels, so that each can be checked alone; every adapter and network allows this.
     pub const OPS: Kernels = Kernels {
         mode: Some(ExecutionMode::Ops),
         fuse: false,
@@ -98,11 +99,11 @@ impl Kernels {
         binding: 0,
     };
 
-    /// Op by op, activations along the way: what every adapter and network can take.
+    /// Op by op, with fused activations; every adapter and network allows this.
     pub const FUSED_OPS: Kernels = Kernels { fuse: true, tiles: None, ..Kernels::OPS };
 
-    /// The choice for an adapter. `asked` wins over the environment variable `ACCRUE_KERNELS`, and that over our own;
-    /// `ACCRUE_TILES` wins over our choice of the kernels of a layer.
+    /// The choice for an adapter. `asked` wins over the environment variable `ACCRUE_KERNELS`, which wins over the default;
+    /// `ACCRUE_TILES` wins over the default matmul kernel.
     pub fn of(gpu: &Gpu, asked: Option<ExecutionMode>) -> Kernels {
         let info = gpu.info();
         let cpu = info.device_type == wgpu::DeviceType::Cpu;
@@ -124,18 +125,18 @@ impl Kernels {
         }
     }
 
-    /// What the choice of an op's kernels follows from, in micro-batches of so many rows.
+    /// What decides the choice of an op's kernels, for micro-batches of this many rows.
     pub fn hardware(&self, rows: usize) -> Hardware {
         Hardware { cpu: self.cpu, subgroups: self.subgroups, matmul: self.tiles.map(|kernel| kernel.name), rows }
     }
 
-    /// What the choice of kernels for matrix products follows from, in micro-batches of so many rows.
+    /// What decides the choice of matmul kernels, for micro-batches of this many rows.
     pub fn matmul(&self, rows: usize) -> MatmulPolicy {
         MatmulPolicy { asked: self.tiles, cpu: self.cpu, subgroups: self.subgroups, rows }
     }
 }
 
-/// Invocations of a workgroup, for tests of what other adapters would take.
+/// Invocations per workgroup, so that tests can try other adapters' choice.
 struct Lanes(u32);
 
 impl FromStr for Lanes {
@@ -147,7 +148,7 @@ impl FromStr for Lanes {
     }
 }
 
-/// What an environment variable asks for. One that cannot be understood changes nothing but is told, once.
+/// The value of an environment variable. A value that cannot be parsed is ignored, with one warning.
 fn wish<T: FromStr<Err = String>>(variable: &str) -> Option<T> {
     static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let tell = |message: &String| {

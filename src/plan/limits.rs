@@ -1,25 +1,25 @@
-//! Whether a plan fits a device, found out before anything of it is made.
+//! Checks whether a plan fits a device before anything is allocated.
 
 use super::{BLOCK, Buffer, BufferRole, Plan};
 use crate::gpu::{Gpu, Grid};
 use crate::graph::Step;
 use crate::{Error, Result};
 
-/// Turns that the loops of one invocation may take together. Mesa's llvmpipe ends them all after 65535.
+/// Most loop iterations of one invocation. Mesa's llvmpipe ends a loop after 65535 iterations.
 pub const LOOP_LIMIT: u64 = 60_000;
 
-/// Something that a device does not allow, and the rows of a micro-batch for which it would: none where rows do not matter.
+/// Something that exceeds a device's limits, and the rows of a micro-batch that would not; `None` if fewer rows do not help.
 struct Excess {
     what: String,
     rows: Option<usize>,
 }
 
 impl Plan {
-    /// Refuses a plan that the device cannot hold, with what would fit. Whether its memory is free shows only when it is asked
-    /// for; how much of it one buffer and one binding may have is known before.
+    /// Refuses a plan that the device's limits do not allow, and says what would fit. Whether the device has free memory shows
+    /// only at allocation; the limits of one buffer and one binding are known before.
     ///
     /// # Errors
-    /// [`Error::Memory`] naming what is too large and the largest micro-batch that fits.
+    /// [`Error::Memory`] naming what is too large, and the largest micro-batch that fits.
     pub fn check(&self, gpu: &Gpu) -> Result<()> {
         let mut excess = self.excess_of_sizes(gpu.limits());
         for step in self.steps() {
@@ -31,7 +31,7 @@ impl Plan {
         refuse(excess)
     }
 
-    /// The part of [`Plan::check`] that needs no device: the sizes of buffers and bindings.
+    /// The part of [`Plan::check`] that needs only limits: the sizes of buffers and bindings.
     pub(super) fn check_sizes(&self, limits: &wgpu::Limits) -> Result<()> {
         refuse(self.excess_of_sizes(limits))
     }
@@ -88,19 +88,20 @@ impl Plan {
 }
 
 impl Plan {
-    /// The software driver leaves every loop of an invocation after so many turns, and says nothing.
+    /// The software driver silently ends an invocation's loops after 65535 iterations.
     fn excess_of_loops(&self, step: &Step) -> Option<Excess> {
         let turns = step.loops.of(self.micro_batch, step.blocks);
         if turns <= LOOP_LIMIT {
             return None;
         }
-        let what = format!("{} takes loops of {turns} turns, but this driver makes {LOOP_LIMIT} at most", step.label);
+        let what =
+            format!("{} takes loops of {turns} iterations, but this driver allows {LOOP_LIMIT} at most", step.label);
         Some(Excess { what, rows: step.loops.rows_within(LOOP_LIMIT, step.blocks) })
     }
 }
 
 fn refuse(excess: Vec<Excess>) -> Result<()> {
-    // What rows do not cure, or else what leaves the fewest of them.
+    // First what fewer rows do not cure, then what allows the fewest rows.
     let Some(worst) = excess.into_iter().min_by_key(|excess| excess.rows.unwrap_or(0)) else { return Ok(()) };
     let remedy = match worst.rows {
         None | Some(0) => "make model.layers narrower, or take another adapter (`accrue devices` lists them)".into(),
@@ -110,7 +111,7 @@ fn refuse(excess: Vec<Excess>) -> Result<()> {
     Err(Error::Memory(format!("{}; {remedy}", worst.what)))
 }
 
-/// A number of bytes as people read it.
+/// A number of bytes, for people.
 pub fn size(bytes: u64) -> String {
     match bytes {
         b if b >= 1 << 30 => format!("{:.2} GiB", b as f64 / f64::from(1 << 30)),

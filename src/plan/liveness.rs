@@ -1,4 +1,4 @@
-//! Rows that are not alive together share a buffer: from the first step that names a resource to the last.
+//! Rows that are not alive together share a buffer. A resource is alive from the first step that names it to the last.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use super::{BufferRole, Plan};
 use crate::gpu::usage;
 use crate::graph::{Graph, Resource, Tensor, TensorKind, pad4};
 
-/// Walks the steps in order and gives each tensor a buffer that no tensor alive at the same time has.
+/// Walks the steps in order and gives each tensor a buffer that no tensor alive at the same time uses.
 pub(super) fn share_rows(plan: &mut Plan, graph: &Graph) {
     let order: Vec<Vec<Resource>> = plan
         .micro_batch_steps(false)
@@ -26,7 +26,7 @@ pub(super) fn share_rows(plan: &mut Plan, graph: &Graph) {
         for &place in places.iter().filter(|place| !slot_of.contains_key(place)).collect::<Vec<_>>() {
             let bytes = row_bytes(plan, graph, place);
             let free = (0..slots.len()).filter(|&slot| slots[slot].busy_until < at);
-            // Of the free ones the one that has to grow least, then the one that wastes least.
+            // Of the free buffers: the one that has to grow least, then the one that wastes least.
             let best = free.min_by_key(|&slot| (bytes.saturating_sub(slots[slot].bytes), slots[slot].bytes));
             let slot = best.unwrap_or_else(|| {
                 slots.push(Shared::default());
@@ -63,7 +63,7 @@ fn is_row(graph: &Graph, resource: Resource) -> bool {
     }
 }
 
-/// Whether a tensor's value has memory of its own among the rows.
+/// Whether a tensor's value has a buffer of its own among the rows.
 fn is_made(graph: &Graph, tensor: Tensor) -> bool {
     match graph.info(tensor).kind {
         TensorKind::Intermediate => true,

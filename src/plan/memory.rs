@@ -1,4 +1,4 @@
-//! Which buffer holds what. Rows that are not alive together share a buffer.
+//! Which buffer holds which resource. Rows that are not alive together share a buffer.
 
 use std::collections::HashMap;
 
@@ -14,24 +14,24 @@ use crate::optim::Clip;
 /// A buffer that a plan needs.
 #[derive(Clone, Debug)]
 pub struct Buffer {
-    /// What it holds.
+    /// Its content.
     pub name: String,
-    /// What it is for.
+    /// Its role.
     pub role: BufferRole,
     /// Its size.
     pub bytes: u64,
-    /// How `wgpu` is to use it.
+    /// Its `wgpu` usages.
     pub usage: BufferUsages,
 }
 
-/// What memory is for.
+/// The role of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BufferRole {
-    /// What is learned.
+    /// Learned parameters.
     Parameters,
     /// Their gradients, open blocks included.
     Gradients,
-    /// What the optimizer remembers.
+    /// Optimizer state.
     Optimizer,
     /// Rows of the micro-batch and their gradients.
     Activations,
@@ -42,7 +42,7 @@ pub enum BufferRole {
 }
 
 impl BufferRole {
-    /// In words.
+    /// The role, in words.
     pub fn name(self) -> &'static str {
         match self {
             BufferRole::Parameters => "parameters",
@@ -81,31 +81,31 @@ impl Places {
 /// Bytes of one result: `Result` in `shaders/lib/stats.wgsl`.
 pub(super) const RESULT: usize = 16;
 
-/// Bytes of all results and of what stands before them: `Stats` in `shaders/lib/stats.wgsl`.
+/// Bytes of all results and of the header before them: `Stats` in `shaders/lib/stats.wgsl`.
 pub(super) const STATS: usize = STATS_HEADER + RESULT * RESULTS;
 
-/// Where the results begin.
+/// Offset of the results.
 pub(super) const STATS_HEADER: usize = 64;
 
-/// Where `link` lies.
+/// Offset of `sequence`.
 pub(super) const STATS_SEQUENCE: usize = 48;
 
-/// Where `unfit` lies.
+/// Offset of `unfit`.
 pub(super) const STATS_UNFIT: usize = 52;
 
-/// Where `marks` lies.
+/// Offset of `marks`.
 pub(super) const STATS_MARKS: usize = 60;
 
-/// Where `broken` lies.
+/// Offset of `broken`.
 pub(super) const STATS_BROKEN: usize = 56;
 
-/// Bytes after the outputs on their way to the host, which prove that they are those that were asked for.
+/// Bytes after the outputs in their staging buffer, which prove that the outputs are those of the requested pass.
 pub(super) const PROOF: u64 = 16;
 
-/// Submissions with updates that may be on their way at once.
+/// Most submissions with updates in flight.
 const IN_FLIGHT: usize = 2;
 
-/// Gives every place of the plan's steps a stretch of a buffer.
+/// Gives every resource of the plan's steps a stretch of a buffer.
 pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>, arena: Option<&Arena>) {
     let flat = 4 * plan.layout.floats() as u64;
     let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
@@ -129,7 +129,7 @@ pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>,
 
     let output = row_bytes(plan, graph, Resource::Value(plan.output)) + PROOF;
     plan.places.output = plan.add("output staging", BufferRole::Control, output, usage::READBACK);
-    // What takes its rows from the data on the GPU is bound a second time.
+    // Steps that take their rows from the data on the GPU are bound a second time.
     let twice = plan.training.iter().flat_map(|training| training.lowering.bound_twice());
     let slots = plan.steps().chain(twice).map(slots).sum::<u64>();
     plan.places.dims = plan.add("dims", BufferRole::Control, u64::from(SLOT) * slots.max(1), usage::UNIFORM);
@@ -144,7 +144,7 @@ fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span
     plan.put_stretch(Resource::Gradients(all), gradients, 0..all.floats());
     plan.put_gradients(gradients, Resource::of_use);
 
-    // Without open blocks nothing reads or writes them; what is bound in their place is one vec4.
+    // Without open blocks no kernel uses them; one vec4 is bound in their place.
     let has_open = training.open_blocks && can_be_open(graph);
     let open = if has_open { 4 * every.floats() } else { 16 };
     let open = plan.add("open blocks", BufferRole::Gradients, open, usage::STORAGE);
@@ -177,13 +177,13 @@ fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span
     plan.put(Resource::Samples, samples);
 }
 
-/// Slots that the sizes of a step and its parts take.
+/// Slots for the sizes of a step and its parts.
 pub(super) fn slots(step: &Step) -> u64 {
     let own = u64::from(!step.dims.is_empty()) + if step.layers.is_empty() { 0 } else { LAYERS_SLOTS };
     own + step.parts.iter().map(slots).sum::<u64>()
 }
 
-/// Slots of `layers` in `shaders/fused/net.wgsl`.
+/// Slots for `layers` in `shaders/fused/net.wgsl`.
 pub(super) const LAYERS_SLOTS: u64 = 3;
 
 /// Whether a micro-batch can end inside a block of some parameter's gradient.
@@ -193,7 +193,7 @@ fn can_be_open(graph: &Graph) -> bool {
     graph.nodes().iter().filter(learns).any(|node| Blocks::of(positions(node)).can_be_open())
 }
 
-/// One buffer for all that has rows. Until data is attached, the records stand in for it.
+/// One buffer for everything with rows. Until data is attached, the records are bound in its place.
 fn place_arena(plan: &mut Plan, arena: &Arena, record: usize) {
     let rows = plan.add("all rows", BufferRole::Activations, 16 * arena.len, usage::STORAGE);
     plan.put(Resource::Arena, rows);

@@ -1,5 +1,5 @@
-//! Everything that is decided before the first dispatch: which kernels run in which order, in which memory, in how many
-//! bytes. A plan is data; [`Program`] makes it real on a device.
+//! Everything decided before the first dispatch: which kernels run, in which order, in which memory, in how many bytes. A
+//! plan is data; [`Program`] makes it real on a device.
 
 mod choose;
 mod kernels;
@@ -33,28 +33,28 @@ use crate::graph::{Graph, Packing, Record, Resource, Span, Step, Tensor, TensorK
 use crate::optim::{Clip, Optimizer};
 use crate::{Error, Result};
 
-/// Results of so many updates fit into one submission.
+/// Most updates of one submission: each result needs a slot.
 pub const RESULTS: usize = 64;
 
-/// Micro-batches and updates of one submission need so many slots for their clocks at most.
+/// Most clock slots of one submission's micro-batches and updates.
 pub const CLOCKS: usize = 512;
 
-/// Slots that one dispatch of whole windows takes at most: the length of `items` in `shaders/fused/windows.wgsl`.
+/// Most slots of one dispatch of whole windows: the length of `items` in `shaders/fused/windows.wgsl`.
 pub const ITEMS: usize = 64;
 
-/// Samples of one submission, unless one micro-batch has more.
+/// Most samples of one submission, unless one micro-batch has more.
 pub const SAMPLES: usize = 1 << 16;
 
 /// The shaders that belong to no op and no optimizer.
 pub static SHADERS: &[&Shader] = &[&window::WINDOW, &lower::GATHER];
 
-/// What is trained and how: what a [`Plan`] for training needs beside the graph.
+/// What a [`Plan`] for training needs besides the graph.
 pub struct Training<'a> {
-    /// (rows, 1)
+    /// The loss of each row: (rows, 1).
     pub loss: Tensor,
-    /// What makes the updates.
+    /// The optimizer.
     pub optimizer: &'a dyn Optimizer,
-    /// How large the gradient may be.
+    /// How the gradient is clipped.
     pub clip: Clip,
     /// Whether micro-batches may end inside a block of rows, which is then kept open in memory of its own.
     pub open_blocks: bool,
@@ -68,27 +68,27 @@ pub struct Plan {
     pub micro_batch: usize,
     /// How a sample lies in memory.
     pub record: Record,
-    /// How the parameters lie in memory.
+    /// The parameters' layout in memory.
     pub layout: Layout,
-    /// How their gradients lie in memory: as the parameters, and after them those of later uses.
+    /// The gradients' layout in memory: the parameters' layout, then the gradients of later uses.
     pub gradients: Layout,
     /// The network's output.
     pub output: Tensor,
-    /// From the records to the output.
+    /// The steps from the records to the output.
     pub forward: Vec<Step>,
-    /// What training takes; nothing in a plan for inference.
+    /// The steps of training; `None` in a plan for inference.
     pub training: Option<TrainingSteps>,
-    /// All memory.
+    /// All buffers.
     pub buffers: Vec<Buffer>,
     places: memory::Places,
 }
 
 impl Plan {
-    /// Plans inference, or training where `training` is given, with `micro_batch` rows at once.
+    /// Plans inference, or training if `training` is given, with `micro_batch` rows at once.
     ///
     /// # Errors
-    /// [`Error::Config`] for a micro-batch of no rows, [`Error::Memory`] for parameters that are more than can be numbered,
-    /// [`Error::Shape`] for a loss of something that nothing is learned for.
+    /// [`Error::Config`] for a micro-batch of no rows, [`Error::Memory`] for too many parameters to number, [`Error::Shape`]
+    /// for a loss that depends on no parameter.
     pub fn new(graph: &Graph, output: Tensor, micro_batch: usize, training: Option<Training>) -> Result<Plan> {
         let kernels = training.as_ref().map_or(Kernels::FUSED_OPS, |training| training.kernels);
         Plan::with(graph, output, micro_batch, &kernels, training)
@@ -146,12 +146,12 @@ impl Plan {
         self.gradients.all()
     }
 
-    /// The step that takes the rows of a micro-batch out of packed samples.
+    /// The step that unpacks the rows of a micro-batch from packed samples into the records.
     pub fn unpack_step(&self, packing: Packing) -> Step {
         lower::unpack(&self.record, packing)
     }
 
-    /// Whether there is memory for open blocks of gradients.
+    /// Whether the plan has memory for open blocks of gradients.
     pub fn has_open_blocks(&self) -> bool {
         let open = self.places.find(Resource::OpenGradients(self.all_gradients()));
         open.is_some_and(|stretch| stretch.size == 4 * self.all_gradients().floats())
@@ -162,12 +162,12 @@ impl Plan {
         self.buffers.iter().map(|buffer| buffer.bytes).sum()
     }
 
-    /// How micro-batches go through the network: whole windows only out of data on the GPU, which may not be `resident`.
+    /// The execution mode of micro-batches; whole windows need `resident` data, that is data on the GPU.
     pub fn mode(&self, resident: bool) -> ExecutionMode {
         self.training.as_ref().map_or(ExecutionMode::Ops, |training| training.lowering.mode(resident))
     }
 
-    /// The steps of one micro-batch, which comes out of the data on the GPU if that is `resident`.
+    /// The steps of one micro-batch, with its rows from `resident` data or from the records.
     pub fn micro_batch_steps(&self, resident: bool) -> Vec<&Step> {
         match &self.training {
             Some(training) => training.lowering.micro_batch(&self.forward, resident).into_iter().flatten().collect(),
@@ -175,7 +175,7 @@ impl Plan {
         }
     }
 
-    /// The step that does whole windows out of data on the GPU, where the network is small enough for that.
+    /// The step that computes whole windows of resident data, if the network is small enough for it.
     pub fn windows_step(&self) -> Option<&Step> {
         match &self.training.as_ref()?.lowering {
             Lowering::Windows { windows, .. } => Some(windows),
@@ -183,12 +183,12 @@ impl Plan {
         }
     }
 
-    /// The steps of an update; none in a plan for inference.
+    /// The steps of an update; empty in a plan for inference.
     pub fn update_steps(&self) -> &[Step] {
         self.training.as_ref().map_or(&[], |training| &training.update)
     }
 
-    /// How many steps of an update, its first ones, fold the gradients of later uses of parameters into those of the first.
+    /// The number of leading update steps that add the gradients of later uses to those of the first.
     pub fn folds(&self) -> usize {
         self.update_steps().iter().take_while(|step| step.entry == "fold").count()
     }

@@ -1,4 +1,4 @@
-//! How the parameters lie in one flat array: padded to multiples of four, each layer on a boundary of its own.
+//! The layout of the parameters in one flat array: padded to multiples of four, each layer on its own boundary.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,10 +7,10 @@ use crate::graph::{Graph, ParameterSpec, Shape, Span, Tensor, TensorKind};
 use crate::tensor::Array;
 use crate::{Error, Result};
 
-/// Layers begin at multiples of this many floats, so that each can be bound alone on every adapter.
+/// Layers begin at multiples of this many floats, so that every adapter can bind each layer alone.
 const ALIGN: usize = 64;
 
-/// Where each part of each layer lies, in floats.
+/// Offset and length of each part of each layer, in floats.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
     parts: Vec<Placed>,
@@ -26,7 +26,7 @@ struct Placed {
 }
 
 impl Layout {
-    /// That of the parameters.
+    /// The layout of the parameters.
     pub(super) fn new(graph: &Graph) -> Result<Layout> {
         let mut layout = Layout::default();
         for tensor in graph.of_kind(TensorKind::Parameter) {
@@ -36,7 +36,7 @@ impl Layout {
         Ok(layout)
     }
 
-    /// That of their gradients: as the parameters, and after them one more for each later use of a parameter.
+    /// The layout of their gradients: the parameters' layout, then one entry for each later use of a parameter.
     pub(super) fn of_gradients(graph: &Graph) -> Result<Layout> {
         let mut layout = Layout::new(graph)?;
         for tensor in graph.of_kind(TensorKind::Parameter) {
@@ -75,12 +75,12 @@ impl Layout {
         self.len
     }
 
-    /// All of it.
+    /// The whole array.
     pub fn all(&self) -> Span {
         Span { start: 0, len: (self.len / 4) as u32 }
     }
 
-    /// What is learned, padding left out.
+    /// The number of learned values, without padding.
     pub fn count(&self) -> usize {
         self.parts.iter().map(|placed| placed.part.elements()).sum()
     }
@@ -90,20 +90,20 @@ impl Layout {
         self.parts.iter().map(|placed| (placed.name.as_str(), placed.part.shape.as_slice()))
     }
 
-    /// Where a parameter begins, in floats.
+    /// Offset of a parameter, in floats.
     pub(super) fn start_of(&self, tensor: Tensor) -> usize {
         self.layers.iter().find(|(layer, ..)| *layer == tensor).map_or(0, |(.., range)| range.start)
     }
 
-    /// Where each parameter lies and, with the number of the use, the gradient of each later use.
+    /// Each parameter's stretch and, with the use's number, the stretch of each later use's gradient.
     pub(super) fn layers(&self) -> impl Iterator<Item = (Tensor, u16, Range<usize>)> {
         self.layers.iter().cloned()
     }
 
-    /// The flat array of named arrays.
+    /// Packs named arrays into the flat array.
     ///
     /// # Errors
-    /// A sentence that names the array which is missing, superfluous or of the wrong shape.
+    /// A sentence that names the array that is missing, superfluous or of the wrong shape.
     pub fn pack(&self, arrays: &BTreeMap<String, Array>) -> Result<Vec<f32>, String> {
         if let Some(extra) = arrays.keys().find(|name| !self.parts.iter().any(|placed| placed.name == **name)) {
             return Err(format!("the model has no {extra}; it has {}", self.names()));
@@ -123,7 +123,7 @@ impl Layout {
         Ok(flat)
     }
 
-    /// The named arrays of a flat array.
+    /// Unpacks the flat array into named arrays.
     pub fn unpack(&self, flat: &[f32]) -> BTreeMap<String, Array> {
         let mut arrays = BTreeMap::new();
         for Placed { name, part, at } in &self.parts {

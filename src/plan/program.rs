@@ -1,4 +1,4 @@
-//! A plan made real: buffers, pipelines and bind groups, each made once.
+//! A plan made real: its buffers, pipelines and bind groups, each made once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -17,7 +17,7 @@ pub struct Program {
     gpu: Gpu,
     buffers: Vec<wgpu::Buffer>,
     clock: AtomicU32,
-    /// Whether the parameters, which others may share, were replaced in part.
+    /// Whether the parameters, possibly shared with others, were only partly replaced.
     partially_written: Arc<AtomicBool>,
     /// Bytes of the sizes of all steps but those that take their rows from the data.
     fixed_dims: usize,
@@ -25,18 +25,18 @@ pub struct Program {
 
 /// The dispatches of [`TrainingSteps`](super::TrainingSteps).
 struct TrainingDispatches {
-    /// A micro-batch out of the records: what follows the forward dispatches op by op, or else all of it.
+    /// A micro-batch out of the records: in mode `ops` what follows the forward dispatches, else all of it.
     micro_batch: Vec<Dispatch>,
     close: Dispatch,
     mark: Dispatch,
     update: Vec<Dispatch>,
 }
 
-/// What takes its rows from data on the GPU.
+/// The dispatches that take their rows from data on the GPU.
 struct Attached {
-    /// Whether the data is packed: its rows are unpacked into the records, from which a micro-batch then goes on.
+    /// Whether the data is packed: its rows are unpacked into the records, and a micro-batch continues from there.
     packed: bool,
-    /// What precedes the forward dispatches op by op, and a micro-batch out of packed data; or else a whole micro-batch.
+    /// In mode `ops` what precedes the forward dispatches; with packed data, unpacking; else a whole micro-batch.
     micro_batch: Vec<Dispatch>,
     windows: Option<WholeWindows>,
 }
@@ -45,7 +45,7 @@ struct Attached {
 pub struct WholeWindows {
     /// The kernel.
     pub dispatch: Dispatch,
-    /// Turns of its loops for each micro-batch or update.
+    /// Bound on its loop iterations for each micro-batch or update.
     pub loops: LoopBound,
 }
 
@@ -53,12 +53,12 @@ impl Program {
     /// Makes every buffer, pipeline and bind group of a plan.
     ///
     /// # Errors
-    /// [`Error::Memory`] when something does not fit the device, and then says what. See [`Plan::check`].
+    /// [`Error::Memory`] naming what does not fit the device. See [`Plan::check`].
     pub fn new(gpu: &Gpu, plan: Plan) -> Result<Program> {
         Self::make(gpu, plan, None)
     }
 
-    /// As [`Program::new`], on the parameters of another program of the same network, which made them and counts them.
+    /// As [`Program::new`], on the parameters of another program of the same network. That program owns and counts them.
     ///
     /// # Errors
     /// As [`Program::new`].
@@ -70,15 +70,15 @@ impl Program {
         Ok(Program { partially_written: other.partially_written.clone(), ..made })
     }
 
-    /// Remembers that not all of the parameters were replaced, for all that share them.
+    /// Records, for all that share the parameters, that they were only partly replaced.
     pub fn mark_partially_written(&self) {
         self.partially_written.store(true, Ordering::Relaxed);
     }
 
-    /// Refuses to compute with parameters that were replaced in part.
+    /// Fails if the parameters were only partly replaced.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] then.
+    /// [`Error::DeviceLost`].
     pub fn check_parameters(&self) -> Result<()> {
         if self.partially_written.load(Ordering::Relaxed) {
             return Err(Error::DeviceLost("the parameters were replaced in part".to_owned()));
@@ -137,13 +137,12 @@ impl Program {
         &self.plan
     }
 
-    /// From the records to the output.
+    /// The dispatches from the records to the output.
     pub fn forward(&self) -> &[Dispatch] {
         &self.forward
     }
 
-    /// What a micro-batch goes through, list after list: out of the data on the GPU if that is `attached`, else out of the
-    /// records.
+    /// The dispatches of a micro-batch, list after list, with its rows from `attached` data or from the records.
     pub fn micro_batch(&self, attached: bool) -> [&[Dispatch]; 3] {
         let data = self.attached.as_ref().filter(|_| attached);
         let unpacks = data.is_some_and(|attached| attached.packed);
@@ -157,22 +156,22 @@ impl Program {
         }
     }
 
-    /// The kernel of whole windows, where the plan has one and data is attached.
+    /// The kernel of whole windows, if the plan has one and data is attached.
     pub fn windows(&self) -> Option<&WholeWindows> {
         self.attached.as_ref()?.windows.as_ref()
     }
 
-    /// Closes an open block; nothing in a program for inference.
+    /// Closes an open block; empty in a program for inference.
     pub fn close(&self) -> &[Dispatch] {
         self.training.as_ref().map_or(&[], |training| std::slice::from_ref(&training.close))
     }
 
-    /// Counts a submission that ends inside a micro-batch; nothing in a program for inference.
+    /// Marks a submission that ends inside a micro-batch; empty in a program for inference.
     pub fn mark(&self) -> &[Dispatch] {
         self.training.as_ref().map_or(&[], |training| std::slice::from_ref(&training.mark))
     }
 
-    /// From the gradients to new parameters; nothing in a program for inference.
+    /// Computes new parameters from the gradients; empty in a program for inference.
     pub fn update(&self) -> &[Dispatch] {
         self.training.as_ref().map_or(&[], |training| &training.update)
     }
@@ -182,16 +181,16 @@ impl Program {
         self.attached.as_ref().is_some_and(|attached| !attached.packed)
     }
 
-    /// Lets go of the data that [`Program::attach`] was given.
+    /// Detaches the data of [`Program::attach`].
     pub fn detach(&mut self) {
         self.attached = None;
     }
 
-    /// Takes the rows of micro-batches from `data`, which stays on the GPU: records, or samples in this `packing`. What only such
-    /// rows need is made here.
+    /// Takes the rows of micro-batches from `data` on the GPU: records, or samples in this `packing`. Makes the bind groups for
+    /// them.
     ///
     /// # Errors
-    /// What the driver has against it; then no data is attached.
+    /// Whatever the driver reports; then no data is attached.
     pub fn attach(&mut self, data: &wgpu::Buffer, packing: Option<Packing>) -> Result<()> {
         self.attached = None;
         let Some(steps) = &self.plan.training else { return Ok(()) };
@@ -247,7 +246,7 @@ impl Program {
         Ok(dispatch.with_parts(self.compile(&step.parts, dims, data)?))
     }
 
-    /// The next slots of the sizes, filled with these.
+    /// Fills the next slots of the sizes.
     fn sizes(&self, packed: Vec<u8>, slots: u64, dims: &mut Vec<u8>) -> Bound {
         let (offset, size) = (dims.len() as u64, slots * u64::from(SLOT));
         dims.extend(packed);
@@ -269,15 +268,15 @@ impl Program {
         Some(&self.buffers[at])
     }
 
-    /// The device that it was made for.
+    /// The device of this program.
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
     }
 
-    /// The buffer and the bytes of it that hold a place of the plan.
+    /// The buffer, and the bytes of it, that hold a resource of the plan.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the plan has no such place.
+    /// [`Error::Internal`] if the plan has no memory for it.
     pub fn at(&self, place: Resource) -> Result<(&wgpu::Buffer, std::ops::Range<u64>)> {
         let stretch = self.plan.places.find(place);
         let stretch = stretch.ok_or_else(|| Error::Internal(format!("the plan has no memory for {place:?}")))?;
@@ -289,18 +288,18 @@ impl Program {
         &self.buffers[self.plan.places.clock]
     }
 
-    /// The number of the next forward pass, and the byte of the slot that it may use: each in turn.
+    /// The number of the next forward pass, and the offset of the clock slot that it may use; slots rotate.
     pub fn next_clock(&self) -> (u32, u32) {
         let number = self.clock.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         (number, number % CLOCKS as u32 * SLOT)
     }
 
-    /// The buffers in which results travel to the host.
+    /// The staging buffers of results.
     pub fn results(&self) -> Vec<wgpu::Buffer> {
         self.plan.places.results.iter().map(|&at| self.buffers[at].clone()).collect()
     }
 
-    /// The buffer in which outputs travel to the host, and the byte behind them at which a word proves which they are.
+    /// The staging buffer of outputs, and the offset behind them of the word that proves which pass they are of.
     pub fn output_staging(&self) -> (&wgpu::Buffer, u64) {
         let at = self.plan.places.output;
         (&self.buffers[at], self.plan.buffers[at].bytes - memory::PROOF)

@@ -1,20 +1,20 @@
-//! The stats as the host reads them.
+//! The stats, as the host reads them.
 
 use super::memory;
 
-/// The bytes of the stats: the open window's sums, what counts work, and the results of the last updates. `Stats` in
+/// The bytes of the stats: the open window's sums, the counters of work, and the latest updates' results. `Stats` in
 /// `shaders/lib/stats.wgsl`.
 #[derive(Clone, Copy)]
 pub struct Stats<'a>(&'a [u8]);
 
 impl<'a> Stats<'a> {
-    /// How many bytes there are.
+    /// The number of bytes.
     pub const BYTES: u64 = memory::STATS as u64;
 
-    /// How many of them precede the results.
+    /// The number of bytes before the results.
     pub const HEADER: u64 = memory::STATS_HEADER as u64;
 
-    /// Reads all bytes, or the header where no results are asked for.
+    /// Reads all bytes, or only the header if no results are wanted.
     pub fn of(bytes: &'a [u8]) -> Stats<'a> {
         Stats(bytes)
     }
@@ -24,12 +24,12 @@ impl<'a> Stats<'a> {
         self.0[memory::STATS_HEADER..].chunks_exact(memory::RESULT)
     }
 
-    /// The number of the micro-batch or update that comes next, if all before it were done.
+    /// The sequence number of the next micro-batch or update, if all before it were done.
     pub fn sequence(self) -> u32 {
         self.word(memory::STATS_SEQUENCE)
     }
 
-    /// How many submissions that end inside a micro-batch were done.
+    /// The number of submissions done that end inside a micro-batch.
     pub fn marks(self) -> u32 {
         self.word(memory::STATS_MARKS)
     }
@@ -40,12 +40,12 @@ impl<'a> Stats<'a> {
         sums.into_iter().all(f32::is_finite) && self.word(memory::STATS_UNFIT) == 0
     }
 
-    /// The update that would have made a value infinite or not a number; 0: none.
+    /// The update that would have made a value infinite or NaN; 0 if there is none.
     pub fn broken(self) -> u32 {
         self.word(memory::STATS_BROKEN)
     }
 
-    /// Sets what counts work to what the host has counted, and no update as broken.
+    /// Sets the counters to the host's, and no update as broken.
     pub fn set_counts(bytes: &mut [u8], sequence: u32, marks: u32) {
         for (at, word) in [(memory::STATS_SEQUENCE, sequence), (memory::STATS_MARKS, marks), (memory::STATS_BROKEN, 0)]
         {

@@ -1,36 +1,36 @@
-//! What ends a window, however its micro-batches were lowered.
+//! What ends a window, whatever the lowering of its micro-batches.
 
 use super::{Layout, Lowering, Training};
 use crate::gpu::{Grid, Shader};
 use crate::graph::{LoopBound, Resource, Span, Step, Tensor, Work};
 use crate::wgsl::{CLOCK, STATS, SUM};
 
-/// How windows begin, are summed and end.
+/// The kernels that begin, sum and end windows.
 pub(super) static WINDOW: Shader =
     Shader { name: "window", parts: &[CLOCK, STATS, SUM, include_str!("../../shaders/window.wgsl")] };
 
-/// The fields of `dims` in `shaders/window.wgsl`; a step sets those that it needs.
+/// The fields of `dims` in `shaders/window.wgsl`; a step sets the ones that it needs.
 pub(super) const WINDOW_DIMS: [(&str, u32); 7] =
     [("record_stride", 0), ("weight_at", 0), ("weights", 0), ("apart", 0), ("into", 0), ("later", 0), ("len", 0)];
 
-/// What a plan for training has beside its forward steps.
+/// The steps of a plan for training besides the forward steps.
 pub struct TrainingSteps {
     /// A micro-batch.
     pub lowering: Lowering,
-    /// Closes an open block before an update that was not foreseen.
+    /// Closes an open block before an update that was not announced.
     pub close: Step,
-    /// Counts a submission that ends inside a micro-batch.
+    /// Marks a submission that ends inside a micro-batch.
     pub mark: Step,
-    /// From the gradients to new parameters.
+    /// Computes new parameters from the gradients.
     pub update: Vec<Step>,
 }
 
 impl TrainingSteps {
-    /// Adds to a lowering what ends its windows, for parameters and gradients that lie in memory like this.
+    /// Adds to a lowering the steps that end its windows, for parameters and gradients with these layouts.
     pub(super) fn new(lowering: Lowering, layout: &Layout, gradients: &Layout, training: &Training) -> TrainingSteps {
         let (all, every) = (layout.all(), gradients.all());
         let mut update = fold(gradients);
-        // Clipping by norm reads all gradients, and looks at them on the way.
+        // Clipping by norm reads all gradients, and checks them on the way.
         update.extend(training.clip.steps(all).unwrap_or_else(|| vec![check(all)]));
         update.push(training.clip.apply(training.optimizer.step(all)));
         let mark = Step::new("submission", &WINDOW, "mark", Grid::Group, Work::moves_once(1));
@@ -38,7 +38,7 @@ impl TrainingSteps {
     }
 }
 
-/// Adds the gradients of later uses of parameters to those of the first, in the order of the uses.
+/// Adds the gradients of later uses of parameters to those of the first use, in the order of the uses.
 fn fold(gradients: &Layout) -> Vec<Step> {
     let later = gradients.layers().filter(|&(_, nth, _)| nth > 0);
     let fold = |(tensor, _, range): (Tensor, u16, std::ops::Range<usize>)| {
@@ -66,7 +66,7 @@ fn close(every: Span) -> Step {
         .in_parts("first", 1)
 }
 
-/// vec4 that each invocation looks at.
+/// vec4 that each invocation checks.
 const LOOKS: u32 = 4;
 
 fn check(all: Span) -> Step {

@@ -1,4 +1,4 @@
-//! What the types of a configuration cannot say: ranges, names, and keys that depend on each other.
+//! The checks that a configuration's types cannot express: ranges, names, and keys that depend on each other.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::quote::short;
 use crate::{Error, Result};
 
 impl Config {
-    /// Refuses what cannot be trained, with the key, what it says, and what it may say.
+    /// Fails for a configuration that cannot be trained, with the key, its value, and the allowed values.
     pub fn check(&self) -> Result<()> {
         data(&self.data)?;
         model(&self.model)?;

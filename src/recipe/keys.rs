@@ -1,6 +1,5 @@
-//! Every key of a configuration: its name, what it takes, an example. A new key is one field in
-//! `config/`, one line here and one line in `template.toml`; tests find what was forgotten. The settings of an
-//! optimizer stand in its own file.
+//! Every key of a configuration: its name, what it takes, an example. A new key is one field in `config/`, one line here and
+//! one line in `template.toml`; tests find a missing one. An optimizer's settings are in its own file.
 
 use std::fmt::Display;
 use std::sync::LazyLock;
@@ -16,17 +15,17 @@ use crate::quote::short;
 pub struct Key {
     /// The section, as in `train`.
     pub section: &'static str,
-    /// The name in it, as in `batch`.
+    /// Its name in the section, as in `batch`.
     pub name: &'static str,
-    /// What it takes, to be read after "is not".
+    /// The values it takes, to be read after "is not".
     pub wanted: String,
-    /// A value that can be used, as TOML.
+    /// A valid value, as TOML.
     pub example: &'static str,
-    /// What other trainers call it.
+    /// Its names in other trainers.
     pub elsewhere: &'static [&'static str],
 }
 
-/// Every key there is, section by section.
+/// Every key, section by section.
 pub static KEYS: LazyLock<Vec<Key>> =
     LazyLock::new(|| [data(), model(), train(), optimizer()].into_iter().flatten().collect());
 
@@ -139,7 +138,7 @@ impl Key {
         format!("{}.{}", self.section, self.name)
     }
 
-    /// How far this key is from a name that is not known: wrong letters, and one for the wrong section.
+    /// The distance of this key from an unknown name: wrong letters, plus one for the wrong section.
     fn distance(&self, section: &str, name: &str) -> Option<usize> {
         let names = std::iter::once(self.name).chain(self.elsewhere.iter().copied());
         let letters = names.filter_map(|own| closeness(name, own)).min()?;
@@ -154,7 +153,7 @@ pub fn sections() -> Vec<&'static str> {
     sections
 }
 
-/// The error for a key that is not known: the nearest that is, or the list of what there is.
+/// The error for an unknown key: names the nearest known key, or all of them.
 pub fn unknown(name: &str) -> Error {
     let (section, last) = name.split_once('.').unwrap_or(("", name));
     let near = KEYS.iter().filter_map(|key| Some((key.distance(section, last)?, key))).min_by_key(|near| near.0);
@@ -179,7 +178,7 @@ pub fn unusable(name: &str, given: impl Display) -> Error {
     Error::config(name, message)
 }
 
-/// The error for a key that must be there and is not.
+/// The error for a missing key that has no default.
 pub fn missing(name: &str) -> Error {
     let Some(key) = Key::find(name) else { return unknown(name) };
     Error::config(name, format!("missing; add `{} = {}` to [{}]", key.name, key.example, key.section))

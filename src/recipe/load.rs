@@ -12,7 +12,7 @@ use crate::quote::short;
 use crate::{Error, Result};
 
 impl Config {
-    /// Reads a file, puts the overrides (`train.batch=64`) into it, checks it, and fills in what follows from it: the
+    /// Reads a file, applies the overrides (`train.batch=64`), checks the result, and fills in what follows from it: the
     /// third of `batch`, `micro_batch` and `accumulation_steps`, and paths, which are relative to the file's folder.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Config> {
         Self::from_settings(Settings::read(path)?, overrides, path.parent().unwrap_or(Path::new("")))
@@ -23,7 +23,7 @@ impl Config {
         Self::from_settings(Settings::parse(text, file)?, overrides, folder)
     }
 
-    /// The configuration as TOML; [`Config::load`] reads it back as it is, from any folder.
+    /// The configuration as TOML; [`Config::load`] reads it back unchanged from any folder.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).map_err(|error| Error::config("config", format!("cannot be written as TOML: {error}")))
     }
@@ -58,7 +58,7 @@ impl Config {
     }
 }
 
-/// Whether a key is known and its value has the right type.
+/// Checks that a key is known and its value has the right type.
 fn check_alone(setting: &Setting) -> Result<()> {
     let name = &setting.name;
     if keys::sections().contains(&name.as_str()) {
@@ -72,7 +72,7 @@ fn check_alone(setting: &Setting) -> Result<()> {
     build(std::iter::once(setting)).map(drop).map_err(|_| keys::unusable(name, shown(&setting.value)))
 }
 
-/// A value as one would write it on one line.
+/// A value on one line, as a user would write it.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => format!("{text:?}"),

@@ -1,7 +1,7 @@
 //! From a configuration to data, model, trainer and run: what `accrue train` does, for an app.
 //!
 //! A [`Config`] is a TOML file or plain data. A [`Session`] is a configuration with its data, ready for a device; it finds the
-//! micro-batch that fits the memory. [`Config::train`] does all of it and leaves a [`RunFolder`](crate::run::RunFolder):
+//! micro-batch that fits the memory. [`Config::train`] does all of it and writes a [`RunFolder`](crate::run::RunFolder):
 //!
 //! ```no_run
 //! use std::{ops::ControlFlow, path::Path};

@@ -1,4 +1,4 @@
-//! `--set train.batch=64`: keys from the command line that take the place of keys in the file.
+//! `--set train.batch=64`: keys from the command line that replace keys of the file.
 
 use toml::Value;
 
@@ -6,10 +6,10 @@ use super::settings::{Setting, Settings};
 use crate::quote::short;
 use crate::{Error, Result};
 
-/// Puts every override into the settings, the last one of a name winning.
+/// Applies every override to the settings; the last one of a name wins.
 ///
-/// Of `batch`, `micro_batch` and `accumulation_steps` any two give the third, so an override of one takes the place of
-/// the one in the file that would contradict it: the batch is for the maths and stays as long as it can.
+/// Of `batch`, `micro_batch` and `accumulation_steps` any two give the third, so an override of one replaces the one in the
+/// file that would contradict it; `batch`, which the maths sees, is the last to be replaced.
 pub fn apply(overrides: &[String], settings: &mut Settings) -> Result<()> {
     for text in overrides {
         settings.put(parse(text)?);
@@ -26,7 +26,7 @@ pub fn apply(overrides: &[String], settings: &mut Settings) -> Result<()> {
     Ok(())
 }
 
-/// Takes `key=value` apart. The value is TOML; what is not is text, so that strings need no quotes.
+/// Splits `key=value`. The value is TOML; anything else is text, so that strings need no quotes.
 fn parse(text: &str) -> Result<Setting> {
     let wrong = |why: &str| {
         Error::config(format!("--set {}", short(text)), format!("{why}; write, for example, --set train.epochs=5"))

@@ -1,4 +1,4 @@
-//! From a configuration to a model and the data that it is trained on.
+//! From a configuration to a model and its data.
 
 use super::config::{self, Config, Validation};
 use crate::data::scale::Standardizer;
@@ -7,15 +7,15 @@ use crate::data::{Dataset, FeatureNames, Spec, Targets, read_file};
 use crate::nn::{Arrays, Layer, Model, ModelFile, TargetNames, read_arrays};
 use crate::{Error, Result};
 
-/// All that training needs, ready.
+/// Everything that training needs.
 pub struct Prepared {
-    /// The rows to train on, standardised if wanted.
+    /// The training rows, standardised if the configuration says so.
     pub train: Dataset,
-    /// The rows to measure on, scaled in the same way.
+    /// The validation rows, scaled in the same way.
     pub validation: Option<Dataset>,
-    /// The weights to start from, if the configuration names a file; by seed otherwise.
+    /// The weights to start from, if the configuration names a file; otherwise they come by seed.
     pub start: Option<Arrays>,
-    /// The model and what its file says beside it; weights come when it is trained.
+    /// The model and its description; its weights come from training.
     pub saved: ModelFile,
 }
 
@@ -59,13 +59,13 @@ impl Prepared {
         Ok(Prepared { train, validation, start, saved })
     }
 
-    /// For numbers, the size of each output's unit in the target's own.
+    /// For numbers: the size of each output's unit in the target's own unit.
     pub fn unit(&self) -> Option<&[f64]> {
         unit(&self.saved)
     }
 }
 
-/// For numbers that were standardised, the size of each output's unit in the target's own.
+/// For standardised numbers: the size of each output's unit in the target's own unit.
 pub fn unit(saved: &ModelFile) -> Option<&[f64]> {
     match &saved.target {
         TargetNames::Values { scale: Some(scale), .. } => Some(&scale.std),
@@ -73,7 +73,7 @@ pub fn unit(saved: &ModelFile) -> Option<&[f64]> {
     }
 }
 
-/// A file that cannot be read, with the key that names it.
+/// The error for an unreadable file, with the key that names the file.
 fn from_key(error: Error, key: &str) -> Error {
     match error {
         Error::Io { path, source } => {
@@ -97,7 +97,7 @@ fn spec(config: &Config) -> Spec {
     Spec { weight: config.data.weight.clone(), features, layout: config.data.layout, ..spec }
 }
 
-/// A file has a row that counts, but after the split one part of it may have none.
+/// Some row of the file has weight, but after the split one part may have none.
 fn check_weights(config: &Config, data: &Dataset, what: &str) -> Result<()> {
     let Some(weights) = data.weights.as_ref().filter(|weights| weights.iter().all(|&weight| weight == 0.0)) else {
         return Ok(());

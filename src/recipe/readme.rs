@@ -1,4 +1,4 @@
-//! README.md shows code and a configuration; these tests keep them true.
+//! README.md shows code and a configuration; these tests keep both true.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ fn the_readme_shows_the_library_as_the_crate_documentation_does_which_is_compile
     assert_eq!(block(README, "```rust"), compiled);
 }
 
-/// The block of configuration, read as a file of the folder of examples.
+/// The block of configuration, read as a file of the examples' folder.
 fn configuration(text: &str) -> Config {
     let config = Config::parse(text, "README.md", &[], Path::new("examples")).unwrap();
     config.train.cut().unwrap();

@@ -1,4 +1,4 @@
-//! The rows of a file as a saved model takes them: some at a time, standardised.
+//! The rows of a file, prepared for a saved model: some at a time, standardised.
 
 use std::path::Path;
 
@@ -8,29 +8,29 @@ use crate::nn::{ModelFile, TargetNames};
 use crate::train::Predictor;
 use crate::{Error, Result};
 
-/// Rows that are read and predicted at once, if they fit.
+/// Rows read and predicted at once, if they fit.
 const ROWS: usize = 1024;
 
-/// Numbers of features or outputs that are in memory at once, unless one row has more.
+/// Most numbers of features or outputs in memory at once, unless one row has more.
 const NUMBERS: usize = 1 << 20;
 
-/// Rows of a file, at first those it begins with.
+/// Rows of a file; at first, its beginning.
 pub struct ModelRows<'a> {
     chunks: Chunks<'static>,
     saved: &'a ModelFile,
     most: usize,
-    /// The present rows.
+    /// The current rows.
     pub data: Dataset,
-    /// How many rows came before them.
+    /// The number of rows before them.
     pub before: usize,
 }
 
 impl<'a> ModelRows<'a> {
-    /// The first rows of a file with the columns of the training data, the target too; `weight` is the column that says how
-    /// much each row counts.
+    /// Reads the first rows of a file with the columns of the training data, including the target. `weight` is the column
+    /// that says how much each row counts.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Data`] for a file that does not fit the model.
+    /// [`Error::Io`]; [`Error::Data`] if the file does not fit the model.
     pub fn with_targets(saved: &'a ModelFile, path: &Path, weight: Option<String>) -> Result<Self> {
         let (target, kind) = match &saved.target {
             TargetNames::Classes { name, classes } => (vec![name.clone()], TargetKind::KnownClasses(classes.clone())),
@@ -40,7 +40,7 @@ impl<'a> ModelRows<'a> {
         Self::new(saved, Chunks::open(path, &spec)?)
     }
 
-    /// The first rows of a file with the feature columns of the training data.
+    /// Reads the first rows of a file with the feature columns of the training data.
     ///
     /// # Errors
     /// As [`ModelRows::with_targets`].
@@ -57,13 +57,13 @@ impl<'a> ModelRows<'a> {
         Ok(rows)
     }
 
-    /// Goes on to the next rows, if there are any.
+    /// Reads the next rows, if there are any.
     pub fn advance(&mut self) -> Result<bool> {
         self.before += self.data.rows();
         self.read()
     }
 
-    /// Rows up to and with the present ones.
+    /// The number of rows up to and including the current ones.
     pub fn so_far(&self) -> usize {
         self.before + self.data.rows()
     }
@@ -85,10 +85,10 @@ impl<'a> ModelRows<'a> {
     }
 }
 
-/// A saved model on the device, for as many rows at once as fit; how many does not change a bit of the outputs.
+/// A saved model on the device, with as many rows at once as fit; their number changes no bit of the outputs.
 ///
 /// # Errors
-/// Those of [`Predictor::new`]; [`Error::Memory`] when not even one row fits.
+/// Those of [`Predictor::new`]; [`Error::Memory`] if not even one row fits.
 pub fn predictor(gpu: &Gpu, saved: &ModelFile, mut rows: usize) -> Result<Predictor> {
     loop {
         match Predictor::new(gpu, &saved.model, &saved.arrays, rows) {

@@ -23,9 +23,9 @@ pub struct Session {
     pub cut: Cut,
     /// All windows of the run.
     pub windows: Windows,
-    /// Whether the trainer goes on inside a block of rows.
+    /// Whether the trainer can resume inside a block of rows.
     pub open_blocks: bool,
-    /// Kernels to take where the configuration names none; see [`Session::prefer`].
+    /// Kernels to take if the configuration names none; see [`Session::prefer`].
     pub preferred: Option<ExecutionMode>,
 }
 
@@ -42,7 +42,7 @@ impl Session {
         Ok(Session { config, prepared, cut, windows, open_blocks: false, preferred: None })
     }
 
-    /// As [`Session::new`], for a run that begins or goes on: the weights are the checkpoint's then, and the file that the run
+    /// As [`Session::new`], for a run that begins or resumes. A resumed run has the checkpoint's weights, so the file that it
     /// began with may be gone.
     ///
     /// # Errors
@@ -57,16 +57,16 @@ impl Session {
         Ok(session)
     }
 
-    /// Writes the model with the weights that were trained.
+    /// Writes the model with the trained weights.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] when they were not; [`Error::Io`].
+    /// [`Error::DeviceLost`] if they were not trained; [`Error::Io`].
     pub fn save(&mut self, trainer: &mut Trainer, folder: &RunFolder) -> Result<()> {
         self.prepared.saved.arrays = trainer.parameters()?;
         self.prepared.saved.write(&folder.model())
     }
 
-    /// The library's settings, but for the micro-batch.
+    /// The trainer's settings, except for the micro-batch.
     pub fn settings(&self) -> Result<Settings> {
         let optimizer = &self.config.optimizer;
         Ok(Settings {
@@ -90,7 +90,7 @@ impl Session {
         u64::from(self.cut.batches.most()).min(most) as usize
     }
 
-    /// The memory that training may take.
+    /// The memory budget.
     pub fn budget(&self, gpu: &Gpu) -> Result<Budget> {
         let given = self.config.train.memory_bytes()?;
         Ok(given.map_or_else(|| Budget::of(gpu.info(), gpu.limits()), Budget::given))
@@ -99,7 +99,7 @@ impl Session {
     /// The micro-batch by arithmetic alone: as configured, or the most rows that fit.
     ///
     /// # Errors
-    /// [`Error::Memory`] when it does not fit.
+    /// [`Error::Memory`] if it does not fit.
     pub fn planned(&self, gpu: &Gpu) -> Result<Chosen> {
         let (batch, samples, model) = (self.batch(), self.prepared.train.rows(), &self.prepared.saved.model);
         let settings = self.settings()?;
@@ -117,7 +117,7 @@ impl Session {
         }
     }
 
-    /// As chosen, but with an open block of gradients: with fewer rows if the budget has no room for both.
+    /// As chosen, but with an open block of gradients, and fewer rows if the budget has no room for both.
     fn opened(&self, gpu: &Gpu, chosen: Chosen) -> Result<Chosen> {
         if chosen.open_blocks || !self.open_blocks {
             return Ok(chosen);
@@ -142,13 +142,13 @@ impl Session {
         }
     }
 
-    /// The budget that a plan is held to: without one of the user's, a micro-batch that was asked for is tried.
+    /// The budget for a plan; without a user's budget, a configured micro-batch is tried as it is.
     fn given_budget(&self, gpu: &Gpu) -> Result<Option<Budget>> {
         let free = matches!(self.cut.micro_batch, MicroBatch::Rows(_)) && self.config.train.memory.is_none();
         if free { Ok(None) } else { self.budget(gpu).map(Some) }
     }
 
-    /// Whether a plan fits the adapter, and beside the data the memory.
+    /// Checks that a plan fits the adapter and, together with the data, the budget.
     ///
     /// # Errors
     /// [`Error::Memory`] naming what is too large.
@@ -158,10 +158,10 @@ impl Session {
         plan.fits(gpu.limits(), bytes.saturating_sub(chosen.data))
     }
 
-    /// As [`Session::planned`], but by the trial of micro-batches that the configuration may ask for.
+    /// As [`Session::planned`], but with the trial of micro-batches if the configuration asks for it.
     ///
     /// # Errors
-    /// [`Error::Memory`] when it does not fit; those of [`fastest`].
+    /// [`Error::Memory`] if it does not fit; those of [`fastest`].
     pub fn settled(&self, gpu: &Gpu) -> Result<Chosen> {
         let (chosen, model) = (self.planned(gpu)?, &self.prepared.saved.model);
         match self.cut.micro_batch {
@@ -173,7 +173,7 @@ impl Session {
         }
     }
 
-    /// Takes these kernels where the configuration names none, unless they do not fit; false then. The micro-batch stays.
+    /// Takes these kernels if the configuration names none; false if they do not fit. The micro-batch stays.
     ///
     /// # Errors
     /// Those of [`Session::settings`].
@@ -188,11 +188,11 @@ impl Session {
         Ok(true)
     }
 
-    /// The trainer for a micro-batch that [`Session::settled`] found, with everything that it needs on the GPU; for half of it where
-    /// the driver refuses the memory.
+    /// Makes the trainer for a micro-batch of [`Session::settled`], with everything it needs on the GPU; halves the micro-batch
+    /// if the driver refuses the memory.
     ///
     /// # Errors
-    /// [`Error::Memory`] when the driver refuses even one row, or a micro-batch that is configured.
+    /// [`Error::Memory`] if the driver refuses even one row, or a configured micro-batch.
     pub fn trainer(&self, gpu: &Gpu, chosen: Chosen) -> Result<(Trainer, Chosen)> {
         let (batch, model) = (self.batch(), &self.prepared.saved.model);
         match self.cut.micro_batch {
@@ -205,8 +205,8 @@ impl Session {
         }
     }
 
-    /// Which row of `data.path`, counted from 0, a row of the training data is: those that are kept back for validation are not
-    /// counted there.
+    /// The row of `data.path`, counted from 0, of a row of the training data, in which rows held back for validation are not
+    /// counted.
     pub fn row_of_file(&self, sample: usize) -> Option<usize> {
         let Validation::Share(share) = self.config.data.validation else { return Some(sample) };
         let (train, validation) = (&self.prepared.train, &self.prepared.validation);
@@ -215,7 +215,7 @@ impl Session {
         (0..rows).filter(|&row| !held[row]).nth(sample)
     }
 
-    /// What is fitted.
+    /// The configuration of the fit.
     pub fn fit(&self) -> FitConfig<'_> {
         let train = &self.config.train;
         FitConfig {
@@ -231,14 +231,14 @@ impl Session {
         }
     }
 
-    /// What decides the bits of its run, on an adapter. `config` is the configuration as a text.
+    /// The identity of its run on an adapter. `config` is the configuration as text.
     pub fn identity(&self, config: String, info: &wgpu::AdapterInfo) -> Identity {
         let data = [Some(&self.prepared.train), self.prepared.validation.as_ref()].into_iter().flatten();
         let batches: Vec<_> = data.map(|data| (data.batch(), classes(data))).collect();
         Identity::new(config, checksum(batches.iter().map(|(batch, classes)| (batch, *classes))), info)
     }
 
-    /// Whether every update of the run can be numbered in 32 bits, as the GPU does.
+    /// Checks that 32 bits, as on the GPU, can number every update of the run.
     pub fn check_length(&self) -> Result<()> {
         match self.windows.updates() {
             updates if updates < u64::from(u32::MAX) => Ok(()),
@@ -249,7 +249,7 @@ impl Session {
     }
 }
 
-/// The names of the classes, if there are any.
+/// The names of the classes, if any.
 fn classes(data: &Dataset) -> &[String] {
     match &data.targets {
         Targets::Classes { classes, .. } => classes,

@@ -1,4 +1,4 @@
-//! What a user wrote, key by key, each with its place: the file and the line, or `--set`.
+//! A user's settings, key by key, each with its place: the file and line, or `--set`.
 
 use std::io::Read;
 use std::path::Path;
@@ -10,17 +10,17 @@ use toml::{Spanned, Value};
 use super::keys;
 use crate::{Error, Result};
 
-/// A configuration file may have this many bytes.
+/// Most bytes of a configuration file.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// One key with its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
-    /// Section and name, as in `train.batch`; or what was found in the place of a section.
+    /// Section and name, as in `train.batch`; or whatever is in the place of a section.
     pub name: String,
     /// Its value.
     pub value: Value,
-    /// The line in the file, or `None` when it was given with `--set`.
+    /// Its line in the file, or `None` for `--set`.
     pub line: Option<usize>,
 }
 
@@ -48,7 +48,7 @@ impl Settings {
         Self::parse(&text, &name)
     }
 
-    /// Takes a TOML document apart. `file` is what errors call it.
+    /// Parses a TOML document. Errors call it `file`.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let document = DeTable::parse(text).map_err(|error| {
@@ -78,18 +78,18 @@ impl Settings {
         self.list.iter().find(|setting| setting.name == name)
     }
 
-    /// Puts a key in the place of what was written under its name.
+    /// Replaces the value of a key, or adds the key.
     pub fn put(&mut self, setting: Setting) {
         self.remove(&setting.name);
         self.list.push(setting);
     }
 
-    /// Forgets a key.
+    /// Removes a key.
     pub fn remove(&mut self, name: &str) {
         self.list.retain(|setting| setting.name != name);
     }
 
-    /// Adds to an error about a key where that key was written.
+    /// Adds to an error about a key the place where it was written.
     pub fn locate(&self, error: Error) -> Error {
         let Error::Config { field, message } = error else { return error };
         let place = match self.get(&field).map(|setting| setting.line) {
@@ -101,7 +101,7 @@ impl Settings {
     }
 }
 
-/// The keys of all sections with where they start, in the order of the file.
+/// The keys of all sections and where they start, in the order of the file.
 fn flatten(document: DeTable) -> Vec<(String, usize, Spanned<DeValue>)> {
     let mut found = Vec::new();
     for (section, value) in document {

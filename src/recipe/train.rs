@@ -1,4 +1,4 @@
-//! The whole of a training, from the configuration to the saved model.
+//! A whole training, from the configuration to the saved model.
 
 use std::ops::ControlFlow;
 
@@ -9,9 +9,9 @@ use crate::run::{Finished, Options, RunFolder};
 use crate::train::Event;
 
 impl Config {
-    /// Trains as the configuration says, and leaves model, best model, checkpoints and losses in the folder. A run that is there
-    /// goes on. Of `options` the configuration replaces `config` and `every`. Every event goes to `on_event`, which may stop the
-    /// run; it is saved then.
+    /// Trains as configured, and writes model, best model, checkpoints and losses to the folder. Resumes the folder's run, if
+    /// it has one. The configuration replaces `config` and `every` of `options`. Every event goes to `on_event`, which may
+    /// stop the run; the run is then saved.
     ///
     /// # Errors
     /// Those of [`Config::check`], [`Session::new`], [`Session::trainer`] and [`run::train`](crate::run::train).

@@ -1,11 +1,11 @@
-//! Graphs in plain f64 on the CPU, slow and obviously right: what every kernel is checked against.
+//! Graphs in plain f64 on the CPU, slow and obviously right: the reference for every kernel.
 
 use std::collections::HashMap;
 
 use crate::graph::{Graph, Node, Tensor, TensorKind};
 pub use crate::tensor::{Matrix, Operand};
 
-/// Every tensor's value, and its gradient where it has one.
+/// Every tensor's value, and its gradient if it has one.
 #[derive(Clone, Debug, Default)]
 pub struct Values {
     /// Values by tensor.
@@ -24,7 +24,7 @@ pub fn forward(graph: &Graph, given: &HashMap<Tensor, Matrix>) -> Values {
     run
 }
 
-/// Adds the gradients of Σ weight · loss, where `weights` has one for each row and position of the loss.
+/// Adds the gradients of Σ weight · loss; `weights` has one number for each row and position of the loss.
 pub fn backward(graph: &Graph, run: &mut Values, loss: Tensor, weights: &[f64]) {
     run.gradients.insert(loss, Matrix { rows: weights.len(), columns: 1, values: weights.to_vec() });
     for node in graph.nodes().iter().rev() {
@@ -44,7 +44,7 @@ pub fn backward(graph: &Graph, run: &mut Values, loss: Tensor, weights: &[f64]) 
     }
 }
 
-/// A node's inputs, with the shapes that they have in the graph.
+/// A node's inputs, with their shapes in the graph.
 pub fn operands<'a>(graph: &'a Graph, node: &Node, values: &'a HashMap<Tensor, Matrix>) -> Vec<Operand<'a>> {
     node.inputs.iter().map(|input| Operand { shape: graph.shape(*input), values: &values[input] }).collect()
 }

@@ -8,22 +8,22 @@ use super::About;
 use crate::train::Checkpoint;
 use crate::{Error, Result, durable};
 
-/// Checkpoints that are kept, the last ones.
+/// The number of checkpoints kept, the latest ones.
 const KEPT: usize = 2;
 
 /// The folder `checkpoints` of a run.
 pub(super) struct Checkpoints(PathBuf);
 
-/// A checkpoint to go on from.
+/// A checkpoint to resume from.
 pub(super) struct Found {
     /// State and position.
     pub checkpoint: Checkpoint,
-    /// What was kept beside them.
+    /// What the run stored with them.
     pub about: About,
 }
 
 impl Found {
-    /// Writes it again as that of a run whose metrics are gone: nobody may look for their lines any more.
+    /// Rewrites it as that of a run whose metrics are gone: nobody may look for their lines any more.
     pub fn forget_metrics(&mut self, checkpoints: &Checkpoints) -> Result<()> {
         self.about.metrics = 0;
         self.checkpoint.about = self.about.text()?;
@@ -32,22 +32,22 @@ impl Found {
 }
 
 impl Checkpoints {
-    /// Those of the run in this folder.
+    /// The checkpoints of the run in this folder.
     pub fn of(run: &Path) -> Checkpoints {
         Checkpoints(run.join("checkpoints"))
     }
 
-    /// The latest that is whole. Those after it that are damaged are named by `warn`.
+    /// The latest intact checkpoint. `warn` names damaged later ones.
     ///
     /// # Errors
-    /// The latest's, when none is whole; and that of one that cannot be read, which may well be whole.
+    /// The latest one's, if none is intact; also that of one that cannot be read, as it may well be intact.
     pub fn latest(&self, mut warn: impl FnMut(String)) -> Result<Option<Found>> {
         let mut damaged = Vec::new();
         for path in self.list()?.into_iter().rev() {
             match read(&path) {
                 Ok(found) => {
                     for error in damaged {
-                        warn(format!("{error}; the checkpoint before it is taken"));
+                        warn(format!("{error}; the checkpoint before it is used"));
                     }
                     return Ok(Some(found));
                 }
@@ -58,21 +58,21 @@ impl Checkpoints {
         match damaged.into_iter().next() {
             None => Ok(None),
             Some(Error::ModelFile { path, message }) => {
-                let message = format!("{message}; no other checkpoint is whole either: start over with --fresh");
+                let message = format!("{message}; no other checkpoint is intact either: start over with --fresh");
                 Err(Error::ModelFile { path, message })
             }
             Some(error) => Err(error),
         }
     }
 
-    /// Writes a checkpoint, and when it is safe on the disk removes those that are no longer needed.
+    /// Writes a checkpoint, and once it is safe on disk removes those no longer needed.
     pub fn save(&self, checkpoint: Checkpoint) -> Result<PathBuf> {
         durable::create_folder(&self.0)?;
-        // In the order of the alphabet they are in the order of time.
+        // Alphabetical order is order of time.
         let (updates, rows) = (checkpoint.position.updates, checkpoint.position.rows);
         let path = self.0.join(format!("update-{updates:010}-row-{rows:010}.safetensors"));
         checkpoint.write(&path)?;
-        // Any that are later are damaged: the run went on from one before them.
+        // Later ones are damaged: the run resumed from one before them.
         let list: Vec<PathBuf> = self.list()?.into_iter().filter(|other| *other <= path).collect();
         for old in &list[..list.len().saturating_sub(KEPT)] {
             fs::remove_file(old).map_err(|e| Error::io(old, e))?;
@@ -80,8 +80,7 @@ impl Checkpoints {
         Ok(path)
     }
 
-    /// Removes all of them, what was left of one that was being written when the process was killed, and the folder if nothing
-    /// else is in it.
+    /// Removes all of them, the temporary files of a killed process, and the folder if it is then empty.
     pub fn clear(&self) -> Result<()> {
         self.tidy()?;
         for path in self.list()? {
@@ -95,16 +94,16 @@ impl Checkpoints {
         }
     }
 
-    /// Removes what processes that were killed left of checkpoints that they were writing. Nobody else may be writing.
+    /// Removes the temporary files that killed processes left. Nobody else may be writing.
     pub fn tidy(&self) -> Result<()> {
         durable::tidy(&self.0, is_one)
     }
 
-    /// The files from the first to the last.
+    /// The files from first to last.
     pub fn list(&self) -> Result<Vec<PathBuf>> {
         let wrong = |error| Error::io(&self.0, error);
         let entries = match fs::read_dir(&self.0) {
-            // A run's folder that cannot be one is an error when it is made.
+            // A folder that cannot hold a run is an error when it is made.
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Ok(Vec::new());
             }
@@ -122,7 +121,7 @@ impl Checkpoints {
     }
 }
 
-/// Whether a file of this name is ours, as `update-0000000012-row-0000000000.safetensors`.
+/// Whether a file of this name is ours, such as `update-0000000012-row-0000000000.safetensors`.
 fn is_one(name: &str) -> bool {
     let numbers = name.strip_prefix("update-").and_then(|rest| rest.strip_suffix(".safetensors")?.split_once("-row-"));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,30 +1,30 @@
-//! A run that is about to begin, or to go on: the folder is held, and no file of it has changed yet.
+//! A run before it begins or resumes: the folder is locked, and none of its files has changed yet.
 
 use super::{Found, Identity, Journal, Line, Lock, MetricsFile, Options, RunFolder, Saver};
 use crate::Result;
 use crate::nn::ModelFile;
 
-/// A folder that no other process trains in, and what there is in it to go on from.
+/// A folder in which no other process trains, and the checkpoint to resume from.
 pub struct Claim {
     folder: RunFolder,
     lock: Option<Lock>,
     found: Option<Found>,
 }
 
-/// A claim on a folder whose run, if there is one, is the one that is wanted.
+/// A claim on a folder whose run, if there is one, is the wanted one.
 pub struct Accepted {
     claim: Claim,
     identity: Identity,
-    /// Whether something changed since the run began that is taken as it is.
+    /// Whether the run accepts changes made since it began.
     changed: bool,
 }
 
 impl RunFolder {
-    /// Keeps other processes from training in the folder, if it is there, and finds the run to go on from.
+    /// Locks the folder, if it exists, and finds the run to resume.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) for a folder of somebody's else or in use, [`Error::Io`](crate::Error::Io), and
-    /// [`Error::ModelFile`](crate::Error::ModelFile) when no checkpoint is whole.
+    /// [`Error::Config`](crate::Error::Config) for a folder with foreign files or in use, [`Error::Io`](crate::Error::Io), and
+    /// [`Error::ModelFile`](crate::Error::ModelFile) if no checkpoint is intact.
     pub fn claim(&self, options: &Options) -> Result<Claim> {
         self.check_ours()?;
         let lock = self.lock()?;
@@ -34,20 +34,20 @@ impl RunFolder {
 }
 
 impl Claim {
-    /// Whether there is a run to go on from.
+    /// Whether there is a run to resume.
     pub fn goes_on(&self) -> bool {
         self.found.is_some()
     }
 
-    /// Whether the trainer must be able to go on inside a block of rows, as the checkpoint does.
+    /// Whether the trainer must be able to resume inside a block of rows, as the checkpoint does.
     pub fn has_open_block(&self) -> bool {
         self.found.as_ref().is_some_and(|found| !found.checkpoint.state.open_block.is_empty())
     }
 
-    /// Compares the run that is there with the one that is wanted. Nothing is written.
+    /// Compares the folder's run with the wanted one. Writes nothing.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) when the folder's run is another one.
+    /// [`Error::Config`](crate::Error::Config) if the folder's run is another one.
     pub fn accept(mut self, identity: Identity, options: &Options) -> Result<Accepted> {
         let changed = match &mut self.found {
             Some(found) => {
@@ -62,7 +62,7 @@ impl Claim {
     }
 }
 
-/// Forgets the best model where it can no longer be read: that of the epochs from here on is kept then.
+/// Forgets the best model if it cannot be read any more: the best of the epochs from here on is kept then.
 fn check_best(folder: &RunFolder, found: &mut Found, warn: fn(&str)) {
     if let (Some(best), Err(error)) = (found.about.best, ModelFile::read(&folder.best())) {
         let epoch = best.epoch;
@@ -72,11 +72,11 @@ fn check_best(folder: &RunFolder, found: &mut Found, warn: fn(&str)) {
 }
 
 impl Accepted {
-    /// Writes the files of a run that begins, or opens those of one that goes on.
+    /// Writes the files of a new run, or opens those of a resumed one.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) when another process was quicker, [`Error::Io`](crate::Error::Io),
-    /// [`Error::Data`](crate::Error::Data) for a file of losses that is none of the run.
+    /// [`Error::Config`](crate::Error::Config) if another process was quicker, [`Error::Io`](crate::Error::Io),
+    /// [`Error::Data`](crate::Error::Data) for a metrics file that is not the run's.
     pub fn begin(self, info: &wgpu::AdapterInfo, options: &Options) -> Result<Journal> {
         let Accepted { claim: Claim { folder, lock, mut found }, identity, changed } = self;
         let lock = lock.map_or_else(|| folder.make(), Ok)?;
@@ -96,7 +96,7 @@ impl Accepted {
     }
 }
 
-/// The metrics of a run that goes on, and the lines that they have.
+/// The metrics of a resumed run, and the lines that they have.
 fn metrics(
     folder: &RunFolder,
     found: &mut Found,

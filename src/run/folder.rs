@@ -1,4 +1,4 @@
-//! The folder of a run: which files it has and how they get there.
+//! The folder of a run: its files, and how they are written.
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -12,7 +12,7 @@ use crate::{Error, Result, durable};
 /// How long another process may take to die.
 const DYING: Duration = Duration::from_secs(2);
 
-/// The folder of a run, as `accrue train --out` writes it too.
+/// The folder of a run, as `accrue train --out` writes it.
 #[derive(Clone, Debug)]
 pub struct RunFolder(PathBuf);
 
@@ -20,13 +20,13 @@ pub struct RunFolder(PathBuf);
 pub(super) struct Lock(#[expect(dead_code, reason = "closing it gives the lock back")] File);
 
 impl RunFolder {
-    /// The folder of a run, whether it is there or not.
+    /// The folder of a run, which need not exist.
     pub fn open(folder: &Path) -> RunFolder {
         RunFolder(folder.to_owned())
     }
 
-    /// Refuses a folder that has files under a run's names, but is none: they are somebody's work. To be asked before the lock
-    /// is taken, by which a folder becomes a run's.
+    /// Fails if the folder has files under a run's names but is no run's folder: they are somebody's work. Call this before
+    /// taking the lock, which makes a folder a run's.
     ///
     /// # Errors
     /// [`Error::Config`] naming such a file.
@@ -44,7 +44,7 @@ impl RunFolder {
         }
     }
 
-    /// Refuses to write a file over one that is read, or over one of the run's.
+    /// Fails for an output file that is also read, or that is one of the run's.
     ///
     /// # Errors
     /// [`Error::Config`] naming it.
@@ -61,10 +61,10 @@ impl RunFolder {
         }
     }
 
-    /// Refuses a folder whose model is of a run with another configuration; it has no checkpoint to go on from.
+    /// Fails if the folder's model is of a run with another configuration and there is no checkpoint to resume from.
     ///
     /// # Errors
-    /// [`Error::Config`] with what to do.
+    /// [`Error::Config`] with the remedy.
     pub(super) fn check(&self, config: &str) -> Result<()> {
         let path = self.config();
         match fs::read_to_string(&path) {
@@ -76,16 +76,16 @@ impl RunFolder {
                 Err(Error::config("--out", message))
             }
             Ok(_) => Ok(()),
-            // A folder that cannot be one is an error when it is made.
+            // A folder that cannot hold a run is an error when it is made.
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
             Err(error) => Err(Error::io(&path, error)),
         }
     }
 
-    /// Makes the folder where there was none, and keeps other processes from training in it.
+    /// Makes the folder, and keeps other processes from training in it.
     ///
     /// # Errors
-    /// [`Error::Config`] when one does, or did since it was found that there was none.
+    /// [`Error::Config`] if another process does, or did since the folder was found missing.
     pub(super) fn make(&self) -> Result<Lock> {
         durable::create_folder(&self.0)?;
         let lock = self.lock()?.ok_or_else(|| Error::Internal("a folder that was just made is there".to_owned()))?;
@@ -96,17 +96,17 @@ impl RunFolder {
         Ok(lock)
     }
 
-    /// Keeps other processes from training in the folder, if it is there.
+    /// Keeps other processes from training in the folder, if it exists.
     ///
     /// # Errors
-    /// [`Error::Config`] when one does.
+    /// [`Error::Config`] if another process trains in it.
     pub(super) fn lock(&self) -> Result<Option<Lock>> {
         if !self.0.is_dir() {
             return Ok(None);
         }
         let path = self.0.join(".lock");
         let file = File::create(&path).map_err(|e| Error::io(&path, e))?;
-        // A process that was killed keeps it until its driver has let go of the GPU.
+        // A killed process keeps the lock until its driver has released the GPU.
         let begin = Instant::now();
         let mut locked = file.try_lock();
         while matches!(locked, Err(TryLockError::WouldBlock)) && begin.elapsed() < DYING {
@@ -124,14 +124,14 @@ impl RunFolder {
         }
     }
 
-    /// Removes what processes that were killed left of files that they were writing; it needs the lock.
+    /// Removes the temporary files that killed processes left; needs the lock.
     pub(super) fn tidy(&self) -> Result<()> {
         let ours = [self.config(), self.model(), self.best(), self.report()];
         durable::tidy(&self.0, |name| ours.iter().any(|file| file.ends_with(name)))?;
         self.checkpoints().tidy()
     }
 
-    /// Begins a run with this configuration: nothing of another one stands beside it.
+    /// Begins a run with this configuration, and removes the files of an earlier one.
     pub(super) fn begin(&self, config: &str) -> Result<()> {
         self.checkpoints().clear()?;
         for file in [self.model(), self.best(), self.metrics(), self.report()] {
@@ -148,7 +148,7 @@ impl RunFolder {
         durable::write_bytes(&self.config(), config.as_bytes())
     }
 
-    /// What the run can go on from.
+    /// The checkpoints.
     pub(super) fn checkpoints(&self) -> Checkpoints {
         Checkpoints::of(&self.0)
     }
@@ -163,12 +163,12 @@ impl RunFolder {
         self.0.join("config.toml")
     }
 
-    /// The weights and what is needed to use them.
+    /// The model: weights and description.
     pub fn model(&self) -> PathBuf {
         self.0.join("model.safetensors")
     }
 
-    /// The model that a user means by a run's folder, or by a model's file itself.
+    /// The model meant by a path: a run's folder, or a model file itself.
     pub fn model_of(path: &Path) -> PathBuf {
         if path.is_file() { path.to_owned() } else { RunFolder::open(path).model() }
     }
@@ -181,17 +181,17 @@ impl RunFolder {
         read_metrics(&self.metrics())
     }
 
-    /// The same as it was after the best epoch.
+    /// The model after the best epoch.
     pub fn best(&self) -> PathBuf {
         self.0.join("best.safetensors")
     }
 
-    /// One line of JSON for each update and each epoch.
+    /// The metrics: one line of JSON for each update and each epoch.
     pub fn metrics(&self) -> PathBuf {
         self.0.join("metrics.jsonl")
     }
 
-    /// The run as a page.
+    /// The run's report, an HTML page.
     pub fn report(&self) -> PathBuf {
         self.0.join("report.html")
     }

@@ -1,4 +1,4 @@
-//! What a run is: if it changes, a checkpoint is of another run.
+//! The identity of a run: if it changes, a checkpoint belongs to another run.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ use crate::{Error, Result};
 /// Everything that decides a run's bits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The resolved configuration: a key and its value a line, in sections or not, as the crate `toml` writes them.
+    /// The resolved configuration as the crate `toml` writes it: one key and its value per line, in sections or not.
     pub config: String,
-    /// A checksum over the rows that are trained on and validated with.
+    /// A checksum over the training and validation rows.
     pub data: String,
     /// Adapter and driver.
     pub adapter: String,
@@ -26,7 +26,7 @@ pub struct Identity {
     pub version: String,
 }
 
-/// Keys that decide where and how fast a run is computed, or what is said of it.
+/// Keys that decide where and how fast a run is computed, or how it is reported.
 const HARMLESS: [&str; 6] = [
     "train.micro_batch",
     "train.accumulation_steps",
@@ -36,17 +36,17 @@ const HARMLESS: [&str; 6] = [
     "train.on_nonfinite",
 ];
 
-/// Keys whose change is none: such as name rows, which the checksum covers, and such as count at the beginning alone.
+/// Keys whose change does not matter: those that name rows, which the checksum covers, and those that count only at the start.
 const FREE: [&str; 3] = ["data.path", "data.validation", "model.init"];
 
-/// One thing that is not as it was.
+/// One difference.
 struct Change {
     words: String,
     harmless: bool,
 }
 
 impl Identity {
-    /// Of a run with this configuration and a [`checksum`] over its data, on an adapter.
+    /// The identity of a run with this configuration and this [`checksum`] over its data, on an adapter.
     pub fn new(config: String, data: String, info: &wgpu::AdapterInfo) -> Identity {
         Identity {
             config,
@@ -56,10 +56,10 @@ impl Identity {
         }
     }
 
-    /// Whether a run that was begun as `self` may go on as `now`; true when something changed and is taken as it is.
+    /// Whether a run begun as `self` may resume as `now`; true if it accepts a change.
     ///
     /// # Errors
-    /// [`Error::Config`] with every difference, unless there is none, or `take` and none can spoil the result.
+    /// [`Error::Config`] with every difference, unless there is none, or `take` is set and none can spoil the result.
     pub fn goes_on_as(&self, now: &Identity, folder: &str, take: bool) -> Result<bool> {
         let changes = self.changes(now);
         if changes.is_empty() {
@@ -115,12 +115,12 @@ impl Identity {
     }
 }
 
-/// What becomes of the epochs.
+/// How the number of epochs changed.
 #[derive(Clone, Copy, PartialEq)]
 enum Epochs {
-    /// More, which change nothing about those that are done.
+    /// More, which changes nothing about those already done.
     More,
-    /// More, of which something in the run knew.
+    /// More, but something in the run depended on the end.
     EndKnown,
     /// Fewer.
     Fewer,
@@ -140,7 +140,7 @@ impl Epochs {
     }
 }
 
-/// The values of all keys, as they were written, by names as in `train.batch`.
+/// The values of all keys, as written, by names such as `train.batch`.
 type Keys = BTreeMap<String, String>;
 
 fn flat(config: &str) -> Keys {
@@ -161,7 +161,7 @@ fn flat(config: &str) -> Keys {
     keys
 }
 
-/// The configuration of a run without one: what the network is and how it is fitted, and what an app says beside it.
+/// The configuration of a run without one: the network, how it is fitted, and what the app adds.
 pub(super) fn of_fit(model: &Model, fit: &FitConfig, app: &str) -> String {
     let layers: Vec<String> = model.layers.iter().map(|layer| format!("{layer:?}")).collect();
     format!(
@@ -179,7 +179,7 @@ pub(super) fn of_fit(model: &Model, fit: &FitConfig, app: &str) -> String {
     )
 }
 
-/// A checksum over rows of data, each with the names of its classes if it has any.
+/// A checksum over rows of data, each with the names of its classes, if any.
 pub fn checksum<'a>(data: impl IntoIterator<Item = (&'a Batch<'a>, &'a [String])>) -> String {
     let mut hash = Xxh3::new();
     data.into_iter().for_each(|(batch, classes)| add(&mut hash, batch, classes));

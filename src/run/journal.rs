@@ -1,4 +1,4 @@
-//! A run with its files: from its beginning or a checkpoint to its end, recorded and saved on the way.
+//! A run with its files: trained from its beginning or a checkpoint to its end, recorded and saved on the way.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use crate::Result;
 use crate::nn::ModelFile;
 use crate::train::{Event, FitConfig, Outcome, Run, Trainer};
 
-/// The files of a run that has begun, and the folder as long as it lives.
+/// The files of a run that has begun; it holds the folder's lock.
 pub struct Journal {
     folder: RunFolder,
     metrics: MetricsFile,
@@ -41,7 +41,7 @@ impl Journal {
         &self.folder
     }
 
-    /// The updates that were made before this process, if the run goes on.
+    /// The updates made before this process, if the run was resumed.
     pub fn goes_on_after(&self) -> Option<u64> {
         self.found.as_ref().map(|found| found.checkpoint.position.updates)
     }
@@ -56,13 +56,13 @@ impl Journal {
         self.saver.best()
     }
 
-    /// The update that the last checkpoint is of, if there is one.
+    /// The update of the last checkpoint, if there is one.
     pub fn kept(&self) -> Option<u64> {
         self.saver.kept()
     }
 
-    /// Trains to the end, or until `stop` is set or an event is answered with [`ControlFlow::Break`]; the run is saved then, and
-    /// whenever it is time. On an error the best model is kept. `saved` says what stands beside the weights of the best model.
+    /// Trains to the end, or until `stop` is set or an event handler returns [`ControlFlow::Break`]; saves the run then, and
+    /// whenever it is time. On an error it keeps the best model. `saved` makes the description of the best model.
     ///
     /// # Errors
     /// Those of [`Run::advance`], and [`Error::Io`](crate::Error::Io).
@@ -76,7 +76,7 @@ impl Journal {
     ) -> Result<Outcome> {
         let outcome = self.go_to_the_end(trainer, fit, saved, stop, &mut on_event);
         if outcome.is_err() {
-            // What went wrong first is what counts.
+            // The first error counts.
             let _ = self.saver.keep_best((&self.folder.best(), saved));
         }
         outcome.and_then(|outcome| self.metrics.finish().map(|()| outcome))
@@ -130,12 +130,12 @@ impl Journal {
         if self.ends(stop) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// Whether the run is to end: when somebody says so, or when a line could not be written.
+    /// Whether the run is to end: on request, or because a line could not be written.
     fn ends(&self, stop: &AtomicBool) -> bool {
         self.wrote.is_err() || self.stopped || stop.load(Ordering::Relaxed)
     }
 
-    /// Saves a run that has settled.
+    /// Saves a settled run.
     fn save(&mut self, trainer: &mut Trainer, run: &Run, saved: &ModelFile) -> Result<()> {
         self.look(trainer)?;
         std::mem::replace(&mut self.wrote, Ok(()))?;

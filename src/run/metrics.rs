@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::train::{Event, LeftOut};
 use crate::{Error, NotFinite, Result, durable};
 
-/// The version of the lines' meaning.
+/// The version of the lines' format.
 const SCHEMA_VERSION: u32 = 1;
 
 #[derive(Serialize)]
@@ -32,7 +32,7 @@ struct UpdateLine {
     samples: u32,
     loss: f64,
     lr: f64,
-    /// Only where it is false: the parameters were left alone.
+    /// Written only if false: the parameters did not change.
     #[serde(skip_serializing_if = "Option::is_none")]
     made: Option<bool>,
     /// Why: no_weight, loss or gradient (which was not finite).
@@ -105,7 +105,7 @@ impl MetricsFile {
         Ok(metrics)
     }
 
-    /// A line about what computes from here on.
+    /// A line about the device that computes from here on.
     pub fn run(&mut self, info: &wgpu::AdapterInfo) -> Result<()> {
         self.line(&RunLine {
             kind: "run",
@@ -118,10 +118,10 @@ impl MetricsFile {
         })
     }
 
-    /// Goes on with the first `bytes` bytes of a file. What was written after them is cut off: it will be written again.
+    /// Resumes a file after its first `bytes` bytes. Cuts off the rest: it will be written again.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Data`] when the file has fewer bytes or lines that are none of ours.
+    /// [`Error::Io`], [`Error::Data`] if the file has fewer bytes or lines that are not ours.
     pub fn go_on(path: &Path, bytes: u64) -> Result<(MetricsFile, Vec<Line>)> {
         let wrong = |error| Error::io(path, error);
         let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(wrong)?;
@@ -138,7 +138,7 @@ impl MetricsFile {
         Ok((MetricsFile { path: path.to_owned(), file: BufWriter::new(file) }, lines))
     }
 
-    /// Brings every line so far to the disk, and returns how many bytes they have.
+    /// Flushes every line so far to disk, and returns their bytes.
     pub fn sync(&mut self) -> Result<u64> {
         self.finish()?;
         let wrong = |error| Error::io(&self.path, error);
@@ -146,7 +146,7 @@ impl MetricsFile {
         Ok(self.file.get_ref().metadata().map_err(wrong)?.len())
     }
 
-    /// Appends what happened. Lines are complete in the file after each epoch.
+    /// Appends an event. Lines are complete in the file after each epoch.
     pub fn event(&mut self, event: &Event) -> Result<()> {
         match event {
             Event::Update { update, epoch } => self.line(&UpdateLine {
@@ -183,7 +183,7 @@ impl MetricsFile {
     }
 }
 
-/// Why an update was left out, in a word.
+/// Why an update was left out, in one word.
 fn why(left_out: LeftOut) -> &'static str {
     match left_out {
         LeftOut::NoWeight => "no_weight",
@@ -194,7 +194,7 @@ fn why(left_out: LeftOut) -> &'static str {
     }
 }
 
-/// What is read back of a line.
+/// The part of a line that is read back.
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Known {

@@ -1,7 +1,7 @@
-//! Runs that are never lost: a folder with checkpoints to go on from, the best model, and the losses line by line.
+//! Runs that are never lost: a folder with checkpoints to resume from, the best model, and the losses line by line.
 //!
-//! [`train`] trains to the end, saves on the way, and goes on where an earlier process was stopped, with the bits that the run
-//! would have had without the break:
+//! [`train`] trains to the end, saves on the way, and resumes where an earlier process stopped, with the bits of an unbroken
+//! run:
 //!
 //! ```no_run
 //! use std::{ops::ControlFlow, path::Path};
@@ -29,8 +29,8 @@
 //! # Ok::<(), accrue::Error>(())
 //! ```
 //!
-//! An app that wants to do more in between takes the parts: [`RunFolder::claim`] finds what there is to go on from,
-//! [`Claim::accept`] compares it with the run that is wanted, [`Accepted::begin`] writes the files, and a [`Journal`] trains.
+//! An app that wants to do more in between uses the parts: [`RunFolder::claim`] finds the run to resume, [`Claim::accept`]
+//! compares it with the wanted one, [`Accepted::begin`] writes the files, and a [`Journal`] trains.
 
 mod checkpoints;
 mod claim;
@@ -62,14 +62,14 @@ use crate::nn::ModelFile;
 use crate::train::{Event, FitConfig, Outcome, Trainer};
 use crate::{Error, Result};
 
-/// When a run is saved while it goes on. At its end, and when it is stopped, it always is.
+/// When a run is saved while it trains. It is always saved at its end and when it is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Every {
-    /// After so many updates.
+    /// After this many updates.
     Updates(u64),
-    /// After so much time.
+    /// After this time.
     Time(Duration),
-    /// At the end alone.
+    /// Only at the end.
     End,
 }
 
@@ -80,28 +80,28 @@ impl Default for Every {
     }
 }
 
-/// How a run is begun, saved and stopped. Messages name `fresh` and `take_changes` as the command does: `--fresh` and
+/// How a run begins, is saved and stops. Messages call `fresh` and `take_changes` by the command's names: `--fresh` and
 /// `--resume-with-changes`.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What decides the run's result and is neither in its model and data nor in its [`FitConfig`], such as the optimizer's
-    /// settings, and the length of the run where a schedule knows it: one `key = value` a line. A run that was saved with other lines
-    /// is refused, with the lines that differ.
+    /// Everything that decides the run's result besides model, data and [`FitConfig`], such as the optimizer's settings, and
+    /// the length of the run if a schedule depends on it: one `key = value` a line. A run saved with other lines is refused,
+    /// and the error names the lines that differ.
     pub config: String,
     /// When the run is saved.
     pub every: Every,
-    /// Whether a run that is there is removed. Without it the run goes on.
+    /// Whether to remove an existing run. Otherwise it is resumed.
     pub fresh: bool,
-    /// Whether a run goes on with more epochs than before, on another adapter, or with another version of this crate.
+    /// Whether a run may resume with more epochs, on another adapter, or with another version of this crate.
     pub take_changes: bool,
-    /// Stops the run when it is set, also in the middle of a window.
+    /// Stops the run once it is set, even in the middle of a window.
     pub stop: Arc<AtomicBool>,
-    /// Is told, in a line, what was damaged or gone and what is done about it.
+    /// Gets a line for everything damaged or missing, and what is done about it.
     pub warn: fn(&str),
 }
 
 impl Default for Options {
-    /// Goes on with a run of the same settings, saves it every ten minutes, and logs warnings.
+    /// Resumes a run with the same settings, saves it every ten minutes, and logs warnings.
     fn default() -> Options {
         Options {
             config: String::new(),
@@ -114,19 +114,19 @@ impl Default for Options {
     }
 }
 
-/// How a run came out.
+/// The outcome of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Finished {
     /// Whether it is done or was stopped.
     pub outcome: Outcome,
-    /// The best epoch, whose model is in [`RunFolder::best`]; none without validation.
+    /// The best epoch, whose model is in [`RunFolder::best`]; `None` without validation.
     pub best: Option<Best>,
 }
 
-/// What is kept in a checkpoint beside the trainer's state.
+/// What a checkpoint stores besides the trainer's state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct About {
-    /// What the run was begun with.
+    /// The identity of the run.
     pub identity: Identity,
     /// Bytes of `metrics.jsonl` at that moment.
     pub metrics: u64,
@@ -135,7 +135,7 @@ struct About {
 }
 
 impl About {
-    /// As it stands in a checkpoint.
+    /// Its text in a checkpoint.
     ///
     /// # Errors
     /// [`Error::Internal`] for a bug.
@@ -155,14 +155,15 @@ pub struct Best {
     pub loss: f64,
 }
 
-/// Trains to the end and leaves the run in its folder: model, best model, checkpoints, losses. A run that was stopped goes on
-/// where it was saved. Every event goes to `on_event`, which may stop the run; it is saved then.
+/// Trains to the end and leaves model, best model, checkpoints and losses in the folder. A stopped run resumes where it was
+/// saved. Every event goes to `on_event`, which may stop the run; the run is then saved.
 ///
-/// `trainer` is new, and made in the same way each time; its micro-batch may be another. Its `open_blocks` stay on, as they are by default.
+/// `trainer` must be new, and made in the same way each time, except for its micro-batch. Leave its `open_blocks` on, the
+/// default.
 ///
 /// # Errors
-/// [`Error::Config`] when the folder has another run, is somebody's else, or is in use by another process; [`Error::Io`]; and
-/// those of [`Run::advance`](crate::train::Run::advance).
+/// [`Error::Config`] if the folder has another run or foreign files, or is in use by another process; [`Error::Io`]; and those
+/// of [`Run::advance`](crate::train::Run::advance).
 pub fn train(
     folder: &RunFolder,
     trainer: &mut Trainer,

@@ -1,4 +1,4 @@
-//! When a run is saved, and what is written then.
+//! When a run is saved, and what is written.
 
 use std::path::Path;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use crate::Result;
 use crate::nn::{Arrays, ModelFile};
 use crate::train::{Checkpoint, Event, Position, Run, Trainer};
 
-/// Saves a run while it goes on.
+/// Saves a run while it trains.
 pub(super) struct Saver {
     checkpoints: Checkpoints,
     identity: Identity,
@@ -17,12 +17,12 @@ pub(super) struct Saver {
     saved: Position,
     is_there: bool,
     best: Option<Best>,
-    /// The parameters of the best epoch, until they are on the disk.
+    /// The parameters of the best epoch, until they are on disk.
     unsaved: Option<Arrays>,
 }
 
 impl Saver {
-    /// For the run in this folder, which goes on from a checkpoint or begins.
+    /// The saver of the run in this folder, resumed from a checkpoint or new.
     pub fn new(run: &Path, identity: Identity, every: Every, from: Option<&Found>) -> Saver {
         Saver {
             checkpoints: Checkpoints::of(run),
@@ -36,7 +36,7 @@ impl Saver {
         }
     }
 
-    /// The update after which the run is to be saved, if there is one.
+    /// The update after which to save the run, if there is one.
     pub fn next_update(&self) -> Option<u64> {
         match self.every {
             Every::Updates(updates) => Some((self.saved.updates / updates + 1) * updates),
@@ -53,7 +53,7 @@ impl Saver {
         }
     }
 
-    /// The update that the last checkpoint is of, if there is one.
+    /// The update of the last checkpoint, if there is one.
     pub fn kept(&self) -> Option<u64> {
         self.is_there.then_some(self.saved.updates)
     }
@@ -63,7 +63,7 @@ impl Saver {
         self.best
     }
 
-    /// Takes the parameters, if an epoch that has just ended is the best so far.
+    /// Takes the parameters if the epoch that has just ended is the best so far.
     pub fn look(&mut self, trainer: &mut Trainer, event: Option<&Event>) -> Result<()> {
         let Some(Event::Epoch { epoch, update, validation: Some(validation), .. }) = event else { return Ok(()) };
         let loss = validation.loss;
@@ -74,7 +74,7 @@ impl Saver {
         Ok(())
     }
 
-    /// Writes the best model, unless it is on the disk already.
+    /// Writes the best model, unless it is on disk already.
     pub fn keep_best(&mut self, (path, saved): (&Path, &ModelFile)) -> Result<()> {
         match self.unsaved.take() {
             Some(arrays) => ModelFile { arrays, ..saved.clone() }.write(path),
@@ -82,7 +82,7 @@ impl Saver {
         }
     }
 
-    /// Saves a run that has settled: the best model, and all that is needed to go on. `metrics` are the bytes of `metrics.jsonl`.
+    /// Saves a settled run: the best model, and a checkpoint to resume from. `metrics` are the bytes of `metrics.jsonl`.
     pub fn save(&mut self, trainer: &mut Trainer, run: &Run, metrics: u64, best: (&Path, &ModelFile)) -> Result<()> {
         self.keep_best(best)?;
         let about = About { identity: self.identity.clone(), metrics, best: self.best };

@@ -1,14 +1,14 @@
 use super::Shape;
 
-/// A matrix of f64, row after row: a tensor of the reference. A tensor with positions has a row for each position of each
-/// sample, sample after sample.
+/// A matrix of f64, row after row: a tensor of the reference. A tensor with positions has one row per position of each sample,
+/// sample after sample.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Matrix {
     /// Rows: samples × positions.
     pub rows: usize,
     /// Columns.
     pub columns: usize,
-    /// Row after row.
+    /// The values, row after row.
     pub values: Vec<f64>,
 }
 
@@ -24,7 +24,7 @@ impl Matrix {
         Matrix { rows, columns, values: values.iter().map(|&v| f64::from(v)).collect() }
     }
 
-    /// Each element made from its row and column.
+    /// Makes each element from its row and column.
     pub fn build(rows: usize, columns: usize, f: impl Fn(usize, usize) -> f64) -> Matrix {
         let values = (0..rows * columns).map(|at| f(at / columns, at % columns)).collect();
         Matrix { rows, columns, values }
@@ -36,7 +36,7 @@ impl Matrix {
     }
 }
 
-/// An input of an op, in the reference: its values, and what one sample of them looks like.
+/// An input of an op in the reference: its values, and one sample's shape.
 #[derive(Clone, Copy, Debug)]
 pub struct Operand<'a> {
     /// One sample's shape.

@@ -1,4 +1,4 @@
-//! What a tensor looks like: its shape for one sample, its element type, and arrays on the host. A leaf: it knows nothing else.
+//! Tensors: the shape of one sample, the element type, and arrays on the host. A leaf: it imports nothing.
 
 mod array;
 mod matrix;
@@ -33,22 +33,22 @@ impl Element {
     }
 }
 
-/// The shape of a tensor. The rows of a micro-batch are not part of it: a shape says what one sample has.
+/// The shape of one sample of a tensor. The rows of a micro-batch are not part of it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
     /// One array per sample, channels last: `[columns]`, `[positions, columns]`, `[height, width, channels]`.
     Sample {
         /// From the outermost dimension to the innermost.
         dims: Vec<usize>,
-        /// What an element is.
+        /// The type of an element.
         element: Element,
     },
-    /// What a layer learns, array by array.
+    /// The parameters of a layer, array by array.
     Parameters(Vec<ParameterSpec>),
 }
 
 impl Shape {
-    /// So many columns per sample.
+    /// This many columns per sample.
     pub fn columns_of(columns: usize) -> Shape {
         Shape::of(&[columns])
     }
@@ -74,7 +74,7 @@ impl Shape {
         }
     }
 
-    /// How many positions (pixels, tokens) a sample has: the product of all dimensions but the innermost.
+    /// The positions (pixels, tokens) of a sample: the product of all dimensions but the innermost.
     pub fn positions(&self) -> usize {
         let dims = self.dims();
         dims[..dims.len().saturating_sub(1)].iter().product()
@@ -90,7 +90,7 @@ impl Shape {
         Shape::of(&dims)
     }
 
-    /// Elements that one sample takes in memory, the innermost dimension padded to a multiple of four.
+    /// Elements of one sample in memory, with the innermost dimension padded to a multiple of four.
     pub fn padded(&self) -> usize {
         self.positions() * pad4(self.columns().unwrap_or(0))
     }
@@ -112,12 +112,12 @@ impl fmt::Display for Shape {
     }
 }
 
-/// What an array begins with before it has learned anything.
+/// The first values of an array, before training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     /// Every element the same.
     Constant(f32),
-    /// Uniform between minus and plus so much.
+    /// Uniform between minus and plus this number.
     Uniform(f64),
 }
 
@@ -128,7 +128,7 @@ pub struct ParameterSpec {
     pub name: &'static str,
     /// Its shape, as in a PyTorch `state_dict`.
     pub shape: Vec<usize>,
-    /// What it begins with.
+    /// Its first values.
     pub init: Init,
 }
 
@@ -144,7 +144,7 @@ impl ParameterSpec {
         (self.elements() / columns.max(1), columns)
     }
 
-    /// Rows and columns as they lie on the GPU: a matrix is padded with +0 to multiples of four, a vector at its end.
+    /// Rows and columns on the GPU: a matrix is padded with +0 to multiples of four, a vector at its end.
     pub fn padded(&self) -> (usize, usize) {
         let (rows, columns) = self.matrix();
         (if self.shape.len() > 1 { pad4(rows) } else { rows }, pad4(columns))

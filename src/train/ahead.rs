@@ -1,4 +1,4 @@
-//! Outputs that a validation asked for in one call and takes in a later one.
+//! Outputs that a validation requests in one call and takes in a later one.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ use crate::gpu::ReadbackRing;
 use crate::plan::Program;
 use crate::{Error, Result};
 
-/// Rows that were handed over.
+/// The state of the rows last handed over.
 #[derive(Default)]
 pub(super) enum Ahead {
-    /// None were.
+    /// No rows were handed over.
     #[default]
     Nothing,
-    /// Their outputs will come.
+    /// Their outputs are in flight.
     OnItsWay(Flight),
-    /// Their outputs (rows, outputs) came and were not taken yet.
+    /// Their outputs (rows, outputs) arrived and wait to be taken.
     Came(Vec<f32>),
 }
 
-/// A pass whose outputs are on their way.
+/// A pass whose outputs are in flight.
 pub(super) struct Flight {
     ring: ReadbackRing<()>,
     pass: Pass,
 }
 
 impl Ahead {
-    /// Hands over as many of some rows as take the GPU about so long.
+    /// Hands over as many of these rows as keep the GPU busy for about this long.
     pub fn begin(
         program: &Program,
         submitter: &mut Submitter,
@@ -54,7 +54,7 @@ impl Ahead {
         Ok(Ahead::OnItsWay(Flight { ring, pass }))
     }
 
-    /// Waits for outputs that are on their way: what brings them is needed for others.
+    /// Waits for outputs in flight, because others need their staging buffer.
     pub fn land(&mut self, program: &Program) -> Result<()> {
         *self = match std::mem::take(self) {
             Ahead::OnItsWay(flight) => Ahead::Came(flight.outputs(program)?),
@@ -63,7 +63,7 @@ impl Ahead {
         Ok(())
     }
 
-    /// Outputs that came.
+    /// Takes outputs that arrived.
     pub fn take(&mut self) -> Option<Vec<f32>> {
         match std::mem::take(self) {
             Ahead::Came(outputs) => Some(outputs),
@@ -78,7 +78,7 @@ impl Ahead {
 impl Flight {
     fn outputs(mut self, program: &Program) -> Result<Vec<f32>> {
         let Some(((), landed)) = self.ring.receive(true)? else {
-            return Err(Error::Internal("no outputs are on their way".to_owned()));
+            return Err(Error::Internal("no outputs are in flight".to_owned()));
         };
         self.pass.proven_outputs(program, landed)
     }

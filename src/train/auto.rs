@@ -1,5 +1,5 @@
-//! Finding the micro-batch: from the memory, by trial of speed, and smaller when the driver refuses. None of it can change
-//! what is learned, because no partition of a window does.
+//! Finds the micro-batch: from the memory, by trials of speed, and smaller if the driver refuses memory. The choice does not
+//! change what is learned, because no partition of a window does.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,11 @@ use crate::plan::{BLOCK, Budget, Chosen, Kernels, Plan, Training, choose, needs_
 use crate::tensor::Element;
 use crate::{Error, Result};
 
-/// The most rows at once that fit a budget, for windows of at most `batch` rows, which with a carried tail may be more than
-/// there are `samples`. Nothing is allocated.
+/// The most rows at once that fit a budget, for windows of at most `batch` rows; with a carried tail that may be more than
+/// `samples`. Nothing is allocated.
 ///
 /// # Errors
-/// [`Error::Memory`] when not even one row fits: it names what is too large and the smallest budget that would do.
+/// [`Error::Memory`] if not even one row fits; it names what is too large and the smallest sufficient budget.
 pub fn choose_micro_batch(
     gpu: &Gpu,
     model: &Model,
@@ -35,11 +35,11 @@ pub fn choose_micro_batch(
     })
 }
 
-/// A micro-batch that was asked for, of so many rows and with open blocks or without, checked against the adapter and the
-/// budget. Nothing is allocated.
+/// Checks a requested micro-batch of this many rows, with open blocks or without, against adapter and budget. Nothing is
+/// allocated.
 ///
 /// # Errors
-/// [`Error::Memory`] when it does not fit; it says what is too large.
+/// [`Error::Memory`] if it does not fit; it says what is too large.
 pub fn fixed_micro_batch(
     gpu: &Gpu,
     model: &Model,
@@ -81,15 +81,15 @@ fn data_bytes(network: &Network, features: Element, samples: usize) -> u64 {
     4 * (words * samples) as u64
 }
 
-/// The plan of a training with a chosen micro-batch: its steps and its memory, as data.
+/// The plan of a training with the chosen micro-batch: its steps and its memory, as data.
 pub fn plan_training(gpu: &Gpu, model: &Model, settings: &Settings, chosen: &Chosen) -> Result<Plan> {
     plan(gpu, &model.network(true)?, settings, chosen.micro_batch, chosen.open_blocks)
 }
 
-/// Makes a trainer for the chosen micro-batch, and for half of it whenever the driver refuses the memory.
+/// Makes a trainer for the chosen micro-batch; halves the micro-batch whenever the driver refuses the memory.
 ///
 /// # Errors
-/// [`Error::Memory`] when the driver refuses even one row at a time.
+/// [`Error::Memory`] if the driver refuses even one row at a time.
 pub fn build(
     gpu: &Gpu,
     model: &Model,
@@ -110,10 +110,10 @@ pub fn build(
                 return Ok((trainer, chosen));
             }
             Err(Error::Memory(message)) if chosen.micro_batch > 1 => {
-                // Down to whole blocks first: fewer rows than one need an open block of gradients.
+                // Whole blocks first: fewer rows than a block need an open block of gradients.
                 let half = chosen.micro_batch / 2;
                 let rows = if chosen.micro_batch > BLOCK { (half / BLOCK * BLOCK).max(BLOCK) } else { half };
-                log::warn!("{message}; going on with micro-batches of {rows} rows instead of {}", chosen.micro_batch);
+                log::warn!("{message}; continuing with micro-batches of {rows} rows instead of {}", chosen.micro_batch);
                 chosen.micro_batch = rows;
                 chosen.open_blocks |= needs_open_blocks(batch, rows);
                 chosen.why = "the driver refused more".to_owned();
@@ -123,7 +123,7 @@ pub fn build(
     }
 }
 
-/// The fastest micro-batch among those that fit: a short trial of each on the data, on weights that are thrown away.
+/// The fastest of the micro-batches that fit, by a short trial of each on the data. The weights of trials are discarded.
 pub fn fastest(
     gpu: &Gpu,
     model: &Model,
@@ -156,7 +156,7 @@ pub fn fastest(
     Ok(Chosen { why: format!("the fastest of a trial, {:.1} µs a row", 1e6 * seconds), ..chosen })
 }
 
-/// Time of a row in the middle of three trials of a window, after one that is not counted.
+/// Seconds per row: the median of three trials of a window, after one warm-up.
 fn seconds_per_row(trainer: Trainer, batch: usize, data: &Batch) -> Result<f64> {
     const LONG_ENOUGH: Duration = Duration::from_millis(50);
     let mut trial = SpeedTrial::new(trainer, batch, data)?;

@@ -1,4 +1,4 @@
-//! A checkpoint: a trainer's state and where its run stands, as one safetensors file.
+//! A checkpoint: a trainer's state and its run's position, as one safetensors file.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ const MOMENTS: &str = "moments";
 const GRADIENTS: &str = "gradients";
 const OPEN_BLOCK: &str = "open_block";
 
-/// All that a run needs to go on, on this device or another, with the bits that it would have had without the break.
+/// Everything a run needs to continue, on this device or another, with the bits of an unbroken run.
 ///
 /// ```no_run
 /// # use std::path::Path;
@@ -40,9 +40,9 @@ const OPEN_BLOCK: &str = "open_block";
 pub struct Checkpoint {
     /// The trainer's state.
     pub state: State,
-    /// How far the run has come.
+    /// The run's position.
     pub position: Position,
-    /// Whatever else its writer wants to find again.
+    /// Text that its writer wants back.
     pub about: String,
 }
 
@@ -59,8 +59,7 @@ impl Checkpoint {
     /// Writes the file whole or not at all, with a checksum over all of it.
     ///
     /// # Errors
-    /// [`Error::Io`]; then what stood under this path still does, or, where the folder alone could not be brought to the disk,
-    /// the new file.
+    /// [`Error::Io`]. The path then keeps its old content or, if only flushing the folder to disk failed, has the new file.
     pub fn write(self, path: &Path) -> Result<()> {
         let State { parameters, moments, gradients, open_block, counts } = self.state;
         let mut arrays = Arrays::new();
@@ -79,11 +78,11 @@ impl Checkpoint {
         container::write(path, Some((KEY, &text)), &arrays)
     }
 
-    /// Reads a file that [`Checkpoint::write`] wrote. Whether it fits a trainer, [`Trainer::set_state`](super::Trainer::set_state)
-    /// finds out.
+    /// Reads a file that [`Checkpoint::write`] wrote. [`Trainer::set_state`](super::Trainer::set_state) checks whether it
+    /// fits a trainer.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be read, [`Error::ModelFile`] when one bit of it is not as it was written.
+    /// [`Error::Io`] if it cannot be read, [`Error::ModelFile`] if any bit of it changed.
     pub fn read(path: &Path) -> Result<Checkpoint> {
         Checkpoint::from_container(Container::open(path, KEY)?, path)
     }
@@ -103,7 +102,7 @@ impl Checkpoint {
         if version != VERSION {
             return Err(wrong(format!("its version is {version}, this program reads {VERSION}")));
         }
-        // A window that is open may have met an infinity already; its update will not be made.
+        // An open window may have met an infinity already; its update will not be made.
         let whole = |name: &str| name.starts_with(PARAMETERS) || name.starts_with(MOMENTS);
         let mut state = State { counts, ..State::default() };
         for (name, array) in container.arrays_finite_where(whole)? {

@@ -1,4 +1,4 @@
-//! What the kernels of one micro-batch or update read.
+//! The values that the kernels of one micro-batch or update read.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -8,27 +8,27 @@ use bytemuck::{Pod, Zeroable};
 pub(super) struct Clock {
     /// Rows in this micro-batch.
     pub rows: u32,
-    /// The row of the window that it starts with.
+    /// Its first row's number in the window.
     pub row0: u32,
-    /// 1: it starts the window.
+    /// 1: this micro-batch starts the window.
     pub first: u32,
-    /// 1: it ends the window.
+    /// 1: this micro-batch ends the window.
     pub last: u32,
-    /// Where its rows start in the list of samples.
+    /// Offset of its rows in the list of samples.
     pub index0: u32,
-    /// The update that the window ends with, counted from 1.
+    /// The update at the window's end, counted from 1.
     pub update: u32,
-    /// Where the window's result goes.
+    /// Slot of the window's result.
     pub slot: u32,
-    /// 1: after a window that was not finite no update is made.
+    /// 1: no update is made after a window that was not finite.
     pub hold: u32,
-    /// 1: its rows are taken from the data by `index0`; 0: they are the records.
+    /// 1: `index0` says where its rows are in the list of samples of the data; 0: its rows are the records.
     pub gather: u32,
-    /// What is to be done: [`Command::kind`](super::commands::Command::kind).
+    /// The command: [`Command::kind`](super::commands::Command::kind).
     pub kind: u32,
-    /// Slots of the list that this one begins.
+    /// Slots in the list that begins here.
     pub slots: u32,
-    /// Its number among micro-batches and updates, which goes on by one from where the trainer began.
+    /// Its sequence number among micro-batches and updates; the first one is the trainer's.
     pub sequence: u32,
 }
 
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn the_clock_is_the_same_struct_in_rust_and_in_wgsl() {
-        // A new field is a compile error here until it is listed.
+        // A new field is a compile error until it is listed here.
         let Clock { rows: _, row0: _, first: _, last: _, index0: _, update: _, slot: _, hold: _, gather: _, .. } =
             Clock::default();
         let ours = [

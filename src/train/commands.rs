@@ -1,4 +1,4 @@
-//! What the next submission will do: micro-batches and updates, each with the clock that its kernels read.
+//! The commands of the next submission: micro-batches and updates, each with the clock that its kernels read.
 
 use std::mem::offset_of;
 
@@ -7,26 +7,26 @@ use crate::gpu::SLOT;
 use crate::graph::{Blocks, LoopBound};
 use crate::plan::{CLOCKS, ITEMS, LOOP_LIMIT, RESULTS};
 
-/// One thing to do.
+/// One command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    /// Forward and backward on so many rows.
+    /// Forward and backward pass over rows.
     MicroStep {
         /// Rows.
         rows: u32,
-        /// Whether they are gathered from the data on the GPU, or stand in the records already.
+        /// Whether the rows come from the data on the GPU; otherwise they are in the records.
         gather: bool,
     },
     /// Closes an open block.
     Close,
-    /// New parameters from the window's gradient.
+    /// Computes new parameters from the window's gradient.
     Update,
 }
 
 /// The commands of one submission, in order.
 #[derive(Default)]
 pub(super) struct CommandList {
-    /// What, and the byte at which its clock lies.
+    /// Each command, and the offset of its clock.
     commands: Vec<(Command, u32)>,
     /// Clocks and scalars, [`SLOT`] bytes each.
     clocks: Vec<u8>,
@@ -46,29 +46,29 @@ impl Command {
         }
     }
 
-    /// Slots that it takes: an update's scalars lie in one of their own.
+    /// Slots of the command; an update's scalars take one of their own.
     fn slots(self) -> u32 {
         if self == Command::Update { 2 } else { 1 }
     }
 }
 
 impl CommandList {
-    /// Whether nothing is to be done.
+    /// Whether there are no commands.
     pub fn is_empty(&self) -> bool {
         self.commands.is_empty()
     }
 
-    /// How many commands there are.
+    /// The number of commands.
     pub fn len(&self) -> usize {
         self.commands.len()
     }
 
-    /// The commands, each with the byte at which its clock lies.
+    /// The commands, each with the offset of its clock.
     pub fn iter(&self) -> impl Iterator<Item = (Command, u32)> + '_ {
         self.commands.iter().copied()
     }
 
-    /// Clocks and scalars, as they are to lie on the GPU.
+    /// Clocks and scalars, as the GPU reads them.
     pub fn clocks(&self) -> &[u8] {
         &self.clocks
     }
@@ -78,23 +78,23 @@ impl CommandList {
         &self.samples
     }
 
-    /// Updates among the commands.
+    /// The number of updates among the commands.
     pub fn updates(&self) -> usize {
         self.updates
     }
 
-    /// What all of it takes, by estimate.
+    /// The estimated load of all commands.
     pub fn seconds(&self) -> f64 {
         self.seconds
     }
 
-    /// Whether a micro-batch of so many samples in so many slices, and the closing and the update after it, still have room.
+    /// Whether there is room for a micro-batch of this many samples in this many slices, the closing and the update after it.
     pub fn has_room(&self, slices: usize, samples: usize, capacity: usize) -> bool {
         let slots = self.clocks.len() / SLOT as usize;
         self.updates < RESULTS && slots + slices + 3 <= CLOCKS && self.samples.len() + samples <= capacity
     }
 
-    /// Appends a command that takes so many seconds, with its clock, and an update's scalars one slot after it.
+    /// Appends a command with its estimated seconds and its clock; an update's scalars go one slot after the clock.
     pub fn push(&mut self, command: Command, seconds: f64, clock: Clock, scalars: Option<&[u8]>) {
         self.commands.push((command, self.clocks.len() as u32));
         let clock = Clock { kind: command.kind(), ..clock };
@@ -107,7 +107,7 @@ impl CommandList {
         self.seconds += seconds;
     }
 
-    /// Appends the samples of the micro-batch that was appended last.
+    /// Appends the samples of the micro-batch appended last.
     pub fn push_samples(&mut self, samples: &[u32]) {
         self.samples.extend(samples);
     }
@@ -117,8 +117,9 @@ impl CommandList {
         self.commands.iter().all(|(command, _)| !matches!(command, Command::MicroStep { gather: false, .. }))
     }
 
-    /// Cuts the list into runs for one dispatch each, of at most [`ITEMS`] slots, [`LOOP_LIMIT`] turns of their `loops` and `most`
-    /// of their `seconds`; tells the first clock of each how many it begins, and returns the byte at which each begins, and
+    /// Cuts the list into runs of one dispatch each, of at most [`ITEMS`] slots, [`LOOP_LIMIT`] iterations of `loops` and
+    /// `most` `seconds`. Writes into each run's first clock how many slots the run has; returns the offset of each run's
+    /// first clock, and
     /// its rows.
     pub fn runs(&mut self, loops: LoopBound, most: f64, seconds: impl Fn(Command) -> f64) -> Vec<(u32, u32)> {
         let mut runs: Vec<(u32, u32)> = Vec::new();
@@ -141,7 +142,7 @@ impl CommandList {
         runs
     }
 
-    /// Forgets everything.
+    /// Removes all commands.
     pub fn clear(&mut self) {
         self.commands.clear();
         self.clocks.clear();

@@ -1,4 +1,4 @@
-//! What goes into a command encoder: the dispatches of commands, as passes that each take little time. A pass may end between
+//! What goes into a command encoder: the commands' dispatches, in passes that each take little time. A pass may end between
 //! any two dispatches.
 
 use std::iter::Peekable;
@@ -10,11 +10,11 @@ use crate::gpu::{Dispatch, Gpu, Profiler, encode};
 use crate::graph::Resource;
 use crate::plan::{Program, WholeWindows};
 
-/// Hands over what the kernels of these commands read, with the next submission, and returns the lists that they go through.
+/// Writes what the kernels of these commands read, with the next submission, and returns the dispatch lists of the commands.
 pub(super) fn prepare<'a>(program: &'a Program, commands: &mut CommandList, rates: Rates) -> Result<Vec<Job<'a>>> {
     let jobs = jobs(program, commands, rates);
     let gpu = program.gpu();
-    // These bytes stand until the next submission of other work: all parts of this one find them.
+    // The bytes stay until the next submission of other work, so every part of this one finds them.
     gpu.write(program.clocks(), 0, commands.clocks())?;
     if !commands.samples().is_empty() {
         let (samples, _) = program.at(Resource::Samples)?;
@@ -23,7 +23,7 @@ pub(super) fn prepare<'a>(program: &'a Program, commands: &mut CommandList, rate
     Ok(jobs)
 }
 
-/// The lists that commands go through; runs of them where one kernel does them all.
+/// The dispatch lists of commands; runs of commands if one kernel computes them all.
 fn jobs<'a>(program: &'a Program, commands: &mut CommandList, rates: Rates) -> Vec<Job<'a>> {
     if let Some(windows) = program.windows().filter(|_| commands.is_attached()) {
         let runs = runs(program, windows, commands, rates);
@@ -43,7 +43,7 @@ fn jobs<'a>(program: &'a Program, commands: &mut CommandList, rates: Rates) -> V
     jobs
 }
 
-/// Runs of commands that one dispatch of whole windows does: the byte of the first one's clock, and their rows.
+/// Runs of commands for one dispatch of whole windows each: the offset of the first clock, and the rows.
 fn runs(program: &Program, windows: &WholeWindows, commands: &mut CommandList, rates: Rates) -> Vec<(u32, u32)> {
     let update = rates.all(program.update(), 0);
     commands.runs(windows.loops, DISPATCH, |command| match command {
@@ -52,17 +52,17 @@ fn runs(program: &Program, windows: &WholeWindows, commands: &mut CommandList, r
     })
 }
 
-/// A list of dispatches, at one moment.
+/// A list of dispatches with one clock.
 pub(super) struct Job<'a> {
     pub list: &'a [Dispatch],
     pub rows: u32,
     pub clock: u32,
 }
 
-/// A dispatch or a part of one, its rows and the byte of its clock.
+/// A dispatch or a part of one, its rows and the offset of its clock.
 pub(super) type One<'a> = (&'a Dispatch, u32, u32);
 
-/// All dispatches of some jobs in order; those that take long in parts.
+/// All dispatches of these jobs in order; long ones in parts.
 pub(super) fn dispatches<'a>(jobs: &'a [Job<'a>], rates: Rates) -> impl Iterator<Item = One<'a>> {
     let whole = jobs.iter().flat_map(|job| job.list.iter().map(move |dispatch| (dispatch, job.rows, job.clock)));
     whole.flat_map(move |(dispatch, rows, clock)| {
@@ -70,7 +70,7 @@ pub(super) fn dispatches<'a>(jobs: &'a [Job<'a>], rates: Rates) -> impl Iterator
     })
 }
 
-/// Encodes dispatches as one pass, one at least, up to so many seconds by estimate.
+/// Encodes dispatches as one pass: at least one, then up to this many estimated seconds.
 pub(super) fn encode_some<'a>(
     gpu: &Gpu,
     encoder: &mut wgpu::CommandEncoder,

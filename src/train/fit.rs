@@ -13,43 +13,44 @@ use crate::train::metrics::Evaluation;
 use crate::window::{Batches, Tail};
 use crate::{Error, Result};
 
-/// What [`Trainer::fit`] trains on and for how long.
+/// The configuration of [`Trainer::fit`]: the data, and how long and in which windows to train.
 #[derive(Clone, Debug)]
 pub struct FitConfig<'a> {
-    /// What is trained on.
+    /// The training data.
     pub train: Batch<'a>,
-    /// What is evaluated after each epoch.
+    /// The data evaluated after each epoch.
     pub validation: Option<Batch<'a>>,
-    /// For numbers, the size of each output's unit in the target's own.
+    /// For numbers: the size of each output's unit in the target's own unit.
     pub unit: Option<&'a [f64]>,
-    /// Times that each sample is seen.
+    /// How often each sample is seen.
     pub epochs: u32,
     /// Samples of one update.
     pub batch: Batches,
     /// How the learning rate follows a batch that changes.
     pub lr_scaling: Scaling,
-    /// What becomes of a short last window.
+    /// What happens to a short last window.
     pub tail: Tail,
-    /// Shuffles each epoch by this seed; without it samples come in their own order.
+    /// The seed that shuffles each epoch; without it samples keep their order.
     pub shuffle: Option<u64>,
-    /// What becomes of a window whose loss or gradient is not finite.
+    /// What happens at a window whose loss or gradient is not finite.
     pub on_nonfinite: OnNonFinite,
 }
 
-/// What becomes of a window whose loss or gradient is not finite. It never reaches the parameters.
+/// What happens at a window whose loss or gradient is not finite. Such a window never changes the parameters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnNonFinite {
-    /// The training ends there, with [`Error::Diverged`].
+    /// Training ends with [`Error::Diverged`].
     #[default]
     Stop,
-    /// It makes no update, [`Update::left_out`](super::Update) says why, and the training goes on. The learning rate's schedule counts
-    /// it all the same.
+    /// The window makes no update, [`Update::left_out`](super::Update) gives the reason, and training goes on. The learning
+    /// rate's schedule counts the window all the same.
     Skip,
 }
 
 impl<'a> FitConfig<'a> {
-    /// Epochs of `train` in its own order, one update for each `batch` samples, without validation. The rest is set by
+    /// Trains `epochs` epochs of `train` in its own order, with one update per `batch` samples and no validation. Set the
+    /// rest by
     /// `FitConfig { shuffle: Some(0), ..FitConfig::new(train, 64, 10) }`.
     pub fn new(train: Batch<'a>, batch: u32, epochs: u32) -> FitConfig<'a> {
         FitConfig {
@@ -66,14 +67,14 @@ impl<'a> FitConfig<'a> {
     }
 }
 
-/// What happened.
+/// An event of a training.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// An update was made in an epoch, counted from 1, or left out.
+    /// An update was made, or left out.
     Update {
         /// The update.
         update: Update,
-        /// Its epoch.
+        /// Its epoch, counted from 1.
         epoch: u32,
     },
     /// The last update of an epoch was made.
@@ -82,7 +83,7 @@ pub enum Event {
         epoch: u32,
         /// Its last update.
         update: u64,
-        /// The weighted mean of the losses of its updates' samples, each before its update.
+        /// The weighted mean of the samples' losses, each before its update.
         train_loss: f64,
         /// On the validation data, with the parameters after the epoch's last update.
         validation: Option<Evaluation>,
@@ -94,27 +95,27 @@ pub enum Event {
 pub enum Outcome {
     /// All epochs are done.
     Done,
-    /// An event was answered with [`ControlFlow::Break`].
+    /// An event handler returned [`ControlFlow::Break`].
     Stopped,
 }
 
 impl Trainer {
-    /// Trains for whole epochs. Every event goes to `on_event`, which may end the training: updates that are on their way by
-    /// then are still made and told, so that the last update told is the one that the parameters are of.
+    /// Trains for whole epochs. Every event goes to `on_event`, which may end the training: updates in flight are then still
+    /// made and reported, so that the parameters are those of the last update reported.
     ///
     /// # Errors
-    /// [`Error::Diverged`] at the first window whose loss or gradient is not finite: its update was not made.
-    /// [`Error::Config`] when no update would ever be made. Else what [`Trainer::schedule`] and its fellows give.
+    /// [`Error::Diverged`] at the first window whose loss or gradient is not finite; its update was not made.
+    /// [`Error::Config`] if no update would ever be made. The errors of [`Trainer::schedule`] and of the submission.
     pub fn fit(&mut self, fit: &FitConfig, on_event: impl FnMut(Event) -> ControlFlow<()>) -> Result<Outcome> {
         self.alive()?;
         let mut run = Run::new(self, fit)?;
         let outcome = run.go_to_the_end(self, fit, on_event);
-        // A training that ended early may have left a part of a window behind.
+        // A training that ended early may have left part of a window behind.
         self.abandon();
         outcome
     }
 
-    /// Finds out now what would be found after the first epoch.
+    /// Reports at once what would otherwise fail after the first epoch.
     pub(super) fn check_validation(&self, fit: &FitConfig) -> Result<()> {
         let Some(validation) = &fit.validation else { return Ok(()) };
         self.format().check(validation)?;

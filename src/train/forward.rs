@@ -11,19 +11,19 @@ use crate::graph::{Resource, pad4};
 use crate::plan::Program;
 use crate::{Error, Result};
 
-/// Numbers of a row that goes forward.
+/// Columns of a forward pass.
 #[derive(Clone, Copy)]
 pub(super) struct Columns {
-    /// What goes in.
+    /// Features per row.
     pub features: usize,
-    /// What comes out.
+    /// Outputs per row.
     pub outputs: usize,
 }
 
-/// Runs a program forward, slice after slice, and brings the outputs (rows, outputs) back.
+/// Runs a program forward, slice after slice, and returns the outputs (rows, outputs).
 ///
 /// # Errors
-/// [`Error::Shape`] for numbers that are no whole rows; [`Error::DeviceLost`] when outputs did not come back.
+/// [`Error::Shape`] for numbers that are no whole rows; [`Error::DeviceLost`] if outputs did not come back.
 pub(super) fn forward(
     program: &Program,
     submitter: &mut Submitter,
@@ -39,7 +39,7 @@ pub(super) fn forward(
     while !left.is_empty() {
         let most = whole_rows(submitter.rates().rows(program.forward()), program.plan().micro_batch, true);
         let (rows, rest) = left.split_at(left.len().min(most * columns.features));
-        // Something else may be on its way before the first slice, and then it takes longer than by itself.
+        // Other work may be in flight before the first slice, which then takes longer than by itself.
         let alone = rest.len() + rows.len() < features.len();
         all.extend(forward_slice(program, submitter, rows, columns, alone)?);
         left = rest;
@@ -66,7 +66,7 @@ fn forward_slice(
         if last {
             pass.copy_outputs(program, &mut encoder)?;
         }
-        // Each submission proves by a number of its own that it was done.
+        // Each submission returns a number of its own as proof that it was done.
         let proof = write_clock(program, pass.rows)?;
         copy_proof(program, &mut encoder, proof.at);
         let landed = submitter.land(encoder, staging, (load, alone))?;
@@ -85,7 +85,7 @@ pub(super) struct Pass {
     clock: Numbered,
 }
 
-/// The number of a forward pass, and the byte of the slot with its clock.
+/// The number of a forward pass, and the offset of the slot with its clock.
 #[derive(Clone, Copy)]
 struct Numbered {
     number: u32,
@@ -93,19 +93,19 @@ struct Numbered {
 }
 
 impl Pass {
-    /// Puts features, (rows, features), where a pass begins, with the next submission.
+    /// Writes features, (rows, features), to the pass's input, with the next submission.
     pub fn begin(program: &Program, features: &[f32], columns: Columns) -> Result<Pass> {
         write_input(program, features, columns.features)?;
         let rows = features.len() / columns.features;
         Ok(Pass { rows, columns, clock: write_clock(program, rows)? })
     }
 
-    /// What it goes through.
+    /// The dispatches of the pass.
     pub fn jobs<'a>(&self, program: &'a Program) -> [Job<'a>; 1] {
         [Job { list: program.forward(), rows: self.rows as u32, clock: self.clock.at }]
     }
 
-    /// Copies the outputs to where they travel to the host.
+    /// Copies the outputs to their staging buffer.
     pub fn copy_outputs(&self, program: &Program, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
         let (output, range) = program.at(Resource::Value(program.plan().output))?;
         encoder.copy_buffer_to_buffer(output, range.start, program.output_staging().0, 0, self.bytes() as u64);
@@ -117,10 +117,10 @@ impl Pass {
         copy_proof(program, encoder, self.clock.at);
     }
 
-    /// The outputs (rows, outputs) in what arrived with the pass's own number.
+    /// Returns the outputs (rows, outputs) if they arrived with the pass's own number.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] when it is another's.
+    /// [`Error::DeviceLost`] if they are those of another pass.
     pub fn proven_outputs(&self, program: &Program, landed: Vec<u8>) -> Result<Vec<f32>> {
         Ok(self.outputs(&proven(program, landed, self.clock.number)?))
     }
@@ -139,7 +139,7 @@ impl Pass {
 /// Encodes a pass over the first `rows` rows of the input into a host's encoder.
 ///
 /// # Errors
-/// [`Error::Shape`] when there are more rows than were planned.
+/// [`Error::Shape`] for more rows than were planned.
 pub(super) fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<()> {
     let most = program.plan().micro_batch;
     if rows == 0 || rows > most {
@@ -153,7 +153,7 @@ pub(super) fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncod
     Ok(())
 }
 
-/// Puts features where a pass begins, in rows padded with +0.
+/// Writes features to the pass's input, in rows padded with +0.
 pub(super) fn write_input(program: &Program, features: &[f32], columns: usize) -> Result<()> {
     let stride = program.plan().record.stride;
     let mut records = vec![0.0f32; features.len() / columns * stride];
@@ -164,7 +164,7 @@ pub(super) fn write_input(program: &Program, features: &[f32], columns: usize) -
     program.gpu().write(input, 0, bytemuck::cast_slice(&records))
 }
 
-/// Numbers a pass, and gives it a slot of its own among the many that a host may encode before it submits.
+/// Numbers a pass, and gives it one of the many slots: a host may encode several passes before it submits.
 fn write_clock(program: &Program, rows: usize) -> Result<Numbered> {
     let (number, at) = program.next_clock();
     let clock = Clock { rows: rows as u32, sequence: number, ..Clock::default() };
@@ -172,14 +172,14 @@ fn write_clock(program: &Program, rows: usize) -> Result<Numbered> {
     Ok(Numbered { number, at })
 }
 
-/// Copies the number of the pass whose clock lies there beside the outputs.
+/// Copies the pass's number out of its clock beside the outputs.
 fn copy_proof(program: &Program, encoder: &mut wgpu::CommandEncoder, clock: u32) {
     let (staging, proof) = program.output_staging();
     let sequence = u64::from(clock) + offset_of!(Clock, sequence) as u64;
     encoder.copy_buffer_to_buffer(program.clocks(), sequence, staging, proof, 4);
 }
 
-/// What arrived, if it is of the pass of this number and not of another.
+/// The outputs that arrived, if the number beside them is the pass's own.
 fn proven(program: &Program, landed: Vec<u8>, number: u32) -> Result<Vec<u8>> {
     let (_, proof) = program.output_staging();
     if landed[proof as usize..][..4] != number.to_le_bytes() {

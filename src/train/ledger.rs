@@ -1,5 +1,5 @@
-//! What was asked for and what came of it: everything is a link of one chain, which the GPU follows and the host compares. It
-//! knows no GPU.
+//! What was requested and what came of it. Every micro-batch and update has a sequence number, which the GPU counts along and
+//! the host compares. The ledger knows no GPU.
 
 use std::collections::VecDeque;
 
@@ -7,18 +7,18 @@ use super::settings::{LeftOut, Update};
 use crate::plan::Stats;
 use crate::{Error, NotFinite, Result};
 
-/// What the host knows of results on their way.
+/// What the host knows of results in flight.
 #[derive(Clone, Copy)]
 pub(super) struct Sent {
     /// Updates of the submission.
     updates: usize,
-    /// Links of the chain, if all of it was done.
+    /// The sequence number after the submission, if all of it was done.
     sequence: u32,
     /// Submissions that end inside a micro-batch, if all were done.
     marks: u32,
 }
 
-/// An update that was asked for.
+/// A requested update.
 #[derive(Clone, Copy)]
 pub(super) struct Promise {
     /// Its number, from 1.
@@ -29,24 +29,24 @@ pub(super) struct Promise {
     pub lr: f64,
 }
 
-/// What was asked for, and what is known of it.
+/// What was requested, and what is known of it.
 pub(super) struct Ledger {
-    /// Goes on by one with each micro-batch and update that is asked for.
+    /// The next sequence number: one for each micro-batch and update requested.
     sequence: u32,
     /// Submissions that ended inside a micro-batch.
     marks: u32,
     promised: VecDeque<Promise>,
     finished: Vec<Update>,
-    /// Updates that were asked for before a run began.
+    /// Updates requested before a run began.
     earlier: Vec<Update>,
-    /// The device lost work: how that was seen. It does not mend.
+    /// The sign that the device lost work. It stays lost.
     lost: Option<String>,
-    /// The update that would have made a parameter or moment infinite or not a number.
+    /// The update that would have made a parameter or its optimizer state infinite or NaN.
     broken: Option<u64>,
 }
 
 impl Ledger {
-    /// Counts from a number that each trainer has for itself, so that no memory that it gets can pass for work that it has done.
+    /// Counts from a number unique to this trainer, so that stale memory cannot pass for work that it has done.
     pub fn new(sequence: u32) -> Ledger {
         Ledger {
             sequence,
@@ -59,7 +59,7 @@ impl Ledger {
         }
     }
 
-    /// The number of the next micro-batch or update.
+    /// The sequence number of the next micro-batch or update.
     pub fn sequence(&self) -> u32 {
         self.sequence
     }
@@ -85,12 +85,12 @@ impl Ledger {
         self.promised.push_back(promise);
     }
 
-    /// What must be done when a submission is that has so many updates and all that was asked for.
+    /// What must have been done after a submission with this many updates and everything requested so far.
     pub fn sent(&self, updates: usize) -> Sent {
         Sent { updates, sequence: self.sequence, marks: self.marks }
     }
 
-    /// Refuses whatever would give results, or parameters, of a device that is known to have lost work.
+    /// Fails if the device is known to have lost work; then it gives neither results nor parameters.
     ///
     /// # Errors
     /// [`Error::DeviceLost`].
@@ -98,17 +98,17 @@ impl Ledger {
         self.lost.as_ref().map_or(Ok(()), |how| Err(Error::DeviceLost(how.clone())))
     }
 
-    /// The same, and refuses to train on after an update that broke: the GPU would make none.
+    /// As [`Ledger::alive`]; also fails after a broken update, as the GPU would make none.
     ///
     /// # Errors
-    /// [`Error::Diverged`], too.
+    /// Also [`Error::Diverged`].
     pub fn sound(&self) -> Result<()> {
         self.alive()?;
         let broken = |update| Err(Error::Diverged { update, found: NotFinite::Parameter, suspect: None });
         self.broken.map_or(Ok(()), broken)
     }
 
-    /// Remembers that the device is lost, if that is what went wrong.
+    /// Remembers that the device is lost, if that is the error.
     pub fn noticed<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(Error::DeviceLost(how)) = &result {
             self.lose(how);
@@ -121,15 +121,15 @@ impl Ledger {
         self.lost.get_or_insert_with(|| how.to_owned());
     }
 
-    /// All parameters and state were replaced: nothing of what went wrong is left.
+    /// All parameters and state were replaced: earlier failures no longer count.
     pub fn mend(&mut self) {
         (self.lost, self.broken) = (None, None);
     }
 
-    /// Takes in the results of a submission, by the bytes of the stats after it.
+    /// Takes in the results of a submission, from the bytes of the stats after it.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] when not all of it was done.
+    /// [`Error::DeviceLost`] if not all of it was done.
     pub fn settle(&mut self, sent: Sent, stats: &[u8]) -> Result<()> {
         let updates = self.updates_of(sent, Stats::of(stats));
         let updates = self.noticed(updates)?;
@@ -140,32 +140,32 @@ impl Ledger {
         Ok(())
     }
 
-    /// Whether all that was asked for was done, by the bytes of the stats after it.
+    /// Checks that all requested work was done, from the bytes of the stats after it.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] when it was not.
+    /// [`Error::DeviceLost`] if it was not.
     pub fn check(&self, stats: &[u8]) -> Result<()> {
         self.sent(0).check(Stats::of(stats))
     }
 
-    /// The updates that are finished, without those from before a run.
+    /// Returns finished updates, without those from before a run.
     pub fn take_finished(&mut self) -> Vec<Update> {
         std::mem::take(&mut self.finished)
     }
 
-    /// The updates that are finished, those from before a run first.
+    /// Returns finished updates, those from before a run first.
     pub fn take_all(&mut self) -> Vec<Update> {
         let mut all = std::mem::take(&mut self.earlier);
         all.append(&mut self.finished);
         all
     }
 
-    /// A run begins, of which the updates that are finished are none.
+    /// Begins a run; updates finished so far belong to none of its events.
     pub fn set_aside(&mut self) {
         self.earlier.append(&mut self.finished);
     }
 
-    /// The updates of a submission. What another submission left there is found out.
+    /// The updates of a submission. Results of another submission are detected.
     fn updates_of(&self, sent: Sent, stats: Stats) -> Result<Vec<Update>> {
         let broken = stats.broken();
         let mut updates = Vec::with_capacity(sent.updates);
@@ -182,7 +182,7 @@ impl Ledger {
 }
 
 impl Sent {
-    /// Whether the chain has all its links.
+    /// Whether the GPU has reached this sequence number.
     fn check(self, stats: Stats) -> Result<()> {
         if stats.marks() != self.marks {
             return Err(Error::DeviceLost("a part of a micro-batch was submitted but never done".to_owned()));
@@ -194,7 +194,7 @@ impl Sent {
     }
 }
 
-/// What a result says of the update that was promised.
+/// Turns a result into the update that was promised.
 fn result_of(result: &[u8], promise: &Promise) -> Result<Update> {
     let word = |at: usize| [result[at], result[at + 1], result[at + 2], result[at + 3]];
     if u32::from_le_bytes(word(8)) != promise.update as u32 {
@@ -220,7 +220,7 @@ fn result_of(result: &[u8], promise: &Promise) -> Result<Update> {
 mod tests {
     use super::*;
 
-    /// The bytes of the stats after so many links, with the results of updates from this one on.
+    /// The bytes of the stats at this sequence number, with the results of updates from this one on.
     fn stats(sequence: u32, broken: u32, first: u32, outcomes: &[u32]) -> Vec<u8> {
         let mut words = vec![0; 16];
         (words[12], words[14]) = (sequence, broken);
@@ -230,7 +230,7 @@ mod tests {
         bytemuck::cast_slice(&words).to_vec()
     }
 
-    /// A ledger that is to settle three updates from this one on, the last of which is link 8.
+    /// A ledger that is to settle three updates from this one on, the last with sequence number 8.
     fn ledger(first: u64) -> Ledger {
         let mut ledger = Ledger::new(6);
         (first..first + 3).for_each(|update| ledger.promise(Promise { update, samples: 4, lr: 0.1 }));

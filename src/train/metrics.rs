@@ -1,4 +1,4 @@
-//! What a model is worth on data: the loss and the metrics of its outputs, computed on the CPU in f64.
+//! Loss and metrics of a model's outputs on data, computed on the CPU in f64.
 
 pub(crate) use super::tally::Tally;
 use crate::data::Batch;
@@ -21,12 +21,12 @@ impl Evaluation {
     }
 }
 
-/// The index of the largest, the first of equals; not-a-number is never the largest.
+/// The index of the largest number, the first of equals; NaN is never the largest.
 pub fn argmax(row: &[f32]) -> usize {
     (1..row.len()).fold(0, |best, c| if row[c] > row[best] || row[best].is_nan() { c } else { best })
 }
 
-/// The class that a row of outputs stands for: the largest logit, or with one logit yes (1) above 0.
+/// The class of a row of outputs: the largest logit; with one logit, yes (1) above 0.
 pub fn class_of(outputs: &[f32]) -> usize {
     match outputs {
         [logit] => usize::from(*logit > 0.0),
@@ -34,11 +34,11 @@ pub fn class_of(outputs: &[f32]) -> usize {
     }
 }
 
-/// Loss and metrics of `outputs`, (rows, outputs), against a batch. For numbers, `unit` gives for each output the size of
-/// its unit in the target's own, so that RMSE is in the target's unit.
+/// Loss and metrics of `outputs`, (rows, outputs), against a batch. For numbers, `unit` gives the size of each output's unit in
+/// the target's own unit, so that RMSE is in the target's unit.
 ///
 /// # Errors
-/// [`Error::Shape`] when they do not fit each other.
+/// [`Error::Shape`] if they do not fit each other.
 pub fn evaluate(model: &Model, outputs: &[f32], batch: &Batch, unit: Option<&[f64]>) -> Result<Evaluation> {
     if let Some(unit) = unit.filter(|unit| unit.len() != model.outputs()) {
         let message = format!("{} units for {} outputs", unit.len(), model.outputs());

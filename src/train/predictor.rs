@@ -24,8 +24,8 @@ impl Predictor {
     /// Plans inference for `rows` rows at once. Waits until weights and sizes are there, and so for all earlier work.
     ///
     /// # Errors
-    /// [`Error::Config`] when the weights do not fit the model, [`Error::Memory`] when the plan does not fit the device,
-    /// [`Error::DeviceLost`] when they did not arrive.
+    /// [`Error::Config`] if the weights do not fit the model, [`Error::Memory`] if the plan does not fit the device,
+    /// [`Error::DeviceLost`] if the weights did not arrive.
     pub fn new(gpu: &Gpu, model: &Model, weights: &Arrays, rows: usize) -> Result<Predictor> {
         let plan = plan(gpu, model, rows)?;
         let flat = plan.layout.pack(weights).map_err(|message| Error::config("model", message))?;
@@ -35,7 +35,7 @@ impl Predictor {
         Ok(Predictor::of(program, model))
     }
 
-    /// On the parameters of another program, which shows what that one makes of them.
+    /// Predicts with the parameters of another program, as that program changes them.
     pub(super) fn sharing(other: &Program, model: &Model, rows: usize) -> Result<Predictor> {
         let program = Program::on_parameters_of(other, plan(other.gpu(), model, rows)?)?;
         Ok(Predictor::of(program, model))
@@ -51,20 +51,20 @@ impl Predictor {
         self.program.plan()
     }
 
-    /// (rows, features), each row padded to [`Predictor::input_stride`] floats.
+    /// The input buffer: (rows, features), each row padded to [`Predictor::input_stride`] floats.
     pub fn input(&self) -> Result<&wgpu::Buffer> {
         Ok(self.program.at(Resource::Record)?.0)
     }
 
-    /// From one row of the input to the next, in floats.
+    /// Floats from one row of the input to the next.
     pub fn input_stride(&self) -> usize {
         self.plan().record.stride
     }
 
-    /// Fills the first rows of the input with features (rows, features) from the host's memory, with the next submission.
+    /// Writes features (rows, features) from the host's memory to the first rows of the input, with the next submission.
     ///
     /// # Errors
-    /// [`Error::Shape`] when they are no whole rows, or more than were planned.
+    /// [`Error::Shape`] for numbers that are no whole rows, or more rows than were planned.
     pub fn set_input(&self, features: &[f32]) -> Result<()> {
         let columns = self.columns.features;
         let most = columns * self.plan().micro_batch;
@@ -76,30 +76,31 @@ impl Predictor {
         write_input(&self.program, features, columns)
     }
 
-    /// (rows, outputs), each row padded to [`Predictor::output_stride`] floats. For classes these are logits.
+    /// The output buffer: (rows, outputs), each row padded to [`Predictor::output_stride`] floats. For classes these are
+    /// logits.
     pub fn output(&self) -> Result<&wgpu::Buffer> {
         Ok(self.program.at(Resource::Value(self.plan().output))?.0)
     }
 
-    /// From one row of the output to the next, in floats.
+    /// Floats from one row of the output to the next.
     pub fn output_stride(&self) -> usize {
         pad4(self.columns.outputs)
     }
 
-    /// Encodes the way from input to output for the first `rows` rows into a host's encoder. There is one input and one
-    /// output: the next pass, also of fewer rows, overwrites all of the output.
+    /// Encodes the forward pass of the first `rows` rows into a host's encoder. There is one input and one output: the next
+    /// pass overwrites all of the output, even if it has fewer rows.
     ///
     /// # Errors
-    /// [`Error::Shape`] when there are more rows than were planned.
+    /// [`Error::Shape`] for more rows than were planned.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder, rows: usize) -> Result<()> {
         self.program.check_parameters()?;
         encode_forward(&self.program, encoder, rows)
     }
 
-    /// Outputs (rows, outputs) for features (rows, features), however many rows there are.
+    /// Returns outputs (rows, outputs) for features (rows, features), any number of rows.
     ///
     /// # Errors
-    /// [`Error::Shape`] for numbers that are no whole rows; [`Error::DeviceLost`] when they did not come back.
+    /// [`Error::Shape`] for numbers that are no whole rows; [`Error::DeviceLost`] if the outputs did not come back.
     pub fn predict(&self, features: &[f32]) -> Result<Vec<f32>> {
         self.program.check_parameters()?;
         let mut submitter = self.submitter.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

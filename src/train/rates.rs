@@ -1,28 +1,28 @@
-//! How long work takes on this adapter, and how much of it one dispatch and one submission get: drivers end work that takes
-//! seconds, and a slow adapter makes seconds of little.
+//! How long work takes on this adapter, and how much work one dispatch and one submission get: drivers end work that takes
+//! seconds, and on a slow adapter little work takes seconds.
 
 use crate::gpu::{CostKind, Dispatch};
 use crate::plan::BLOCK;
 
-/// What a dispatch may take by estimate. It may take 100 ms, and the same dispatch takes twice as long when others use the memory.
+/// Estimated time of a dispatch. The limit is 100 ms, and a dispatch takes twice as long when others use the memory.
 pub(super) const DISPATCH: f64 = 0.040;
 
-/// What a submission may take by estimate. It may take 250 ms.
+/// Estimated time of a submission. The limit is 250 ms.
 pub(super) const SUBMISSION: f64 = 0.100;
 
-/// A submission that takes so long is worth its overhead.
+/// A submission of this length is worth its overhead.
 pub(super) const ENOUGH: f64 = 0.080;
 
-/// What it takes to start a dispatch, on any adapter.
+/// Time to start a dispatch, on any adapter.
 const LAUNCH: f64 = 10e-6;
 
-/// How much slower than the model an adapter is taken to be as long as nothing is known of it.
+/// How much slower than the model an adapter is assumed to be before anything is measured.
 pub(super) const UNKNOWN: f64 = 16.0;
 
-/// The fewest rows that are worth a pass of their own: kernels make as many at once.
+/// The fewest rows worth a pass of their own: kernels compute this many at once.
 const LEAST: usize = 8;
 
-/// Seconds on this adapter for one of the model, for each [`CostKind`] of work.
+/// Seconds on this adapter per second of the model, for each [`CostKind`] of work.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rates([f64; CostKind::COUNT]);
 
@@ -34,20 +34,20 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Adds a dispatch on so many rows.
+    /// Adds a dispatch over this many rows.
     pub fn add(&mut self, dispatch: &Dispatch, rows: u32) {
         let cost = dispatch.cost();
         self.kinds[cost.kind as usize] += cost.seconds(rows);
         self.launches += 1;
     }
 
-    /// Adds what another load is.
+    /// Adds another load.
     pub fn join(&mut self, other: &Load) {
         self.launches += other.launches;
         self.kinds.iter_mut().zip(other.kinds).for_each(|(sum, seconds)| *sum += seconds);
     }
 
-    /// Rows that take so many seconds of the model.
+    /// Rows that take this many seconds of the model.
     #[cfg(test)]
     pub fn of_rows(seconds: f64) -> Load {
         Load { kinds: [seconds, 0.0, 0.0, 0.0, 0.0], launches: 0 }
@@ -61,12 +61,12 @@ impl Default for Rates {
 }
 
 impl Rates {
-    /// One rate for all kinds of work.
+    /// The same rate for all kinds of work.
     pub fn even(rate: f64) -> Rates {
         Rates([rate; CostKind::COUNT])
     }
 
-    /// A load took so many times what it was expected to take: what took most of the time learns most.
+    /// Corrects the rates: a load took `ratio` times the expected time. The kind of work that took most time changes most.
     pub fn scale(&mut self, load: &Load, ratio: f64) {
         let shares: Vec<f64> = self.0.iter().zip(load.kinds).map(|(rate, seconds)| rate * seconds).collect();
         let largest = shares.iter().copied().fold(0.0, f64::max);
@@ -77,30 +77,30 @@ impl Rates {
         }
     }
 
-    /// What a dispatch on so many rows takes.
+    /// Seconds of a dispatch over this many rows.
     pub fn dispatch(&self, dispatch: &Dispatch, rows: u32) -> f64 {
         let cost = dispatch.cost();
         LAUNCH + self.0[cost.kind as usize] * cost.seconds(rows)
     }
 
-    /// What all of these take together.
+    /// Seconds of all these dispatches together.
     pub fn all<'a>(&self, dispatches: impl IntoIterator<Item = &'a Dispatch>, rows: u32) -> f64 {
         dispatches.into_iter().map(|dispatch| self.dispatch(dispatch, rows)).sum()
     }
 
-    /// What a load takes.
+    /// Seconds of a load.
     pub fn load(&self, load: &Load) -> f64 {
         let kinds: f64 = self.0.iter().zip(load.kinds).map(|(rate, seconds)| rate * seconds).sum();
         kinds + LAUNCH * f64::from(load.launches)
     }
 
-    /// The dispatch itself, or its parts where it takes too long.
+    /// The dispatch itself, or its parts if it takes too long.
     pub fn fine<'a>(&self, dispatch: &'a Dispatch, rows: u32) -> &'a [Dispatch] {
         let long = !dispatch.parts().is_empty() && self.dispatch(dispatch, rows) > DISPATCH;
         if long { dispatch.parts() } else { std::slice::from_ref(dispatch) }
     }
 
-    /// The most rows for which each of these dispatches, in its finest parts, takes [`DISPATCH`] at most.
+    /// The most rows for which each of these dispatches, in its finest parts, takes at most [`DISPATCH`].
     pub fn rows<'a>(&self, dispatches: impl IntoIterator<Item = &'a Dispatch>) -> f64 {
         let most = |dispatch: &Dispatch| {
             let cost = dispatch.parts().first().unwrap_or(dispatch).cost();
@@ -110,7 +110,7 @@ impl Rates {
         dispatches.into_iter().map(most).fold(f64::INFINITY, f64::min)
     }
 
-    /// The most rows for which all of these dispatches together take so many seconds at most.
+    /// The most rows for which all these dispatches together take at most this many seconds.
     pub fn rows_within<'a>(&self, dispatches: impl IntoIterator<Item = &'a Dispatch>, seconds: f64) -> f64 {
         let (mut each, mut once) = (0.0, 0.0);
         for dispatch in dispatches {
@@ -122,7 +122,7 @@ impl Rates {
     }
 }
 
-/// Rows of a slice: a multiple of whole blocks, but for what is `most`, or with `open_blocks` some of a block.
+/// Rows of a slice: whole blocks, or `most`, or with `open_blocks` part of a block.
 pub(super) fn whole_rows(rows: f64, most: usize, open_blocks: bool) -> usize {
     let rows = rows.clamp(1.0, most as f64) as usize;
     let rows = match rows {

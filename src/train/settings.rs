@@ -1,4 +1,4 @@
-//! What a trainer is told, and what it tells of each update.
+//! The settings of a trainer, and its report of each update.
 
 use crate::nn::Arrays;
 use crate::optim::{Clip, Optimizer, Schedule, Sgd};
@@ -8,30 +8,30 @@ use crate::{Error, NotFinite, Result};
 
 /// How a model is trained.
 pub struct Settings {
-    /// Rows that the GPU holds at once. It decides the memory and the speed, never the result.
+    /// Rows that the GPU holds at once. They decide memory and speed, never the result.
     pub micro_batch: usize,
-    /// What makes the updates.
+    /// The optimizer.
     pub optimizer: Box<dyn Optimizer>,
-    /// How large the gradient may be.
+    /// How the gradient is clipped.
     pub clip: Clip,
-    /// Its learning rate, at full size.
+    /// The full learning rate.
     pub lr: f64,
-    /// How the learning rate goes from update to update.
+    /// The learning rate's course over the updates.
     pub schedule: Schedule,
-    /// The weights to start from; without them [`initial`](crate::nn::initial) by `seed`.
+    /// The weights to start from; by default [`initial`](crate::nn::initial) with `seed`.
     pub start: Option<Arrays>,
-    /// For the first weights.
+    /// The seed of the first weights.
     pub seed: u64,
-    /// Whether micro-batches may end at any row of their window. Without it they must be multiples of [`BLOCK`](crate::plan::BLOCK) rows,
-    /// but for a window's last, and one copy of the gradients less is kept.
+    /// Whether micro-batches may end at any row of their window. Without it they must be multiples of
+    /// [`BLOCK`](crate::plan::BLOCK) rows, except a window's last one, and one copy of the gradients less is kept.
     pub open_blocks: bool,
     /// Whether [`Trainer::fit`](super::Trainer::fit) streams its data from the host's memory, micro-batch by micro-batch, instead
     /// of keeping it on the GPU. Data that the adapter cannot hold is always streamed.
     pub stream: bool,
     /// The type of the features that stay on the GPU, for the planner, which counts their bytes. A trainer takes any.
     pub features: Element,
-    /// Which kernels to take, where the network and the adapter allow it. It decides the speed, never the result; without
-    /// it the choice follows from both.
+    /// Which kernels to take, if network and adapter allow it. They decide the speed, never the result; by default network and
+    /// adapter decide.
     pub kernels: Option<ExecutionMode>,
 }
 
@@ -62,23 +62,23 @@ pub struct Update {
     pub samples: u32,
     /// Their weight: Σ_r w_r.
     pub weight: f64,
-    /// The window's loss: Σ_r w_r · loss_r / Σ_r w_r. Not a number when the window had no weight.
+    /// The window's loss: Σ_r w_r · loss_r / Σ_r w_r. NaN if the window had no weight.
     pub loss: f64,
     /// The learning rate.
     pub lr: f64,
-    /// Why it was not made, if so.
+    /// Why it was not made; `None` if it was.
     pub left_out: Option<LeftOut>,
 }
 
-/// Why an update was left out. But for [`NotFinite::Parameter`] nothing was changed by it: no parameter and no moment.
+/// Why an update was left out. Except with [`NotFinite::Parameter`], it changed no parameter and no optimizer state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeftOut {
-    /// The samples of its window weigh nothing together.
+    /// The samples of its window have no weight.
     NoWeight,
-    /// Something was infinite or not a number. If it was a parameter or moment that this update would have made, the four
-    /// floats around it stayed as they were, the others got their update, and no update is made after this one.
+    /// Something was infinite or NaN. If it was a parameter or optimizer state that this update would have written, the four
+    /// floats around it kept their values, the others got their update, and no update is made after this one.
     NotFinite(NotFinite),
-    /// One before it was left out because something was not finite, which ended the training.
+    /// An earlier update was left out because something was not finite, which ended the training.
     Stopped,
 }
 
@@ -88,10 +88,10 @@ impl Update {
         self.left_out.is_none()
     }
 
-    /// Makes an error of an update at which the training diverged.
+    /// Fails if the training diverged at this update.
     ///
     /// # Errors
-    /// [`Error::Diverged`] when it was left out because something was not finite.
+    /// [`Error::Diverged`] if it was left out because something was not finite.
     pub fn check(&self) -> Result<()> {
         match self.left_out {
             Some(LeftOut::NotFinite(found)) => Err(Error::Diverged { update: self.update, found, suspect: None }),

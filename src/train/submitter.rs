@@ -1,4 +1,4 @@
-//! How work gets to the GPU, in submissions that each take little time, and how its results come back.
+//! Sends work to the GPU in submissions that each take little time, and brings its results back.
 
 use std::collections::VecDeque;
 use std::iter::Peekable;
@@ -13,24 +13,24 @@ use crate::gpu::{Gpu, Profiler, ReadbackRing};
 use crate::plan::{Program, Stats};
 use crate::{Error, Result};
 
-/// Submissions without results that may be on their way before the oldest is waited for.
+/// Most submissions without results in flight; beyond that the oldest is waited for.
 const RUNNING: usize = 3;
 
-/// Hands work over, and learns from how long it takes.
+/// Submits work, and learns from how long it takes.
 pub(super) struct Submitter {
     gpu: Gpu,
     time_model: TimeModel,
-    /// Submissions without results that are on their way.
+    /// Submissions without results in flight.
     running: VecDeque<wgpu::SubmissionIndex>,
-    /// What was submitted last, and when.
+    /// The last submission, and its time.
     latest: Option<(wgpu::SubmissionIndex, Instant)>,
-    /// Results on their way; a program for inference has none.
+    /// Results in flight; a program for inference has none.
     results: ReadbackRing<Sent>,
     profiler: Option<Profiler>,
 }
 
 impl Submitter {
-    /// For the work of a program.
+    /// A submitter for the work of a program.
     pub fn new(program: &Program) -> Submitter {
         Submitter {
             gpu: program.gpu().clone(),
@@ -42,12 +42,12 @@ impl Submitter {
         }
     }
 
-    /// How fast the adapter is, as far as that is known.
+    /// The known speed of the adapter.
     pub fn rates(&self) -> Rates {
         self.time_model.rates()
     }
 
-    /// Encodes dispatches as one pass, one at least, up to so many seconds by estimate.
+    /// Encodes dispatches as one pass: at least one, then up to this many estimated seconds.
     pub fn encode<'a>(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
@@ -65,7 +65,7 @@ impl Submitter {
         Ok(load)
     }
 
-    /// Submits work without results. Waits for the oldest when several are on their way.
+    /// Submits work without results. Waits for the oldest if several are in flight.
     pub fn submit(&mut self, encoder: wgpu::CommandEncoder, load: Load) -> Result<()> {
         self.make_room()?;
         let submission = self.hand_in(encoder)?;
@@ -75,7 +75,7 @@ impl Submitter {
         self.gpu.poll()
     }
 
-    /// Submits work and what brings its results, the bytes of `stats`, on their way. There must be room for them.
+    /// Submits work and the copy of its results, the bytes of `stats`. There must be a free staging buffer.
     pub fn submit_with_results(
         &mut self,
         mut encoder: wgpu::CommandEncoder,
@@ -100,7 +100,7 @@ impl Submitter {
         Ok(submission)
     }
 
-    /// Submits work that copies to `staging`, waits, and returns what arrived. `alone`: nothing else was on its way.
+    /// Submits work that copies to `staging`, waits, and returns the bytes. `alone`: nothing else was in flight.
     pub fn land(
         &mut self,
         encoder: wgpu::CommandEncoder,
@@ -115,12 +115,12 @@ impl Submitter {
         Ok(landed)
     }
 
-    /// Encodes the copy that brings results on their way into a host's encoder. There must be room for them.
+    /// Encodes the copy of results into a host's encoder. There must be a free staging buffer.
     pub fn copy_results(&self, encoder: &mut wgpu::CommandEncoder, stats: &wgpu::Buffer) {
         self.results.copy(encoder, stats);
     }
 
-    /// The host has submitted such an encoder.
+    /// The host has submitted this encoder.
     pub fn submitted_by_host(&mut self, load: Load, sent: Sent) {
         if let Some(profiler) = &mut self.profiler {
             profiler.sent(None);
@@ -129,7 +129,7 @@ impl Submitter {
         self.time_model.sent(load, true);
     }
 
-    /// Whether results must be received before others can come.
+    /// Whether results must be received before others can be copied.
     pub fn is_full(&self) -> bool {
         self.results.full()
     }
@@ -145,7 +145,7 @@ impl Submitter {
         Ok(received)
     }
 
-    /// Whether nothing of ours is at work any more, after a wait that ends at `end`.
+    /// Whether none of our work is running any more, after a wait that ends at `end`.
     pub fn is_through(&mut self, end: Instant) -> Result<bool> {
         let Some((latest, since)) = &self.latest else { return Ok(true) };
         let begin = Instant::now();
@@ -162,23 +162,23 @@ impl Submitter {
         Ok(false)
     }
 
-    /// Whether nothing of ours was at work when that was last asked.
+    /// Whether none of our work was running at the last check.
     pub fn is_idle(&self) -> bool {
         self.latest.is_none()
     }
 
-    /// Times every dispatch from now on, and remembers so many one by one.
+    /// Times every dispatch from now on, and remembers this many one by one.
     pub fn start_profile(&mut self, events: usize) -> Result<()> {
         self.profiler = Some(Profiler::new(&self.gpu, events)?);
         Ok(())
     }
 
-    /// Where the time went; `None` where nothing was timed.
+    /// The profile; `None` if nothing was timed.
     pub fn finish_profile(&mut self) -> Result<Option<Profile>> {
         self.profiler.take().map(Profiler::finish).transpose()
     }
 
-    /// What times every dispatch, where it is wanted.
+    /// The profiler, if every dispatch is to be timed.
     pub fn profiler(&mut self) -> Option<&mut Profiler> {
         self.profiler.as_mut()
     }
@@ -188,7 +188,7 @@ impl Submitter {
         self.profiler.is_some()
     }
 
-    /// Takes the adapter to be so much slower than the model of time, for tests.
+    /// Pretends that the adapter is this much slower than the time model, for tests.
     pub fn pretend_slow(&mut self, times: f64) {
         self.time_model.pretend(times);
     }
@@ -198,7 +198,7 @@ impl Submitter {
         self.time_model.start_log();
     }
 
-    /// The submissions that were timed since that was last asked.
+    /// The submissions timed since the last call.
     pub fn submissions(&mut self) -> Vec<Submitted> {
         self.time_model.take_log()
     }
@@ -217,7 +217,7 @@ impl Submitter {
         Ok(submission)
     }
 
-    /// Waits for the oldest submission without results when several are on their way.
+    /// Waits for the oldest submission without results if several are in flight.
     fn make_room(&mut self) -> Result<()> {
         if self.running.len() == RUNNING
             && let Some(oldest) = self.running.pop_front()
@@ -229,7 +229,7 @@ impl Submitter {
         Ok(())
     }
 
-    /// Remembers a submission, and waits for it where each is to be timed.
+    /// Remembers a submission, and waits for it if each is to be timed.
     fn watch(&mut self, load: Load, submission: &wgpu::SubmissionIndex, results: bool) -> Result<()> {
         let begin = Instant::now();
         self.time_model.sent(load, results);

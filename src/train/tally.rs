@@ -1,4 +1,4 @@
-//! Loss and metrics of rows that come some at a time.
+//! Loss and metrics of rows that arrive in pieces.
 
 use super::format::Format;
 use super::metrics::{Evaluation, class_of};
@@ -9,14 +9,14 @@ use crate::reference::{Matrix, Operand};
 use crate::tensor::Shape;
 use crate::{Error, Result};
 
-/// What is known of the rows so far: loss and metrics on the CPU in f64, over rows in order.
+/// Loss and metrics of the rows so far, on the CPU in f64, over rows in order.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     weight: f64,
     loss: f64,
-    /// The weight of the rows whose class was found.
+    /// The weight of the rows with the right class.
     right: f64,
-    /// One for each target that is a number.
+    /// One for each numeric target.
     moments: Vec<Moments>,
 }
 
@@ -31,10 +31,10 @@ struct Moments {
 }
 
 impl Tally {
-    /// Takes in a model's outputs for some rows.
+    /// Adds a model's outputs for some rows.
     ///
     /// # Errors
-    /// [`Error::Shape`] when they do not fit each other.
+    /// [`Error::Shape`] if they do not fit each other.
     pub fn add(&mut self, model: &Model, outputs: &[f32], batch: &Batch) -> Result<()> {
         let (rows, columns) = (Format::of(model).check(batch)?, model.outputs());
         if outputs.len() != rows * columns {
@@ -49,7 +49,7 @@ impl Tally {
             .reference_forward(&[Operand { shape: &shapes[0], values: &y }, Operand { shape: &shapes[1], values: &t }]);
         for row in 0..rows {
             let weight = batch.weights.map_or(1.0, |weights| f64::from(weights[row]));
-            // A row of weight 0 leaves no trace, whatever its value is.
+            // A row of weight 0 leaves no trace, whatever its value.
             if weight == 0.0 {
                 continue;
             }
@@ -66,7 +66,7 @@ impl Tally {
         Ok(())
     }
 
-    /// The mean moves along with the rows, as by Welford, so that one pass is enough.
+    /// The mean moves along with the rows, after Welford, so that one pass is enough.
     fn add_numbers(&mut self, row: usize, weight: f64, y: &Matrix, t: &Matrix) {
         self.moments.resize(t.columns, Moments::default());
         for (column, Moments { mean, spread, error }) in self.moments.iter_mut().enumerate() {
@@ -78,7 +78,7 @@ impl Tally {
         }
     }
 
-    /// Loss and metrics of all rows. For numbers, `unit` gives for each output the size of its unit in the target's own.
+    /// Loss and metrics of all rows. For numbers, `unit` gives the size of each output's unit in the target's own unit.
     pub fn finish(&self, unit: Option<&[f64]>) -> Evaluation {
         let Tally { weight, loss, right, moments } = self;
         let metrics = if moments.is_empty() {
@@ -88,7 +88,7 @@ impl Tally {
             for (column, Moments { spread, error, .. }) in moments.iter().enumerate() {
                 let size = unit.map_or(1.0, |unit| unit[column]);
                 squares += size * size * error / weight;
-                // A target that never changes can only be hit or missed.
+                // A constant target can only be hit or missed.
                 r2 += if *spread > 0.0 { 1.0 - error / spread } else { f64::from(u8::from(*error == 0.0)) };
             }
             let columns = moments.len() as f64;

@@ -1,36 +1,36 @@
-//! How long work takes on this adapter, learned from how long work took.
+//! Learns from past work how long work takes on this adapter.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::rates::{Load, Rates};
 
-/// A wait that is shorter found the work done. Submissions that are shorter than ten of them say nothing of a rate.
+/// A shorter wait found the work done already. Submissions shorter than ten such waits say nothing about a rate.
 const BLINK: f64 = 0.0002;
 
 /// The rates, and the submissions from which they are learned.
 pub(super) struct TimeModel {
     rates: Rates,
     learns: bool,
-    /// What was submitted and is not known to be done.
+    /// Submissions not known to be done.
     flights: VecDeque<Flight>,
-    /// When the last submission was found done, and whether that was when it was done.
+    /// When the last submission was found done, and whether it was done only then.
     landed: Option<(Instant, bool)>,
-    /// When the first of the flights that bring results was last seen at work.
+    /// When the oldest submission with results was last seen running.
     at_work: Option<Instant>,
-    /// Every submission, where somebody asked.
+    /// Every submission, if a log was started.
     log: Option<Vec<Submitted>>,
 }
 
 struct Flight {
     load: Load,
     sent: Instant,
-    /// Nothing was on its way before it.
+    /// Nothing was in flight before it.
     first: bool,
     results: bool,
 }
 
-/// What one submission was expected to take, and took.
+/// Expected and measured time of one submission.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Submitted {
@@ -52,37 +52,37 @@ impl Default for TimeModel {
 }
 
 impl TimeModel {
-    /// What is known of the adapter.
+    /// The known speed of the adapter.
     pub fn rates(&self) -> Rates {
         self.rates
     }
 
-    /// Takes the adapter to be so much slower than the model, and learns nothing.
+    /// Pretends that the adapter is this much slower than the model, and stops learning.
     pub fn pretend(&mut self, slowness: f64) {
         self.rates = Rates::even(slowness);
         self.learns = false;
     }
 
-    /// Something was submitted that will bring `results` or not.
+    /// Records a submission, with `results` or without.
     pub fn sent(&mut self, load: Load, results: bool) {
         let first = self.flights.is_empty();
         self.flights.push_back(Flight { load, sent: Instant::now(), first, results });
     }
 
-    /// Results were looked for, and are not there yet.
+    /// Records that results were looked for, and are not there yet.
     pub fn still_at_work(&mut self) {
         if self.flights.iter().any(|flight| flight.results) {
             self.at_work = Some(Instant::now());
         }
     }
 
-    /// Results of the oldest submission that brings some have come, after a wait from `begin` if there is one.
+    /// Records that the results of the oldest submission with results arrived, after a wait from `begin` if there was one.
     pub fn came(&mut self, begin: Option<Instant>) {
         let count = self.flights.iter().position(|flight| flight.results).map_or(0, |at| at + 1);
         self.done(count, begin);
     }
 
-    /// All submissions but the last `left` are done, after a wait from `begin`.
+    /// Records that all submissions but the last `left` are done, after a wait from `begin`.
     pub fn done_but(&mut self, left: usize, begin: Instant) {
         self.done(self.flights.len().saturating_sub(left), Some(begin));
     }
@@ -93,7 +93,7 @@ impl TimeModel {
         let mut load = Load::default();
         let mut from = None;
         for flight in self.flights.drain(..count) {
-            // It began when it was sent or when the one before it ended, which may have been found out late.
+            // It began when it was sent or when the one before it ended, which may have been noticed late.
             let (landed, exact) = self.landed.unwrap_or((flight.sent, true));
             let latest = flight.sent.max(landed);
             let earliest = if flight.first || exact { latest } else { flight.sent };
@@ -109,8 +109,8 @@ impl TimeModel {
         self.learn(&load, least.as_secs_f64(), (now - earliest).as_secs_f64());
     }
 
-    /// Some work took so many seconds at least and at most. Rates rise at once, to twice as much at most, and fall slowly, or
-    /// to half where they are far too high.
+    /// Learns from work that took between `least` and `most` seconds. Rates rise at once, at most twofold; they fall slowly,
+    /// or to half if they are far too high.
     pub fn learn(&mut self, load: &Load, least: f64, most: f64) {
         let expected = self.rates.load(load);
         let ratio = match () {
@@ -123,12 +123,12 @@ impl TimeModel {
         self.rates.scale(load, ratio);
     }
 
-    /// Remembers every submission from now on.
+    /// Logs every submission from now on.
     pub fn start_log(&mut self) {
         self.log = Some(Vec::new());
     }
 
-    /// Whether every submission is remembered.
+    /// Whether submissions are logged.
     pub fn is_logging(&self) -> bool {
         self.log.is_some()
     }
@@ -138,7 +138,7 @@ impl TimeModel {
         self.log.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Notes what a submission took that was waited for.
+    /// Logs the time of a submission that was waited for.
     pub fn note(&mut self, load: &Load, seconds: f64) {
         let estimate = self.rates.load(load);
         if let Some(log) = &mut self.log {

@@ -6,7 +6,7 @@ use super::trainer::Trainer;
 use crate::Result;
 use crate::data::Batch;
 
-/// A trainer whose windows are timed; what it learns is thrown away.
+/// A trainer whose windows are timed; its weights are discarded.
 pub struct SpeedTrial<'a> {
     trainer: Trainer,
     data: &'a Batch<'a>,
@@ -15,10 +15,10 @@ pub struct SpeedTrial<'a> {
 }
 
 impl<'a> SpeedTrial<'a> {
-    /// With windows of `batch` rows of the data, which stays on the GPU where the trainer can keep it there.
+    /// Trains windows of `batch` rows of the data, which stays on the GPU if the trainer can keep it there.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) when the data is not the model's.
+    /// [`Error::Shape`](crate::Error::Shape) if the data is not the model's.
     pub fn new(mut trainer: Trainer, batch: usize, data: &'a Batch<'a>) -> Result<SpeedTrial<'a>> {
         let samples = trainer.format().check(data)? as u32;
         let window = (0..batch as u32).map(|row| row % samples).collect();
@@ -36,10 +36,10 @@ impl<'a> SpeedTrial<'a> {
         self.window.len()
     }
 
-    /// Seconds that so many windows take, from the first to the results of the last; nothing waits between them.
+    /// Seconds for this many windows, from the first to the results of the last; nothing waits between them.
     ///
     /// # Errors
-    /// What [`Trainer::schedule_window`] and its fellows give.
+    /// The errors of [`Trainer::schedule_window`] and of the submission.
     pub fn run(&mut self, windows: usize) -> Result<f64> {
         let start = Instant::now();
         for _ in 0..windows {

@@ -1,11 +1,11 @@
-//! The open window as the host counts it, and the clocks that go on with updates. It knows no GPU.
+//! The open window as the host counts it, and the clocks that advance with updates. It knows no GPU.
 
 use super::settings::Settings;
 use crate::optim::Schedule;
 use crate::plan::BLOCK;
 use crate::{Error, Result};
 
-/// How far the open window has come.
+/// The progress of the open window.
 pub(super) struct WindowState {
     micro_batch: usize,
     open_blocks: bool,
@@ -16,12 +16,12 @@ pub(super) struct WindowState {
     ended: bool,
 }
 
-/// What is said of one window.
+/// Settings of one window.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WindowSettings {
     /// Whether it makes no update after a window that was not finite.
     pub hold: bool,
-    /// What the learning rate is multiplied by.
+    /// The factor on the learning rate.
     pub lr_factor: f64,
 }
 
@@ -32,10 +32,10 @@ impl Default for WindowSettings {
 }
 
 impl WindowState {
-    /// No window is open, and no update was asked for.
+    /// Starts with no open window and no updates.
     ///
     /// # Errors
-    /// [`Error::Config`] for a learning rate that cannot be used.
+    /// [`Error::Config`] for a learning rate that is negative or not finite.
     pub fn new(settings: &Settings) -> Result<WindowState> {
         check_lr(settings.lr)?;
         Ok(WindowState {
@@ -49,7 +49,7 @@ impl WindowState {
         })
     }
 
-    /// Updates that were asked for.
+    /// Updates requested so far.
     pub fn updates(&self) -> u64 {
         self.updates
     }
@@ -74,15 +74,15 @@ impl WindowState {
         self.open_blocks
     }
 
-    /// The learning rate at full size.
+    /// The full learning rate.
     pub fn lr(&self) -> f64 {
         self.lr
     }
 
-    /// Sets the learning rate of the next updates, at full size.
+    /// Sets the full learning rate of the next updates.
     ///
     /// # Errors
-    /// [`Error::Config`] when it is negative or not finite as a float.
+    /// [`Error::Config`] if it is negative or not finite as a float.
     pub fn set_lr(&mut self, lr: f64) -> Result<()> {
         check_lr(lr)?;
         self.lr = lr;
@@ -94,7 +94,7 @@ impl WindowState {
         settings.lr_factor * self.schedule.lr(self.lr, self.updates + 1)
     }
 
-    /// Refuses a micro-batch that the window cannot take, whose `last` one it may be.
+    /// Fails for a micro-batch that the window cannot take. `last`: it is the window's last one.
     ///
     /// # Errors
     /// [`Error::Shape`].
@@ -116,7 +116,7 @@ impl WindowState {
         ))
     }
 
-    /// Takes in a micro-batch, and returns the row that it begins with.
+    /// Adds a micro-batch, and returns its first row's number in the window.
     pub fn add(&mut self, rows: u32, last: bool) -> u32 {
         let row0 = self.rows;
         self.rows += rows;
@@ -124,7 +124,7 @@ impl WindowState {
         row0
     }
 
-    /// Refuses an update of nothing.
+    /// Fails for an update of an empty window.
     ///
     /// # Errors
     /// [`Error::Shape`].
@@ -149,7 +149,7 @@ impl WindowState {
         (self.rows, self.ended) = (0, false);
     }
 
-    /// Goes on from what another trainer had counted.
+    /// Continues from another trainer's counters.
     pub fn restore(&mut self, updates: u64, rows: u32, ended: bool, lr: f64) {
         (self.updates, self.rows, self.ended, self.lr) = (updates, rows, ended, lr);
     }

@@ -1,11 +1,11 @@
-//! Samples of one update, over a run.
+//! Samples per update, over a run.
 
 use crate::{Error, Result};
 
-/// How many samples make one update: always the same, or by a schedule. A window keeps the size that it began with.
+/// How many samples make one update: a constant, or a schedule. A window keeps the size that it began with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batches {
-    /// From when on, and how many; the first begins at 0, and they ascend.
+    /// From when on, and how many; the first entry begins at 0, and entries ascend.
     steps: Vec<(u64, u32)>,
     by_epoch: bool,
 }
@@ -28,7 +28,7 @@ impl Batches {
     /// `(0, 64), (1000, 256)`: 64 samples, and 256 after 1000 updates, or by epoch after 1000 epochs.
     ///
     /// # Errors
-    /// [`Error::Config`] when it does not begin at 0, does not ascend, or holds a batch of 0.
+    /// [`Error::Config`] if it does not begin at 0, does not ascend, or holds a batch of 0.
     pub fn new(steps: &[(u64, u32)], by_epoch: bool) -> Result<Batches> {
         let wrong = |message: String| Err(Error::config("train.batch", message));
         if steps.first().is_none_or(|&(from, _)| from != 0) {
@@ -50,17 +50,17 @@ impl Batches {
         begun.map_or(self.first(), |&(_, batch)| batch)
     }
 
-    /// The first window's.
+    /// The first window's batch.
     pub fn first(&self) -> u32 {
         self.steps.first().map_or(1, |&(_, batch)| batch)
     }
 
-    /// The largest.
+    /// The largest batch.
     pub fn most(&self) -> u32 {
         self.steps.iter().map(|&(_, batch)| batch).max().unwrap_or(1)
     }
 
-    /// Whether it never changes.
+    /// Whether the batch never changes.
     pub fn is_constant(&self) -> bool {
         self.steps.iter().all(|&(_, batch)| batch == self.first())
     }

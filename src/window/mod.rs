@@ -1,4 +1,4 @@
-//! The accumulation window: which samples make which update. Pure arithmetic; it touches no GPU.
+//! The accumulation window: which samples make which update. Pure arithmetic without a GPU.
 
 mod batches;
 mod order;
@@ -14,16 +14,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// What becomes of the last window of an epoch when it is short.
+/// What happens to an epoch's last window if it is short.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tail {
-    /// It makes an update of its own, divided by what is really in it.
+    /// It makes an update of its own, divided by the weight of the samples really in it.
     #[default]
     Flush,
     /// It is left out; with shuffling, other samples are left out in each epoch.
     Drop,
-    /// It goes on in the next epoch. What is left at the end of training is flushed.
+    /// It continues in the next epoch. What is left at the end of training is flushed.
     Carry,
 }
 
@@ -36,17 +36,17 @@ impl fmt::Display for Tail {
 /// A window: the samples of one update, as a stretch of the stream of all epochs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// The update that it makes, counted from 1.
+    /// Its update, counted from 1.
     pub update: u64,
     /// The epoch in which it ends, counted from 1.
     pub epoch: u32,
     /// Its first sample's place in the stream: epoch after epoch, `samples` each.
     pub start: u64,
-    /// Samples in it.
+    /// Its samples.
     pub rows: u32,
-    /// Samples that it would have taken, had there been as many.
+    /// Its samples, had there been enough.
     pub batch: u32,
-    /// Whether no other window ends in this epoch after it.
+    /// Whether it is the last window that ends in this epoch.
     pub ends_epoch: bool,
 }
 
@@ -62,10 +62,10 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// `epochs` times `samples`, in windows of `batch`.
+    /// The windows of `epochs` times `samples` samples, `batch` each.
     ///
     /// # Errors
-    /// [`Error::Config`] when no update would ever be made, with the numbers.
+    /// [`Error::Config`] if no update would ever be made, with the numbers.
     pub fn new(samples: usize, epochs: u32, batch: impl Into<Batches>, tail: Tail) -> Result<Windows> {
         let windows = Windows { samples: samples as u64, epochs, batches: batch.into(), tail, at: 0, update: 0 };
         if windows.batches.sizes().any(|batch| batch == 0) {
@@ -100,12 +100,12 @@ impl Windows {
         }
     }
 
-    /// Updates of the windows that were taken, and where the next window begins in the stream of all epochs.
+    /// The number of windows taken, and the next window's begin in the stream of all epochs.
     pub fn place(&self) -> (u64, u64) {
         (self.update, self.at)
     }
 
-    /// Goes to a [`place`](Windows::place) of the same windows, and says whether it can be one.
+    /// Goes to a [`place`](Windows::place) of the same windows; false if it cannot be one.
     pub fn go_to(&mut self, updates: u64, at: u64) -> bool {
         let mut there = self.clone();
         while there.update < updates && there.next().is_some() {}
@@ -152,7 +152,7 @@ impl Windows {
         self.at += rows;
         self.update += 1;
         let epoch = (self.at - 1) / self.samples + 1;
-        // The next window, as it will be, ends in a later epoch or not at all.
+        // The next window, if any, ends in a later epoch.
         let left = epoch * self.samples - self.at;
         let next = u64::from(self.batches.at(self.update, self.at / self.samples));
         let ends_epoch = match self.tail {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::random::permutation;
 
-/// The order of the samples: as they are, or shuffled anew in each epoch. It depends on the seed and the epoch alone.
+/// The order of the samples: unchanged, or shuffled anew in each epoch. It depends only on seed and epoch.
 pub struct Order {
     samples: u32,
     seed: Option<u64>,
@@ -12,7 +12,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// `samples` in their own order, or with a seed shuffled.
+    /// `samples` in their own order, or shuffled by a seed.
     pub fn new(samples: u32, seed: Option<u64>) -> Order {
         Order { samples, seed, epoch: None }
     }

@@ -13,7 +13,7 @@ pub struct Partition {
     pub accumulation_steps: u32,
 }
 
-/// Completes the partition from what is given of it.
+/// Completes the partition from the numbers given.
 pub fn resolve_partition(batch: Option<u32>, micro_batch: Option<u32>, steps: Option<u32>) -> Result<Partition> {
     for (field, value) in [(BATCH, batch), (MICRO_BATCH, micro_batch), (STEPS, steps)] {
         if value == Some(0) {
@@ -63,7 +63,7 @@ fn from_batch_and_steps(batch: u32, steps: u32) -> Result<Partition> {
     if fewer == steps {
         return Ok(Partition { batch, micro_batch, accumulation_steps: steps });
     }
-    // `micro_batch` rows are too many for the wished number of steps, one row less is too few.
+    // `micro_batch` rows make too few steps, one row less makes too many.
     let smaller = if micro_batch > 1 {
         let rows = micro_batch - 1;
         format!(" or {} (micro-batches of {rows})", batch.div_ceil(rows))

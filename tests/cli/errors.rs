@@ -138,7 +138,7 @@ fn a_row_that_is_too_large_is_named_or_skipped() {
     place.fails(&shared, 8, &["row 40 of the training data", "; row 40 is row 51 of numbers.csv, "]);
     let out = place.ok(&format!("{words} --set train.on_nonfinite=skip --resume-with-changes"));
     assert!(
-        out.contains("\nupdate 4 is left out: its loss or gradient is not finite (metrics.jsonl has all such)\n"),
+        out.contains("\nupdate 4 is left out: its loss or gradient is not finite (metrics.jsonl lists them all)\n"),
         "{out}"
     );
     assert!(out.contains("\nleft out  3 of ") && out.contains(" updates not finite"), "{out}");

@@ -228,9 +228,9 @@ fn metrics_that_are_gone_begin_again_and_such_that_are_damaged_are_named() {
     std::fs::remove_file(place.path("r/metrics.jsonl")).unwrap();
     let ended = place.run("train c.toml --out r");
     assert!(ended.code == 0 && ended.err.contains("metrics.jsonl is gone"), "{}", ended.err);
-    assert!(place.text("r/report.html").contains("What came before update 10 is not shown: metrics.jsonl was gone"));
+    assert!(place.text("r/report.html").contains("Updates before 10 are not shown: metrics.jsonl was gone"));
     place.ok("train c.toml --out r --set train.epochs=4 --resume-with-changes");
-    assert!(place.text("r/report.html").contains("What came before update 10 is not shown: metrics.jsonl was gone"));
+    assert!(place.text("r/report.html").contains("Updates before 10 are not shown: metrics.jsonl was gone"));
     place.ok("train c.toml --out whole");
     assert!(!place.text("whole/report.html").contains("is not shown"));
 }

@@ -1,4 +1,4 @@
-//! From nothing to the first update: a process of its own for each workload, whose driver finds no cache.
+//! From nothing to the first update: a process for each workload, whose driver finds no cache.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -12,11 +12,11 @@ use crate::{Error, Result};
 /// The flag that makes `accrue bench` such a process.
 pub const FLAG: &str = "--first-update";
 
-/// What a cold start took.
+/// The cost of a cold start.
 pub struct Cold {
-    /// From starting the process until it knows that the first update has been made.
+    /// Seconds from starting the process until it knows that the first update was made.
     pub seconds: f64,
-    /// The most memory that the process had; where the system tells it.
+    /// The process's peak memory, if the system reports it.
     pub peak_bytes: Option<u64>,
 }
 
@@ -27,7 +27,7 @@ pub fn start(workload: &Workload, seconds: f64, adapter: Option<&str>) -> Result
     let mut command = Command::new(program);
     command.arg("bench").arg(FLAG).args(workload.arguments()).arg(format!("--seconds={seconds}"));
     command.args(adapter.map(|name| format!("--adapter={name}")));
-    // The drivers that keep compiled shaders on the disk: Mesa's, and NVIDIA's.
+    // The drivers that cache compiled shaders on disk: Mesa's, and NVIDIA's.
     command.env("MESA_SHADER_CACHE_DISABLE", "true").env("__GL_SHADER_DISK_CACHE", "0").env_remove("RUST_LOG");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let clock = Instant::now();
@@ -38,14 +38,14 @@ pub fn start(workload: &Workload, seconds: f64, adapter: Option<&str>) -> Result
         Some(cold) if ended.success() => Ok(cold),
         _ => {
             let mut said = String::new();
-            // Without its words there is still its exit code.
+            // Without its message there is still its exit code.
             let _ = child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut said));
             Err(wrong(format!("{ended}: {}", said.trim())))
         }
     }
 }
 
-/// Times the first line, and reads the second.
+/// Times the first line, and parses the second.
 fn listen(child: &mut Child, clock: Instant) -> std::io::Result<Option<Cold>> {
     let Some(stdout) = child.stdout.take() else { return Ok(None) };
     let (mut stdout, mut first, mut second) = (BufReader::new(stdout), String::new(), String::new());
@@ -58,14 +58,14 @@ fn listen(child: &mut Child, clock: Instant) -> std::io::Result<Option<Cold>> {
 
 const FIRST: &str = "the first update is made";
 
-/// What the process does: one line as soon as the first update is made; at its end another with its peak memory.
+/// The process: prints one line as soon as the first update is made, and at its end another with its peak memory.
 pub fn first_update(open: impl FnOnce() -> Result<Gpu>, workload: Workload, seconds: f64) -> Result<()> {
     let gpu = open()?;
     let data = Data::random(&workload, &workload.model()?);
     let mut subject = Subject::new(&gpu, workload, data.into())?;
     let tell = |line: &str| {
         let mut out = std::io::stdout();
-        // Nobody but the parent reads it, and it notices what is missing.
+        // Only the parent reads it, and the parent notices missing lines.
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());
     };
     subject.round(seconds, || tell(FIRST))?;
@@ -73,7 +73,7 @@ pub fn first_update(open: impl FnOnce() -> Result<Gpu>, workload: Workload, seco
     Ok(())
 }
 
-/// The most memory that this process had, on Linux.
+/// This process's peak memory, on Linux.
 fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

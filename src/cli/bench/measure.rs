@@ -1,4 +1,4 @@
-//! One training at a time, measured while it trains as `accrue train` does.
+//! Measures one training at a time, while it trains as `accrue train` does.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -13,23 +13,23 @@ use crate::train::{Event, FitConfig, Settings, Trainer, fixed_micro_batch};
 use crate::window::Tail;
 use crate::{Error, Result};
 
-/// What a round trains before the clock starts, as a share of the round.
+/// The warm-up before the clock starts, as a share of the round.
 const WARM: f64 = 0.25;
 
 /// Samples over which dispatches and bytes are counted, in whole windows.
 const COUNTED: usize = 2048;
 
-/// A training that can be measured round by round.
+/// A training that is measured round by round.
 pub struct Subject {
-    /// What is trained.
+    /// The workload.
     pub workload: Workload,
-    /// Bytes that were planned on the GPU, the data's too.
+    /// Bytes planned on the GPU, including the data.
     pub gpu_bytes: u64,
     data: Rc<Data>,
     trainer: Trainer,
 }
 
-/// What a window and its update take, counted over some that were submitted together.
+/// The cost of a window and its update, counted over some that were submitted together.
 pub struct Counted {
     /// Dispatches.
     pub dispatches: f64,
@@ -37,14 +37,14 @@ pub struct Counted {
     pub bytes: f64,
 }
 
-/// What happened in a round, after its warm-up.
+/// The measurements of a round, after its warm-up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Round {
     /// Seconds.
     pub seconds: f64,
-    /// Updates that were made in them.
+    /// Updates made in that time.
     pub updates: u64,
-    /// Command buffers submitted in them.
+    /// Command buffers submitted in that time.
     pub submits: u64,
 }
 
@@ -52,7 +52,7 @@ impl Subject {
     /// Makes a trainer for a workload.
     ///
     /// # Errors
-    /// [`Error::Memory`] when the plan or the data does not fit the adapter.
+    /// [`Error::Memory`] if the plan or the data does not fit the adapter.
     pub fn new(gpu: &Gpu, workload: Workload, data: Rc<Data>) -> Result<Subject> {
         let model = workload.model()?;
         let settings = Settings {
@@ -71,7 +71,7 @@ impl Subject {
         Ok(Subject { workload, gpu_bytes: chosen.bytes, data, trainer })
     }
 
-    /// Makes some updates and counts what one takes.
+    /// Makes some updates and counts the cost of one.
     pub fn count(&mut self) -> Result<Counted> {
         self.trainer.attach(&self.data.batch())?;
         self.trainer.finish()?;
@@ -90,7 +90,7 @@ impl Subject {
         })
     }
 
-    /// Trains for about so many seconds, warm-up not counted. `first` is called when the first update has been made.
+    /// Trains for about this many seconds after the warm-up. `first` is called when the first update has been made.
     pub fn round(&mut self, seconds: f64, mut first: impl FnMut()) -> Result<Round> {
         let gpu = self.trainer.gpu().clone();
         let batch = self.workload.batch() as u32;
@@ -109,8 +109,8 @@ impl Subject {
     }
 }
 
-/// Times the updates between two moments. Updates are told in bursts, one for each submission, and a burst takes next to no
-/// time: so both moments are those of a burst's first update, and as many submissions are on their way at either.
+/// Counts the updates between two moments. Updates are reported in bursts, one per submission, and a burst takes next to no
+/// time: so both moments are those of a burst's first update, with equally many submissions in flight.
 struct Watch {
     seconds: f64,
     began: Option<Instant>,
@@ -136,7 +136,7 @@ impl Watch {
         let mark = Mark { at: now, told: self.told, submits };
         self.told += 1;
         match self.start {
-            // The very first update may be that of a first submission, in which drivers compile and allocate.
+            // The very first update may come from a first submission, in which drivers compile and allocate.
             None if self.told > 1 && (now - began).as_secs_f64() >= WARM * self.seconds => self.start = Some(mark),
             Some(start) if (now - start.at).as_secs_f64() >= self.seconds => {
                 self.end = Some(mark);
@@ -157,21 +157,21 @@ impl Watch {
     }
 }
 
-/// A number that was measured once in each round.
+/// A number measured once per round.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Spread {
-    /// The one in the middle.
+    /// The median.
     pub median: f64,
-    /// The least.
+    /// The minimum.
     pub min: f64,
-    /// The most.
+    /// The maximum.
     pub max: f64,
-    /// All, in order.
+    /// All, in order of the rounds.
     pub rounds: Vec<f64>,
 }
 
 impl Spread {
-    /// Of the rounds, of which there is at least one.
+    /// The spread over the rounds, at least one.
     pub fn of(rounds: impl IntoIterator<Item = f64>) -> Spread {
         let rounds: Vec<f64> = rounds.into_iter().collect();
         let mut sorted = rounds.clone();
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_round_counts_whole_submissions_between_two_bursts() {
-        // Submissions of 8 updates every 100 ms, told within 8 µs: 80 updates a second, wherever the round starts.
+        // Submissions of 8 updates every 100 ms, reported within 8 µs: 80 updates per second, wherever the round starts.
         let (zero, mut watch) = (Instant::now(), Watch::new(1.0));
         for update in 0..1000 {
             let now = zero + Duration::from_millis(update / 8 * 100) + Duration::from_micros(update % 8);

@@ -1,4 +1,4 @@
-//! How fast training is: workloads, measured in rounds that take turns, so that what else the machine does hits all alike.
+//! How fast training is: workloads, measured in interleaved rounds, so that other load on the machine affects all alike.
 
 mod cold;
 mod measure;
@@ -21,33 +21,33 @@ use cold::Cold;
 use measure::{Counted, Round, Subject};
 use workloads::Data;
 
-/// Accumulation steps of which a sample's time is compared.
+/// The accumulation steps that are compared.
 pub const STEPS: [usize; 4] = [1, 4, 16, 64];
 
-/// What is to be measured.
+/// What to measure.
 pub struct Wanted {
     /// Trainings.
     pub training: Vec<Workload>,
-    /// Trainings of which the accumulation steps are varied.
+    /// Trainings measured with several accumulation steps.
     pub accumulation: Vec<Workload>,
-    /// Whether matrix products are.
+    /// Whether to measure matrix products.
     pub matmul: bool,
     /// Rounds.
     pub rounds: usize,
     /// Seconds of each.
     pub seconds: f64,
-    /// The adapter that was asked for.
+    /// The requested adapter.
     pub adapter: Option<String>,
 }
 
-/// All that was measured.
+/// The report of all measurements.
 #[derive(Debug, Serialize)]
 pub struct BenchReport {
-    /// Accrue's.
+    /// Accrue's version.
     pub version: &'static str,
     /// `release`, or `debug`, which says little about speed.
     pub build: &'static str,
-    /// Operating system, processor, and how many cores there are.
+    /// Operating system, processor, and number of cores.
     pub platform: Platform,
     /// The adapter and its driver.
     pub device: Device,
@@ -57,13 +57,13 @@ pub struct BenchReport {
     pub seconds: f64,
     /// The workloads.
     pub training: Vec<Training>,
-    /// What accumulation costs.
+    /// The cost of accumulation.
     pub accumulation: Vec<Accumulation>,
     /// GFLOP/s of matrix products.
     pub matmul: Option<Matmul>,
 }
 
-/// Where it ran.
+/// The machine.
 #[derive(Debug, Serialize)]
 pub struct Platform {
     /// The operating system.
@@ -74,21 +74,21 @@ pub struct Platform {
     pub cores: usize,
 }
 
-/// What was measured of a workload.
+/// The measurements of a workload.
 #[derive(Debug, Serialize)]
 pub struct Training {
-    /// What was trained.
+    /// The workload.
     #[serde(flatten)]
     pub workload: Workload,
-    /// Samples of a second.
+    /// Samples per second.
     pub samples_per_s: Spread,
     /// Microseconds from update to update.
     pub us_per_update: Spread,
-    /// Command buffers of a second.
+    /// Command buffers per second.
     pub submits_per_s: Spread,
-    /// Floating-point operations for a sample, as [`Workload::flop_per_sample`] counts them.
+    /// Floating-point operations per sample, as [`Workload::flop_per_sample`] counts them.
     pub flop_per_sample: u64,
-    /// 10⁹ of them in a second.
+    /// 10⁹ of them per second.
     pub gflops: f64,
     /// Dispatches of a window with its update, counted.
     pub dispatches_per_update: f64,
@@ -96,22 +96,22 @@ pub struct Training {
     pub dispatches_per_micro_batch: f64,
     /// Bytes that the host writes to the GPU for a window with its update, counted.
     pub bytes_to_gpu_per_update: f64,
-    /// Bytes planned on the GPU, the data's too.
+    /// Bytes planned on the GPU, including the data.
     pub gpu_bytes: u64,
     /// Seconds from starting a process to its first update.
     pub cold_start_s: Spread,
-    /// The most memory that this process had; where the system tells it.
+    /// That process's peak memory, if the system reports it.
     pub peak_resident_bytes: Option<u64>,
 }
 
-/// What accumulation costs a workload.
+/// The cost of accumulation for a workload.
 #[derive(Debug, Serialize)]
 pub struct Accumulation {
     /// The workload.
     pub name: String,
     /// Rows at once.
     pub micro_batch: usize,
-    /// For each number of accumulation steps.
+    /// The cost for each number of accumulation steps.
     pub steps: Vec<Accumulated>,
 }
 
@@ -120,16 +120,16 @@ pub struct Accumulation {
 pub struct Accumulated {
     /// Micro-batches of an update.
     pub accumulation_steps: usize,
-    /// Microseconds of a sample.
+    /// Microseconds per sample.
     pub us_per_sample: Spread,
-    /// The same divided by what a sample takes with 1 step, in the same round.
+    /// The same as a multiple of the time with 1 step, in the same round.
     pub beside_one_step: Spread,
 }
 
 /// GFLOP/s of the three kernels of a linear layer.
 #[derive(Debug, Serialize)]
 pub struct Matmul {
-    /// Rows, inputs and outputs alike.
+    /// Rows, inputs and outputs, all equal.
     pub size: usize,
     /// Outputs.
     pub forward_gflops: Spread,
@@ -139,10 +139,10 @@ pub struct Matmul {
     pub backward_weight_gflops: Spread,
 }
 
-/// Measures what is wanted. `watch` is told what comes next.
+/// Measures what is wanted. `watch` hears what comes next.
 ///
 /// # Errors
-/// [`Error::Memory`](crate::Error::Memory) when a workload does not fit the adapter.
+/// [`Error::Memory`](crate::Error::Memory) if a workload does not fit the adapter.
 pub fn run(gpu: &Gpu, wanted: &Wanted, mut watch: impl FnMut(usize, &str)) -> Result<BenchReport> {
     let mut training = Vec::new();
     for workload in &wanted.training {
@@ -185,10 +185,10 @@ pub fn run(gpu: &Gpu, wanted: &Wanted, mut watch: impl FnMut(usize, &str)) -> Re
     })
 }
 
-/// What a process that was started cold trains after its first update, as a share of a round: memory then is at its peak.
+/// How long a cold-started process trains after its first update, as a share of a round: its memory is then at its peak.
 const WARM_AFTER_COLD: f64 = 0.25;
 
-/// A workload with one or several numbers of accumulation steps, and what its rounds gave.
+/// A workload with one or several numbers of accumulation steps, and the results of its rounds.
 struct Measured {
     name: String,
     subjects: Vec<(Subject, Counted, Vec<Round>)>,

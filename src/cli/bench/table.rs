@@ -1,4 +1,4 @@
-//! What was measured, as tables for people.
+//! The measurements, as tables for people.
 
 use super::{Accumulation, BenchReport, Matmul, STEPS, Spread, Training};
 use crate::cli::columns::columns;
@@ -15,7 +15,7 @@ pub fn lines(report: &BenchReport) -> Vec<String> {
             "accrue    {}, {} build; {}, {}, {} cores",
             report.version, report.build, platform.os, platform.arch, platform.cores
         ),
-        format!("measured  {} rounds of {} s that take turns; medians (least to most)", report.rounds, report.seconds),
+        format!("measured  {} interleaved rounds of {} s; medians (least to most)", report.rounds, report.seconds),
     ];
     if !report.training.is_empty() {
         lines.push(String::new());
@@ -116,7 +116,7 @@ fn row(cells: &[&str]) -> Vec<String> {
     cells.iter().map(|cell| (*cell).to_owned()).collect()
 }
 
-/// The median, and where there are several rounds the least and the most.
+/// The median, and with several rounds the minimum and the maximum.
 fn spread(spread: &Spread, show: fn(f64) -> String) -> String {
     match spread.rounds.len() {
         1 => show(spread.median),

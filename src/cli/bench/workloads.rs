@@ -1,4 +1,4 @@
-//! What is measured: trainings as data, and the random samples that they train on.
+//! The workloads: trainings as data, and the random samples that they train on.
 
 use std::f32::consts::TAU;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::graph::TargetKind;
 use crate::nn::{Layer, Model};
 use crate::{Error, Result};
 
-/// Numbers that a data set may have: 4 GiB of them.
+/// Most numbers of a data set: 4 GiB of them.
 const MOST: usize = 1 << 30;
 
 /// The widths of a network, from its features to its outputs: `784-512-256-10`.
@@ -45,14 +45,14 @@ impl Serialize for Widths {
     }
 }
 
-/// A training by plain SGD, on data that stays on the GPU and comes in its own order.
+/// A training by plain SGD, on data that stays on the GPU in its own order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Workload {
-    /// What the tables call it.
+    /// Its name in the tables.
     pub name: String,
     /// The widths.
     pub shape: Widths,
-    /// What stands between two layers.
+    /// The activation between two layers.
     pub activation: String,
     /// The loss.
     pub loss: String,
@@ -67,7 +67,7 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// The one that is called `W1`, `W2` or `W3`.
+    /// The workload called `W1`, `W2` or `W3`.
     pub fn of(name: &str) -> Workload {
         let (widths, loss, rows, micro_batch, accumulation_steps): (&[usize], _, _, _, _) = match name {
             "W1" => (&[8, 16, 1], "mse", 1200, 40, 3),
@@ -103,14 +103,14 @@ impl Workload {
         Model::new(self.shape.0[0], &layers, &self.loss)
     }
 
-    /// Floating-point operations for a sample, 2 for each multiplication with its addition: forward, the gradients of all
+    /// Floating-point operations per sample, 2 for each multiplication with its addition: forward, the gradients of all
     /// weights, and those of all layers' inputs but the first's. Biases, activations, loss and update are not counted.
     pub fn flop_per_sample(&self) -> u64 {
         let products: Vec<u64> = self.shape.0.windows(2).map(|pair| (pair[0] * pair[1]) as u64).collect();
         6 * products.iter().sum::<u64>() - 2 * products[0]
     }
 
-    /// Says whether there is at least one whole update in the rows, and whether they can be held.
+    /// Checks that the rows make at least one whole update, and that they can be held.
     pub fn check(&self) -> Result<()> {
         if self.rows < self.batch() {
             let message = format!("{} rows, but an update takes {}; give as many or more", self.rows, self.batch());
@@ -147,7 +147,7 @@ pub struct Data {
 }
 
 impl Data {
-    /// Features and numbers to predict are normal; classes, and answers of yes or no, are equally frequent.
+    /// Features and numeric targets are normal; classes, and answers of yes or no, are equally frequent.
     pub fn random(workload: &Workload, model: &Model) -> Data {
         let mut numbers = Numbers::new(1);
         let rows = workload.rows;
@@ -172,7 +172,7 @@ impl Data {
     }
 }
 
-/// So many normal numbers, by Box and Muller.
+/// This many normal numbers, by Box and Muller.
 fn normal(numbers: &mut Numbers, count: usize) -> Vec<f32> {
     let mut all = Vec::with_capacity(count + 1);
     while all.len() < count {

@@ -16,18 +16,17 @@ use crate::{Error, ops};
 
 /// Measure how fast your GPU trains.
 ///
-/// Trains networks on random numbers and says how many samples it takes in a second, what that costs, and how long the
-/// first update takes to come; then what accumulation costs, and how fast matrix products are. It takes about two
-/// minutes; the machine should have nothing else to do.
+/// Trains networks on random numbers and prints samples per second, their cost, and the time to the first update; then the
+/// cost of accumulation, and the speed of matrix products. It takes about two minutes; the machine should be idle otherwise.
 #[derive(Debug, PartialEq, Args)]
 pub struct Bench {
-    /// What to measure; everything, unless something is named.
+    /// What to measure; everything by default.
     #[arg(ignore_case = true)]
     pub what: Vec<What>,
-    /// Measure a network of your own, of these widths from features to outputs, as in 784-512-256-10.
+    /// Measure a network of your own with these widths from features to outputs, as in 784-512-256-10.
     #[arg(long, value_name = "WIDTHS")]
     pub shape: Option<Widths>,
-    /// What stands between its layers.
+    /// The activation between its layers.
     #[arg(long, value_name = "NAME", default_value = "relu", requires = "shape")]
     #[arg(value_parser = PossibleValuesParser::new(ops::activations()))]
     pub activation: String,
@@ -44,25 +43,25 @@ pub struct Bench {
     /// Its accumulation steps.
     #[arg(long, value_name = "N", default_value = "8", requires = "shape", value_parser = count)]
     pub steps: usize,
-    /// How often each is measured; the rounds take turns.
+    /// The number of measurements of each; rounds are interleaved.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub rounds: u64,
-    /// How long each round is.
+    /// The length of each round.
     #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
     pub seconds: f64,
-    /// Print one JSON object in place of tables.
+    /// Print one JSON object instead of tables.
     #[arg(long)]
     pub json: bool,
     /// Be the process whose first update is waited for.
     #[arg(long, hide = true, requires = "shape")]
     pub first_update: bool,
-    /// What every command that computes takes.
+    /// Arguments of every command that computes.
     #[command(flatten)]
     pub common: Common,
 }
 
 impl Command for Bench {
-    /// Measures what was named, or everything, and prints it at the end.
+    /// Measures what was named, or everything, and prints the result at the end.
     fn run(&self) -> Result<(), Stop> {
         let own = self.shape.as_ref().map(|shape| own(self, shape));
         if let Some(own) = &own {
@@ -95,7 +94,7 @@ impl Command for Bench {
     }
 }
 
-/// A network of the user's own. Its learning rate is small, so that none diverges; speed does not depend on it.
+/// A user's network. Its learning rate is small, so that none diverges; speed does not depend on it.
 fn own(arguments: &Bench, shape: &Widths) -> Workload {
     Workload {
         name: "own".to_owned(),
@@ -147,7 +146,7 @@ fn count(text: &str) -> Result<usize, String> {
     count.ok_or_else(|| "give a number from 1 to 16777216".to_owned())
 }
 
-/// A time that can be waited for.
+/// A time to wait.
 pub(super) fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse().ok().filter(|&seconds| seconds > 0.0 && seconds <= 3600.0);
     seconds.ok_or_else(|| "give a number above 0, up to 3600".to_owned())

@@ -1,4 +1,4 @@
-//! `accrue devices`: what adapters there are and which one would be taken.
+//! `accrue devices`: the adapters, and which one would be taken.
 
 use clap::Args;
 

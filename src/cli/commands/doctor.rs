@@ -1,4 +1,4 @@
-//! `accrue doctor`: whether this GPU computes what it should, and how fast.
+//! `accrue doctor`: whether this GPU computes correctly, and how fast.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -27,17 +27,17 @@ const DOCTOR_HELP: &str = "\
 ///
 /// Runs every kernel that training uses here on awkward shapes, and compares each with its reference in 64-bit arithmetic on
 /// the CPU. Then it trains a small network several times, each time with its batches cut differently: every bit of the
-/// result must be the same. At the end it measures what a dispatch costs, and how fast matrices and memory are.
+/// result must be the same. At the end it measures the cost of a dispatch, and the speed of matrices and memory.
 ///
-/// Run it once on a new GPU and after a change of driver, and before you report a result that looks wrong. Nearly all of
-/// its time goes into compiling kernels, so that a second run is faster where the driver keeps them.
+/// Run it once on a new GPU and after a change of driver, and before you report a result that looks wrong. Nearly all of its
+/// time goes into compiling kernels, so a second run is faster if the driver caches them.
 #[derive(Debug, PartialEq, Args)]
 #[command(after_help = DOCTOR_HELP)]
 pub struct Doctor {
-    /// Check every kernel there is, also those that other adapters would choose, and more trainings: several times as long.
+    /// Check every kernel, including those that other adapters would choose, and more trainings: takes several times as long.
     #[arg(long)]
     pub all: bool,
-    /// Print one JSON object in place of text.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
     /// What every command that computes takes.
@@ -46,7 +46,7 @@ pub struct Doctor {
 }
 
 impl Command for Doctor {
-    /// Checks the adapter and prints what is found as it is found. With `--quiet` only what is wrong, and the verdict.
+    /// Checks the adapter and prints every finding as it is made. With `--quiet` only wrong ones, and the verdict.
     fn run(&self) -> Result<(), Stop> {
         let gpu = open(&self.common)?;
         let device = Device::of(&gpu);
@@ -70,13 +70,13 @@ impl Command for Doctor {
     }
 }
 
-/// What is printed while it goes.
+/// Output during the check.
 struct Print {
     text: bool,
     quiet: bool,
     extent: Extent,
     part: Option<Section>,
-    /// What is checked at the moment, on a terminal.
+    /// The current check, on a terminal.
     now: ProgressBar,
 }
 
@@ -121,7 +121,7 @@ impl Print {
     }
 }
 
-/// The line's beginning up to a letter in green or red, on a terminal that wants colours.
+/// Colours the line's beginning up to a letter green or red, on a terminal that wants colours.
 fn colour(line: &str, to: char, right: bool) -> String {
     let wanted = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let end = line.find(to).unwrap_or(line.len());

@@ -18,7 +18,7 @@ use crate::train::metrics::Tally;
 pub struct Eval {
     /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
     pub run: PathBuf,
-    /// The file to measure on, with the columns of the training data, the target too.
+    /// The file to measure on, with the columns of the training data, including the target.
     #[arg(long, value_name = "FILE.csv")]
     pub data: PathBuf,
     /// The column of FILE.csv that says how much each row counts; without it all count 1.
@@ -30,8 +30,8 @@ pub struct Eval {
 }
 
 impl Command for Eval {
-    /// Measures a saved model on a file. The result is printed also with `--quiet`: it is what was asked for. However many
-    /// rows there are, it takes the memory of some.
+    /// Measures a saved model on a file, and prints the result also with `--quiet`. Memory does not grow with the number of
+    /// rows.
     fn run(&self) -> Result<(), Stop> {
         let saved = ModelFile::read(&RunFolder::model_of(&self.run))?;
         let mut rows = ModelRows::with_targets(&saved, &self.data, self.weight.clone())?;

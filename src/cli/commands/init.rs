@@ -1,4 +1,4 @@
-//! `accrue init`: a commented configuration to start from, and what to do with it.
+//! `accrue init`: writes a commented configuration to start from, and says what to do with it.
 
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Write};
@@ -24,7 +24,7 @@ pub struct Init {
 }
 
 impl Command for Init {
-    /// Writes the configuration and says what comes next; `-` prints it and nothing else.
+    /// Writes the configuration and says what comes next; `-` prints only the configuration.
     fn run(&self) -> Result<(), Stop> {
         write(&self.file, self.force)?;
         if self.file != Path::new("-") {
@@ -36,7 +36,7 @@ impl Command for Init {
     }
 }
 
-/// Writes [`template`] to a file, or to standard output for `-`. A file that is there stays unless `force` is given.
+/// Writes [`template`] to a file, or to standard output for `-`. An existing file stays unless `force` is given.
 fn write(file: &Path, force: bool) -> Result<()> {
     if file == Path::new("-") {
         return print(&template());

@@ -1,4 +1,4 @@
-//! The commands, one file each: its arguments with their `--help`, and what it does. [`ALL`] lists them.
+//! The commands, one file each: its arguments with their `--help`, and its action. [`ALL`] lists them.
 
 mod bench;
 mod devices;
@@ -38,13 +38,13 @@ pub static ALL: &[Entry] = &[
 
 /// A command with its arguments.
 pub trait Command: fmt::Debug {
-    /// Does it.
+    /// Runs it.
     ///
     /// # Errors
-    /// Why it ended before it was done.
+    /// The reason for ending early.
     fn run(&self) -> Result<(), Stop>;
 
-    /// What it computes on, unless it is about one adapter, or all of them, or none.
+    /// The adapter it computes on; `None` if it concerns a named adapter, all of them, or none.
     fn common_mut(&mut self) -> Option<&mut Common> {
         None
     }
@@ -56,7 +56,7 @@ pub struct Entry {
     pub name: &'static str,
     /// Adds its arguments and its help.
     pub arguments: fn(clap::Command) -> clap::Command,
-    /// Takes it out of what was parsed.
+    /// Takes it out of parsed arguments.
     pub parse: fn(&ArgMatches) -> Result<Box<dyn Command>, clap::Error>,
 }
 
@@ -75,7 +75,7 @@ fn open(common: &Common) -> Result<Gpu> {
     timed(common, false)
 }
 
-/// The adapter, with timestamps for every kernel if wanted.
+/// Opens the adapter, with timestamps for every kernel if wanted.
 fn timed(common: &Common, timestamps: bool) -> Result<Gpu> {
     Gpu::new(&Choice { name: common.adapter.clone(), passed_over: common.passed_over, timestamps })
 }

@@ -1,4 +1,4 @@
-//! `accrue plan`: what training would do and take, without training.
+//! `accrue plan`: what training would do and need, without training.
 
 use std::path::PathBuf;
 
@@ -17,15 +17,15 @@ use crate::plan::{Budget, Chosen, ExecutionMode, needs_open_blocks, size};
 use crate::recipe::{Config, Session};
 use crate::train::plan_training;
 
-/// Show what training would do and take, without training: windows, learning rates, memory.
+/// Show what training would do and need, without training: windows, learning rates, memory.
 #[derive(Debug, PartialEq, Args)]
 pub struct Plan {
     /// The configuration, a TOML file; paths in it are relative to its folder.
     pub config: PathBuf,
-    /// Use VALUE for one key of the configuration, as in `--set train.memory=64MiB`; may be given many times.
+    /// Set one key of the configuration to VALUE, as in `--set train.memory=64MiB`; repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
-    /// Show the memory that each micro-batch would take.
+    /// Show the memory that each micro-batch would need.
     #[arg(long)]
     pub sweep: bool,
     /// Print JSON.
@@ -37,7 +37,7 @@ pub struct Plan {
 }
 
 impl Command for Plan {
-    /// Prints the plan of a configuration. Nothing is allocated for it.
+    /// Prints the plan of a configuration. Allocates nothing.
     fn run(&self) -> Result<(), Stop> {
         let mut session = Session::new(Config::load(&self.config, &self.sets)?)?;
         session.check_length()?;
@@ -125,7 +125,7 @@ struct Kernels {
 struct Steps {
     dispatches_per_micro_batch: usize,
     dispatches_per_update: usize,
-    /// One dispatch does whole windows, and as many as it may: the two numbers above are of no account.
+    /// One dispatch computes whole windows, as many as allowed: the two numbers above do not apply.
     whole_windows: bool,
     kernels: Vec<String>,
 }
@@ -255,7 +255,7 @@ fn windows(session: &Session) -> Windows {
     }
 }
 
-/// The learning rate at the first and last update and at some between, the end of the warm-up among them.
+/// The learning rate at the first and last update and at some between, including the end of the warm-up.
 fn rates(session: &Session) -> Result<Vec<Rate>> {
     let settings = session.settings()?;
     let scaling = session.fit().lr_scaling;

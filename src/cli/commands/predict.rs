@@ -31,8 +31,8 @@ pub struct Predict {
 }
 
 impl Command for Predict {
-    /// Writes one line for each row of a file: the class and each class's probability, or the numbers. However many rows
-    /// there are, it takes the memory of some.
+    /// Writes one line for each row of a file: the class and each class's probability, or the numbers. Memory does not grow
+    /// with the number of rows.
     fn run(&self) -> Result<(), Stop> {
         let model = RunFolder::model_of(&self.run);
         RunFolder::open(&self.run).check_written(&self.out, &[&self.data, &model])?;
@@ -61,7 +61,7 @@ impl Command for Predict {
     }
 }
 
-/// The file that is written.
+/// The output file.
 struct Table<'a> {
     saved: &'a ModelFile,
     path: &'a Path,
@@ -79,7 +79,7 @@ impl Table<'_> {
         }
     }
 
-    /// The lines of some rows of outputs, of which the first is row number `first`.
+    /// The lines of some rows of outputs; `first` is the first one's number.
     fn rows(&mut self, mut outputs: Vec<f32>, first: usize) -> Result<()> {
         let columns = self.saved.model.outputs();
         match &self.saved.target {

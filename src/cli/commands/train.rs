@@ -33,22 +33,22 @@ pub struct Train {
     /// The folder to write the run to: model, best model, checkpoints, configuration, metrics and report.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Use VALUE for one key of the configuration, as in `--set optimizer.lr=0.1`; may be given many times.
+    /// Set one key of the configuration to VALUE, as in `--set optimizer.lr=0.1`; repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
-    /// Start over: what DIR has of a run is removed when the new one begins; without this a run that was stopped goes on.
+    /// Start over: remove the run in DIR when the new one begins; without this a stopped run resumes.
     #[arg(long)]
     pub fresh: bool,
-    /// Go on although the micro-batch, memory, kernels, adapter or such has changed, which cannot spoil the result.
+    /// Resume although micro-batch, memory, kernels, adapter or the like changed, which cannot spoil the result.
     #[arg(long, conflicts_with = "fresh")]
     pub resume_with_changes: bool,
-    /// Time every kernel on the GPU, and print after the training where the time went.
+    /// Time every kernel on the GPU, and print where the time went after training.
     #[arg(long)]
     pub profile: bool,
     /// Write where the time went to FILE as JSON.
     #[arg(long, value_name = "FILE")]
     pub profile_json: Option<PathBuf>,
-    /// Write the first 20000 kernels and submissions to FILE as a trace, which Perfetto opens.
+    /// Write the first 20000 kernels and submissions to FILE as a trace for Perfetto.
     #[arg(long, value_name = "FILE")]
     pub profile_trace: Option<PathBuf>,
     /// What every command that computes takes.
@@ -57,8 +57,8 @@ pub struct Train {
 }
 
 impl Command for Train {
-    /// Trains as a configuration says, and leaves model, checkpoints, metrics and report in the run's folder. A run that is there
-    /// goes on.
+    /// Trains as configured, and writes model, checkpoints, metrics and report to the run's folder. Resumes the folder's run,
+    /// if it has one.
     fn run(&self) -> Result<(), Stop> {
         let mut clock = Clock::start();
         let mut begun = begin(self, &mut clock)?;
@@ -98,13 +98,13 @@ impl Command for Train {
 }
 
 impl Train {
-    /// Whether kernels are to be timed.
+    /// Whether to time kernels.
     fn is_timed(&self) -> bool {
         self.profile || self.profile_json.is_some() || self.profile_trace.is_some()
     }
 }
 
-/// A run that is about to train, in a folder that is its own now.
+/// A run about to train, in a folder that it has locked.
 struct Begun {
     config_toml: String,
     session: Session,
@@ -155,7 +155,7 @@ fn begin(arguments: &Train, clock: &mut Clock) -> Result<Begun> {
     Ok(Begun { config_toml, session, gpu, trainer, chosen, journal, history, progress, pressed })
 }
 
-/// Writes the report, and says where everything is. `stopped` is where the run was interrupted, if it was.
+/// Writes the report, and prints where everything is. `stopped`: where the run was interrupted, if it was.
 fn tell(begun: &mut Begun, clock: Clock, speed: f64, stopped: Option<&str>) -> Result<()> {
     let history = std::mem::take(&mut begun.history);
     let Begun { session, gpu, chosen, config_toml, journal, progress, .. } = begun;
@@ -193,12 +193,12 @@ fn tell(begun: &mut Begun, clock: Clock, speed: f64, stopped: Option<&str>) -> R
     Ok(())
 }
 
-/// What goes on with a run that is saved.
+/// The command that resumes a saved run.
 fn same_command(arguments: &Train) -> &'static str {
     if arguments.fresh { "the same command without --fresh" } else { "the same command" }
 }
 
-/// An error in the middle of a training says which row of the file it is about, what is kept, and what goes on from that.
+/// Extends an error in the middle of a training: the row of the file, what is kept, and how to resume.
 fn broken(error: Error, arguments: &Train, session: &Session, journal: &Journal) -> Stop {
     let mut words = Vec::new();
     let mut on = String::new();
@@ -221,7 +221,7 @@ fn broken(error: Error, arguments: &Train, session: &Session, journal: &Journal)
     Stop::Broken(error, words.join("; "))
 }
 
-/// Which row of its file a row of the training data is.
+/// The row of its file of a row of the training data.
 fn row_of_file(suspect: &Suspect, session: &Session) -> Option<String> {
     let (sample, path) = (suspect.sample?, &session.config.data.path);
     let at = session.row_of_file(sample as usize)?;
@@ -237,7 +237,7 @@ fn begin_profile(arguments: &Train, trainer: &mut Trainer) -> Result<()> {
     trainer.start_profile(if arguments.profile_trace.is_some() { profile::EVENTS } else { 0 })
 }
 
-/// Prints and writes where the time went, as far as it was asked for.
+/// Prints and writes the profile, as requested.
 fn show_profile(arguments: &Train, profile: &Profile, gpu: &Gpu, progress: &Progress) -> Result<()> {
     let adapter = adapter::describe(gpu.info());
     if arguments.profile {
@@ -254,7 +254,7 @@ fn show_profile(arguments: &Train, profile: &Profile, gpu: &Gpu, progress: &Prog
     Ok(())
 }
 
-/// What took how long.
+/// The seconds of each phase.
 struct Clock {
     last: Instant,
     laps: Vec<(String, f64)>,

@@ -19,25 +19,25 @@ use crate::{Error, Result};
 
 /// Measure which kernels are fastest for your network here, and keep the answer.
 ///
-/// Trains on the configuration's data by each of the kernels that network and adapter can take, in rounds that take
-/// turns, on weights that are thrown away. The fastest is kept in a table of this adapter and driver, in your cache
-/// folder or in ACCRUE_CACHE: `train`, `plan` and `verify` look there unless the configuration names kernels. It is never
-/// needed, and changes how long a training takes, never a bit of its result.
+/// Trains on the configuration's data with each kind of kernels that network and adapter allow, in interleaved rounds, and
+/// discards the weights. The fastest is kept in a table of this adapter and driver, in your cache folder or in ACCRUE_CACHE:
+/// `train`, `plan` and `verify` use it unless the configuration names kernels. Tuning is optional; it changes how long a
+/// training takes, never a bit of its result.
 #[derive(Debug, PartialEq, Args)]
 pub struct Tune {
     /// The configuration, a TOML file; paths in it are relative to its folder.
     #[arg(required_unless_present = "forget")]
     pub config: Option<PathBuf>,
-    /// Use VALUE for one key of the configuration, as in `--set train.micro_batch=64`; may be given many times.
+    /// Set one key of the configuration to VALUE, as in `--set train.micro_batch=64`; repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
-    /// How long to measure, about: every kernel is measured in every round, even if that takes longer.
+    /// About how long to measure; every kernel is measured in every round, even if that takes longer.
     #[arg(long, value_name = "S", default_value = "3", value_parser = super::bench::seconds)]
     pub seconds: f64,
     /// Remove the table of this adapter and driver.
     #[arg(long, conflicts_with_all = ["config", "sets", "seconds"])]
     pub forget: bool,
-    /// Print one JSON object in place of text.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
     /// What every command that computes takes.
@@ -46,7 +46,7 @@ pub struct Tune {
 }
 
 impl Command for Tune {
-    /// Measures what kernels there are for a configuration, and keeps what is fastest for `train`, `plan` and `verify`.
+    /// Measures the kernels that a configuration allows, and keeps the fastest for `train`, `plan` and `verify`.
     fn run(&self) -> Result<(), Stop> {
         let Some(config) = &self.config else { return Ok(forget(self)?) };
         check_environment()?;
@@ -74,11 +74,11 @@ impl Command for Tune {
 
 const NOT_TAKEN: &str = "not for this network on this adapter, or for data that is streamed";
 
-/// What is asked for there would be measured in place of what training takes without it.
+/// A requested choice would be measured instead of the default.
 fn check_environment() -> Result<()> {
     for name in ["ACCRUE_KERNELS", "ACCRUE_TILES"] {
         if let Ok(asked) = std::env::var(name) {
-            return Err(Error::config(name, format!("{asked:?} goes before what is measured; unset it to tune")));
+            return Err(Error::config(name, format!("{asked:?} overrides the table; unset it to tune")));
         }
     }
     Ok(())
@@ -103,7 +103,7 @@ fn forget(arguments: &Tune) -> Result<()> {
     print(&if was { format!("removed   {file}\n") } else { format!("no table  {file}\n") })
 }
 
-/// Measures all kernels that can be taken, with the micro-batch that training would have, and keeps the fastest.
+/// Measures all possible kernels with the micro-batch that training would have, and keeps the fastest.
 fn measured(session: &Session, gpu: &Gpu, file: &Path, seconds: f64) -> Result<TuneReport> {
     let chosen = session.settled(gpu)?;
     let data = session.prepared.train.batch();
@@ -114,7 +114,7 @@ fn measured(session: &Session, gpu: &Gpu, file: &Path, seconds: f64) -> Result<T
             None => Ok(None),
         });
         match trial {
-            // A second copy of the data may be one too many; streamed, the trial would be of something else.
+            // A second copy of the data may not fit; streamed, the trial would measure something else.
             Ok(Some(trial)) if trial.resident() != chosen.resident => {
                 let why = "the data does not fit on the GPU once more".to_owned();
                 left_out.push(NotTimed { mode, why });
@@ -147,8 +147,7 @@ fn measured(session: &Session, gpu: &Gpu, file: &Path, seconds: f64) -> Result<T
     Ok(report)
 }
 
-/// A trainer with these kernels, where they can be taken. Its learning rate is 0, so that none diverges; speed does not
-/// depend on it.
+/// A trainer with these kernels, if possible. Its learning rate is 0, so that none diverges; speed does not depend on it.
 fn trainer(session: &Session, gpu: &Gpu, chosen: &Chosen, mode: ExecutionMode) -> Result<Option<Trainer>> {
     let model = &session.prepared.saved.model;
     let settings = Settings {

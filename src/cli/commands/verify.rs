@@ -1,4 +1,4 @@
-//! `accrue verify`: whether the bits of one's own training depend on how its batches are cut.
+//! `accrue verify`: whether the bits of a training depend on how its batches are cut.
 
 use std::path::PathBuf;
 
@@ -17,12 +17,12 @@ use crate::recipe::{Config, Session};
 use crate::train::verify::{Agreement, Bits, Difference, Verdict, trials, verify as compare};
 use crate::train::{Settings, Trainer, fixed_micro_batch};
 
-/// Check that the bits of your own training are the same however its batches are cut.
+/// Check that the bits of your own training do not depend on how its batches are cut.
 #[derive(Debug, PartialEq, Args)]
 pub struct Verify {
     /// The configuration, a TOML file; paths in it are relative to its folder.
     pub config: PathBuf,
-    /// Use VALUE for one key of the configuration, as in `--set train.batch=512`; may be given many times.
+    /// Set one key of the configuration to VALUE, as in `--set train.batch=512`; repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
     /// Compare the first N updates.
@@ -37,8 +37,8 @@ pub struct Verify {
 }
 
 impl Command for Verify {
-    /// Trains the first updates of a configuration under several partitions, and says whether their bits agree. With `--quiet`
-    /// only what does not agree is printed.
+    /// Trains the first updates of a configuration under several partitions, and compares their bits. With `--quiet` prints
+    /// only differences.
     fn run(&self) -> Result<(), Stop> {
         let mut session = Session::new(Config::load(&self.config, &self.sets)?)?;
         let updates = self.updates.min(session.windows.updates());

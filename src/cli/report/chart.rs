@@ -1,4 +1,4 @@
-//! One chart as a `<figure>`: caption with legend, an inline SVG, and a line that says the values.
+//! One chart as a `<figure>`: caption with legend, an inline SVG, and a line that shows values.
 //!
 //! The SVG has no fixed size: places are percentages and curves live in a stretched 1000 × 1000 box whose strokes do
 //! not scale, so that letters keep their size on a narrow screen and on paper. The margins are in the style sheet.
@@ -11,7 +11,7 @@ use super::text::escape;
 /// Above this many points the marks would touch and only the line is drawn.
 const MOST_MARKS: usize = 60;
 
-/// How a line is told apart without colour.
+/// The mark that tells a line apart without colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// No mark: the line of many points.
@@ -25,7 +25,7 @@ pub enum Mark {
 /// One curve.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Its name in the legend; without one it is not there.
+    /// Its name in the legend; without a name it is not listed.
     pub name: String,
     /// Its class in the style sheet: colour and width.
     pub class: &'static str,
@@ -36,12 +36,12 @@ pub struct Line {
 }
 
 impl Line {
-    /// A curve through the drawable ones of `points`.
+    /// A curve through the drawable `points`.
     pub fn new(name: &str, class: &'static str, mark: Mark, points: impl Iterator<Item = (f64, f64)>) -> Self {
         Self { name: name.into(), class, mark, points: points.filter(|p| drawable(p.1)).collect() }
     }
 
-    /// The mark it really gets: none where there are many points, some where a line of one point would be invisible.
+    /// The mark really drawn: none for many points, some if a line of one point would be invisible.
     fn shown_mark(&self) -> Mark {
         match self.points.len() {
             1 if self.mark == Mark::None => Mark::Disc,
@@ -58,7 +58,7 @@ pub struct Chart {
     pub id: String,
     /// The heading.
     pub title: String,
-    /// What a reader who cannot see it should know.
+    /// A description for readers who cannot see it.
     pub description: String,
     /// What the x axis counts.
     pub x_name: &'static str,
@@ -70,7 +70,7 @@ pub struct Chart {
     pub upper: Option<(&'static str, Vec<Tick>)>,
     /// The curves, the first lowest.
     pub lines: Vec<Line>,
-    /// What to say where: values of x, ascending, each with its text. The last is said when nothing is pointed at.
+    /// Texts at values of x, ascending. The last one shows while nothing is pointed at.
     pub said: Vec<(f64, String)>,
     /// A sentence below the chart.
     pub remark: String,
@@ -168,7 +168,7 @@ impl Chart {
         svg.push_str("</g>\n");
     }
 
-    /// One invisible upright band around each thing to say; pointing at it says it.
+    /// One invisible vertical band per text; pointing at it shows the text.
     fn bands(&self, svg: &mut String) {
         let places: Vec<f64> = self.said.iter().map(|(x, _)| 100.0 * self.x.at(*x)).collect();
         for (i, (_, text)) in self.said.iter().enumerate() {

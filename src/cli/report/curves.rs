@@ -5,7 +5,7 @@ use super::scale::{Axis, Scale, Tick, drawable, round_step};
 use super::text::{count, number};
 use super::{EpochPoint, Page};
 
-/// How many places of a chart say their values at most.
+/// Most places of a chart with a text.
 pub const MOST_SAID: usize = 100;
 
 /// The loss of every window, and of every epoch in training and validation. `None` when no loss can be drawn.
@@ -63,7 +63,7 @@ pub fn learning_rate(report: &Page) -> Option<Chart> {
     })
 }
 
-/// What is said at a place: `epoch 3 · …`.
+/// The text at a place: `epoch 3 · …`.
 pub fn say(what: &str, place: u64, value: String) -> String {
     format!("{what} {} · {value}", count(place))
 }
@@ -73,7 +73,7 @@ fn say_epoch(e: &EpochPoint) -> String {
     format!("epoch {} · update {} · training {}{validation}", e.epoch, count(e.update), number(e.train_loss))
 }
 
-/// At most `most` of `all`, evenly spread, always with the last.
+/// At most `most` of `all`, evenly spread, always including the last.
 pub fn every<T>(all: &[T], most: usize) -> impl Iterator<Item = &T> {
     let stride = all.len().div_ceil(most.max(1)).max(1);
     all.iter().enumerate().filter(move |(i, _)| (all.len() - 1 - i).is_multiple_of(stride)).map(|(_, item)| item)

@@ -58,7 +58,7 @@ pub fn words(name: &str, value: f64) -> (String, String) {
 
 const PARTS: [Part; 3] = [Part::Train, Part::Validation, Part::Whole];
 
-/// What a metric was measured on.
+/// The rows that a metric was measured on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Train,
@@ -91,7 +91,7 @@ fn split(name: &str) -> (Part, &str) {
     found.unwrap_or((Part::Whole, name))
 }
 
-/// The metric without what it was measured on.
+/// The metric without the rows that it was measured on.
 fn base(name: &str) -> &str {
     split(name).1
 }

@@ -1,7 +1,7 @@
-//! The run report: one HTML file that needs nothing else, neither network nor scripts.
+//! The run report: one HTML file that needs no network and no other file. Its small script only shows values on hover.
 //!
-//! [`render`] turns a [`Page`], which is plain data, into the text of the page. Nothing here can fail: what is
-//! missing is left out, and what cannot be drawn is said.
+//! [`render`] turns a [`Page`], plain data, into the page's text. It cannot fail: it leaves out what is missing, and says what
+//! it could not draw.
 
 mod chart;
 mod curves;
@@ -18,7 +18,7 @@ pub use crate::run::{EpochPoint, UpdatePoint};
 /// Above this many epochs, the table shows only some of them.
 const MOST_ROWS: usize = 60;
 
-/// All that the page shows of a run.
+/// Everything that the page shows of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     /// The run's name.
@@ -27,7 +27,7 @@ pub struct Page {
     pub version: String,
     /// The result in one line: `96.4 % validation accuracy after 30 epochs`.
     pub summary: Option<String>,
-    /// What a reader should know first: that the run was interrupted, or diverged.
+    /// What a reader should know first: the run was interrupted, or diverged.
     pub note: Option<String>,
     /// Every update, in order.
     pub updates: Vec<UpdatePoint>,
@@ -35,11 +35,11 @@ pub struct Page {
     pub epochs: Vec<EpochPoint>,
     /// The model's layers, in order.
     pub layers: Vec<LayerRow>,
-    /// How it was trained: names and values, as they are to be read.
+    /// How it was trained: names and values, for people.
     pub facts: Vec<(String, String)>,
-    /// The adapter it ran on: names and values, as they are to be read.
+    /// The adapter: names and values, for people.
     pub adapter: Vec<(String, String)>,
-    /// What took how many seconds.
+    /// Phases and their seconds.
     pub timings: Vec<(String, f64)>,
     /// Training samples per second.
     pub samples_per_second: Option<f64>,
@@ -52,11 +52,11 @@ pub struct Page {
 pub struct LayerRow {
     /// Its place in the model, as in the names of its parameters: `0`.
     pub name: String,
-    /// What it is: `linear`, `relu`.
+    /// Its kind: `linear`, `relu`.
     pub kind: String,
-    /// How many values it gives for one sample.
+    /// Its outputs per sample.
     pub output: u64,
-    /// How many values it learns.
+    /// The number of its parameters.
     pub parameters: u64,
     /// The bytes of its parameters.
     pub bytes: u64,
@@ -119,7 +119,7 @@ fn charts(page: &mut String, report: &Page) {
     }
 }
 
-/// The curves as numbers, for those who want to read or copy them.
+/// The curves as numbers, to read or copy.
 fn epoch_table(page: &mut String, report: &Page) {
     let Some(last) = report.epochs.last() else { return };
     let validated = report.epochs.iter().any(|e| e.val_loss.is_some());

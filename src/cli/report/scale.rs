@@ -2,13 +2,13 @@
 
 use super::text;
 
-/// The columns of the picture, near enough its pixels. A curve with more points than this is thinned.
+/// The columns of the picture, about its pixels. A curve with more points is thinned.
 pub const COLUMNS: usize = 600;
 
-/// Where a logarithmic axis begins to pay: the ratio of 1.5 decades.
+/// The least ratio for a logarithmic axis: 1.5 decades.
 const LOG_RATIO: f64 = 31.7;
 
-/// What an axis measures; decides its ends and labels.
+/// The quantity of an axis; decides its ends and labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
     /// A loss: logarithmic when it spans decades.
@@ -24,7 +24,7 @@ pub enum Axis {
 pub struct Tick {
     /// The value it marks.
     pub value: f64,
-    /// What is written beside it.
+    /// Its label.
     pub label: String,
 }
 
@@ -33,7 +33,7 @@ pub struct Tick {
 pub struct Scale {
     low: f64,
     high: f64,
-    /// Whether equal ratios, not equal differences, are equally far apart.
+    /// Whether equal ratios, instead of equal differences, are equally far apart.
     pub log: bool,
     /// In ascending order.
     pub ticks: Vec<Tick>,
@@ -87,7 +87,7 @@ impl Scale {
         if size < 1e-100 {
             (low, high) = (0.0, 1.0);
         } else if high - low < 1e-3 * size {
-            // As good as constant: in the middle of a picture that does not blow up its noise.
+            // Almost constant: drawn in the middle, without blowing up its noise.
             (low, high) = (low - 0.1 * size, high + 0.1 * size);
         }
         if axis == Axis::Share && high <= 1.2 {
@@ -109,7 +109,7 @@ impl Scale {
         for power in low.log10().floor() as i32..=high.log10().ceil() as i32 {
             round.extend(digits.iter().map(|digit| (digit * 10f64.powi(power), power)));
         }
-        // The nearest round numbers outside, with room for what rounding did to them.
+        // The nearest round numbers outside, with room for rounding.
         let bottom = round.iter().rev().find(|(v, _)| *v <= low * 1.000_001).map_or(low, |(v, _)| *v);
         let top = round.iter().find(|(v, _)| *v >= high * 0.999_999).map_or(high, |(v, _)| *v);
         let stride = ((top / bottom).log10() / 6.0).ceil().max(1.0) as i32;

@@ -1,4 +1,4 @@
-//! Text for people: escaping, and numbers as one would say them.
+//! Text for people: escaping, and readable numbers.
 
 /// No-break thin space, between the thousands of a number and before its unit.
 const THIN: char = '\u{202f}';

@@ -1,4 +1,4 @@
-//! The same training by different kernels, in rounds that take turns, so that what else the machine does hits all alike.
+//! Measures one training with different kernels in interleaved rounds, so that other load on the machine affects all alike.
 
 use serde::Serialize;
 
@@ -10,30 +10,30 @@ use crate::plan::ExecutionMode;
 use crate::train::SpeedTrial;
 use crate::{Error, Result};
 
-/// Rounds that are counted.
+/// Rounds that count.
 pub const ROUNDS: usize = 7;
 
-/// What is less than this much faster than the default is not taken for faster.
+/// A smaller gain over the default counts as noise.
 const NOISE: f64 = 1.03;
 
-/// Kernels that can be taken.
+/// Candidate kernels.
 pub struct Candidate<'a> {
-    /// How micro-batches go through the network.
+    /// Their execution mode.
     pub mode: ExecutionMode,
-    /// What is timed.
+    /// The trial to be timed.
     pub trial: SpeedTrial<'a>,
 }
 
-/// What was measured.
+/// The report of a measurement.
 #[derive(Debug, Serialize)]
 pub struct TuneReport {
-    /// Accrue's.
+    /// Accrue's version.
     pub version: &'static str,
     /// Name, backend and driver.
     pub adapter: String,
     /// The network.
     pub network: String,
-    /// What makes the updates.
+    /// The optimizer.
     pub optimizer: String,
     /// Rows at once.
     pub micro_batch: usize,
@@ -41,40 +41,40 @@ pub struct TuneReport {
     pub batch: usize,
     /// Rounds.
     pub rounds: usize,
-    /// For each of the kernels that can be taken.
+    /// The speed of each candidate.
     pub kernels: Vec<Measured>,
-    /// Those that were left out, and why.
+    /// Kernels left out, and why.
     pub left_out: Vec<NotTimed>,
-    /// What is kept.
+    /// The choice that is kept.
     pub kept: Tuned,
-    /// Where.
+    /// The file that keeps it.
     pub file: String,
-    /// What goes before the table, and so must be taken away for it to be used.
+    /// Settings that override the table, and must be removed for it to be used.
     pub unused: Option<String>,
 }
 
 /// Kernels that were not measured.
 #[derive(Debug, Serialize)]
 pub struct NotTimed {
-    /// How micro-batches would go through the network.
+    /// Their execution mode.
     pub mode: ExecutionMode,
-    /// Why not.
+    /// The reason.
     pub why: String,
 }
 
-/// How fast some kernels are.
+/// The speed of some kernels.
 #[derive(Debug, Serialize)]
 pub struct Measured {
-    /// How micro-batches go through the network.
+    /// Their execution mode.
     pub mode: ExecutionMode,
-    /// Microseconds of a sample.
+    /// Microseconds per sample.
     pub us_per_sample: Spread,
-    /// Their share of what the default takes, round by round.
+    /// Their time as a share of the default's, round by round.
     pub beside_default: Spread,
 }
 
-/// Measures all candidates, and says which one to keep. `seconds` is what it should take; with windows that are longer than
-/// that allows for, each is still measured in every round.
+/// Measures all candidates, and chooses one to keep, in about `seconds`; if windows take too long for that, each candidate is
+/// still measured in every round.
 pub fn measure(candidates: Vec<Candidate>, default: ExecutionMode, seconds: f64) -> Result<(Vec<Measured>, Tuned)> {
     let slice = seconds / (candidates.len() * (ROUNDS + 1)) as f64;
     let mut counted: Vec<(Candidate, usize, Vec<f64>)> = Vec::new();
@@ -100,7 +100,8 @@ pub fn measure(candidates: Vec<Candidate>, default: ExecutionMode, seconds: f64)
     Ok((measured, kept))
 }
 
-/// As many windows as take about so many seconds. The first one, in which drivers compile and allocate, does not count.
+/// The number of windows that take about this many seconds. The first one, in which drivers compile and allocate, does not
+/// count.
 fn windows(trial: &mut SpeedTrial, seconds: f64) -> Result<usize> {
     trial.run(1)?;
     let mut windows = 1;
@@ -113,7 +114,7 @@ fn windows(trial: &mut SpeedTrial, seconds: f64) -> Result<usize> {
     }
 }
 
-/// The fastest, but the default unless another is faster by more than noise.
+/// The fastest, or the default unless another is faster by more than noise.
 fn fastest(measured: &[Measured], default: ExecutionMode) -> Tuned {
     let best = measured.iter().min_by(|a, b| a.beside_default.median.total_cmp(&b.beside_default.median));
     match best.map(|best| (best.mode, 1.0 / best.beside_default.median)) {
@@ -122,7 +123,7 @@ fn fastest(measured: &[Measured], default: ExecutionMode) -> Tuned {
     }
 }
 
-/// All of it, for people.
+/// The report for people.
 pub fn lines(report: &TuneReport) -> Vec<String> {
     let mut table = vec![["kernels", "µs a sample", "beside the default"].map(str::to_owned).to_vec()];
     for one in &report.kernels {
@@ -137,7 +138,7 @@ pub fn lines(report: &TuneReport) -> Vec<String> {
         format!("adapter   {}", report.adapter),
         format!("network   {}, by {}", report.network, report.optimizer),
         format!(
-            "measured  batch {} in micro-batches of {}; {} rounds that take turns, medians",
+            "measured  batch {} in micro-batches of {}; {} interleaved rounds, medians",
             report.batch, report.micro_batch, report.rounds
         ),
         String::new(),

@@ -15,14 +15,14 @@ use crate::nn::Model;
 use crate::plan::{Chosen, ExecutionMode};
 use crate::recipe::Session;
 
-/// For what kernels were chosen: a table has one entry for each.
+/// The key of a table's entry: the training for which kernels were chosen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Key {
     /// Inputs, layers and loss.
     pub network: Model,
     /// The optimizer's name.
     pub optimizer: String,
-    /// Whether the gradient's norm is clipped, which takes kernels of its own.
+    /// Whether the gradient's norm is clipped, which needs kernels of its own.
     pub clip_norm: bool,
     /// Rows at once.
     pub micro_batch: usize,
@@ -31,7 +31,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// What a table of kernels calls a training.
+    /// A training's key in a table of kernels.
     pub fn of(session: &Session, chosen: &Chosen) -> Result<Key> {
         let settings = session.settings()?;
         Ok(Key {
@@ -44,8 +44,8 @@ impl Key {
     }
 }
 
-/// Takes the kernels that the table of the adapter says are fastest, unless kernels were asked for or those do not fit. The
-/// micro-batch stays: it is what they were measured with.
+/// Takes the kernels that the adapter's table says are fastest, unless the user named kernels or they do not fit. The
+/// micro-batch stays, because they were measured with it.
 pub fn look_up(session: &mut Session, gpu: &Gpu, chosen: &mut Chosen) -> Result<Option<Tuned>> {
     if session.config.train.kernels.or_else(ExecutionMode::from_environment).is_some() {
         return Ok(None);
@@ -57,19 +57,19 @@ pub fn look_up(session: &mut Session, gpu: &Gpu, chosen: &mut Chosen) -> Result<
     }
 }
 
-/// What was found to be fastest. A table that knows more than this version is still read.
+/// The fastest kernels found. A table with fields unknown to this version is still read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuned {
-    /// How micro-batches go through the network.
+    /// Their execution mode.
     pub mode: ExecutionMode,
-    /// How they would without a table.
+    /// The mode without a table.
     pub default: ExecutionMode,
-    /// How many times as fast.
+    /// The speed-up.
     pub times_as_fast: f64,
 }
 
 impl Tuned {
-    /// What was found, in words.
+    /// The finding, in words.
     pub fn describe(&self) -> String {
         if self.mode == self.default {
             return "no other is faster".to_owned();

@@ -1,4 +1,4 @@
-//! The table of an adapter and its driver: one small file. What cannot be used is as good as none.
+//! The table of an adapter and its driver: one small file. An unusable table is ignored.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use super::{Key, Tuned};
 use crate::gpu::adapter;
 use crate::{Error, Result, durable};
 
-/// Of the format of the file; another one is not read.
+/// The version of the file's format; other versions are not read.
 const FORMAT: u32 = 1;
 
-/// Entries at most: the oldest go first.
+/// Most entries: the oldest are removed first.
 const MOST: usize = 200;
 
-/// Bytes at most: a larger file is none of ours.
+/// Most bytes: a larger file is not ours.
 const BYTES: u64 = 1 << 20;
 
-/// Where the table of an adapter is.
+/// An adapter's table.
 pub struct Table {
     file: PathBuf,
     adapter: String,
@@ -42,14 +42,14 @@ struct Entry {
 }
 
 impl Table {
-    /// The table of an adapter and its driver; none where the system has no folder for it.
+    /// The table of an adapter and its driver; `None` if the system has no folder for it.
     pub fn of(info: &wgpu::AdapterInfo) -> Option<Table> {
         Some(Table::at(&folder()?, info))
     }
 
     fn at(folder: &Path, info: &wgpu::AdapterInfo) -> Table {
         let adapter = adapter::describe(info);
-        // Every version of Rust computes it alike, as std's hashers need not.
+        // Every version of Rust computes it alike, which std's hashers do not promise.
         let hash = xxh3_64(format!("{adapter} {:x} {:x}", info.vendor, info.device).as_bytes());
         Table { file: folder.join(format!("kernels-{}-{hash:016x}.json", slug(&info.name))), adapter }
     }
@@ -65,12 +65,12 @@ impl Table {
         fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))
     }
 
-    /// What is known.
+    /// The known entries.
     pub fn find(&self, key: &Key) -> Option<Tuned> {
         self.read().into_iter().find(|entry| entry.key == *key).map(|entry| entry.kernels)
     }
 
-    /// Writes what was found, in place of what was known before.
+    /// Writes an entry, replacing the earlier one of its key.
     pub fn keep(&self, key: Key, kernels: Tuned) -> Result<()> {
         let mut entries = self.read();
         entries.retain(|entry| entry.key != key);
@@ -125,7 +125,7 @@ fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }
 
-/// A name as a part of a file's name.
+/// A name as part of a file's name.
 fn slug(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
     let words = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());

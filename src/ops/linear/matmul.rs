@@ -1,5 +1,5 @@
-//! Which of several kernels makes a matrix product. All give the same bits: what they differ in is who makes which elements,
-//! and by which way both factors come to it; the sum behind an element has the same terms in the same order in all of them.
+//! The choice among kernels for matrix products. All give the same bits: they differ in which invocation computes which
+//! elements and in how both factors reach it. Each element's sum has the same terms in the same order in all of them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,24 +13,24 @@ const ROWS_WGSL: &str = include_str!("../../../shaders/linear/rows.wgsl");
 const GROUP: &str = include_str!("../../../shaders/linear/group.wgsl");
 const GROUP_WEIGHT: &str = include_str!("../../../shaders/linear/group_weight.wgsl");
 
-/// The three kernels of a layer, made one way.
+/// The three kernels of a layer, of one kind.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MatmulKernel {
-    /// Its name in the environment.
+    /// Its name in the environment variable.
     pub name: &'static str,
-    /// Its WGSL, beside what all have.
+    /// Its WGSL, besides the parts that all kinds share.
     pub(super) parts: &'static [&'static str],
     /// Values of its `override` constants.
     pub(super) constants: &'static [(&'static str, u32)],
-    /// Rows, and columns in vec4, that an invocation makes of rows.
+    /// Tile of rows that an invocation computes: rows, and columns in vec4.
     made: [u32; 2],
-    /// Outputs and inputs, in vec4, that it makes of a weight's gradient.
+    /// Tile of a weight's gradient that an invocation computes: outputs, and inputs in vec4.
     gradient: [u32; 2],
-    /// Invocations that make the bias's gradient, beside those of the weight.
+    /// Invocations for the gradient of the bias, besides those for the weight.
     bias: u32,
-    /// Turns of its loops for each vec4 that a sum has, and for each block of rows.
+    /// Loop iterations per vec4 of a sum, and per block of rows.
     turns: [u64; 2],
-    /// Whether invocations hand values round.
+    /// Whether invocations exchange values in a subgroup.
     subgroups: bool,
 }
 
@@ -46,15 +46,15 @@ pub static SMALL: MatmulKernel = MatmulKernel {
     subgroups: false,
 };
 
-/// The same where there are few columns.
+/// The same for few columns.
 pub static TALL: MatmulKernel =
     MatmulKernel { name: "tall", parts: &["const WIDE: u32 = 2u;\nconst HIGH: u32 = 32u;\n", SMALL_WGSL], ..SMALL };
 
-/// The same where there are few rows.
+/// The same for few rows.
 pub static FLAT: MatmulKernel =
     MatmulKernel { name: "flat", parts: &["const WIDE: u32 = 32u;\nconst HIGH: u32 = 2u;\n", SMALL_WGSL], ..SMALL };
 
-/// For the CPU: all that fits into its registers, and nothing goes through workgroup memory.
+/// For the CPU: as much as fits into its registers, without workgroup memory.
 pub static PLAIN: MatmulKernel = MatmulKernel {
     name: "plain",
     parts: &[OUTER, EACH, ROWS, ROWS_WGSL],
@@ -66,15 +66,15 @@ pub static PLAIN: MatmulKernel = MatmulKernel {
     subgroups: false,
 };
 
-/// For the CPU, whose subgroups are the lanes of a register: what neighbours need too, each loads a part of.
+/// For the CPU, whose subgroups are the lanes of a register: each lane loads a part of what its neighbours need too.
 pub static SHARED: MatmulKernel =
     MatmulKernel { name: "shared", parts: &[OUTER, HANDED, ROWS, ROWS_WGSL], subgroups: true, ..PLAIN };
 
-/// The same where there are so few columns that one vec4 for each lane is enough.
+/// The same for so few columns that one vec4 per lane is enough.
 pub static SHARED_NARROW: MatmulKernel =
     MatmulKernel { name: "shared_narrow", constants: &[("TILE", 16), ("PAIR", 0)], made: [16, 1], ..SHARED };
 
-/// The same where there are few rows.
+/// The same for few rows.
 pub static SHARED_FLAT: MatmulKernel =
     MatmulKernel { name: "shared_flat", constants: &[("TILE", 8), ("PAIR", 1)], made: [8, 2], ..SHARED };
 
@@ -106,40 +106,40 @@ pub static GROUP_128: MatmulKernel = MatmulKernel {
     ..GROUP_64
 };
 
-/// All of them.
+/// All kernels.
 pub static ALL: [&MatmulKernel; 10] =
     [&SMALL, &TALL, &FLAT, &PLAIN, &SHARED, &SHARED_NARROW, &SHARED_FLAT, &GROUP_32, &GROUP_64, &GROUP_128];
 
 impl MatmulKernel {
-    /// The invocations that make rows of so many vec4.
+    /// The grid for rows of this many vec4.
     pub(super) fn rows(&self, columns4: u32) -> Grid {
         let [rows_each, columns_each] = self.made;
         Grid::Tiles { columns: columns4.div_ceil(columns_each), rows_each }
     }
 
-    /// Those that make the gradients of a weight and its bias.
+    /// The grid for the gradients of a weight and its bias.
     pub(super) fn gradient(&self, outputs4: u32, inputs4: u32) -> Grid {
         let [outputs_each, inputs_each] = self.gradient;
         let columns = inputs4.div_ceil(inputs_each).next_multiple_of(self.bias.max(1)) + self.bias;
         Grid::Fixed { columns, rows: outputs4.div_ceil(outputs_each) }
     }
 
-    /// vec4 of columns that an invocation makes of rows.
+    /// Columns of rows that an invocation computes, in vec4.
     pub(super) fn columns_each(&self) -> u32 {
         self.made[1]
     }
 
-    /// vec4 of outputs that it makes of a weight's gradient.
+    /// Outputs of a weight's gradient that an invocation computes, in vec4.
     pub(super) fn outputs_each(&self) -> u32 {
         self.gradient[0]
     }
 
-    /// Turns of the loops behind rows, for sums of so many vec4.
+    /// Loop iterations behind rows, for sums of this many vec4.
     pub(super) fn loops_of_rows(&self, sum4: u32) -> LoopBound {
         LoopBound { fixed: 16 + self.turns[0] * u64::from(sum4), block: 0 }
     }
 
-    /// Those behind gradients.
+    /// Loop iterations behind gradients.
     pub(super) fn loops_of_gradient(&self) -> LoopBound {
         LoopBound { fixed: 16, block: self.turns[1] }
     }
@@ -161,27 +161,27 @@ impl FromStr for &'static MatmulKernel {
     }
 }
 
-/// What the choice follows from, beside the sizes of a product.
+/// What decides the choice, besides the sizes of a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MatmulPolicy {
-    /// What is asked for.
+    /// The requested kernel.
     pub asked: Option<&'static MatmulKernel>,
     /// Whether the adapter computes on the CPU.
     pub cpu: bool,
-    /// Whether its invocations can hand values round.
+    /// Whether the adapter's invocations can exchange values in a subgroup.
     pub subgroups: bool,
     /// Rows of a micro-batch.
     pub rows: usize,
 }
 
-/// Workgroups that keep a large GPU busy; a smaller one has enough to do with them, too.
+/// Workgroups that keep a large GPU busy; enough for a smaller one too.
 const MANY: usize = 128;
 
-/// Rows or columns that a tile of a workgroup would be mostly empty with.
+/// Fewer rows or columns than this leave most of a workgroup's tile empty.
 const FEW: usize = 16;
 
 impl MatmulPolicy {
-    /// For the lines of an op's first input.
+    /// The policy for the lines of an op's first input.
     pub(super) fn of(cx: &OpContext) -> MatmulPolicy {
         let hardware = &cx.hardware;
         MatmulPolicy {
@@ -192,7 +192,7 @@ impl MatmulPolicy {
         }
     }
 
-    /// For so many columns of the micro-batch's rows.
+    /// The kernel for rows of this many columns.
     pub fn of_rows(&self, columns: usize) -> &'static MatmulKernel {
         match (self.asked(), self.rows, columns) {
             (Some(asked), ..) => asked,
@@ -203,8 +203,8 @@ impl MatmulPolicy {
         }
     }
 
-    /// For the gradient of a weight. Few outputs and inputs leave a GPU idle whatever the tiles are; those of workgroups at
-    /// least load all that they need of sixteen rows at once.
+    /// The kernel for the gradient of a weight. With few outputs and inputs a GPU idles whatever the tiles; workgroup kernels
+    /// at least load what they need of sixteen rows at once.
     pub fn of_gradient(&self, outputs: usize, inputs: usize) -> &'static MatmulKernel {
         match self.asked() {
             Some(asked) => asked,
@@ -213,7 +213,7 @@ impl MatmulPolicy {
         }
     }
 
-    /// Whether these tiles may be chosen for some size.
+    /// Whether some size can choose these tiles.
     pub(crate) fn may_choose(&self, tiles: &MatmulKernel) -> bool {
         let sizes = [1, 8, 16, 17, 32, 64, 1024, 4096, 1 << 16];
         sizes.into_iter().any(|rows| {
@@ -222,7 +222,7 @@ impl MatmulPolicy {
         })
     }
 
-    /// What is asked for, where the adapter can do it.
+    /// The requested kernel, if the adapter can run it.
     fn asked(&self) -> Option<&'static MatmulKernel> {
         let cannot = |asked: &MatmulKernel| asked.subgroups && !self.subgroups;
         self.asked.map(|asked| if cannot(asked) { &PLAIN } else { asked })
@@ -239,10 +239,10 @@ impl MatmulPolicy {
     }
 }
 
-/// The largest tiles of which there are enough to keep a GPU busy.
+/// The largest tiles that still make enough workgroups to keep a GPU busy.
 fn in_groups(rows: usize, columns: usize) -> &'static MatmulKernel {
     let groups = |side| rows.div_ceil(side) * columns.div_ceil(side);
-    // Of the smaller workgroups a processor takes several at once.
+    // A processor runs several of the smaller workgroups at once.
     let large: [(&'static MatmulKernel, usize, usize); 2] = [(&GROUP_128, 128, MANY), (&GROUP_64, 64, 2 * MANY)];
     let enough = large.into_iter().find(|&(_, side, many)| groups(side) >= many);
     enough.map_or(&GROUP_32, |(tiles, ..)| tiles)

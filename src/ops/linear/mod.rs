@@ -20,19 +20,19 @@ const KEEPS_X: &str = include_str!("../../../shaders/linear/keeps_x.wgsl");
 const KEEPS_Y: &str = include_str!("../../../shaders/linear/keeps_y.wgsl");
 const GRADIENT: &str = include_str!("../../../shaders/linear/gradient.wgsl");
 
-/// A linear layer of so many outputs, at every position: `y[r,o] = bias[o] + Σ_i x[r,i] · weight[o,i]`
+/// A linear layer with this many outputs, at every position: `y[r,o] = bias[o] + Σ_i x[r,i] · weight[o,i]`
 #[derive(Clone, Copy, Debug)]
 pub struct Linear {
-    /// Columns of what it makes.
+    /// Its outputs.
     pub outputs: usize,
 }
 
-/// Outputs that are no multiple of the inputs, so that the two cannot be mistaken for one another.
+/// Outputs that are no multiple of the inputs, so that a check notices if the two are swapped.
 pub(super) fn samples(columns: usize) -> Vec<Arc<dyn Op>> {
     vec![Arc::new(Linear { outputs: columns + columns / 3 + 1 })]
 }
 
-/// The kernels of a layer, made this way, with an activation or none.
+/// The shader of a layer for this matmul kernel, with an activation or none.
 fn shader(kernel: &MatmulKernel, activation: Option<&Activation>) -> &'static Shader {
     let mut parts = vec![CLOCK, PADDING, CHAIN, SIZES, GRADIENT];
     parts.extend(kernel.parts);
@@ -80,7 +80,7 @@ impl Linear {
         step
     }
 
-    /// Each of the three kernels passes over x or its gradient, y's, and the parameters or theirs.
+    /// Each of the three kernels reads or writes x or its gradient, y or its gradient, and the parameters or theirs, once.
     fn work(&self, inputs: u32, loops: LoopBound) -> Work {
         let weights = u64::from(inputs) * self.outputs as u64;
         let once = weights + self.outputs as u64;
@@ -130,7 +130,7 @@ impl Op for Linear {
 
     fn parameters(&self, x: &Shape) -> Vec<ParameterSpec> {
         let inputs = x.columns().unwrap_or(1);
-        // As PyTorch's `nn.Linear`.
+        // Initialised like PyTorch's `nn.Linear`.
         let init = Init::Uniform(1.0 / (inputs as f64).sqrt());
         vec![
             ParameterSpec { name: "weight", shape: vec![self.outputs, inputs], init },

@@ -1,11 +1,11 @@
-//! Which activations have no kernels of their own, because those of the layers around them do them along the way.
+//! Decides which activations need no kernels of their own because a neighbouring layer's kernels compute them.
 
 use crate::graph::{
     Activation, DerivativeOf, Epilogues, Graph, Hardware, MlpPart, Node, OpContext, Step, Tensor, Write,
 };
 use crate::plan::Kernels;
 
-/// A graph and what its layers do along the way.
+/// A graph, and the activations that its layers compute too.
 pub(super) struct Fusion<'a> {
     graph: &'a Graph,
     output: Tensor,
@@ -15,7 +15,7 @@ pub(super) struct Fusion<'a> {
 }
 
 impl<'a> Fusion<'a> {
-    /// For a network with this output, for inference or for training.
+    /// The fusion of a network with this output, for inference or for training.
     pub(super) fn new(
         graph: &'a Graph,
         output: Tensor,
@@ -26,13 +26,13 @@ impl<'a> Fusion<'a> {
         Fusion { graph, output, fuse: kernels.fuse, hardware: kernels.hardware(micro_batch), trains }
     }
 
-    /// The kernels of a node forward, if it has any of its own.
+    /// The node's own forward kernels, if it has any.
     pub(super) fn forward(&self, node: &Node) -> Vec<Step> {
         let done = self.activation(node).is_some_and(|activation| self.done_above(activation.x).is_some());
         if done { Vec::new() } else { node.op.forward(&self.cx(node, vec![None; node.inputs.len()])) }
     }
 
-    /// The kernels of a node backward.
+    /// The node's own backward kernels.
     pub(super) fn backward(&self, node: &Node, wants: Vec<Option<Write>>) -> Vec<Step> {
         let done = self.activation(node).is_some_and(|activation| self.done_below(activation.y).is_some());
         if done { Vec::new() } else { node.op.backward(&self.cx(node, wants)) }
@@ -46,14 +46,14 @@ impl<'a> Fusion<'a> {
         OpContext { graph: self.graph, node, wants, epilogues, hardware: self.hardware }
     }
 
-    /// The activation of a layer's output, if nobody else reads that.
+    /// The activation of a layer's output, if no other node reads that output.
     fn done_above(&self, x: Tensor) -> Option<Activation> {
         let activation = self.activation(self.only_reader(x)?)?;
         let layer = self.maker(x).is_some_and(is_layer);
         (self.fuse && layer && x != self.output).then_some(activation)
     }
 
-    /// The activation that made a layer's input and is done after the layer before it, if nobody else reads that input.
+    /// The activation that made a layer's input and that the layer before it computes, if no other node reads that input.
     fn done_below(&self, y: Tensor) -> Option<Activation> {
         let activation = self.activation(self.maker(y)?)?;
         let layer = self.only_reader(y).is_some_and(|node| is_layer(node) && node.inputs[0] == y);
@@ -71,7 +71,7 @@ impl<'a> Fusion<'a> {
         self.graph.nodes().iter().find(|node| node.output == tensor)
     }
 
-    /// The node that reads a tensor, if there is one and it does so once.
+    /// The node that reads a tensor, if exactly one does, once.
     fn only_reader(&self, tensor: Tensor) -> Option<&'a Node> {
         let mut readers = self.graph.nodes().iter().filter(|node| node.inputs.contains(&tensor));
         let reader = readers.next()?;

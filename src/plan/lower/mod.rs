@@ -1,4 +1,4 @@
-//! From a graph to the steps of a micro-batch. Every graph goes op by op; what does several ops at once is an optional lowering.
+//! From a graph to the steps of a micro-batch. Every graph can go op by op; a lowering of several ops at once is optional.
 
 mod fusion;
 mod mlp;
@@ -10,40 +10,40 @@ pub(super) use ops::{GATHER, unpack};
 use super::{ExecutionMode, Kernels, Layout, Training};
 use crate::graph::{Graph, Record, Step, Tensor};
 
-/// How a micro-batch goes through a network in training, and the steps that it takes.
+/// The execution mode of a micro-batch in training, and its steps.
 pub enum Lowering {
-    /// Op by op, each by kernels of its own: [`Plan::forward`](super::Plan::forward), and these around it.
+    /// Each op with its own kernels: [`Plan::forward`](super::Plan::forward), and these steps around it.
     Ops(OpSteps),
-    /// All ops at once, out of the records or out of data on the GPU.
+    /// All ops at once, with rows from the records or from data on the GPU.
     Fused(Vec<Step>),
-    /// As [`Lowering::Fused`], and whole windows at once where they come out of data on the GPU.
+    /// As [`Lowering::Fused`], and whole windows at once for data on the GPU.
     Windows {
         /// The steps of a micro-batch.
         micro_batch: Vec<Step>,
-        /// The step that does micro-batches and updates.
+        /// The step that computes micro-batches and updates.
         windows: Step,
     },
 }
 
-/// What a lowering makes.
+/// The result of a lowering.
 pub(super) struct Lowered {
-    /// From the records to the output.
+    /// The steps from the records to the output.
     pub forward: Vec<Step>,
-    /// A micro-batch of a training.
+    /// The steps of a training's micro-batch.
     pub training: Option<Lowering>,
-    /// The one buffer of all that has rows, where tensors have no memory of their own.
+    /// The one buffer of all rows, if tensors have no memory of their own.
     pub arena: Option<Arena>,
 }
 
-/// A buffer that kernels divide among tensors by themselves.
+/// A buffer that kernels divide among tensors themselves.
 pub(super) struct Arena {
     /// Its length in vec4.
     pub len: u64,
-    /// Where the values of tensors lie: the first vec4, and how many a row has.
+    /// Where tensors' values lie: the first vec4, and vec4 per row.
     pub values: Vec<(Tensor, u64, u64)>,
 }
 
-/// What is lowered.
+/// What is to be lowered.
 pub(super) struct Source<'a> {
     pub graph: &'a Graph,
     pub output: Tensor,
@@ -52,14 +52,14 @@ pub(super) struct Source<'a> {
     pub layout: &'a Layout,
 }
 
-/// Lowers a graph for inference, or for training where `training` is given.
+/// Lowers a graph for inference, or for training if `training` is given.
 pub(super) fn lower(source: &Source, kernels: &Kernels, training: Option<&Training>) -> Lowered {
     let at_once = training.and_then(|training| mlp::lower(source, training));
     at_once.unwrap_or_else(|| ops::lower(source, kernels, training))
 }
 
 impl Lowering {
-    /// How micro-batches go through the network: whole windows only out of data on the GPU, which may not be `resident`.
+    /// The execution mode; whole windows need `resident` data, that is data on the GPU.
     pub(super) fn mode(&self, resident: bool) -> ExecutionMode {
         match self {
             Lowering::Ops(_) => ExecutionMode::Ops,
@@ -68,7 +68,7 @@ impl Lowering {
         }
     }
 
-    /// Its lists, by name, with the forward steps in their place.
+    /// The lists of steps, by name, with the forward steps in their place.
     pub(super) fn lists<'a>(&'a self, forward: &'a [Step]) -> Vec<(&'static str, &'a [Step])> {
         match self {
             Lowering::Ops(steps) => vec![
@@ -84,7 +84,7 @@ impl Lowering {
         }
     }
 
-    /// The lists of a micro-batch, which comes out of the data on the GPU if that is `resident`.
+    /// The lists of a micro-batch, with its rows from `resident` data or from the records.
     pub(super) fn micro_batch<'a>(&'a self, forward: &'a [Step], resident: bool) -> Vec<&'a [Step]> {
         match self {
             Lowering::Ops(steps) => {
@@ -95,7 +95,7 @@ impl Lowering {
         }
     }
 
-    /// The steps that are bound once more when data is attached.
+    /// The steps that are bound again when data is attached.
     pub(super) fn bound_twice(&self) -> Vec<&Step> {
         match self {
             Lowering::Ops(_) => Vec::new(),

@@ -1,4 +1,4 @@
-//! Op by op: each node by the kernels of its op, activations along the way where the layers around them do them.
+//! Op by op: each node by its op's kernels, with activations fused into neighbouring layers.
 
 use super::fusion::Fusion;
 use super::{Lowered, Lowering, Source};
@@ -8,15 +8,15 @@ use crate::plan::window::{WINDOW, WINDOW_DIMS};
 use crate::plan::{Kernels, Training};
 use crate::wgsl::CLOCK;
 
-/// Rows of a micro-batch out of the data on the GPU.
+/// Copies a micro-batch's rows out of the data on the GPU.
 pub(in crate::plan) static GATHER: Shader =
     Shader { name: "gather", parts: &[CLOCK, include_str!("../../../shaders/gather.wgsl")] };
 
-/// What a micro-batch of a training takes around its forward steps.
+/// The steps of a training's micro-batch around its forward steps.
 pub struct OpSteps {
-    /// Rows out of the data on the GPU; only where training data stays there.
+    /// Copies rows out of the data on the GPU; only if training data stays there.
     pub gather: Step,
-    /// From the output to the loss of each row, its gradient, and the window's sums.
+    /// From the output to each row's loss, the loss's gradient, and the window's sums.
     pub loss: Vec<Step>,
     /// From the loss to every parameter's gradient.
     pub gradient: Vec<Step>,
@@ -84,7 +84,7 @@ fn gather(record: &Record) -> Step {
         .bind("record", Resource::Record)
 }
 
-/// Copies the inputs that ops read in memory of their own out of the records.
+/// Copies the inputs that ops do not read in the records out of them.
 fn fields(graph: &Graph, record: &Record) -> Vec<Step> {
     let copy = |input: Tensor| {
         let columns4 = graph.columns(input).div_ceil(4) as u32;
@@ -105,7 +105,7 @@ fn fields(graph: &Graph, record: &Record) -> Vec<Step> {
 
 fn sum(graph: &Graph, record: &Record, loss: Tensor) -> Step {
     let blocks = Blocks::of(graph.shape(loss).positions());
-    // A lane takes every 64th block; all lanes go through all blocks.
+    // A lane takes every 64th block; together the lanes go through all blocks.
     let loops = LoopBound { fixed: 32 + blocks.lines as u64, block: 2 };
     Step::new("window loss", &WINDOW, "sum", Grid::Group, Work::moves(2).with_loops(loops))
         .over(blocks)

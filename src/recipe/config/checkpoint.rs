@@ -1,4 +1,4 @@
-//! `train.checkpoint`: when a run is saved while it goes on.
+//! `train.checkpoint`: when a run is saved while it trains.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use crate::Result;
 use crate::recipe::keys;
 use crate::run::Every;
 
-/// When a run is saved while it goes on; at its end and on Ctrl-C it always is.
+/// When a run is saved while it trains. It is always saved at its end and on Ctrl-C.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Checkpoint {
-    /// After so many updates.
+    /// After this many updates.
     Updates(u64),
-    /// After so much time, as in "10min", or only at the "end".
+    /// After this time, as in "10min", or only at the "end".
     Text(String),
 }
 
@@ -25,10 +25,10 @@ impl Default for Checkpoint {
 }
 
 impl Checkpoint {
-    /// What it says.
+    /// The meaning of the value.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) when it says neither a number nor a time.
+    /// [`Error::Config`](crate::Error::Config) if it is neither a number nor a time.
     pub fn every(&self) -> Result<Every> {
         match self {
             Checkpoint::Updates(0) => Err(keys::unusable("train.checkpoint", 0)),

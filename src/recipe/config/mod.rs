@@ -1,4 +1,4 @@
-//! The configuration of a training run: what `config.toml` may say, with its defaults.
+//! The configuration of a training run: the keys of `config.toml` and their defaults.
 
 mod checkpoint;
 mod optimizer;
@@ -31,18 +31,18 @@ fn losses(wanted: impl Fn(TargetKind) -> bool) -> Vec<&'static str> {
     ops::of_role(|role| matches!(role, Role::Loss(kind) if wanted(kind))).map(|op| op.name()).collect()
 }
 
-/// Everything that says how to train. [`Config::default`] lacks `data.path`, `data.target`, `model.loss` and
+/// The whole configuration. [`Config::default`] lacks `data.path`, `data.target`, `model.loss` and
 /// `train.batch`, which have no default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where the samples come from.
+    /// The data.
     pub data: Data,
-    /// What is trained.
+    /// The model.
     pub model: Model,
-    /// How long, and how many samples at a time.
+    /// The length of the training, and its windows.
     pub train: Train,
-    /// How an update is made of a gradient.
+    /// The optimizer.
     pub optimizer: Optimizer,
 }
 
@@ -60,11 +60,11 @@ pub struct Data {
     /// How images lie in the file.
     #[serde(skip_serializing_if = "is_default")]
     pub layout: Layout,
-    /// The rows that are held back to measure the model on.
+    /// The rows held back to measure the model on.
     pub validation: Validation,
     /// Whether features (and the targets of a regression) are brought to mean 0 and deviation 1.
     pub standardize: bool,
-    /// The column that says how much each row counts; all count 1 without it.
+    /// The column that says how much each row counts; without it all count 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<String>,
 }
@@ -79,7 +79,7 @@ pub enum Names {
     Many(Vec<String>),
 }
 
-/// Where the rows to measure the model on come from.
+/// The source of the rows to measure the model on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Validation {
@@ -97,7 +97,7 @@ pub struct Model {
     pub layers: Vec<Layer>,
     /// One of [`class_losses`] or [`number_losses`].
     pub loss: String,
-    /// A safetensors file with the first weights; by seed without it.
+    /// A safetensors file with the first weights; without it they come by seed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<PathBuf>,
 }

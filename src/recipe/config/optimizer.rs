@@ -6,25 +6,25 @@ use crate::optim::{self, Clip, Given, Kind, Scaling, Schedule, ScheduleShape, Va
 use crate::recipe::keys;
 use crate::{Error, Result};
 
-/// The section `[optimizer]`. What is not given has PyTorch's default for the type.
+/// The section `[optimizer]`. A missing key has PyTorch's default for the type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Optimizer {
-    /// Which optimizer: one of [`optim::ALL`].
+    /// The optimizer: one of [`optim::ALL`].
     #[serde(rename = "type")]
     pub kind: &'static Kind,
-    /// The learning rate, at full size.
+    /// The full learning rate.
     pub lr: f64,
-    /// The settings of that optimizer.
+    /// The optimizer's settings.
     #[serde(flatten)]
     pub settings: Given,
-    /// The most that the norm of the gradient over all parameters may be.
+    /// The largest norm of the gradient over all parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
-    /// The most that each element of the gradient may be.
+    /// The largest size of each element of the gradient.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_value: Option<f64>,
-    /// How the learning rate goes after the warm-up. Its numbers are the three keys below and the run's length.
+    /// The learning rate's shape after the warm-up. Its numbers are the three keys below and the run's length.
     #[serde(with = "shape")]
     pub schedule: ScheduleShape,
     /// Updates in which the learning rate rises from 0.
@@ -32,16 +32,16 @@ pub struct Optimizer {
     /// Updates between two steps of the schedule "step".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step_every: Option<u64>,
-    /// What each step multiplies the learning rate with.
+    /// The factor of each step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step_factor: Option<f64>,
-    /// The learning rate at which the schedule "cosine" ends.
+    /// The learning rate at the end of the schedule "cosine".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_lr: Option<f64>,
     /// How the learning rate follows a batch that changes. Its base is the key below.
     #[serde(with = "scaling")]
     pub lr_scaling: Scaling,
-    /// The batch for which `lr` is meant; the first of the schedule without it.
+    /// The batch for which `lr` is meant; by default the first of the schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_batch: Option<u32>,
 }
@@ -66,7 +66,7 @@ impl Default for Optimizer {
 }
 
 impl Optimizer {
-    /// Refuses keys that do not belong to the type or the schedule, and values that cannot be used.
+    /// Fails for keys that do not belong to the type or the schedule, and for invalid values.
     pub fn check(&self) -> Result<()> {
         for (setting, kinds) in optim::settings() {
             if self.settings.get(setting.name).is_some() && !kinds.contains(&self.kind) {
@@ -98,7 +98,7 @@ impl Optimizer {
         }
         let rates = [("lr", Some(self.lr)), ("step_factor", self.step_factor), ("min_lr", self.min_lr)];
         for (key, value) in rates {
-            // The GPU takes the number as an f32, where 1e39 is infinite.
+            // The GPU takes the number as an f32, in which 1e39 is infinite.
             if value.is_some_and(|value| value < 0.0 || !(value as f32).is_finite()) {
                 return Err(keys::unusable(&format!("optimizer.{key}"), value.unwrap_or_default()));
             }
@@ -110,17 +110,17 @@ impl Optimizer {
     /// The library's optimizer.
     ///
     /// # Errors
-    /// [`Error::Config`] when a setting belongs to another one.
+    /// [`Error::Config`] if a setting belongs to another optimizer.
     pub fn make(&self) -> Result<Box<dyn optim::Optimizer>> {
         (self.kind.make)(self.settings.clone()).map_err(|error| Error::config("optimizer", error.to_string()))
     }
 
-    /// How large the gradient may be.
+    /// How the gradient is clipped.
     pub fn clip(&self) -> Clip {
         Clip { norm: self.clip_norm, value: self.clip_value }
     }
 
-    /// The learning rate over a run of so many updates.
+    /// The learning rate over a run of this many updates.
     pub fn schedule(&self, updates: u64) -> Schedule {
         let shape = match self.schedule {
             ScheduleShape::Constant => ScheduleShape::Constant,
@@ -136,7 +136,7 @@ impl Optimizer {
         Schedule { warmup: self.warmup, shape }
     }
 
-    /// How the learning rate follows the batch, where `first` is the first window's.
+    /// How the learning rate follows the batch; `first` is the first window's batch.
     pub fn scaling(&self, first: u32) -> Scaling {
         let base = self.base_batch.unwrap_or(first);
         match self.lr_scaling {
@@ -146,7 +146,7 @@ impl Optimizer {
         }
     }
 
-    /// The optimizer and its settings in one line, what is off left out: numbers, pairs, switches.
+    /// The optimizer and its settings in one line, without those that are off: numbers, pairs, switches.
     pub fn describe(&self) -> String {
         let mut line = format!("{}, lr {}", self.kind.name, self.lr);
         let (mut pairs, mut switches) = (String::new(), String::new());

@@ -14,12 +14,12 @@ use crate::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Train {
-    /// How many times the training rows are gone through.
+    /// Passes over the training rows.
     pub epochs: u32,
     /// Samples of one update: what the maths sees.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<Batch>,
-    /// What the first numbers of a batch schedule count.
+    /// The unit of the first numbers of a batch schedule.
     pub batch_unit: BatchUnit,
     /// Rows that the GPU holds at once: what the memory sees.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,18 +27,18 @@ pub struct Train {
     /// Micro-batches of one update. Any two of the three give the third.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accumulation_steps: Option<u32>,
-    /// Memory on the GPU from which `micro_batch = "auto"` follows, as in "256MiB".
+    /// The GPU memory that `micro_batch = "auto"` may use, as in "256MiB".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
-    /// Which kernels to take, where they fit the network and the adapter; by network and adapter for "auto". They cannot change
-    /// what is learned.
+    /// Which kernels to take, if they fit the network and the adapter; with "auto" these decide. Kernels do not change the
+    /// result.
     #[serde(with = "auto")]
     pub kernels: Option<ExecutionMode>,
-    /// What becomes of the samples that do not fill the last batch of an epoch.
+    /// What happens to an epoch's last samples if they do not fill a batch.
     pub tail: Tail,
-    /// When the run is saved while it goes on.
+    /// When the run is saved while it trains.
     pub checkpoint: Checkpoint,
-    /// What becomes of a window whose loss or gradient is not finite.
+    /// What happens at a window whose loss or gradient is not finite.
     pub on_nonfinite: OnNonFinite,
     /// Whether every epoch takes the rows in a new order.
     pub shuffle: bool,
@@ -79,20 +79,20 @@ pub enum Batch {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Memory {
-    /// So many bytes.
+    /// This many bytes.
     Bytes(u64),
     /// As in "256MiB".
     Text(String),
 }
 
-/// What the first numbers of a batch schedule count.
+/// The unit of the first numbers of a batch schedule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BatchUnit {
-    /// Updates that were made before.
+    /// Updates made before.
     #[default]
     Updates,
-    /// Epochs that were finished before.
+    /// Epochs finished before.
     Epochs,
 }
 
@@ -100,13 +100,13 @@ pub enum BatchUnit {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum MicroBatch {
-    /// So many rows.
+    /// This many rows.
     Rows(u32),
-    /// Found by the plan.
+    /// Found automatically.
     Automatic(Automatic),
 }
 
-/// How a micro-batch is found. None of them can change what is learned.
+/// How a micro-batch is found. The choice does not change the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Automatic {
@@ -116,7 +116,7 @@ pub enum Automatic {
     Fastest,
 }
 
-/// A word, or "auto" for none.
+/// A word, or "auto" for `None`.
 mod auto {
     use std::fmt::Display;
     use std::str::FromStr;
@@ -148,14 +148,14 @@ mod auto {
 pub struct Cut {
     /// Samples of each update.
     pub batches: Batches,
-    /// Rows at once, or how to find out how many.
+    /// Rows at once, or how to find their number.
     pub micro_batch: MicroBatch,
-    /// Micro-batches of one update, where both numbers are known.
+    /// Micro-batches of one update, if both numbers are known.
     pub accumulation_steps: Option<u32>,
 }
 
 impl Train {
-    /// The batch and how it is cut, completed from what was given.
+    /// The batch and its cut, completed from the keys given.
     pub fn cut(&self) -> Result<Cut> {
         let rows = match self.micro_batch {
             Some(MicroBatch::Rows(rows)) => Some(rows),

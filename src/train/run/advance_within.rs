@@ -1,4 +1,4 @@
-//! A run that shares its thread and its queue with a host: each call takes the time that it is given.
+//! A run that shares its thread and its queue with a host: each call takes the time that the host allows.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -15,20 +15,20 @@ use crate::train::trainer::Trainer;
 #[derive(Default)]
 pub(super) struct Validation {
     tally: Tally,
-    /// Rows whose outputs have come.
+    /// Rows whose outputs have arrived.
     rows: usize,
 }
 
 impl Run {
-    /// As [`Run::advance`], but returns after about `budget`, for a host that has frames to draw: what it hands to the GPU is
-    /// meant to take the GPU no longer than that, and when it does the call comes back without it, and a later one goes on. It
-    /// hands nothing over while something of its own is at work, and waits no longer than the budget, but for the least that can
-    /// be handed over: some rows, or an update, which for millions of parameters on a slow adapter takes longer. The first calls
-    /// find out how fast the adapter is, and do little.
+    /// As [`Run::advance`], but returns after about `budget`, for a host that has frames to draw. A call hands the GPU work
+    /// for about that time; if the work takes longer the call returns without it, and a later call goes on. A call hands over
+    /// nothing while earlier work of the run is running, and waits no longer than the budget, except for the least that can
+    /// be handed over: some rows, or an update, which for millions of parameters on a slow adapter takes longer. The first
+    /// calls measure the adapter's speed, and do little.
     ///
-    /// No bit of the result depends on the budget. Where a window is not finite and ends the run, that is looked into before
-    /// the error comes, for some seconds at most. After [`Outcome::Stopped`] an epoch may have ended that is not told yet:
-    /// a later call tells it, or [`Run::settle`].
+    /// No bit of the result depends on the budget. If a window that is not finite ends the run, the run first looks for the
+    /// cause, for some seconds at most, and then returns the error. After [`Outcome::Stopped`] the end of an epoch may not
+    /// have been reported yet: a later call or [`Run::settle`] reports it.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -52,7 +52,7 @@ impl Run {
     ) -> Result<Option<Outcome>> {
         let end = Instant::now() + budget;
         while trainer.is_through(end)? {
-            // What is done has results, which another thread that polls may still have in its hands.
+            // Finished work has results, but another thread that polls may still hold them.
             while !self.expected.is_empty() && trainer.receive(true)? {}
             let updates = trainer.arrived()?;
             self.report(trainer, updates, fit, &mut on_event)?;
@@ -80,7 +80,7 @@ impl Run {
         Ok(None)
     }
 
-    /// Takes in the outputs of the rows that were handed over last, or hands some over.
+    /// Takes the outputs of the rows handed over last, or hands over more rows.
     fn validate_some(
         &mut self,
         trainer: &mut Trainer,

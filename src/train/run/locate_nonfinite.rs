@@ -1,5 +1,5 @@
-//! Where in its window a training came to numbers that are not finite. The window is gone through once more, which costs
-//! nothing as long as all is well: its update was not made, so that everything is as it was.
+//! Locates numbers in a window that are not finite by going through the window once more. This costs nothing as long as
+//! training is healthy; and because the window's update was not made, everything is as it was.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use crate::train::window_state::WindowSettings;
 use crate::window::Window;
 use crate::{NotFinite, Result, Suspect};
 
-/// Nobody waits longer for the row.
+/// Most time spent on finding the row.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Run {
-    /// The first micro-batch of a window that is not finite by itself, and its first row of which the same is true. None where it
-    /// takes several.
+    /// The first micro-batch of a window that is not finite by itself, and its first row that is not; no row if it takes
+    /// several rows together.
     pub(super) fn suspect(
         &mut self,
         trainer: &mut Trainer,
@@ -35,13 +35,13 @@ impl Run {
         let rows = (piece.start - window.start) as u32..(piece.end - window.start) as u32;
         let row = self.first_bad(trainer, fit, piece.clone(), 1, begin)?;
         let sample = row.as_ref().and_then(|_| self.samples.first().copied());
-        // Where the next row does the same it is no fault of the row's.
+        // If the next row does the same, the row is not at fault.
         let next = row.map_or(0..0, |row| row.end..piece.end.min(row.end + 1));
         let many = self.first_bad(trainer, fit, next, 1, begin)?.is_some();
         Ok(Some(Suspect { rows, sample: sample.filter(|_| !many) }))
     }
 
-    /// The first piece of a stretch of the stream that is not finite when it is a window by itself.
+    /// The first piece of a stretch of the stream that is not finite as a window by itself.
     fn first_bad(
         &mut self,
         trainer: &mut Trainer,

@@ -1,4 +1,4 @@
-//! A run of whole epochs that goes on piece by piece: it can be left, saved and taken up again, also in the middle of a window.
+//! A run of whole epochs that advances in pieces: it can be left, saved and resumed, even in the middle of a window.
 
 mod advance_within;
 mod locate_nonfinite;
@@ -23,8 +23,8 @@ use crate::{Error, NotFinite, Result};
 
 /// Training for whole epochs, one submission at a time. [`Trainer::fit`] is a loop around it.
 ///
-/// It borrows nothing, so that an app can keep it beside its trainer and its data; each call is given the same trainer and
-/// the same [`FitConfig`].
+/// It borrows nothing, so that an app can keep it beside its trainer and its data; pass the same trainer and the same
+/// [`FitConfig`] to each call.
 ///
 /// ```no_run
 /// # use accrue::{data::Batch, train::{FitConfig, Run, Trainer}};
@@ -37,17 +37,17 @@ use crate::{Error, NotFinite, Result};
 /// ```
 pub struct Run {
     windows: Windows,
-    /// The window that is open, and the place of its next sample in the stream.
+    /// The open window, and the place of its next sample in the stream.
     open: Option<(Window, u64)>,
     order: Order,
     resident: bool,
-    /// The update of the first window that began here.
+    /// The first update requested by this object.
     first: u64,
-    /// Micro-batches and updates that the next submission takes at most: ever more, so that the first ones tell how long they take.
+    /// Most micro-batches and updates of the next submission. It grows, so that the first submissions measure the speed.
     most: usize,
-    /// The windows whose updates are on their way.
+    /// The windows whose updates are in flight.
     expected: VecDeque<Window>,
-    /// An epoch whose last update was made, but which has not been told yet.
+    /// An epoch whose last update was made, but which was not reported yet.
     ended: Option<(u32, u64)>,
     epoch: Sums,
     stopped: bool,
@@ -57,16 +57,16 @@ pub struct Run {
 }
 
 impl Run {
-    /// Goes on for about one submission, waiting for the GPU where it is behind, and gives every event to `on_event`. `None`:
-    /// there is more to do.
+    /// Advances by about one submission, waits for the GPU if it is behind, and passes every event to `on_event`. Returns
+    /// `None` if there is more to do.
     ///
-    /// When an event is answered with [`ControlFlow::Break`], updates that are on their way are still made and told, so that
-    /// the last update told is the one that the parameters are of. A window may be left open then; [`Run::position`] and
+    /// If an event handler returns [`ControlFlow::Break`], updates in flight are still made and reported, so that the
+    /// parameters are those of the last update reported. A window may then be left open; [`Run::position`] and
     /// [`Trainer::state`] keep it.
     ///
     /// # Errors
-    /// [`Error::Diverged`] at the first window that is not finite, unless such are skipped: its update was not made. Else what [`Trainer::schedule`] and
-    /// its fellows give.
+    /// [`Error::Diverged`] at the first window that is not finite, unless such windows are skipped; its update was not made.
+    /// The errors of [`Trainer::schedule`] and of the submission.
     pub fn advance(
         &mut self,
         trainer: &mut Trainer,
@@ -102,8 +102,7 @@ impl Run {
         }
     }
 
-    /// Waits for all updates that are on their way and tells them: after this, [`Run::position`] and [`Trainer::state`] belong
-    /// together.
+    /// Waits for all updates in flight and reports them: after this, [`Run::position`] and [`Trainer::state`] belong together.
     ///
     /// # Errors
     /// As [`Run::advance`].
@@ -125,20 +124,20 @@ impl Run {
         Ok(())
     }
 
-    /// Lets a call of [`Run::advance`] return right after this update of the run, counted from 1, has been asked for.
+    /// Makes [`Run::advance`] return right after this update of the run, counted from 1, was requested.
     pub fn pause_after(&mut self, update: Option<u64>) {
         self.pause = update;
     }
 
-    /// Whether an epoch is to be validated before any later window may change the parameters: its last update was made, or is on
-    /// its way.
+    /// Whether an epoch must be validated before a later window may change the parameters: its last update was made, or is in
+    /// flight.
     fn awaits_validation(&self, fit: &FitConfig) -> bool {
         let ends = self.ended.is_some() || self.expected.back().is_some_and(|window| window.ends_epoch);
         ends && fit.validation.is_some()
     }
 
-    /// Schedules what one submission takes, in this time if one is given; false when nothing is left. Nothing is scheduled
-    /// while an epoch awaits its validation.
+    /// Schedules one submission, within this time if one is given; false if nothing is left. Schedules nothing while an epoch
+    /// awaits its validation.
     pub(super) fn fill(&mut self, trainer: &mut Trainer, fit: &FitConfig, time: Option<Duration>) -> Result<bool> {
         while !self.awaits_validation(fit) {
             let Some((window, at)) = self.open.take().or_else(|| self.windows.next().map(|w| (w, w.start))) else {
@@ -152,7 +151,7 @@ impl Run {
             if full || trainer.is_enough(time) || trainer.scheduled() >= self.most {
                 return Ok(true);
             }
-            // Windows that are on their way when one turns out not to be finite change nothing any more.
+            // Windows already in flight when one turns out not to be finite change nothing any more.
             let hold = window.update > self.first && fit.on_nonfinite == OnNonFinite::Stop;
             let settings = WindowSettings { hold, lr_factor: fit.lr_scaling.factor(window.batch) };
             self.micro_step(trainer, fit, at..stop, stop == end, settings)?;
@@ -186,7 +185,7 @@ impl Run {
         trainer.step_from_host(&fit.train, self.samples.iter().map(|&sample| sample as usize), last, settings)
     }
 
-    /// What a window that is not finite, or follows one that ended a training, means for the run.
+    /// The consequence of a window that is not finite, or that follows one that ended a training.
     fn left_out_for(update: &Update) -> Result<()> {
         if update.left_out == Some(LeftOut::Stopped) {
             let message = format!("update {} was left out after one that ended the training", update.update);
@@ -195,7 +194,7 @@ impl Run {
         update.check()
     }
 
-    /// Whether an update that was left out for a number that is not finite ends the run.
+    /// Whether an update left out for a number that is not finite ends the run.
     fn left_out(&mut self, trainer: &mut Trainer, fit: &FitConfig, error: Error) -> Result<()> {
         let Error::Diverged { update, found, .. } = error else { return Err(error) };
         if fit.on_nonfinite == OnNonFinite::Skip && found != NotFinite::Parameter {
@@ -208,7 +207,7 @@ impl Run {
         Err(Error::Diverged { update, found, suspect })
     }
 
-    /// Tells updates that were made.
+    /// Reports updates that were made.
     pub(super) fn report(
         &mut self,
         trainer: &mut Trainer,

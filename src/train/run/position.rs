@@ -1,4 +1,4 @@
-//! Where a run stands, and how one begins there.
+//! The position of a run, and how a run begins there.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use crate::train::trainer::Trainer;
 use crate::window::{Order, Windows};
 use crate::{Error, Result};
 
-/// What a run has summed over the epoch that is going on.
+/// Sums over the current epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(in crate::train) struct Sums {
     /// Σ of the updates' loss · weight.
@@ -19,14 +19,14 @@ pub(in crate::train) struct Sums {
     pub weight: f64,
 }
 
-/// How far a run has come.
+/// The position of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Position {
-    /// Windows whose update was asked for.
+    /// Windows whose update was requested.
     pub updates: u64,
-    /// Where the next window begins, or the open one began, in the stream of all epochs' samples.
+    /// The next window's begin, or the open window's, in the stream of all epochs' samples.
     pub window_at: u64,
-    /// Samples of the open window that are in it already.
+    /// Samples already in the open window.
     pub rows: u32,
     pub(in crate::train) epoch: Sums,
 }
@@ -35,8 +35,8 @@ impl Run {
     /// Begins a run.
     ///
     /// # Errors
-    /// [`Error::Config`] when no update would ever be made; [`Error::Shape`] when a window of the trainer is open, or the data
-    /// does not fit the model.
+    /// [`Error::Config`] if no update would ever be made; [`Error::Shape`] if a window of the trainer is open, or the data does
+    /// not fit the model.
     pub fn new(trainer: &mut Trainer, fit: &FitConfig) -> Result<Run> {
         if trainer.open_rows() > 0 {
             let message = "a window is open; end it with update() first".to_owned();
@@ -45,11 +45,12 @@ impl Run {
         Run::at(trainer, fit, &Position::default())
     }
 
-    /// Goes on with a run where another one was, with a trainer in that one's [`State`](crate::train::State). The micro-batch may be
+    /// Resumes a run at a position, with a trainer in the [`State`](crate::train::State) of that position. The micro-batch
+    /// may be
     /// another.
     ///
     /// # Errors
-    /// As [`Run::new`]; [`Error::Shape`] when the position is none of this run, or the trainer has not come so far.
+    /// As [`Run::new`]; [`Error::Shape`] if the position is not of this run, or the trainer is not at it.
     pub fn at(trainer: &mut Trainer, fit: &FitConfig, position: &Position) -> Result<Run> {
         let samples = trainer.format().check(&fit.train)?;
         trainer.check_validation(fit)?;
@@ -77,7 +78,7 @@ impl Run {
             return wrong(format!("{} rows are more than the window has left open", position.rows));
         }
         let resident = trainer.keep(&fit.train)?;
-        // What was asked for before is none of the run's, nor are outputs of a run that was dropped.
+        // Updates requested before, and outputs of a run that was dropped, are not this run's.
         trainer.take_ahead()?;
         trainer.set_aside_earlier()?;
         Ok(Run {
@@ -97,7 +98,7 @@ impl Run {
         })
     }
 
-    /// How far the run has come, everything asked for included.
+    /// The position, everything requested included.
     pub fn position(&self) -> Position {
         let (updates, at) = self.windows.place();
         let (updates, window_at, rows) = match self.open {

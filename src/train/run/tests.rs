@@ -7,12 +7,12 @@ use crate::gpu::{Choice, Gpu};
 use crate::nn::Model;
 use crate::train::{Settings, Trainer};
 
-/// Features and targets of so many rows.
+/// Features and targets of this many rows.
 fn rows(count: usize) -> (Vec<f32>, Vec<f32>) {
     (0..count).map(|r| ((0.7 * r as f32).sin(), (1.3 * r as f32).cos())).unzip()
 }
 
-/// A host that has a frame to draw comes back from a call with a budget while the epoch's last update is still on its way. The
+/// A host that has a frame to draw returns from a call with a budget while the epoch's last update is still in flight. The
 /// next call, with a budget or without, must validate before it schedules anything.
 #[test]
 fn an_epoch_whose_last_update_is_on_its_way_is_validated_before_the_next_one_begins() {
@@ -41,7 +41,7 @@ fn an_epoch_whose_last_update_is_on_its_way_is_validated_before_the_next_one_beg
     };
     let mut left = 0;
     loop {
-        // What a call with a budget does, but for the wait at the beginning of the next one.
+        // As a call with a budget, but without the wait at the beginning of the next one.
         for _ in 0..20 {
             run.fill(&mut trainer, &fit, Some(Duration::from_secs(1))).unwrap();
             trainer.submit().unwrap();

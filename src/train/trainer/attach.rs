@@ -10,16 +10,16 @@ use crate::{Error, Result};
 const PIECE: usize = 4 << 20;
 
 impl Trainer {
-    /// Waits for earlier work and puts a whole data set on the GPU, a few MiB at a time; whole numbers stay in their own type. [`Trainer::schedule`] then takes rows
-    /// from it by number.
+    /// Waits for earlier work and puts a whole data set on the GPU, a few MiB at a time; whole numbers keep their own type.
+    /// [`Trainer::schedule`] then takes rows by number.
     ///
     /// # Errors
-    /// [`Error::Memory`] when it does not fit one buffer or binding of the adapter, or there is none left for it;
+    /// [`Error::Memory`] if the data does not fit one buffer or binding of the adapter, or if there is no memory left;
     /// [`Error::DeviceLost`] after work was lost. Then no data is attached.
     pub fn attach(&mut self, batch: &Batch) -> Result<()> {
         self.ledger.alive()?;
         let rows = self.format.check(batch)?;
-        // What is scheduled already takes its rows from the data that was there, which then makes room.
+        // Work already scheduled uses the earlier data, which then makes room.
         self.submit()?;
         self.program.detach();
         self.data_rows = 0;

@@ -1,4 +1,4 @@
-//! How scheduled work gets to the GPU: in a host's own encoder.
+//! Scheduled work in a host's own encoder.
 
 use super::Trainer;
 use crate::graph::Resource;
@@ -6,15 +6,15 @@ use crate::train::encode::{dispatches, prepare};
 use crate::train::rates::Load;
 use crate::{Error, Result};
 
-/// Whether work is in an encoder that the host has not submitted yet, and what it takes.
+/// Whether an encoder that the host has not submitted yet holds work, and its load.
 #[derive(Default)]
 pub(super) struct HostEncoding(Option<Load>);
 
 impl HostEncoding {
-    /// Refuses an operation between encode and submitted.
+    /// Fails between encode and submitted.
     ///
     /// # Errors
-    /// [`Error::Shape`] then.
+    /// [`Error::Shape`].
     pub fn check(&self, op: &'static str) -> Result<()> {
         if self.0.is_none() {
             return Ok(());
@@ -25,8 +25,8 @@ impl HostEncoding {
 }
 
 impl Trainer {
-    /// Whether [`Trainer::encode`] goes ahead without waiting. Two submissions may be on their way at once; while both
-    /// are, a host that must not be held up leaves training out of its frame.
+    /// Whether [`Trainer::encode`] can go ahead without waiting. Two submissions may be in flight at once; while both are, a
+    /// host that must not wait leaves training out of its frame.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] after work was lost.
@@ -35,9 +35,8 @@ impl Trainer {
         Ok(self.host.0.is_none() && !self.submitter.is_full())
     }
 
-    /// Encodes what is scheduled into a host's own encoder, as one compute pass and one copy. When the host has submitted
-    /// it, [`Trainer::submitted`] must be told before anything else is asked for. Waits only where [`Trainer::ready`]
-    /// says no.
+    /// Encodes scheduled work into a host's own encoder, as one compute pass and one copy. After the host has submitted the
+    /// encoder, it must call [`Trainer::submitted`] before anything else. Waits only if [`Trainer::ready`] says no.
     ///
     /// ```no_run
     /// # fn frame(trainer: &mut accrue::train::Trainer, device: &wgpu::Device, queue: &wgpu::Queue) -> accrue::Result<()> {
@@ -68,7 +67,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// The host has submitted the encoder that [`Trainer::encode`] wrote to.
+    /// Call this after submitting the encoder that [`Trainer::encode`] wrote to.
     pub fn submitted(&mut self) {
         let HostEncoding(encoded) = std::mem::take(&mut self.host);
         if let Some(load) = encoded {

@@ -47,27 +47,27 @@ pub struct Trainer {
     model: Model,
     format: Format,
     optimizer: Box<dyn Optimizer>,
-    /// Whether data is streamed even where it fits on the GPU.
+    /// Whether data is streamed even if it fits on the GPU.
     stream: bool,
     program: Program,
     window: WindowState,
     ledger: Ledger,
     submitter: Submitter,
-    /// What the next submission will do.
+    /// The next submission.
     scheduled: CommandList,
     host: HostEncoding,
     ahead: Ahead,
-    /// Samples of the data on the GPU; 0 where there is none.
+    /// Samples of the data on the GPU; 0 without.
     data_rows: u32,
-    /// Memory for the records of a micro-batch on their way.
+    /// Host memory in which a micro-batch's records are formatted.
     records: Vec<f32>,
 }
 
 impl Trainer {
-    /// Plans the training of a model and makes everything that it needs on the device.
+    /// Plans the training of a model and makes everything it needs on the device.
     ///
     /// # Errors
-    /// [`Error::Config`] for settings that cannot be used, [`Error::Memory`] when the plan does not fit the device.
+    /// [`Error::Config`] for invalid settings, [`Error::Memory`] if the plan does not fit the device.
     pub fn new(gpu: &Gpu, model: &Model, settings: Settings) -> Result<Trainer> {
         let network = model.network(true)?;
         let loss = network.loss.ok_or_else(|| Error::Internal("a network for training has a loss".to_owned()))?;
@@ -114,12 +114,12 @@ impl Trainer {
         &self.model
     }
 
-    /// Updates that were asked for so far.
+    /// Updates requested so far.
     pub fn updates(&self) -> u64 {
         self.window.updates()
     }
 
-    /// Samples in the window that is open.
+    /// Samples in the open window.
     pub fn open_rows(&self) -> u32 {
         self.window.rows()
     }
@@ -129,15 +129,15 @@ impl Trainer {
         self.data_rows
     }
 
-    /// Sets the learning rate of the next updates, at full size.
+    /// Sets the full learning rate of the next updates.
     ///
     /// # Errors
-    /// [`Error::Config`] when it is negative or not finite as a float.
+    /// [`Error::Config`] if it is negative or not finite as a float.
     pub fn set_lr(&mut self, lr: f64) -> Result<()> {
         self.window.set_lr(lr)
     }
 
-    /// How samples lie in memory.
+    /// The layout of samples in memory.
     pub(in crate::train) fn format(&self) -> &Format {
         &self.format
     }

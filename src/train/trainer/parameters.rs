@@ -11,10 +11,10 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Error::Config`] naming the array that is missing, superfluous or of another shape than the model's;
-    /// [`Error::DeviceLost`] and [`Error::Memory`] when not all of them arrived: from then on the trainer gives nothing.
+    /// [`Error::DeviceLost`] and [`Error::Memory`] if not all parameters arrived: from then on the trainer returns only errors.
     pub fn set_parameters(&mut self, arrays: &Arrays) -> Result<()> {
         self.host.check("parameters")?;
-        // What is scheduled already computes with the parameters that are there.
+        // Work already scheduled uses the earlier parameters.
         self.submit()?;
         let flat = self.plan().layout.pack(arrays).map_err(|message| Error::config("model.init", message))?;
         let (buffer, _) = self.program.at(Resource::Parameters(self.all()))?;
@@ -22,19 +22,19 @@ impl Trainer {
         self.replaced(replaced)
     }
 
-    /// Waits for everything that was asked for, and returns the parameters under PyTorch's names. They are finite, whatever
-    /// the data are, if those that training began with were.
+    /// Waits for all requested work, and returns the parameters under PyTorch's names. They are finite, whatever the data, if
+    /// the first parameters were.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] when an update that was asked for was not made, or when that was found earlier.
+    /// [`Error::DeviceLost`] if a requested update was not made, now or earlier.
     pub fn parameters(&mut self) -> Result<Arrays> {
         self.caught_up()?;
         let flat = self.read(Resource::Parameters(self.all()))?;
         Ok(self.plan().layout.unpack(&flat))
     }
 
-    /// Waits for everything that was asked for, and returns what the optimizer remembers: its moments one after the other,
-    /// each under the parameters' names.
+    /// Waits for all requested work, and returns the optimizer's state: one map for each of its slots, under the parameters'
+    /// names.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] after work was lost.
@@ -48,8 +48,8 @@ impl Trainer {
         Ok(flat.chunks_exact(floats).map(|moment| self.plan().layout.unpack(moment)).collect())
     }
 
-    /// Waits, and returns the open window's gradient sums Σ_r w_r · ∂loss_r/∂θ over its closed blocks. Of a parameter
-    /// that is used several times, each use has a sum of its own.
+    /// Waits, and returns the open window's gradient sums Σ_r w_r · ∂loss_r/∂θ over its closed blocks. A parameter that is used
+    /// several times has one sum per use.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] after work was lost.
@@ -59,14 +59,14 @@ impl Trainer {
         Ok(self.plan().gradients.unpack(&flat))
     }
 
-    /// A place that is a buffer of its own.
+    /// Reads a resource that has a buffer of its own.
     pub(super) fn read(&mut self, place: Resource) -> Result<Vec<f32>> {
         let (buffer, bytes) = self.program.at(place)?;
         let flat = self.gpu().read_f32(buffer, (bytes.end / 4) as usize);
         self.ledger.noticed(flat)
     }
 
-    /// Remembers that not all of what replaces parameters or state has arrived, if so: what is there now belongs to no training.
+    /// Remembers if parameters or state were only partly replaced: what is there now belongs to no training.
     pub(super) fn replaced(&mut self, result: Result<()>) -> Result<()> {
         if let Err(error) = &result {
             self.program.mark_partially_written();

@@ -1,4 +1,4 @@
-//! Outputs of the model as it is now.
+//! Outputs of the current model.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::train::metrics::{Evaluation, evaluate};
 use crate::train::predictor::Predictor;
 
 impl Trainer {
-    /// Outputs (rows, outputs) of the model as it is now, for features (rows, features). The open window is not touched.
+    /// Returns outputs (rows, outputs) of the current model for features (rows, features). The open window is not touched.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for numbers that are no rows of features;
@@ -28,7 +28,7 @@ impl Trainer {
         Ok(outputs)
     }
 
-    /// Loss and metrics of the model as it is now. The open window is not touched.
+    /// Returns loss and metrics of the current model. The open window is not touched.
     ///
     /// # Errors
     /// As [`Trainer::predict`]; [`Error::Shape`](crate::Error::Shape) for rows that are not the model's.
@@ -37,18 +37,18 @@ impl Trainer {
         evaluate(&self.model, &outputs, batch, unit)
     }
 
-    /// Plans inference for `rows` rows at once with this trainer's own parameters: nothing is copied, and what is asked
-    /// for after an update was submitted shows that update, if it was made: only the trainer knows. Waits for earlier work.
+    /// Plans inference for `rows` rows at once with this trainer's own parameters, without a copy: a prediction requested after
+    /// an update was submitted shows that update, if it was made; only the trainer knows. Waits for earlier work.
     ///
     /// # Errors
-    /// [`Error::Memory`](crate::Error::Memory) when the plan does not fit the device,
+    /// [`Error::Memory`](crate::Error::Memory) if the plan does not fit the device,
     /// [`Error::DeviceLost`](crate::Error::DeviceLost) after work was lost.
     pub fn predictor(&self, rows: usize) -> Result<Predictor> {
         self.ledger.alive()?;
         Predictor::sharing(&self.program, &self.model, rows)
     }
 
-    /// Hands over as many of these rows, (rows, features), as take the GPU about so long.
+    /// Hands over as many of these rows, (rows, features), as keep the GPU busy for about this long.
     pub(in crate::train) fn predict_ahead(&mut self, features: &[f32], time: Duration) -> Result<()> {
         let columns = self.columns();
         let ahead = Ahead::begin(&self.program, &mut self.submitter, features, columns, time);
@@ -56,13 +56,13 @@ impl Trainer {
         Ok(())
     }
 
-    /// Outputs of the rows that were handed over last, if there are such, after a wait for them.
+    /// Waits for the outputs of the rows handed over last and returns them; `None` if there are none.
     pub(in crate::train) fn take_ahead(&mut self) -> Result<Option<Vec<f32>>> {
         self.land_ahead()?;
         Ok(self.ahead.take())
     }
 
-    /// Waits for outputs on their way: what brings them is needed for others.
+    /// Waits for outputs in flight, because others need their staging buffer.
     pub(super) fn land_ahead(&mut self) -> Result<()> {
         let landed = self.ahead.land(&self.program);
         self.ledger.noticed(landed)

@@ -1,4 +1,4 @@
-//! How windows come to a trainer: micro-batches out of the host's memory or out of the data on the GPU, and updates.
+//! How windows reach a trainer: micro-batches from the host's memory or from the data on the GPU, and updates.
 
 use super::Trainer;
 use crate::data::Batch;
@@ -10,10 +10,10 @@ use crate::train::window_state::WindowSettings;
 use crate::{Error, Result};
 
 impl Trainer {
-    /// One micro-batch out of the host's memory: forward, backward, and its gradient added to the window's.
+    /// Trains one micro-batch from the host's memory: forward, backward, and its gradient added to the window's.
     ///
-    /// Returns as soon as the work is submitted, unless the GPU is several micro-batches behind: then it first waits for
-    /// the oldest of them.
+    /// Returns as soon as the work is submitted, unless the GPU is several micro-batches behind: then it first waits for the
+    /// oldest of them.
     ///
     /// # Errors
     /// [`Error::Shape`] for rows that are not the model's or more than planned, [`Error::DeviceLost`] after work was lost,
@@ -23,7 +23,7 @@ impl Trainer {
         self.step_from_host(batch, 0..rows, false, WindowSettings::default())
     }
 
-    /// One micro-batch of some rows of a batch that the format has checked.
+    /// Trains one micro-batch of rows of a batch that the format has checked.
     pub(in crate::train) fn step_from_host(
         &mut self,
         batch: &Batch,
@@ -48,7 +48,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// A whole window of these rows of a batch that the format has checked, and its update.
+    /// Trains a whole window of these rows of a batch that the format has checked, with its update.
     pub(in crate::train) fn stream_window(&mut self, batch: &Batch, samples: &[u32]) -> Result<()> {
         let mut left = samples.len();
         for micro_batch in samples.chunks(self.plan().micro_batch) {
@@ -59,8 +59,8 @@ impl Trainer {
         self.schedule_update()
     }
 
-    /// Plans a whole window of rows of the attached data, cut into micro-batches, and its update. What does not fit one
-    /// submission is submitted.
+    /// Schedules a whole window of rows of the attached data, cut into micro-batches, with its update. Submits what does not
+    /// fit into one submission.
     ///
     /// # Errors
     /// As [`Trainer::schedule`] and [`Trainer::schedule_update`].
@@ -77,19 +77,20 @@ impl Trainer {
         self.schedule_update()
     }
 
-    /// Plans one micro-batch of rows of the attached data. With `last` it is known to end its window, which costs less
-    /// than finding out in [`Trainer::schedule_update`].
+    /// Schedules one micro-batch of rows of the attached data. `last` says that it ends its window, which costs less than
+    /// finding out in [`Trainer::schedule_update`].
     ///
     /// Nothing runs before [`Trainer::submit`] or [`Trainer::encode`].
     ///
     /// # Errors
-    /// [`Error::Shape`] for rows that are not there, do not fit or come after a window's last; [`Error::DeviceLost`] after work was lost;
+    /// [`Error::Shape`] for rows that are not there, do not fit or come after a window's last; [`Error::DeviceLost`] after
+    /// work was lost;
     /// [`Error::Diverged`] after an update that would have made a parameter infinite or not a number.
     pub fn schedule(&mut self, samples: &[u32], last: bool) -> Result<()> {
         self.schedule_with(samples, last, WindowSettings::default())
     }
 
-    /// The same with settings of the window.
+    /// As [`Trainer::schedule`], with settings of the window.
     pub(in crate::train) fn schedule_with(
         &mut self,
         samples: &[u32],
@@ -148,15 +149,15 @@ impl Trainer {
         Clock { update, slot, hold, sequence, ..Clock::default() }
     }
 
-    /// Plans the update that ends the window. Nothing runs before [`Trainer::submit`] or [`Trainer::encode`].
+    /// Schedules the update that ends the window. Nothing runs before [`Trainer::submit`] or [`Trainer::encode`].
     ///
     /// # Errors
-    /// [`Error::Shape`] when the window is empty.
+    /// [`Error::Shape`] if the window is empty.
     pub fn schedule_update(&mut self) -> Result<()> {
         self.schedule_update_with(WindowSettings::default())
     }
 
-    /// The same with settings of the window.
+    /// As [`Trainer::schedule_update`], with settings of the window.
     pub(in crate::train) fn schedule_update_with(&mut self, settings: WindowSettings) -> Result<()> {
         self.ledger.alive()?;
         self.host.check("update")?;
@@ -172,7 +173,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// What the optimizer's kernel reads in the next update.
+    /// The scalars of the optimizer's kernel for the next update.
     fn scalars(&self, lr: f64) -> Result<Vec<u8>> {
         let scalars = self.optimizer.scalars(self.updates() + 1, lr);
         let shader = self.plan().update_steps().last().map(|step| step.shader);

@@ -1,4 +1,4 @@
-//! How much goes at once: slices of micro-batches of which no dispatch takes long, and submissions that are worth their overhead.
+//! How much work goes at once: slices of micro-batches of which no dispatch takes long, and submissions worth their overhead.
 
 use std::time::Duration;
 
@@ -9,33 +9,33 @@ use crate::train::commands::Command;
 use crate::train::rates::{ENOUGH, whole_rows};
 use crate::train::time_model::Submitted;
 
-/// Slices that a single call of [`Trainer::schedule`] makes at most.
+/// Most slices of a single call of [`Trainer::schedule`].
 const SLICES: usize = 64;
 
 impl Trainer {
-    /// Whether a micro-batch of so many samples, and an update after it, still fit the next submission.
+    /// Whether a micro-batch of this many samples, and an update after it, still fit into the next submission.
     pub fn has_room(&self, samples: usize) -> bool {
         self.scheduled.has_room(self.slices(samples), samples, SAMPLES.max(self.plan().micro_batch))
     }
 
-    /// Micro-batches, updates and what else is scheduled.
+    /// The number of scheduled commands.
     pub(in crate::train) fn scheduled(&self) -> usize {
         self.scheduled.len()
     }
 
-    /// Whether so much is scheduled that it is worth a submission, or takes this time if one is given.
+    /// Whether the scheduled work is worth a submission, or takes this time if one is given.
     pub(in crate::train) fn is_enough(&self, time: Option<Duration>) -> bool {
         let most = time.map_or(ENOUGH, |time| time.as_secs_f64().min(ENOUGH));
         !self.scheduled.is_empty() && self.scheduled.seconds() >= most
     }
 
-    /// Whether another micro-batch and its update might have more dispatches than can be timed in one submission.
+    /// Whether another micro-batch and its update might have more dispatches than one submission can time.
     pub(in crate::train) fn profile_is_full(&self) -> bool {
         let each = self.plan().micro_batch_steps(true).len().max(self.plan().update_steps().len());
         self.submitter.is_profiled() && (self.scheduled.len() + 3) * each > TIMED
     }
 
-    /// What a command takes, by estimate.
+    /// The estimated load of a command.
     pub(super) fn seconds_of(&self, command: Command) -> f64 {
         let rates = self.submitter.rates();
         match command {
@@ -45,7 +45,7 @@ impl Trainer {
         }
     }
 
-    /// What a micro-batch goes through.
+    /// The dispatches of a micro-batch.
     fn lists(&self, gather: bool) -> [&[Dispatch]; 3] {
         match self.program.windows().filter(|_| gather) {
             Some(windows) => [std::slice::from_ref(&windows.dispatch), &[], &[]],
@@ -59,7 +59,7 @@ impl Trainer {
         whole_rows(rows, self.plan().micro_batch, self.window.open_blocks())
     }
 
-    /// Of so many rows that go to the GPU next, those that go at once.
+    /// How many of the next rows go to the GPU at once.
     pub(in crate::train) fn slice(&self, left: usize, gather: bool) -> usize {
         let most = self.most_rows(gather);
         let (row, planned) = (self.open_rows() as usize, self.plan().micro_batch);
@@ -69,7 +69,7 @@ impl Trainer {
         rows.min(left)
     }
 
-    /// As [`Trainer::slice`], of so many rows that are one call's.
+    /// As [`Trainer::slice`], for the rows of one call.
     pub(super) fn slice_of_call(&self, left: usize, all: usize) -> usize {
         let slice = self.slice(left, true);
         if all.div_ceil(self.most_rows(true)) <= SLICES {
@@ -78,22 +78,22 @@ impl Trainer {
         slice.max(all.div_ceil(SLICES).next_multiple_of(BLOCK)).min(left)
     }
 
-    /// Slots that the slices of so many rows take.
+    /// Slots for the slices of this many rows.
     fn slices(&self, rows: usize) -> usize {
         rows.div_ceil(self.most_rows(true)).min(SLICES) + 1
     }
 
-    /// Rows of a micro-batch that takes about so long on this adapter, as far as that is known: the longer it has trained, the
-    /// better. For a host that must not be held up, and chooses its micro-batches by [`Trainer::schedule`] and
-    /// [`Trainer::encode`]. Never more than were planned for, and never less than can go at once: a block of
-    /// [`BLOCK`] rows, or a few where micro-batches may end anywhere.
+    /// Rows of a micro-batch that takes about this long on this adapter; the estimate improves as training goes on. For a host
+    /// that must not wait, and chooses its micro-batches by [`Trainer::schedule`] and [`Trainer::encode`]. Never more than the
+    /// planned rows, and never fewer than can go at once: a block of [`BLOCK`] rows, or a few rows if micro-batches may end
+    /// anywhere.
     pub fn rows_within(&self, time: Duration) -> usize {
         let gather = self.data_rows() > 0;
         let within = self.submitter.rates().rows_within(self.lists(gather).into_iter().flatten(), time.as_secs_f64());
         whole_rows(within, self.most_rows(gather), self.window.open_blocks())
     }
 
-    /// Takes the adapter to be so many times slower than two cores of a CPU from now on, whatever it is: for tests.
+    /// Pretends from now on that the adapter is this many times slower than two cores of a CPU: for tests.
     #[doc(hidden)]
     pub fn pretend_slow(&mut self, times: f64) {
         self.submitter.pretend_slow(times);

@@ -1,4 +1,4 @@
-//! A trainer's state on the host: enough for another trainer, on another device, to go on with the same bits.
+//! A trainer's state on the host: enough for another trainer, on another device, to continue with the same bits.
 
 use std::collections::BTreeMap;
 
@@ -8,49 +8,49 @@ use crate::nn::Arrays;
 use crate::plan::{BLOCK, Stats};
 use crate::{Error, Result};
 
-/// Everything that training has changed, an open window included.
+/// Everything that training has changed, including an open window.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// The parameters, under PyTorch's names.
     pub parameters: Arrays,
-    /// What the optimizer remembers: its moments one after the other, each under the parameters' names.
+    /// The optimizer's state: one map for each of its slots, under the parameters' names.
     pub moments: Vec<Arrays>,
-    /// The gradient sums of the open window; nothing where no window is open.
+    /// The gradient sums of the open window; empty if no window is open.
     pub gradients: Arrays,
-    /// The gradient sums of its open block; nothing where none is open.
+    /// The gradient sums of its open block; empty if none is open.
     pub open_block: Arrays,
-    /// Counters that travel beside the arrays.
+    /// Counters besides the arrays.
     pub counts: Counters,
 }
 
-/// What a trainer counts, and the sums that its kernels keep beside the gradients.
+/// A trainer's counters, and the sums that its kernels keep besides the gradients.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Counters {
     /// The optimizer.
     pub optimizer: String,
-    /// Updates that were asked for.
+    /// Updates requested so far.
     pub updates: u64,
     /// Samples in the open window.
     pub rows: u32,
     /// Whether the open window had its last micro-batch, so that only its update is missing.
     pub ended: bool,
-    /// The learning rate at full size.
+    /// The full learning rate.
     pub lr: f64,
-    /// The open window's sums, what stands between two updates' corrections and the guards, as the GPU keeps them.
+    /// The words at the head of the stats, as the GPU keeps them: the open window's sums, and the guards.
     pub stats: Vec<u32>,
 }
 
 impl Trainer {
-    /// Waits for everything that was asked for, and copies the state to the host.
+    /// Waits for all requested work, and copies the state to the host.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] when not all of it was done; [`Error::Diverged`] after an update that would have made parameters
-    /// infinite or no numbers; [`Error::Shape`] between encode and submitted.
+    /// [`Error::DeviceLost`] if not all of it was done; [`Error::Diverged`] after an update that would have made parameters
+    /// infinite or NaN; [`Error::Shape`] between encode and submitted.
     pub fn state(&mut self) -> Result<State> {
         let mut stats = self.all_done()?;
         self.ledger.sound()?;
         stats.truncate(Stats::HEADER as usize);
-        // Where a trainer counts from is its own business.
+        // Each trainer counts from its own number.
         Stats::set_counts(&mut stats, 0, 0);
         let stats = bytemuck::pod_collect_to_vec(&stats);
         let counts = Counters {
@@ -65,7 +65,7 @@ impl Trainer {
         let mut open_block = Arrays::new();
         if open && !self.window.is_closed() {
             let mut flat = self.read(Resource::OpenGradients(self.plan().all_gradients()))?;
-            // Where no block of any layer can be open, there is no memory for one.
+            // If no layer's block can be open, there is no memory for one.
             flat.resize(self.plan().gradients.floats(), 0.0);
             open_block = self.plan().gradients.unpack(&flat);
         }
@@ -78,12 +78,13 @@ impl Trainer {
         })
     }
 
-    /// Goes on from a state, whatever was there before, but for results that were not asked for yet. The micro-batch may be
-    /// another than that of the trainer which the state is of; model and optimizer may not.
+    /// Continues from a state and discards what was there before, except results not yet received. The micro-batch may differ
+    /// from that of the state's trainer; model and optimizer may not.
     ///
     /// # Errors
-    /// [`Error::Config`] naming what does not fit this trainer, which is left as it was; [`Error::DeviceLost`] when it lost work, and
-    /// [`Error::Memory`] when there was none for all of the state: a new one takes it then; [`Error::Shape`] between encode and submitted.
+    /// [`Error::Config`] naming what does not fit this trainer, which is left as it was; [`Error::DeviceLost`] if the trainer
+    /// lost work; [`Error::Memory`] if there was no memory for all of the state: a new trainer can take it then;
+    /// [`Error::Shape`] between encode and submitted.
     pub fn set_state(&mut self, state: &State) -> Result<()> {
         self.all_done()?;
         let packed = self.pack(state)?;
@@ -112,8 +113,8 @@ impl Trainer {
         self.set_stats(bytemuck::cast_slice(&counts.stats).to_vec())
     }
 
-    /// Puts a header before the results of windows. What was counted here goes on: results of before are never taken for
-    /// results of what comes.
+    /// Writes a header before the results of windows. Sequence numbers go on, so that earlier results never pass for results of
+    /// what comes.
     pub(super) fn set_stats(&self, mut header: Vec<u8>) -> Result<()> {
         Stats::set_counts(&mut header, self.ledger.sequence(), self.ledger.marks());
         let (stats, _) = self.program.at(Resource::Stats)?;
@@ -124,7 +125,7 @@ impl Trainer {
         self.gpu().upload(self.program.at(place)?.0, bytemuck::cast_slice(floats))
     }
 
-    /// The arrays as they lie in memory, after checking that all of them fit.
+    /// The arrays in their memory layout, after checking that all of them fit.
     fn pack(&self, state: &State) -> Result<Packed> {
         let Counters { optimizer, rows, ended, lr, stats, updates } = &state.counts;
         let wrong = |message: String| Err(Error::config("state", message));

@@ -1,4 +1,4 @@
-//! How scheduled work gets to the GPU: as submissions of our own.
+//! Scheduled work in submissions of our own.
 
 use super::Trainer;
 use super::results::receive;
@@ -8,7 +8,7 @@ use crate::train::rates::SUBMISSION;
 use crate::{Error, Result};
 
 impl Trainer {
-    /// Submits what is scheduled. Waits only when two submissions with updates are on their way already.
+    /// Submits scheduled work. Waits only if two submissions with updates are in flight already.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] after work was lost; [`Error::Shape`] between encode and submitted.
@@ -20,7 +20,7 @@ impl Trainer {
         self.host.check("submit")?;
         let marks = self.ledger.marks();
         let submitted = match self.submit_scheduled() {
-            // A part of it was handed over already: nothing brings that back.
+            // A part of it was handed over already: nothing undoes that.
             Err(error) if self.ledger.marks() != marks => {
                 Err(Error::DeviceLost(format!("a submission broke off ({error})")))
             }
@@ -39,7 +39,7 @@ impl Trainer {
             let mut encoder = self.program.gpu().encoder()?;
             let load = self.submitter.encode(&mut encoder, &mut work, SUBMISSION)?;
             let more = work.peek().is_some();
-            // Whatever ends where no link of the chain does is counted by itself, unless it brings results.
+            // A submission that ends where no sequence number does is counted separately, unless it brings results.
             parts |= more;
             if more || (parts && updates == 0) {
                 mark(&self.program, &mut encoder);

@@ -1,5 +1,5 @@
-//! Whether the bits agree: the first updates of a training under several partitions of the same windows, and the place at
-//! which two of them first part.
+//! Whether the bits agree: the first updates of a training under several partitions of the same windows, and the first place
+//! where two of them differ.
 
 mod trace;
 mod trial;
@@ -15,39 +15,39 @@ use crate::plan::BufferRole;
 use crate::window::{Order, Window, Windows};
 use crate::{Error, Result};
 
-/// Bytes of states that a trace keeps; of more only the last is kept.
+/// Bytes of states that a trace keeps; beyond that it keeps only the last state.
 const KEPT: u64 = 512 << 20;
 
-/// How one trial went.
+/// The outcome of one trial.
 #[derive(Clone, Debug)]
 pub struct Verdict {
     /// The trial.
     pub trial: Trial,
     /// Its micro-batches.
     pub micro_batches: u64,
-    /// What came out.
+    /// Its verdict.
     pub result: Agreement,
 }
 
 /// How the bits of one trial compare with those of the first.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Agreement {
-    /// Not one differs.
+    /// No bit differs.
     Equal,
-    /// They part here.
+    /// The first difference.
     Differs(Difference),
     /// It needs more memory than there is, and was left out.
     Skipped(String),
 }
 
-/// Runs the first `updates` updates of a training under each of `trials`, one after the other, and compares what they leave
-/// with what the first one left. `make` makes a trainer for micro-batches of so many rows, with open blocks or without, and
-/// always with the same start. Every verdict goes to `told` as soon as it is known.
+/// Runs the first `updates` updates of a training under each of `trials`, one after the other, and compares the result of each
+/// with that of the first. `make` makes a trainer for micro-batches of this many rows, with open blocks or without, always with
+/// the same start. `told` gets every verdict as soon as it is known.
 ///
 /// # Errors
-/// [`Error::Diverged`] when the loss or gradient of one of the first trial's windows is not finite: there is nothing more
-/// to compare. Else what `make` and training give, save that a trial but the first which does not fit the memory
-/// is left out.
+/// [`Error::Diverged`] if the loss or gradient of one of the first trial's windows is not finite: then there is nothing more
+/// to compare. The errors of `make` and of training, except that a trial after the first that does not fit the memory is left
+/// out.
 pub fn verify(
     mut make: impl FnMut(usize, bool) -> Result<Trainer>,
     fit: &FitConfig,
@@ -80,7 +80,7 @@ pub fn verify(
     Ok(verdicts)
 }
 
-/// The first `updates` updates of a training as one trial has it. Validation is left out: it changes nothing.
+/// The first `updates` updates of a training, cut as in one trial. Without validation, which changes nothing.
 pub fn run(trainer: &mut Trainer, fit: &FitConfig, updates: u64, trial: &Trial) -> Result<Trace> {
     let samples = trainer.format().check(&fit.train)?;
     let windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;

@@ -1,18 +1,18 @@
-//! What a training left behind, to the bit, and where two of them first part.
+//! The result of a training, to the bit, and the first difference between two of them.
 
 use std::fmt;
 
 use crate::nn::Arrays;
 use crate::train::Update;
 
-/// What the first updates of a training left behind, to the bit.
+/// The result of the first updates of a training, to the bit.
 #[derive(Clone, Debug)]
 pub struct Trace {
     /// The updates, with their losses.
     pub updates: Vec<Update>,
-    /// Parameters and optimizer state after updates: all of them, or the last where all would take too much memory.
+    /// Parameters and optimizer state after every update, or after the last if all would take too much memory.
     pub states: Vec<Snapshot>,
-    /// Micro-batches that there were.
+    /// The number of micro-batches.
     pub micro_batches: u64,
 }
 
@@ -23,31 +23,31 @@ pub struct Snapshot {
     pub update: u64,
     /// The parameters, by name.
     pub parameters: Arrays,
-    /// What the optimizer remembers, by the parameters' names.
+    /// The optimizer's state, by the parameters' names.
     pub moments: Vec<Arrays>,
 }
 
-/// Where two traces first part.
+/// The first difference between two traces.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
     /// The update, counted from 1.
     pub update: u64,
     /// What differs after it: `loss`, `weight`, a parameter such as `0.weight`, or `moment 1 of 0.weight`.
     pub array: String,
-    /// Where in the array; empty for a number that stands alone.
+    /// The index in the array; empty for a number that stands alone.
     pub index: Vec<usize>,
-    /// What the first trace has there.
+    /// The first trace's value.
     pub wanted: Bits,
-    /// What the other trace has there.
+    /// The other trace's value.
     pub found: Bits,
 }
 
-/// A number and what it is made of.
+/// A number and its bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bits {
-    /// Of an `f32`.
+    /// An `f32`.
     F32(u32),
-    /// Of an `f64`.
+    /// An `f64`.
     F64(u64),
     /// A number of samples, or 1 for yes and 0 for no.
     Count(u64),
@@ -74,8 +74,8 @@ impl fmt::Display for Difference {
 }
 
 impl Trace {
-    /// The first place at which another trace differs, in the order of the updates; within one the loss comes first, then
-    /// the parameters, then the optimizer's state.
+    /// The first difference of another trace, in the order of the updates; within an update first the loss, then the
+    /// parameters, then the optimizer's state.
     pub fn difference(&self, other: &Trace) -> Option<Difference> {
         for (at, ours) in self.updates.iter().enumerate() {
             let numbers = |u: &Update| {

@@ -17,23 +17,23 @@ pub struct Trial {
 /// Where windows are cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// Micro-batches of so many rows; a window's last may be shorter.
+    /// Micro-batches of this many rows; a window's last may be shorter.
     Even(usize),
     /// Micro-batches of these sizes, over and over.
     Cycle(Vec<usize>),
-    /// Micro-batches of 1 to so many rows, by seed.
+    /// Micro-batches of 1 to this many rows, by seed.
     Random(usize, u64),
 }
 
 /// How rows come to the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// By number out of the data on the GPU, where a window's last micro-batch is known to be the last: as
+    /// By number from the data on the GPU, with a window's last micro-batch announced, as
     /// [`Trainer::fit`](crate::train::Trainer::fit) does it.
     Attached,
-    /// By number out of the data on the GPU, where nothing says that a window ends before its update.
+    /// By number from the data on the GPU; nothing announces a window's end before its update.
     Unannounced,
-    /// Out of the host's memory, by [`Trainer::micro_step`](crate::train::Trainer::micro_step).
+    /// From the host's memory, by [`Trainer::micro_step`](crate::train::Trainer::micro_step).
     Host,
 }
 
@@ -90,8 +90,8 @@ impl fmt::Display for Cut {
 }
 
 impl Trial {
-    /// Whether a micro-batch of windows of `batch` rows ends inside a block of rows before anyone knows that it ends its
-    /// window: then an open block is kept.
+    /// Whether a micro-batch of windows of `batch` rows ends inside a block of rows before its window's end is announced:
+    /// then an open block is kept.
     pub fn needs_open_blocks(&self, batch: usize) -> bool {
         match self.cut {
             Cut::Even(rows) if self.way == Way::Attached => needs_open_blocks(batch, rows),
@@ -101,7 +101,7 @@ impl Trial {
 }
 
 impl Way {
-    /// In words.
+    /// The way, in words.
     pub fn words(self) -> &'static str {
         match self {
             Way::Attached => "from the data on the GPU",
@@ -117,17 +117,17 @@ impl fmt::Display for Trial {
     }
 }
 
-/// Micro-batches that a trial may take: more would be a long wait on a slow adapter.
+/// Most micro-batches of a trial: more would be a long wait on a slow adapter.
 const PATIENCE: u64 = 4096;
 
-/// What is worth trying for windows of `batch` rows, first the configured micro-batch, with which the others are compared.
+/// The trials for windows of `batch` rows, first the configured micro-batch, with which the others are compared.
 ///
 /// All ways, one row at a time (or as few rows as `updates` windows allow in a short time), the whole batch, a power of
 /// two, sizes that do not divide the batch, and uneven cuts, some by `seed`.
 pub fn trials(batch: usize, micro_batch: usize, updates: u64, seed: u64) -> Vec<Trial> {
     let batch = batch.max(1);
     let fewest = (batch as u64 * updates).div_ceil(PATIENCE).max(1) as usize;
-    // None is smaller than the smallest that is affordable, and none larger than the batch.
+    // None is smaller than the smallest affordable size, and none larger than the batch.
     let some = |rows: usize| rows.clamp(fewest.min(batch), batch);
     let odd = |from: usize| (from..batch).find(|&rows| !batch.is_multiple_of(rows)).unwrap_or(from);
     let power = 1 << (batch / 2).max(1).ilog2().min(BLOCK.ilog2().max(fewest.ilog2() + 1));

@@ -1,4 +1,4 @@
-//! What the kernels of a network that is done at once cost: turns of loops, operations, floats.
+//! The cost of the kernels that compute a whole network: loop iterations, operations, floats.
 
 use super::steps::Tile;
 use super::{LAYERS, Layer, Net};
@@ -7,25 +7,25 @@ use crate::plan::BLOCK;
 use crate::plan::lower::Source;
 
 impl Net {
-    /// Products of a row forward, and on the way back, which ends above the first layer.
+    /// Products per row, forward or backward; the backward pass ends above the first layer.
     pub(super) fn products(&self, forward: bool) -> u64 {
         let layers = self.layers.iter().skip(usize::from(!forward));
         layers.map(|layer| (layer.inputs * layer.outputs) as u64).sum()
     }
 
-    /// Floats of a row that pass through the arena once.
+    /// Floats per row that pass through the arena once.
     pub(super) fn floats(&self) -> u32 {
         self.layers.iter().map(|layer| (layer.inputs + layer.outputs) as u32).sum()
     }
 
-    /// Turns of the loops that a tile of rows takes.
+    /// Loop iterations for a tile of rows.
     pub(super) fn loops_of_tile(&self) -> u64 {
         let wide = |columns: usize| columns.div_ceil(4 * self.lanes as usize) as u64;
         let rows = u64::from(self.tile.div_ceil(self.lanes));
         let mut turns = 0;
         for layer in &self.layers {
             let (inputs4, outputs4) = (layer.inputs.div_ceil(4) as u64, layer.outputs.div_ceil(4) as u64);
-            // A loop takes one turn more than it has steps, that in which it finds its end; the loops inside it take one, too.
+            // A loop of n steps takes n + 1 iterations, the last one finds the end; so do the loops inside it.
             turns += 8 + wide(layer.outputs) * (2 + inputs4) + wide(layer.inputs) * (2 + outputs4);
         }
         let (first, last) = (self.layers.first(), self.layers.last());
@@ -34,15 +34,15 @@ impl Net {
         turns + rows * (2 + features4 + 5 * (outputs + 4))
     }
 
-    /// Those of a tile of a gradient, which may be that of a bias or the window's loss.
+    /// Loop iterations for a tile of a gradient: of a weight, a bias or the window's loss.
     pub(super) fn loops_of_gradient(&self) -> LoopBound {
         LoopBound { fixed: LAYERS as u64 + 16, block: 40 }
     }
 
-    /// Those of everything that one slot of whole windows can be: a micro-batch, or the parameters twice.
+    /// Loop iterations for one slot of whole windows: a micro-batch, or twice the parameters.
     pub(super) fn loops_of_windows(&self, source: &Source) -> LoopBound {
         let gradients = u64::from(self.tiles(Tile::Narrow));
-        // An update looks at all gradients before it reads them again.
+        // An update checks all gradients before it reads them again.
         let update = 2 * ((source.layout.floats() / 4) as u64 / u64::from(self.lanes) + 1);
         let tiles = (BLOCK as u64).div_ceil(u64::from(self.tile));
         LoopBound {
@@ -63,7 +63,7 @@ impl Net {
         }
     }
 
-    /// Lanes that lie side by side over a layer's inputs: a power of two.
+    /// Lanes side by side over a layer's inputs: a power of two.
     pub(super) fn across(&self, layer: &Layer) -> u32 {
         (layer.inputs.div_ceil(4) as u32).next_power_of_two().min(self.lanes)
     }

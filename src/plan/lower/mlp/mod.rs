@@ -1,5 +1,5 @@
-//! Networks that are a chain of linear layers with one activation between them: kernels that do all of it at once, over an
-//! arena that holds all that has rows.
+//! Networks that are a chain of linear layers with one kind of activation between them: kernels that compute all of it at
+//! once, over an arena that holds all rows.
 
 mod loops;
 mod steps;
@@ -13,21 +13,21 @@ use crate::plan::Training;
 use crate::plan::kernels::{ExecutionMode, Kernels, SUBGROUP};
 use crate::plan::limits::LOOP_LIMIT;
 
-/// Layers at most: the length of `layers` in `shaders/fused/net.wgsl`.
+/// Most layers: the length of `layers` in `shaders/fused/net.wgsl`.
 const LAYERS: usize = 16;
 
-/// Wider layers than this are better off with kernels of their own, on a GPU.
+/// On a GPU, wider layers are faster with kernels of their own.
 const NARROW: usize = 128;
 
-/// Multiplications of a micro-batch up to which one workgroup is faster than starting several kernels.
+/// Most multiplications of a micro-batch for which one workgroup is faster than starting several kernels.
 const FEW: u64 = 500_000;
 
-/// Lowers a chain of layers for training, where kernels for all of it are wanted.
+/// Lowers a chain of layers for training, if these kernels are wanted.
 pub(super) fn lower(source: &Source, training: &Training) -> Option<Lowered> {
     Some(Net::of(source, training)?.lowered(source, training))
 }
 
-/// A network as these kernels see it.
+/// A network, as these kernels see it.
 struct Net {
     layers: Vec<Layer>,
     activation: &'static [&'static str],
@@ -40,7 +40,7 @@ struct Net {
     tile: u32,
     lanes: u32,
     shared: bool,
-    /// Whether whole windows are done at once.
+    /// Whether whole windows are computed at once.
     windows: bool,
 }
 
@@ -106,14 +106,14 @@ fn chain(graph: &Graph, output: Tensor, loss: Tensor) -> Option<Chain> {
 }
 
 impl Net {
-    /// The network of a graph as one chain, if it is one and the kernels for it are wanted.
+    /// The graph's network as one chain, if it is one and these kernels are wanted.
     fn of(source: &Source, training: &Training) -> Option<Net> {
         let kernels = &training.kernels;
         if kernels.mode == Some(ExecutionMode::Ops) {
             return None;
         }
         let chain = chain(source.graph, source.output, training.loss)?;
-        // Without an activation any will do: no layer asks for it.
+        // Without an activation any will do: no layer uses it.
         let any = || ops::of_role(|role| role == Role::Activation).next();
         let activation = chain.activation.clone().or_else(any)?;
         let MlpPart::Activation { wgsl, derivative_of } = activation.mlp_part()? else { return None };
@@ -137,7 +137,7 @@ impl Net {
         (net.fits(source, kernels) && net.is_wanted(kernels)).then_some(net)
     }
 
-    /// Gives everything that has rows its place in the arena.
+    /// Gives all rows their place in the arena.
     fn place(&mut self, micro_batch: usize) {
         let rows = micro_batch.next_multiple_of(16) as u64;
         let mut at = 0;
@@ -177,13 +177,13 @@ impl Net {
         let few = 3 * (products * source.micro_batch) as u64 <= FEW;
         let asked = kernels.mode.map_or(few, |mode| mode == ExecutionMode::Windows);
         let turns = self.loops_of_windows(source).of(source.micro_batch, Blocks::ROWS);
-        // The list has room for the learning rate and for nothing else that changes.
+        // A command list has room for the learning rate and for no other scalar that changes.
         let only_lr = training.optimizer.scalars(1, 1.0).len() == 1;
         let can = turns <= LOOP_LIMIT && kernels.storage_buffers >= 8 && !kernels.fxc;
         asked && can && training.clip.norm.is_none() && only_lr
     }
 
-    /// What everything that has rows lies in.
+    /// The buffer of all rows.
     fn arena(&self) -> Arena {
         let values = self.layers.iter().map(|layer| (layer.y, layer.y_at, layer.outputs.div_ceil(4) as u64));
         Arena { len: self.len, values: values.collect() }

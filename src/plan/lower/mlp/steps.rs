@@ -1,4 +1,4 @@
-//! The steps of a network that is done at once: their shaders, sizes and bindings.
+//! The steps of a network that is computed at once: their shaders, sizes and bindings.
 
 use super::{Net, SUBGROUP};
 use crate::gpu::{Grid, Scalar, Shader};
@@ -7,12 +7,12 @@ use crate::plan::Training;
 use crate::plan::lower::{Lowered, Lowering, Source};
 use crate::wgsl::{CHAIN, CLOCK, OUTER, PADDING, PLAIN, ROWS, SHARED, SPECIAL, STATS, SUM, UPDATE};
 
-/// How a workgroup goes through the gradients.
+/// How a workgroup walks through the gradients.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Tile {
     /// 16 outputs at a time.
     Wide,
-    /// Outputs side by side with inputs, for layers that are narrow; soon compiled.
+    /// Outputs and inputs side by side, for narrow layers; compiles fast.
     Narrow,
 }
 
@@ -48,7 +48,7 @@ impl Net {
             "rows",
             Work { loops, computes: 2 * both, per_line: 2 * self.floats(), once: 2 * self.products(true) },
         );
-        // One more than the gradients have: the window's loss.
+        // One more than there are gradients: the window's loss.
         let tiles = Grid::Line((self.tiles(Tile::Wide) + 1) * self.lanes);
         let work = Work {
             loops: self.loops_of_gradient(),
@@ -117,7 +117,7 @@ impl Net {
         Shader::joined(format!("{name}.{}{}", self.lanes, if self.shared { ".shared" } else { "" }), parts)
     }
 
-    /// A step, with what all of them have: sizes, constants, the arena.
+    /// A step with what all of them share: sizes, constants, the arena.
     fn step(&self, source: &Source, tile: Tile, step: Step) -> Step {
         let output = self.layers.last();
         let mut step = step
