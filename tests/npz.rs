@@ -77,6 +77,23 @@ fn every_type_and_both_byte_orders_are_read() {
     }
 }
 
+/// A model of grey images of 2 × 2 would read one channel, or a corner, of larger ones, and say nothing.
+#[test]
+fn images_of_another_size_than_the_models_are_refused_with_both_shapes() {
+    let names = |dims: [usize; 3]| -> Vec<String> {
+        let [height, width, channels] = dims;
+        let all = (0..height).flat_map(|h| (0..width).flat_map(move |w| (0..channels).map(move |c| (h, w, c))));
+        all.map(|(h, w, c)| format!("hwc.{h}.{w}.{c}")).collect()
+    };
+    assert_eq!(read("images.npz", &Spec::features(&names([2, 2, 3]))).rows(), 6);
+    for dims in [[2, 2, 1], [2, 1, 3], [1, 2, 3]] {
+        let refused = message("images.npz", &Spec::features(&names(dims)));
+        assert!(refused.contains("rows of shape [2, 2, 3]") && refused.contains(&format!("{dims:?}")), "{refused}");
+    }
+    // Single numbers of an image are features like any others.
+    assert_eq!(read("images.npz", &Spec::features(&["hwc.1.0.2".to_owned(), "hwc.0.1.1".to_owned()])).rows(), 6);
+}
+
 #[test]
 fn images_come_with_their_channels_last() {
     let data = read("images.npz", &given(&["hwc"], Spec::classes("y")));

@@ -8,7 +8,7 @@ use crate::place::Place;
 fn a_run_shows_its_layers_columns_and_metrics_and_a_model_file_all_but_the_metrics() {
     let place = Place::new("inspect");
     let rows: String = (0..40).map(|row| format!("{row},{},{}\n", row % 7, row % 2)).collect();
-    place.write("d.csv", &format!("a,b,label\n{rows}"));
+    place.write("d.csv", format!("a,b,label\n{rows}"));
     let config = "[data]\npath = 'd.csv'\ntarget = 'label'\n[model]\nlayers = [5, 'layer_norm', 'relu']\nloss = 'cross_entropy'\n\
                   [train]\nbatch = 8\nepochs = 3\n[optimizer]\ntype = 'lion'\nlr = 0.01\n";
     place.write("c.toml", config);

@@ -19,9 +19,9 @@ pub struct Eval {
     /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
     pub run: PathBuf,
     /// The file to measure on, with the columns of the training data, including the target.
-    #[arg(long, value_name = "FILE.csv")]
+    #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
-    /// The column of FILE.csv that says how much each row counts; without it all count 1.
+    /// The column of FILE that says how much each row counts; without it all count 1.
     #[arg(long, value_name = "COLUMN")]
     pub weight: Option<String>,
     /// What every command that computes takes.

@@ -20,7 +20,7 @@ pub struct Predict {
     /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
     pub run: PathBuf,
     /// The file to predict from, with the feature columns of the training data.
-    #[arg(long, value_name = "FILE.csv")]
+    #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// The CSV file to write, one line for each row of the data.
     #[arg(long, value_name = "FILE.csv")]

@@ -46,7 +46,9 @@ impl Named {
             FeatureNames::Given(names) => opened.all(names, "data.features")?,
             FeatureNames::Model(names) => {
                 opened.rename(names, spec);
-                opened.all(names, "a feature of the model")?
+                let features = opened.all(names, "a feature of the model")?;
+                opened.check_whole(&features)?;
+                features
             }
         };
         let twice = features.iter().find(|column| !used.insert(**column));
@@ -160,6 +162,32 @@ impl<'a> Opened<'a> {
         if names.iter().all(|name| array_of(name) == alias) {
             self.alias = Some(alias);
         }
+    }
+
+    /// Refuses an image that is larger than those of the model: it would be read as its corner, or as some of its channels.
+    fn check_whole(&self, features: &[Column]) -> Result<()> {
+        for (place, array) in self.arrays.iter().enumerate().filter(|(_, array)| array.dims.len() > 1) {
+            let mut most = vec![0; array.dims.len()];
+            let mut count = 0;
+            for column in features.iter().filter(|column| column.array == place) {
+                let mut at = column.at;
+                for (most, dim) in most.iter_mut().zip(&array.dims).rev() {
+                    *most = (*most).max(at % dim + 1);
+                    at /= dim;
+                }
+                count += 1;
+            }
+            // Single numbers of an image may be features by themselves.
+            if most != array.dims && count > 1 && most.iter().product::<usize>() == count {
+                let name = format!("{}, array {}", self.archive.place, shown(&array.name));
+                let message = format!(
+                    "has rows of shape {:?}, but the model's are {most:?}; give images of the size that it was trained on",
+                    array.dims
+                );
+                return Err(Error::data(name, message));
+            }
+        }
+        Ok(())
     }
 
     /// A `.npy` file that was named and then not read would be a mistake.
