@@ -68,16 +68,16 @@ fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
     var sum = vec4(0.0);
     var product = vec4(0.0);
     for (var c = 0u; c < size.columns4; c++) {
-        let g = dy[at + c] * parameters[c];
-        sum += g;
-        product = fma(g, saved[saved_at + c], product);
+        let d = dy[at + c];
+        sum = fma(d, parameters[c], sum);
+        product = fma(d * parameters[c], saved[saved_at + c], product);
     }
     let mean = total(sum) / f32(size.columns);
     let along = total(product) / f32(size.columns);
     let rstd = saved[saved_at + size.columns4].x;
     for (var c = 0u; c < size.columns4; c++) {
-        let g = dy[at + c] * parameters[c];
-        let d = select(vec4(0.0), rstd * (g - mean - saved[saved_at + c] * along), real(c, size.columns));
+        let g = fma(dy[at + c], parameters[c], vec4(-mean));
+        let d = select(vec4(0.0), rstd * fma(saved[saved_at + c], vec4(-along), g), real(c, size.columns));
         if ACCUMULATE { dinput[at + c] += d; } else { dinput[at + c] = d; }
     }
 }

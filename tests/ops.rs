@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use accrue::doctor::Case;
 use accrue::gpu::{Gpu, Grid, Shader};
-use accrue::graph::{Checked, Graph, Op, OpContext, Role, Shape, Step, Tolerance, Work};
+use accrue::graph::{Checked, Graph, LoopBound, Op, OpContext, Role, Shape, Step, Tensor, Tolerance, Work};
 use accrue::ops::{self, ALL, Linear};
+use accrue::optim::{Clip, Sgd};
+use accrue::plan::{Kernels, Plan, Training};
 use accrue::reference::{Matrix, Operand};
 use common::{check, gpu, linear, op, small_gpu};
 
@@ -107,7 +109,7 @@ fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
 impl Add {
     fn step(&self, cx: &OpContext, entry: &'static str) -> Step {
         let stride4 = cx.stride(cx.output()) / 4;
-        let work = Work::moves(12 * stride4);
+        let work = Work::moves(12 * stride4, LoopBound::NONE);
         cx.step(entry, Grid::Tiles { columns: stride4, rows_each: 1 }, work).dims(&[("stride4", stride4)])
     }
 }
@@ -200,4 +202,37 @@ fn a_parameter_that_is_used_several_times_gets_the_sum_of_the_gradients_of_its_u
         // The gradients are also compared with those of the same window cut into pieces, bit by bit.
         check(gpu(), &Case { name, ..case });
     }
+}
+
+/// What a plan for training says against a graph.
+fn refusal(graph: &Graph, output: Tensor, loss: Tensor) -> String {
+    let optimizer = &Sgd::default();
+    let training = Training { loss, optimizer, clip: Clip::default(), open_blocks: true, kernels: Kernels::OPS };
+    Plan::new(graph, output, 4, Some(training)).err().expect("the plan is refused").to_string()
+}
+
+#[test]
+fn a_use_of_a_shared_parameter_that_the_loss_does_not_see_is_refused_because_nobody_would_write_its_sums() {
+    let mut graph = Graph::new();
+    let x = graph.input(3);
+    let layer = Arc::new(Linear { outputs: 3 });
+    let shared = graph.parameters("shared", layer.parameters(graph.shape(x)));
+    graph.apply(layer.clone(), "unseen", &[x, shared]).unwrap();
+    let output = graph.apply(layer, "seen", &[x, shared]).unwrap();
+    let target = graph.target(3);
+    let loss = graph.apply(op("mse"), "loss", &[output, target]).unwrap();
+    let refused = refusal(&graph, output, loss);
+    assert!(refused.contains("shared") && refused.contains("does not depend on it"), "{refused}");
+}
+
+#[test]
+fn weights_that_are_none_for_each_position_of_the_loss_are_refused() {
+    let mut graph = Graph::new();
+    let x = graph.input_of(&[4, 3]);
+    let output = linear(&mut graph, "layer", x, 2);
+    let target = graph.target_of(&[4, 2]);
+    graph.weigh_positions(3);
+    let loss = graph.apply(op("mse"), "loss", &[output, target]).unwrap();
+    let refused = refusal(&graph, output, loss);
+    assert!(refused.contains("4 positions") && refused.contains("3 weights"), "{refused}");
 }

@@ -181,6 +181,11 @@ impl Graph {
         self.of_kind(kind).next()
     }
 
+    /// Whether a tensor is learned.
+    pub fn is_parameter(&self, tensor: Tensor) -> bool {
+        self.info(tensor).kind == TensorKind::Parameter
+    }
+
     /// The number of uses of a parameter.
     pub fn uses(&self, parameter: Tensor) -> u16 {
         self.nodes.iter().flat_map(|node| &node.inputs).filter(|&&input| input == parameter).count() as u16

@@ -47,19 +47,19 @@ pub struct Work {
 }
 
 impl Work {
-    /// Moves this many floats per line, without loops.
-    pub fn moves(per_line: u32) -> Work {
-        Work { loops: LoopBound::NONE, computes: 0, per_line, once: 0 }
+    /// Moves so many floats for each line, with loops of at most so many iterations.
+    pub fn moves(per_line: u32, loops: LoopBound) -> Work {
+        Work { loops, computes: 0, per_line, once: 0 }
     }
 
-    /// Moves this many floats, independent of the lines, without loops.
-    pub fn moves_once(once: u64) -> Work {
-        Work { once, ..Work::moves(0) }
+    /// Moves so many floats, whatever the lines are, with loops of at most so many iterations.
+    pub fn moves_once(once: u64, loops: LoopBound) -> Work {
+        Work { once, ..Work::moves(0, loops) }
     }
 
-    /// The same work with these loops.
-    pub fn with_loops(self, loops: LoopBound) -> Work {
-        Work { loops, ..self }
+    /// The same with so many operations on floats for each line.
+    pub fn computing(self, computes: u64) -> Work {
+        Work { computes, ..self }
     }
 }
 

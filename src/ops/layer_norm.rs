@@ -96,7 +96,7 @@ impl Op for LayerNorm {
         let columns = cx.columns(cx.input(0));
         let loops = LoopBound::fixed(3 * u64::from(columns.div_ceil(4) + 1));
         let step = self
-            .step(cx, "forward", Grid::Rows, Work::moves(3 * columns + 4).with_loops(loops))
+            .step(cx, "forward", Grid::Rows, Work::moves(3 * columns + 4, loops).computing(8 * u64::from(columns)))
             .bind("x", cx.value(0))
             .bind("parameters", cx.value(1))
             .bind("y", cx.output_value())
@@ -110,16 +110,22 @@ impl Op for LayerNorm {
         let columns4 = columns.div_ceil(4);
         let input = cx.wants[0].map(|write| {
             let loops = LoopBound::fixed(2 * u64::from(columns4 + 1));
-            self.step(cx, "backward_input", Grid::Rows, Work::moves(3 * columns + 4).with_loops(loops))
-                .bind("parameters", cx.value(1))
-                .bind("saved", cx.saved(0))
-                .bind("dy", cx.output_gradient())
-                .bind("dinput", cx.gradient(0))
-                .write(write)
+            self.step(
+                cx,
+                "backward_input",
+                Grid::Rows,
+                Work::moves(3 * columns + 4, loops).computing(8 * u64::from(columns)),
+            )
+            .bind("parameters", cx.value(1))
+            .bind("saved", cx.saved(0))
+            .bind("dy", cx.output_gradient())
+            .bind("dinput", cx.gradient(0))
+            .write(write)
         });
         // For each block: its lines, and the last iterations of the two loops.
         let loops = LoopBound { fixed: 2, block: 34 };
-        let work = Work { once: 4 * u64::from(columns), ..Work::moves(2 * columns).with_loops(loops) };
+        let work =
+            Work { once: 4 * u64::from(columns), computes: 3 * u64::from(columns), ..Work::moves(2 * columns, loops) };
         let parameters = self
             .step(cx, "backward_parameters", Grid::Line(columns4), work)
             .bind("saved", cx.saved(0))

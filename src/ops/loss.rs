@@ -44,7 +44,7 @@ pub(super) fn both(cx: &OpContext, passes: u32) -> Vec<Step> {
     ];
     let loops = LoopBound::fixed(u64::from(passes) * u64::from(cx.stride(y) + 1));
     // y and its gradient, the target, the weight and the loss.
-    let work = Work::moves(2 * columns + targets + 2).with_loops(loops);
+    let work = Work::moves(2 * columns + targets + 2, loops);
     let step = cx
         .step("both", Grid::Rows, work)
         .dims(&dims)

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::gpu::{Grid, Shader};
-use crate::graph::{Checked, DerivativeOf, MlpPart, Op, OpContext, Role, Shape, Step, Tolerance, Work, sample};
+use crate::graph::{
+    Checked, DerivativeOf, LoopBound, MlpPart, Op, OpContext, Role, Shape, Step, Tolerance, Work, sample,
+};
 use crate::tensor::{Matrix, Operand};
 use crate::wgsl::{CLOCK, MAP, PADDING, SPECIAL};
 
@@ -39,7 +41,8 @@ impl Map {
             ("x_stride4", cx.stride(x) / 4),
             ("saved_stride4", cx.stride(saved) / 4),
         ];
-        cx.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }, Work::moves(tensors * columns)).dims(&dims)
+        cx.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }, Work::moves(tensors * columns, LoopBound::NONE))
+            .dims(&dims)
     }
 }
 

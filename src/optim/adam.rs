@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::kind::WEIGHT_DECAY;
 use super::{Kind, Optimizer, Setting, positive, rate};
 use crate::gpu::{Grid, Scalar, Shader};
-use crate::graph::{Resource, Span, Step, Work};
+use crate::graph::{LoopBound, Resource, Span, Step, Work};
 use crate::wgsl::{CLOCK, STATS, UPDATE, UPDATES};
 use crate::{Error, Result};
 
@@ -112,17 +112,23 @@ impl Optimizer for Adam {
     }
 
     fn step(&self, span: Span) -> Step {
-        Step::new("all parameters", &SHADER, "update", Grid::Line(span.len), Work::moves_once(7 * span.floats()))
-            .bind("stats", Resource::Stats)
-            .bind("gradients", Resource::Gradients(span))
-            .bind("parameters", Resource::Parameters(span))
-            .bind("moments", Resource::OptimizerState(span))
-            .constant("KEEP1", 1.0 - self.betas.0)
-            .constant("KEEP2", 1.0 - self.betas.1)
-            .constant("EPSILON", self.epsilon)
-            .constant("WEIGHT_DECAY", self.weight_decay)
-            .constant("DECOUPLED", f64::from(u8::from(self.decoupled)))
-            .in_parts("first", 1)
+        Step::new(
+            "all parameters",
+            &SHADER,
+            "update",
+            Grid::Line(span.len),
+            Work::moves_once(7 * span.floats(), LoopBound::NONE),
+        )
+        .bind("stats", Resource::Stats)
+        .bind("gradients", Resource::Gradients(span))
+        .bind("parameters", Resource::Parameters(span))
+        .bind("moments", Resource::OptimizerState(span))
+        .constant("KEEP1", 1.0 - self.betas.0)
+        .constant("KEEP2", 1.0 - self.betas.1)
+        .constant("EPSILON", self.epsilon)
+        .constant("WEIGHT_DECAY", self.weight_decay)
+        .constant("DECOUPLED", f64::from(u8::from(self.decoupled)))
+        .in_parts("first", 1)
     }
 
     fn scalars(&self, _: u64, lr: f64) -> Vec<(&'static str, Scalar)> {

@@ -43,14 +43,14 @@ impl Clip {
     pub(crate) fn steps(&self, all: Span) -> Option<Vec<Step>> {
         let norm = self.norm?;
         let partial = Self::norms(4 * all.len as usize) as u32;
-        let work = Work::moves_once(all.floats() + u64::from(partial)).with_loops(LoopBound::fixed(STRETCH as u64 + 1));
+        let work = Work::moves_once(all.floats() + u64::from(partial), LoopBound::fixed(STRETCH as u64 + 1));
         let squares = Step::new("gradient norm", &SHADER, "squares", Grid::Line(partial), work)
             .bind("gradients", Resource::Gradients(all))
             .bind("norms", Resource::Norms)
             .bind("stats", Resource::Stats)
             .in_parts("first", 1);
         let loops = LoopBound::fixed(u64::from(partial.div_ceil(LANES)) + u64::from(LANES) + 2);
-        let work = Work::moves_once(u64::from(partial)).with_loops(loops);
+        let work = Work::moves_once(u64::from(partial), loops);
         let factor = Step::new("gradient norm", &SHADER, "factor", Grid::Group, work)
             .bind("norms", Resource::Norms)
             .bind("stats", Resource::Stats)

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::kind::{FROM_ZERO, WEIGHT_DECAY};
 use super::{Kind, Optimizer, Setting, rate};
 use crate::gpu::{Grid, Scalar, Shader};
-use crate::graph::{Resource, Span, Step, Work};
+use crate::graph::{LoopBound, Resource, Span, Step, Work};
 use crate::wgsl::{CLOCK, STATS, UPDATE, UPDATES};
 use crate::{Error, Result};
 
@@ -98,7 +98,7 @@ impl Optimizer for Sgd {
 
     fn step(&self, span: Span) -> Step {
         let shader = if self.state_slots() > 0 { &MOMENTUM } else { &SHADER };
-        let work = Work::moves_once((3 + 2 * self.state_slots() as u64) * span.floats());
+        let work = Work::moves_once((3 + 2 * self.state_slots() as u64) * span.floats(), LoopBound::NONE);
         let step = Step::new("all parameters", shader, "update", Grid::Line(span.len), work)
             .bind("stats", Resource::Stats)
             .bind("gradients", Resource::Gradients(span))

@@ -81,6 +81,8 @@ pub struct Plan {
     /// All buffers.
     pub buffers: Vec<Buffer>,
     places: memory::Places,
+    /// Whether data that stays on the GPU is packed.
+    packed: bool,
 }
 
 impl Plan {
@@ -120,6 +122,9 @@ impl Plan {
                 "compares the features themselves, for which nothing is learned; put a layer before it".to_owned();
             return Err(Error::Shape { op: loss.op.name(), message });
         }
+        if let Some(training) = &training {
+            check_graph(graph, training.loss)?;
+        }
         let record = graph.record();
         let (layout, gradients) = (Layout::new(graph)?, Layout::of_gradients(graph)?);
         let source = Source { graph, output, micro_batch, record, layout: &layout };
@@ -132,6 +137,7 @@ impl Plan {
             layout,
             gradients,
             output,
+            packed: false,
             forward: lowered.forward,
             training: steps,
             buffers: Vec::new(),
@@ -162,8 +168,14 @@ impl Plan {
         self.buffers.iter().map(|buffer| buffer.bytes).sum()
     }
 
-    /// The execution mode of micro-batches; whole windows need `resident` data, that is data on the GPU.
+    /// The same plan for data that is `packed` where it stays on the GPU: whole windows are not computed at once then.
+    pub fn for_packed(self, packed: bool) -> Plan {
+        Plan { packed, ..self }
+    }
+
+    /// The execution mode of micro-batches; whole windows need `resident` data, that is data on the GPU, of floats.
     pub fn mode(&self, resident: bool) -> ExecutionMode {
+        let resident = resident && !self.packed;
         self.training.as_ref().map_or(ExecutionMode::Ops, |training| training.lowering.mode(resident))
     }
 
@@ -207,6 +219,34 @@ impl Plan {
         lists.push(("update", update));
         lists
     }
+}
+
+/// Refuses what would be summed wrongly: a use of a shared parameter that the loss does not depend on, whose sums nobody would
+/// write, and weights that are none for each position of the loss.
+fn check_graph(graph: &Graph, loss: Tensor) -> Result<()> {
+    let wrong = |op, message: String| Err(Error::Shape { op, message });
+    let (weights, positions) = (graph.record().weights, graph.shape(loss).positions());
+    if weights != 1 && weights != positions {
+        return wrong(
+            "loss",
+            format!("has {positions} positions, but a sample has {weights} weights; give one, or {positions}"),
+        );
+    }
+    let mut needed = std::collections::HashSet::from([loss]);
+    for node in graph.nodes().iter().rev() {
+        if needed.contains(&node.output) {
+            needed.extend(&node.inputs);
+            continue;
+        }
+        if let Some(&shared) = node.inputs.iter().find(|&&input| graph.uses(input) > 1 && graph.is_parameter(input)) {
+            let name = &graph.info(shared).name;
+            return wrong(
+                node.op.name(),
+                format!("uses {name}, which is shared, but the loss does not depend on it; leave it out"),
+            );
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Display for Plan {

@@ -33,7 +33,7 @@ impl TrainingSteps {
         // Clipping by norm reads all gradients, and checks them on the way.
         update.extend(training.clip.steps(all).unwrap_or_else(|| vec![check(all)]));
         update.push(training.clip.apply(training.optimizer.step(all)));
-        let mark = Step::new("submission", &WINDOW, "mark", Grid::Group, Work::moves_once(1));
+        let mark = Step::new("submission", &WINDOW, "mark", Grid::Group, Work::moves_once(1, LoopBound::NONE));
         TrainingSteps { lowering, close: close(every), mark: mark.bind("stats", Resource::Stats), update }
     }
 }
@@ -43,7 +43,7 @@ fn fold(gradients: &Layout) -> Vec<Step> {
     let later = gradients.layers().filter(|&(_, nth, _)| nth > 0);
     let fold = |(tensor, _, range): (Tensor, u16, std::ops::Range<usize>)| {
         let len = (range.len() / 4) as u32;
-        let work = Work::moves_once(3 * range.len() as u64);
+        let work = Work::moves_once(3 * range.len() as u64, LoopBound::NONE);
         Step::new("gradient of a later use", &WINDOW, "fold", Grid::Line(len), work)
             .bind("gradients", Resource::Gradients(gradients.all()))
             .dims(&WINDOW_DIMS)
@@ -58,19 +58,25 @@ fn fold(gradients: &Layout) -> Vec<Step> {
 }
 
 fn close(every: Span) -> Step {
-    Step::new("open block", &WINDOW, "close", Grid::Line(every.len), Work::moves_once(3 * every.floats()))
-        .bind("stats", Resource::Stats)
-        .bind("gradients", Resource::Gradients(every))
-        .bind("open_gradients", Resource::OpenGradients(every))
-        .dims(&WINDOW_DIMS)
-        .in_parts("first", 1)
+    Step::new(
+        "open block",
+        &WINDOW,
+        "close",
+        Grid::Line(every.len),
+        Work::moves_once(3 * every.floats(), LoopBound::NONE),
+    )
+    .bind("stats", Resource::Stats)
+    .bind("gradients", Resource::Gradients(every))
+    .bind("open_gradients", Resource::OpenGradients(every))
+    .dims(&WINDOW_DIMS)
+    .in_parts("first", 1)
 }
 
 /// vec4 that each invocation checks.
 const LOOKS: u32 = 4;
 
 fn check(all: Span) -> Step {
-    let work = Work::moves_once(all.floats()).with_loops(LoopBound::fixed(u64::from(LOOKS) + 1));
+    let work = Work::moves_once(all.floats(), LoopBound::fixed(u64::from(LOOKS) + 1));
     Step::new("finite gradient", &WINDOW, "check", Grid::Line(all.len.div_ceil(LOOKS)), work)
         .bind("stats", Resource::Stats)
         .bind("gradients", Resource::Gradients(all))

@@ -15,7 +15,7 @@
 //!
 //! let saved = ModelFile::read(&folder.best())?;
 //! let rows = ModelRows::features(&saved, Path::new("new.csv"))?;
-//! let outputs = predictor(&gpu, &saved, rows.data.rows())?.predict(&rows.data.features.values)?;
+//! let outputs = predictor(&gpu, &saved, rows.data.rows())?.predict(&rows.data.features.values.to_f32())?;
 //! # Ok::<(), accrue::Error>(())
 //! ```
 

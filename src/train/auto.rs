@@ -72,7 +72,8 @@ fn plan(gpu: &Gpu, network: &Network, settings: &Settings, rows: usize, open_blo
     let loss = network.loss.ok_or_else(|| Error::Internal("a network for training has a loss".to_owned()))?;
     let (optimizer, kernels) = (&*settings.optimizer, Kernels::of(gpu, settings.kernels));
     let training = Training { loss, optimizer, clip: settings.clip, open_blocks, kernels };
-    Plan::new(&network.graph, network.output, rows, Some(training))
+    let plan = Plan::new(&network.graph, network.output, rows, Some(training))?;
+    Ok(plan.for_packed(Format::packing(settings.features).is_some()))
 }
 
 fn data_bytes(network: &Network, features: Element, samples: usize) -> u64 {

@@ -11,6 +11,9 @@ use crate::data::Layout;
 /// Numbers of one row, as many as a wide CSV file has columns.
 const MOST_COLUMNS: u64 = 1 << 20;
 
+/// Bytes of one row.
+const MOST_BYTES: u64 = 1 << 24;
+
 /// Bytes that are read at once, unless one row has more.
 const BLOCK: usize = 1 << 16;
 
@@ -46,6 +49,10 @@ impl Array {
     pub fn open(name: &str, mut content: Content) -> Result<Array, String> {
         let header = Header::read(&mut content.in_order)?;
         let (rows, dims, columns) = shape_of_rows(&header.shape)?;
+        let row = columns.saturating_mul(header.dtype.size as u64);
+        if row > MOST_BYTES {
+            return Err(format!("has rows of {row} bytes, but {MOST_BYTES} are the most"));
+        }
         let bytes = rows.checked_mul(columns).and_then(|count| count.checked_mul(header.dtype.size as u64));
         let there = content.size.saturating_sub(header.bytes);
         if bytes != Some(there) {
@@ -58,6 +65,8 @@ impl Array {
             None => {
                 // Compressed bytes are read in their order, in which the first row is complete at the end of them alone.
                 let mut all = Vec::new();
+                let room = all.try_reserve_exact(there as usize);
+                room.map_err(|_| format!("has {there} bytes, for which there is no memory"))?;
                 content.in_order.take(there).read_to_end(&mut all).map_err(|error| damaged(&error))?;
                 Reading::ByColumn(Arc::new(all), 0)
             }

@@ -38,6 +38,7 @@ mod header;
 mod names;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -197,13 +198,14 @@ impl RowReader for NpzRows {
 /// Adds a field for each array that is read whole, and one for each column of the others.
 fn add_fields(fields: &mut Vec<Field>, role: Role, columns: &[Column], arrays: &[Array], spec: &Spec) {
     let mut left = columns;
+    let mut orders: HashMap<usize, Vec<usize>> = HashMap::new();
     while let Some(first) = left.first() {
         let array = &arrays[first.array];
         let element = array.dtype.element();
         let whole = array.columns();
-        let order = array.order(spec.layout);
+        let order = orders.entry(first.array).or_insert_with(|| array.order(spec.layout));
         let all = left.len() >= whole
-            && left.iter().zip(&order).all(|(column, at)| (column.array, column.at) == (first.array, *at));
+            && left.iter().zip(&*order).all(|(column, at)| (column.array, column.at) == (first.array, *at));
         let (name, dims, count) = match all {
             true => (array.name.clone(), array.model_dims(spec.layout), whole),
             false => (array.column_name(first.at), Vec::new(), 1),

@@ -56,7 +56,7 @@ pub(in crate::plan) fn unpack(record: &Record, packing: Packing) -> Step {
     let stride4 = (record.stride / 4) as u32;
     let tail_at = packing.words_of(record.features);
     let tail = record.targets + record.weights;
-    let work = Work::moves((record.stride + packing.words(record) + 1) as u32);
+    let work = Work::moves((record.stride + packing.words(record) + 1) as u32, LoopBound::NONE);
     Step::new("record", &GATHER, "unpack", Grid::Tiles { columns: stride4, rows_each: 1 }, work)
         .dims(&GATHER_DIMS)
         .set_dims(&[
@@ -75,7 +75,7 @@ pub(in crate::plan) fn unpack(record: &Record, packing: Packing) -> Step {
 
 fn gather(record: &Record) -> Step {
     let stride4 = (record.stride / 4) as u32;
-    let work = Work::moves(2 * record.stride as u32 + 1);
+    let work = Work::moves(2 * record.stride as u32 + 1, LoopBound::NONE);
     Step::new("record", &GATHER, "gather", Grid::Tiles { columns: stride4, rows_each: 1 }, work)
         .dims(&GATHER_DIMS)
         .set_dims(&[("stride4", stride4)])
@@ -89,7 +89,7 @@ fn fields(graph: &Graph, record: &Record) -> Vec<Step> {
     let copy = |input: Tensor| {
         let columns4 = graph.columns(input).div_ceil(4) as u32;
         let grid = Grid::Tiles { columns: columns4, rows_each: 1 };
-        Step::new(&graph.info(input).name, &GATHER, "field", grid, Work::moves(8 * columns4))
+        Step::new(&graph.info(input).name, &GATHER, "field", grid, Work::moves(8 * columns4, LoopBound::NONE))
             .over(Blocks::of(graph.shape(input).positions()))
             .dims(&GATHER_DIMS)
             .set_dims(&[
@@ -107,7 +107,7 @@ fn sum(graph: &Graph, record: &Record, loss: Tensor) -> Step {
     let blocks = Blocks::of(graph.shape(loss).positions());
     // A lane takes every 64th block; together the lanes go through all blocks.
     let loops = LoopBound { fixed: 32 + blocks.lines as u64, block: 2 };
-    Step::new("window loss", &WINDOW, "sum", Grid::Group, Work::moves(2).with_loops(loops))
+    Step::new("window loss", &WINDOW, "sum", Grid::Group, Work::moves(2, loops))
         .over(blocks)
         .dims(&WINDOW_DIMS)
         .set_dims(&[

@@ -31,7 +31,8 @@ impl Trainer {
 
     /// Whether another micro-batch and its update might have more dispatches than one submission can time.
     pub(in crate::train) fn profile_is_full(&self) -> bool {
-        let each = self.plan().micro_batch_steps(true).len().max(self.plan().update_steps().len());
+        // One more than the plan's own: packed rows are unpacked first.
+        let each = (self.plan().micro_batch_steps(true).len() + 1).max(self.plan().update_steps().len());
         self.submitter.is_profiled() && (self.scheduled.len() + 3) * each > TIMED
     }
 
