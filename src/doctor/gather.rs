@@ -1,4 +1,4 @@
-//! The gather that begins a micro-batch against what it is given: records, and packed samples.
+//! The gather that begins a micro-batch, compared with its input: records, and packed samples.
 
 use super::Numbers;
 use super::compare::Compared;
@@ -10,10 +10,10 @@ use crate::graph::{Packing, Resource};
 use crate::optim::{Clip, Sgd};
 use crate::reference::Matrix;
 
-/// Rows out of data on the GPU, by number, from the middle of a list. Exact.
+/// Rows from data on the GPU, by number, from the middle of a list. Exact.
 ///
 /// # Errors
-/// What the driver has against it.
+/// The driver's error.
 pub fn gather(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> {
     let (case, _) = of_one_layer(features, 3, rows)?;
     let mut rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
@@ -34,10 +34,10 @@ pub fn gather(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> 
     Ok(vec![Compared::new(name, "records", &ours, &reference, |_, _| 0.0, None)])
 }
 
-/// Rows out of packed samples, features of 8, 16 and 32 bits. Exact.
+/// Rows from packed samples, features of 8, 16 and 32 bits. Exact.
 ///
 /// # Errors
-/// What the driver has against it.
+/// The driver's error.
 pub fn unpack(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> {
     let (case, _) = of_one_layer(features, 3, rows)?;
     let mut compared = Vec::new();

@@ -1,4 +1,4 @@
-//! `accrue inspect`: what a run or a model file holds.
+//! `accrue inspect`: the content of a run or a model file.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use crate::run::{EpochPoint, Line, RunFolder};
 
 /// Show the layers, parameters, columns and metrics of a run.
 ///
-/// Nothing is computed and no GPU is needed. A run that goes on right now can be looked at, too.
+/// It computes nothing and needs no GPU. It can also show a run that is still training.
 #[derive(Debug, PartialEq, Args)]
 pub struct Inspect {
     /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
@@ -27,7 +27,7 @@ pub struct Inspect {
     pub json: bool,
 }
 
-/// Everything that is shown.
+/// The report.
 #[derive(Serialize)]
 struct Report {
     /// The model's file.
@@ -42,13 +42,13 @@ struct Report {
     metrics: Option<Metrics>,
 }
 
-/// A column that goes in or comes out.
+/// An input or output column.
 #[derive(Serialize)]
 struct Column {
     name: String,
-    /// What is subtracted, where columns are standardised.
+    /// The mean subtracted, if columns are standardised.
     mean: Option<f64>,
-    /// What is divided by then.
+    /// The deviation divided by, if columns are standardised.
     std: Option<f64>,
 }
 
@@ -59,7 +59,7 @@ enum Target {
     Values { columns: Vec<Column> },
 }
 
-/// What the run's file of metrics says.
+/// The content of the run's file of metrics.
 #[derive(Serialize)]
 struct Metrics {
     updates: u64,
@@ -138,7 +138,7 @@ impl From<EpochPoint> for Epoch {
     }
 }
 
-/// Columns that are shown one by one; of more the number is told.
+/// Columns listed one by one; the others are only counted.
 const SHOWN: usize = 20;
 
 impl Report {
