@@ -36,11 +36,11 @@ fn gather(@builtin(global_invocation_id) id: vec3<u32>) {
 
 override BITS: u32 = 8;    // of a packed feature
 
-fn unpacked(sample: u32, c: u32) -> f32 {
+fn unpacked(base: u32, c: u32) -> f32 {
     let each = 32u / BITS;
-    if c < size.features { return f32(extractBits(packed[sample + c / each], c % each * BITS, BITS)); }
+    if c < size.features { return f32(extractBits(packed[base + c / each], c % each * BITS, BITS)); }
     if c < size.target_at || c >= size.target_at + size.tail { return 0.0; }
-    return bitcast<f32>(packed[sample + size.tail_at + c - size.target_at]);
+    return bitcast<f32>(packed[base + size.tail_at + c - size.target_at]);
 }
 
 @compute @workgroup_size(8, 8)
@@ -48,10 +48,10 @@ fn unpack(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.stride4 || id.y >= now.rows { return; }
-    let sample = samples[now.index0 + id.y] * size.words;
+    let base = samples[now.index0 + id.y] * size.words;
     let c = 4u * id.x;
     record[id.y * size.stride4 + id.x] = vec4(
-        unpacked(sample, c), unpacked(sample, c + 1u), unpacked(sample, c + 2u), unpacked(sample, c + 3u),
+        unpacked(base, c), unpacked(base, c + 1u), unpacked(base, c + 2u), unpacked(base, c + 3u),
     );
 }
 
