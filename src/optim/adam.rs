@@ -38,7 +38,7 @@ const SETTINGS: &[Setting] = &[
         wanted: "a list of two numbers from 0 to below 1",
         example: "[0.9, 0.999]",
         elsewhere: &[],
-        about: "how much of the means of the gradient and of its square goes on",
+        about: "decay of the means of the gradient and of its square",
     },
     Setting {
         name: "epsilon",

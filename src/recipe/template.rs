@@ -15,26 +15,20 @@ pub fn template() -> String {
         .replace("@settings@\n", &settings())
 }
 
-/// The lines of the optimizers' settings, each with the optimizers that have it unless all do. A setting has a line for each
-/// example: optimizers have defaults of their own.
+/// The lines of the optimizers' settings, each with the optimizers that have it unless all do, and with the examples of those that
+/// have another one: optimizers have defaults of their own.
 fn settings() -> String {
-    let mut lines = String::new();
-    for (setting, kinds) in optim::settings() {
+    let line = |(setting, kinds): (&optim::Setting, Vec<&optim::Kind>)| {
+        let shown = format!("# {} = {}", setting.name, setting.example);
+        let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
+        let whose = if names.len() == optim::ALL.len() { String::new() } else { format!("{}: ", names.join(", ")) };
         let own = |kind: &&optim::Kind| kind.settings.iter().find(|own| own.name == setting.name);
-        let mut examples: Vec<(&optim::Setting, Vec<&str>)> = Vec::new();
-        for (own, kind) in kinds.iter().filter_map(|kind| Some((own(kind)?, kind.name))) {
-            match examples.iter_mut().find(|(known, _)| known.example == own.example) {
-                Some((_, names)) => names.push(kind),
-                None => examples.push((own, vec![kind])),
-            }
-        }
-        for (own, names) in examples {
-            let shown = format!("# {} = {}", own.name, own.example);
-            let whose = if names.len() == optim::ALL.len() { String::new() } else { format!("{}: ", names.join(", ")) };
-            lines += &format!("{shown:<26}# {whose}{}\n", own.about);
-        }
-    }
-    lines
+        let others = kinds.iter().filter_map(|kind| Some((kind.name, own(kind)?.example)));
+        let others = others.filter(|(_, example)| *example != setting.example);
+        let others: String = others.map(|(name, example)| format!("; {name}: {example}")).collect();
+        format!("{shown:<26}# {whose}{}{others}\n", setting.about)
+    };
+    optim::settings().into_iter().map(line).collect()
 }
 
 #[cfg(test)]
