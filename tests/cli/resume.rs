@@ -142,7 +142,7 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_taken() {
     }
     let ended = place.run(&format!("{words} --out r"));
     assert_eq!(ended.code, 4, "{}", ended.err);
-    assert!(ended.err.contains("no other checkpoint is whole") && ended.err.contains("--fresh"), "{}", ended.err);
+    assert!(ended.err.contains("no other checkpoint is intact") && ended.err.contains("--fresh"), "{}", ended.err);
     place.ok(&format!("{words} --out r --fresh"));
     assert_same(&place, "whole", "r");
 }

@@ -70,7 +70,7 @@ fn what_was_asked_for_goes_before_the_table() {
     assert!(Ended::of(command, "plan").out.contains("kernels   ops (by ACCRUE_KERNELS)"));
     let mut command = place.command(TUNE);
     command.env("ACCRUE_KERNELS", "ops");
-    Ended::of(command, TUNE).failed(3, &["ACCRUE_KERNELS: \"ops\" goes before", "unset it"]);
+    Ended::of(command, TUNE).failed(3, &["ACCRUE_KERNELS: \"ops\" overrides the table", "unset it"]);
 }
 
 #[test]
