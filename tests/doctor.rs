@@ -8,7 +8,7 @@ use std::sync::Arc;
 use accrue::Result;
 use accrue::doctor::{self, Event, Extent, Finding, Report, Section, Speed, check_ops, check_optimizers};
 use accrue::gpu::{Gpu, Scalar, Shader};
-use accrue::graph::{Checked, Op, OpContext, ParameterSpec, Role, Shape, Span, Step, Tolerance};
+use accrue::graph::{Checked, Op, OpContext, ParameterSpec, Role, Scratch, Shape, Span, Step, Tolerance};
 use accrue::ops::linear::matmul;
 use accrue::ops::{self, ALL};
 use accrue::optim::{self, Clip, Optimizer, Sgd};
@@ -103,6 +103,14 @@ impl Op for Broken {
         self.op.output(inputs)
     }
 
+    fn saved(&self, inputs: &[&Shape]) -> Vec<usize> {
+        self.op.saved(inputs)
+    }
+
+    fn scratch(&self, inputs: &[&Shape]) -> Vec<Scratch> {
+        self.op.scratch(inputs)
+    }
+
     fn forward(&self, cx: &OpContext) -> Vec<Step> {
         self.op.forward(cx)
     }
@@ -162,6 +170,9 @@ fn a_mistake_in_one_kernel_is_found_and_no_other_kernel_is_blamed() {
         ("spilling", "sigmoid", "select(vec4(0.0), f(", "select(f(x[0]), f(", &["spilling.forward"]),
         // It ignores the gradient that comes from the ops after it.
         ("deaf", "relu", "select(dy,", "select(vec4(1.0),", &["deaf.backward"]),
+        // A thousandth of a term that is small beside the others; a bias that is a little too large.
+        ("lopsided", "layer_norm", "vec4(-along)", "vec4(-0.999 * along)", &["lopsided.backward_input"]),
+        ("heavy", "layer_norm", "fma(h, parameters[c],", "fma(h, 1.0001 * parameters[c],", &["heavy.forward"]),
         ("unweighted", "mse", "d = weight * ", "d = ", &["unweighted.both"]),
     ];
     for (name, of, from, to, kernels) in mistakes {

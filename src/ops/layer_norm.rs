@@ -169,30 +169,26 @@ impl Op for LayerNorm {
         let (x, parameters, dy) = (checked.inputs[0], checked.inputs[1], checked.doutput);
         let by = 1e-6 + 4.0 * rounds(x.columns);
         let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, |most: f64, v| most.max(v.abs()));
+        let rstd: Vec<f64> = (0..x.rows).map(|r| self.statistics(&x, r).1).collect();
+        let h: Vec<Vec<f64>> = (0..x.rows).map(|r| self.normalised(&x, r)).collect();
+        let largest: Vec<f64> = h.iter().map(|h| most(&mut h.iter().copied()) + 1.0).collect();
         // The error of h: rounding of x itself if the line is far from 0, and rounding of the statistics.
-        let h = |r: usize| {
-            let (_, rstd) = self.statistics(&x, r);
-            let size = most(&mut (0..x.columns).map(|c| x.at(r, c)));
-            let largest = most(&mut self.normalised(&x, r).into_iter());
-            by * (size * rstd + largest + 1.0)
-        };
-        let off: Vec<f64> = (0..x.rows).map(h).collect();
+        let size = |r: usize| most(&mut (0..x.columns).map(|c| x.at(r, c)));
+        let off: Vec<f64> = (0..x.rows).map(|r| by * (size(r) * rstd[r] + largest[r])).collect();
         let value = |r: usize, c: usize| {
             let weight = parameters.at(0, c).abs();
             off[r] * weight + by * (checked.output.at(r, c).abs() + parameters.at(0, x.columns + c).abs())
         };
-        let gradient = |r: usize, _: usize| {
-            let (_, rstd) = self.statistics(&x, r);
-            let g = most(&mut (0..x.columns).map(|c| dy.at(r, c) * parameters.at(0, c)));
-            let largest = most(&mut self.normalised(&x, r).into_iter()) + 1.0;
-            rstd * g * (by * largest * largest + 2.0 * off[r] * largest)
-        };
+        let g = |r: usize| most(&mut (0..x.columns).map(|c| dy.at(r, c) * parameters.at(0, c)));
+        let of_line = |r: usize| rstd[r] * g(r) * (by * largest[r] * largest[r] + 2.0 * off[r] * largest[r]);
+        let of_lines: Vec<f64> = (0..x.rows).map(of_line).collect();
+        let gradient = |r: usize, _: usize| of_lines[r];
         let sums = |_: usize, at: usize| {
-            let c = at % x.columns;
+            let (c, is_weight) = (at % x.columns, at < x.columns);
             let size: f64 = (0..x.rows).map(|r| dy.at(r, c).abs()).sum();
-            let h = most(&mut (0..x.rows).map(|r| if at < x.columns { self.normalised(&x, r)[c] } else { 1.0 }));
-            let moved: f64 = (0..x.rows).map(|r| if at < x.columns { off[r] * dy.at(r, c).abs() } else { 0.0 }).sum();
-            rounds(x.rows) * size * h.max(1.0) + moved
+            let factor = if is_weight { most(&mut h.iter().map(|h| h[c])) } else { 1.0 };
+            let moved: f64 = (0..x.rows).map(|r| if is_weight { off[r] * dy.at(r, c).abs() } else { 0.0 }).sum();
+            rounds(x.rows) * size * factor.max(1.0) + moved
         };
         Tolerance {
             value: Matrix::build(x.rows, x.columns, value),

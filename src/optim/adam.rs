@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::WEIGHT_DECAY;
-use super::{Kind, Optimizer, Setting, positive, rate};
-use crate::gpu::{Grid, Scalar, Shader};
-use crate::graph::{LoopBound, Resource, Span, Step, Work};
+use super::{Kind, Optimizer, Setting, positive, rate, update_step};
+use crate::gpu::{Scalar, Shader};
+use crate::graph::{Span, Step};
 use crate::wgsl::{CLOCK, STATS, UPDATE, UPDATES};
 use crate::{Error, Result};
 
@@ -112,23 +112,12 @@ impl Optimizer for Adam {
     }
 
     fn step(&self, span: Span) -> Step {
-        Step::new(
-            "all parameters",
-            &SHADER,
-            "update",
-            Grid::Line(span.len),
-            Work::moves_once(7 * span.floats(), LoopBound::NONE),
-        )
-        .bind("stats", Resource::Stats)
-        .bind("gradients", Resource::Gradients(span))
-        .bind("parameters", Resource::Parameters(span))
-        .bind("moments", Resource::OptimizerState(span))
-        .constant("KEEP1", 1.0 - self.betas.0)
-        .constant("KEEP2", 1.0 - self.betas.1)
-        .constant("EPSILON", self.epsilon)
-        .constant("WEIGHT_DECAY", self.weight_decay)
-        .constant("DECOUPLED", f64::from(u8::from(self.decoupled)))
-        .in_parts("first", 1)
+        update_step(&SHADER, span, self.state_slots())
+            .constant("KEEP1", 1.0 - self.betas.0)
+            .constant("KEEP2", 1.0 - self.betas.1)
+            .constant("EPSILON", self.epsilon)
+            .constant("WEIGHT_DECAY", self.weight_decay)
+            .constant("DECOUPLED", f64::from(u8::from(self.decoupled)))
     }
 
     fn scalars(&self, _: u64, lr: f64) -> Vec<(&'static str, Scalar)> {

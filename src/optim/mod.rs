@@ -19,8 +19,8 @@ pub use lion::Lion;
 pub use schedule::{Scaling, Schedule, ScheduleShape};
 pub use sgd::Sgd;
 
-use crate::gpu::{Scalar, Shader};
-use crate::graph::{Span, Step};
+use crate::gpu::{Grid, Scalar, Shader};
+use crate::graph::{LoopBound, Resource, Span, Step, Work};
 use crate::{Error, Result};
 
 /// Every optimizer that a configuration can name; the first is the default.
@@ -71,6 +71,19 @@ pub trait Optimizer: Send + Sync {
     /// The same update in f64: the reference. `gradient` is normalised; `moments` holds [`Optimizer::state_slots`] floats per
     /// parameter, zeros before the first update.
     fn reference(&self, update: u64, lr: f64, gradient: &[f64], parameters: &mut [f64], moments: &mut [f64]);
+}
+
+/// The step of an update over a stretch of the parameters, by a shader joined from [`UPDATES`](crate::wgsl::UPDATES) and with so
+/// many floats of state for each parameter. The optimizer sets its constants.
+pub fn update_step(shader: &'static Shader, span: Span, state_slots: usize) -> Step {
+    // The gradient is read; a parameter and its state are read and written.
+    let work = Work::moves_once((3 + 2 * state_slots as u64) * span.floats(), LoopBound::NONE);
+    let step = Step::new("all parameters", shader, "update", Grid::Line(span.len), work)
+        .bind("stats", Resource::Stats)
+        .bind("gradients", Resource::Gradients(span))
+        .bind("parameters", Resource::Parameters(span))
+        .in_parts("first", 1);
+    if state_slots == 0 { step } else { step.bind("moments", Resource::OptimizerState(span)) }
 }
 
 /// Fails for a rate that is negative or not finite.

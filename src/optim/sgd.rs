@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{FROM_ZERO, WEIGHT_DECAY};
-use super::{Kind, Optimizer, Setting, rate};
-use crate::gpu::{Grid, Scalar, Shader};
-use crate::graph::{LoopBound, Resource, Span, Step, Work};
+use super::{Kind, Optimizer, Setting, rate, update_step};
+use crate::gpu::{Scalar, Shader};
+use crate::graph::{Span, Step};
 use crate::wgsl::{CLOCK, STATS, UPDATE, UPDATES};
 use crate::{Error, Result};
 
@@ -97,21 +97,15 @@ impl Optimizer for Sgd {
     }
 
     fn step(&self, span: Span) -> Step {
-        let shader = if self.state_slots() > 0 { &MOMENTUM } else { &SHADER };
-        let work = Work::moves_once((3 + 2 * self.state_slots() as u64) * span.floats(), LoopBound::NONE);
-        let step = Step::new("all parameters", shader, "update", Grid::Line(span.len), work)
-            .bind("stats", Resource::Stats)
-            .bind("gradients", Resource::Gradients(span))
-            .bind("parameters", Resource::Parameters(span))
-            .constant("WEIGHT_DECAY", self.weight_decay);
-        if self.state_slots() == 0 {
-            return step.in_parts("first", 1);
+        let slots = self.state_slots();
+        let step = update_step(if slots > 0 { &MOMENTUM } else { &SHADER }, span, slots);
+        let step = step.constant("WEIGHT_DECAY", self.weight_decay);
+        if slots == 0 {
+            return step;
         }
-        step.bind("moments", Resource::OptimizerState(span))
-            .constant("MOMENTUM", self.momentum)
+        step.constant("MOMENTUM", self.momentum)
             .constant("DAMPENING", self.dampening)
             .constant("NESTEROV", f64::from(u8::from(self.nesterov)))
-            .in_parts("first", 1)
     }
 
     fn scalars(&self, _: u64, lr: f64) -> Vec<(&'static str, Scalar)> {
