@@ -2,18 +2,16 @@
 
 mod common;
 
-use std::fmt;
 use std::sync::Arc;
 
-use accrue::Result;
 use accrue::doctor::{self, Event, Extent, Finding, Report, Section, Speed, check_ops, check_optimizers};
 use accrue::gpu::{Gpu, Scalar, Shader};
-use accrue::graph::{Checked, Op, OpContext, ParameterSpec, Role, Scratch, Shape, Span, Step, Tolerance};
+use accrue::graph::{Op, Span, Step};
 use accrue::ops::linear::matmul;
 use accrue::ops::{self, ALL};
 use accrue::optim::{self, Clip, Optimizer, Sgd};
 use accrue::plan;
-use accrue::reference::{Matrix, Operand};
+use common::changed::Changed;
 use common::{gpu, op, small_gpu};
 
 /// Keeps what is found.
@@ -70,68 +68,6 @@ fn the_limits_of_the_smallest_device_are_enough_for_it() {
     healthy(small_gpu(), Extent::All);
 }
 
-/// An op whose shader has a mistake, and whose reference has not.
-struct Broken {
-    op: Arc<dyn Op>,
-    shader: &'static Shader,
-}
-
-impl fmt::Debug for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.shader.name)
-    }
-}
-
-impl Op for Broken {
-    fn name(&self) -> &'static str {
-        self.shader.name
-    }
-
-    fn role(&self) -> Role {
-        self.op.role()
-    }
-
-    fn shader(&self) -> &'static Shader {
-        self.shader
-    }
-
-    fn parameters(&self, x: &Shape) -> Vec<ParameterSpec> {
-        self.op.parameters(x)
-    }
-
-    fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
-        self.op.output(inputs)
-    }
-
-    fn saved(&self, inputs: &[&Shape]) -> Vec<usize> {
-        self.op.saved(inputs)
-    }
-
-    fn scratch(&self, inputs: &[&Shape]) -> Vec<Scratch> {
-        self.op.scratch(inputs)
-    }
-
-    fn forward(&self, cx: &OpContext) -> Vec<Step> {
-        self.op.forward(cx)
-    }
-
-    fn backward(&self, cx: &OpContext) -> Vec<Step> {
-        self.op.backward(cx)
-    }
-
-    fn reference_forward(&self, inputs: &[Operand]) -> Matrix {
-        self.op.reference_forward(inputs)
-    }
-
-    fn reference_backward(&self, inputs: &[Operand], output: &Matrix, doutput: &Matrix) -> Vec<Matrix> {
-        self.op.reference_backward(inputs, output, doutput)
-    }
-
-    fn tolerance(&self, checked: &Checked) -> Tolerance {
-        self.op.tolerance(checked)
-    }
-}
-
 /// The instances of an op.
 fn samples(of: &str) -> ops::Samples {
     *ALL.iter().find(|samples| samples(1)[0].name() == of).unwrap()
@@ -144,7 +80,7 @@ fn broken(name: &'static str, of: &str, from: &str, to: &str) -> Box<dyn Fn(usiz
     let source: &'static str = source.replace(from, to).leak();
     let shader = Shader::joined(name.to_owned(), vec![source]);
     let samples = samples(of);
-    Box::new(move |width| samples(width).into_iter().map(|op| Arc::new(Broken { op, shader }) as Arc<dyn Op>).collect())
+    Box::new(move |width| samples(width).into_iter().map(|op| Changed::shader(op, shader)).collect())
 }
 
 fn wrong(findings: &[Finding]) -> Vec<(&str, &str)> {

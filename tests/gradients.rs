@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use accrue::doctor::Case;
-use accrue::gpu::Shader;
-use accrue::graph::{Checked, Graph, Op, OpContext, ParameterSpec, Role, Shape, Step, Tensor, TensorKind, Tolerance};
+use accrue::graph::{Graph, Op, Role, Tensor, TensorKind};
 use accrue::ops::ALL;
 use accrue::reference::{self, Matrix, Operand};
+use common::changed::Changed;
 
 /// Steps of the differences. The second derivative cancels; the third leaves h² ≈ 1e-9 and rounding 1e-16 / h ≈ 3e-12.
 const H: f64 = 3e-5;
@@ -90,13 +90,7 @@ fn every_reference_has_the_gradient_that_differences_say() {
     assert!(checked >= ALL.len() * SHAPES.len());
 }
 
-/// An op with a mistake in its backward pass.
-#[derive(Debug)]
-struct Spoiled {
-    op: Arc<dyn Op>,
-    spoil: Mistake,
-}
-
+/// A mistake in the backward pass of a reference.
 #[derive(Clone, Copy, Debug)]
 enum Mistake {
     /// It takes 1 for the gradient of its output.
@@ -107,59 +101,21 @@ enum Mistake {
     Silent,
 }
 
-impl Op for Spoiled {
-    fn name(&self) -> &'static str {
-        self.op.name()
-    }
-
-    fn role(&self) -> Role {
-        self.op.role()
-    }
-
-    fn shader(&self) -> &'static Shader {
-        self.op.shader()
-    }
-
-    fn parameters(&self, x: &Shape) -> Vec<ParameterSpec> {
-        self.op.parameters(x)
-    }
-
-    fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
-        self.op.output(inputs)
-    }
-
-    fn forward(&self, cx: &OpContext) -> Vec<Step> {
-        self.op.forward(cx)
-    }
-
-    fn backward(&self, cx: &OpContext) -> Vec<Step> {
-        self.op.backward(cx)
-    }
-
-    fn reference_forward(&self, inputs: &[Operand]) -> Matrix {
-        self.op.reference_forward(inputs)
-    }
-
-    fn reference_backward(&self, inputs: &[Operand], output: &Matrix, doutput: &Matrix) -> Vec<Matrix> {
+/// The op with this mistake.
+fn spoiled(op: Arc<dyn Op>, mistake: Mistake) -> Arc<dyn Op> {
+    let gradients = move |op: &dyn Op, inputs: &[Operand], output: &Matrix, doutput: &Matrix| {
         let ones = Matrix::build(doutput.rows, doutput.columns, |_, _| 1.0);
-        let given = if matches!(self.spoil, Mistake::Deaf) { &ones } else { doutput };
-        let mut gradients = self.op.reference_backward(inputs, output, given);
-        let by = match self.spoil {
+        let given = if matches!(mistake, Mistake::Deaf) { &ones } else { doutput };
+        let mut gradients = op.reference_backward(inputs, output, given);
+        let by = match mistake {
             Mistake::Deaf => 1.0,
             Mistake::TooLarge => 1.01,
             Mistake::Silent => 0.0,
         };
         gradients[0].values.iter_mut().for_each(|g| *g *= by);
         gradients
-    }
-
-    fn tolerance(&self, checked: &Checked) -> Tolerance {
-        self.op.tolerance(checked)
-    }
-
-    fn kinks(&self) -> &'static [f64] {
-        self.op.kinks()
-    }
+    };
+    Changed::gradients(op, Box::new(gradients))
 }
 
 #[test]
@@ -167,8 +123,7 @@ fn a_reference_with_any_of_three_mistakes_would_be_found_out() {
     for samples in ALL {
         for op in samples(5) {
             for spoil in [Mistake::Deaf, Mistake::TooLarge, Mistake::Silent] {
-                let spoiled: Arc<dyn Op> = Arc::new(Spoiled { op: op.clone(), spoil });
-                let case = case(&spoiled, 4, &[], 5);
+                let case = case(&spoiled(op.clone(), spoil), 4, &[], 5);
                 let error = error(&case);
                 assert!(error > 1e-3, "a spoiled {} passes: its gradient is {error:e} away", case.name);
             }
@@ -178,7 +133,7 @@ fn a_reference_with_any_of_three_mistakes_would_be_found_out() {
 
 #[test]
 fn an_op_that_ignores_its_upstream_gradient_passes_at_the_end_which_is_why_ops_are_checked_in_the_middle() {
-    let spoiled = Arc::new(Spoiled { op: common::op("mse"), spoil: Mistake::Deaf });
+    let spoiled = spoiled(common::op("mse"), Mistake::Deaf);
     let mut graph = Graph::new();
     let x = graph.input(3);
     let output = common::linear(&mut graph, "before", x, 2);

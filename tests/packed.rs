@@ -48,6 +48,9 @@ fn trained(batch: &Batch, loss: &str, kernels: ExecutionMode) -> (Vec<u32>, Vec<
     let settings = Settings { micro_batch: 20, optimizer, lr: 1e-3, kernels: Some(kernels), ..Settings::default() };
     let mut trainer = Trainer::new(gpu(), &model, settings).unwrap();
     trainer.attach(batch).unwrap();
+    let packed = batch.features.element() != Element::F32;
+    let taken = if packed && kernels == ExecutionMode::Windows { ExecutionMode::Fused } else { kernels };
+    assert_eq!(trainer.plan().mode(true), taken, "the mode that is told is the one that is taken");
     // In an order of their own, and in micro-batches that end inside blocks.
     let samples: Vec<u32> = (0..ROWS as u32).map(|row| row * 7 % ROWS as u32).collect();
     for window in samples.chunks(30) {

@@ -44,11 +44,7 @@ pub fn cases() -> Vec<(Box<dyn Optimizer>, Clip)> {
 }
 
 /// Words of the stats before the results.
-const HEADER: usize = 16;
-
-/// The words `sequence` and `unfit`.
-const LINK: usize = 12;
-const UNFIT: usize = 13;
+const HEADER: usize = Stats::HEADER as usize / 4;
 
 /// Gives the next update its window: the sums of the gradients, of the loss and of the weight, and the number of updates made
 /// before it. Other words of the stats stay, and are 0 in the beginning.
@@ -60,7 +56,7 @@ pub fn window(rig: &Rig, sums: &[f32], loss: f32, weight: f32, made: u32) -> Res
     let mut head = if made == 0 { vec![0.0; HEADER] } else { rig.read(Resource::Stats)?[..HEADER].to_vec() };
     (head[0], head[1], head[8]) = (loss, weight, f32::from_bits(made));
     // The clock says that no update came before, and no gradient was checked yet.
-    (head[LINK], head[UNFIT]) = (0.0, 0.0);
+    (head[Stats::SEQUENCE], head[Stats::UNFIT]) = (0.0, 0.0);
     rig.upload(Resource::Stats, &head)
 }
 
@@ -248,7 +244,7 @@ pub fn check(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
         rig.upload(Resource::Gradients(rig.all()), &gradients)?;
         rig.upload(Resource::Stats, &[0.0; HEADER])?;
         rig.run(std::slice::from_ref(dispatch))?;
-        ours.push(rig.read(Resource::Stats)?[UNFIT].to_bits() as f32);
+        ours.push(rig.read(Resource::Stats)?[Stats::UNFIT].to_bits() as f32);
         reference.push(f32::from(u8::from(gradients.iter().any(|gradient| !gradient.is_finite()))));
     }
     let row = |values: &[f32]| Matrix::from_f32(1, values.len(), values);

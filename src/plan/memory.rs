@@ -6,7 +6,7 @@ use wgpu::BufferUsages;
 
 use super::liveness::{row_bytes, share_rows};
 use super::lower::Arena;
-use super::{CLOCKS, ITEMS, Plan, RESULTS, SAMPLES, Training};
+use super::{CLOCKS, ITEMS, Layout, Plan, RESULTS, SAMPLES, Training};
 use crate::gpu::{SLOT, usage};
 use crate::graph::{Blocks, Graph, Node, Resource, Span, Step, Tensor, TensorKind, pad4};
 use crate::optim::Clip;
@@ -111,7 +111,7 @@ pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>,
     let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
     let parameters = plan.add("parameters", BufferRole::Parameters, flat, usage::STORAGE);
     plan.put(Resource::Parameters(all), parameters);
-    plan.put_parameters(parameters);
+    plan.put_layers(&plan.layout.clone(), parameters, |tensor, _| Resource::Value(tensor));
 
     let record = 4 * (plan.record.stride * pad4(plan.micro_batch)) as u64;
     let record = plan.add("records", BufferRole::Records, record, usage::STORAGE);
@@ -142,7 +142,8 @@ fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span
     let gradients = plan.add("gradients", BufferRole::Gradients, 4 * every.floats(), usage::STORAGE);
     plan.put(Resource::Gradients(every), gradients);
     plan.put_stretch(Resource::Gradients(all), gradients, 0..all.floats());
-    plan.put_gradients(gradients, Resource::of_use);
+    let layout = plan.gradients.clone();
+    plan.put_layers(&layout, gradients, Resource::of_use);
 
     // Without open blocks no kernel uses them; one vec4 is bound in their place.
     let has_open = training.open_blocks && can_be_open(graph);
@@ -150,7 +151,7 @@ fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span
     let open = plan.add("open blocks", BufferRole::Gradients, open, usage::STORAGE);
     plan.put(Resource::OpenGradients(every), open);
     if has_open {
-        plan.put_gradients(open, Resource::open_of_use);
+        plan.put_layers(&layout, open, Resource::open_of_use);
     } else {
         for (tensor, nth, _) in plan.gradients.layers().collect::<Vec<_>>() {
             plan.put(Resource::open_of_use(tensor, nth), open);
@@ -220,14 +221,9 @@ impl Plan {
         self.places.at.insert(resource, stretch);
     }
 
-    fn put_parameters(&mut self, buffer: usize) {
-        for (tensor, _, range) in self.layout.layers().collect::<Vec<_>>() {
-            self.put_stretch(Resource::Value(tensor), buffer, range.start as u64..range.end as u64);
-        }
-    }
-
-    fn put_gradients(&mut self, buffer: usize, resource: fn(Tensor, u16) -> Resource) {
-        for (tensor, nth, range) in self.gradients.layers().collect::<Vec<_>>() {
+    /// Places the parameters, or the gradients of their uses, one after the other in a buffer.
+    fn put_layers(&mut self, layout: &Layout, buffer: usize, resource: fn(Tensor, u16) -> Resource) {
+        for (tensor, nth, range) in layout.layers() {
             self.put_stretch(resource(tensor, nth), buffer, range.start as u64..range.end as u64);
         }
     }

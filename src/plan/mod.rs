@@ -173,6 +173,11 @@ impl Plan {
         Plan { packed, ..self }
     }
 
+    /// Notes whether the data that is on the GPU now is packed.
+    pub(super) fn set_packed(&mut self, packed: bool) {
+        self.packed = packed;
+    }
+
     /// The execution mode of micro-batches; whole windows need `resident` data, that is data on the GPU, of floats.
     pub fn mode(&self, resident: bool) -> ExecutionMode {
         let resident = resident && !self.packed;

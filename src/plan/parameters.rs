@@ -92,7 +92,7 @@ impl Layout {
 
     /// Offset of a parameter, in floats.
     pub(super) fn start_of(&self, tensor: Tensor) -> usize {
-        self.layers.iter().find(|(layer, ..)| *layer == tensor).map_or(0, |(.., range)| range.start)
+        self.layers.iter().find(|(layer, nth, _)| (*layer, *nth) == (tensor, 0)).map_or(0, |(.., range)| range.start)
     }
 
     /// Each parameter's stretch and, with the use's number, the stretch of each later use's gradient.

@@ -193,9 +193,10 @@ impl Program {
     /// Whatever the driver reports; then no data is attached.
     pub fn attach(&mut self, data: &wgpu::Buffer, packing: Option<Packing>) -> Result<()> {
         self.attached = None;
-        let Some(steps) = &self.plan.training else { return Ok(()) };
         let at = self.fixed_dims;
         let mut dims = vec![0; at];
+        self.plan.set_packed(packing.is_some());
+        let Some(steps) = &self.plan.training else { return Ok(()) };
         let unpack = packing.map(|packing| self.plan.unpack_step(packing));
         let (micro_batch, windows) = match &steps.lowering {
             _ if unpack.is_some() => (unpack.as_slice(), None),

@@ -14,6 +14,10 @@ impl<'a> Stats<'a> {
     /// The number of bytes before the results.
     pub const HEADER: u64 = memory::STATS_HEADER as u64;
 
+    /// The words of the sequence number, and of whether a gradient was found that is not finite.
+    pub(crate) const SEQUENCE: usize = memory::STATS_SEQUENCE / 4;
+    pub(crate) const UNFIT: usize = memory::STATS_UNFIT / 4;
+
     /// Reads all bytes, or only the header if no results are wanted.
     pub fn of(bytes: &'a [u8]) -> Stats<'a> {
         Stats(bytes)

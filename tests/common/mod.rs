@@ -1,6 +1,7 @@
 //! What the tests share: one device for each test binary, and how numbers are compared.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod changed;
 pub mod runs;
 pub mod skip;
 

@@ -78,7 +78,6 @@ impl Trainer {
         let kernels = Kernels::of(gpu, settings.kernels);
         let training = Training { loss, optimizer, clip, open_blocks: settings.open_blocks, kernels };
         let plan = Plan::new(&network.graph, network.output, settings.micro_batch, Some(training))?;
-        let plan = plan.for_packed(Format::packing(settings.features).is_some());
         let program = Program::new(gpu, plan)?;
         let mut trainer = Trainer {
             model: model.clone(),
