@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use accrue::doctor::Case;
 use accrue::gpu::{Gpu, Grid, Shader};
-use accrue::graph::{Checked, Graph, LoopBound, Op, OpContext, Role, Shape, Step, Tensor, Tolerance, Work};
+use accrue::graph::{
+    Checked, Graph, LoopBound, Op, OpContext, Role, Scratch, Shape, Step, Tensor, Tolerance, Work, Write,
+};
 use accrue::ops::{self, ALL, Linear};
 use accrue::optim::{Clip, Sgd};
 use accrue::plan::{Kernels, Plan, Training};
@@ -131,9 +133,15 @@ impl Op for Add {
         Ok(inputs[0].clone())
     }
 
+    /// A copy of a between its two steps, which the plan has to find a place for.
+    fn scratch(&self, inputs: &[&Shape]) -> Vec<Scratch> {
+        vec![Scratch { per_row: inputs[0].padded(), fixed: 0 }]
+    }
+
     fn forward(&self, cx: &OpContext) -> Vec<Step> {
-        let step = self.step(cx, "forward").bind("a", cx.value(0)).bind("b", cx.value(1));
-        vec![step.bind("y", cx.output_value())]
+        let copy = self.step(cx, "backward").bind("a", cx.value(0)).bind("y", cx.scratch(0)).write(Write::Overwrite);
+        let add = self.step(cx, "forward").bind("a", cx.scratch(0)).bind("b", cx.value(1));
+        vec![copy, add.bind("y", cx.output_value())]
     }
 
     fn backward(&self, cx: &OpContext) -> Vec<Step> {
