@@ -52,3 +52,32 @@ impl Step {
         part.dims(&[(field, each * stretch.start)])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::Shader;
+    use crate::graph::{LoopBound, Resource, Work};
+
+    #[test]
+    fn what_a_step_is_given_after_the_cut_holds_for_its_parts() {
+        static SHADER: Shader = Shader { name: "test", parts: &[] };
+        let long = 1 << 24;
+        let step =
+            || Step::new("test", &SHADER, "main", Grid::Line(long), Work::moves_once(u64::from(long), LoopBound::NONE));
+        let whole = |step: Step| step.bind("stats", Resource::Stats).constant("KEEP", 0.5).dims(&[("width", 3)]);
+        let (before, after) = (whole(step()).in_parts("first", 1), whole(step().in_parts("first", 1)));
+        assert!(before.parts.len() > 1);
+        assert_eq!(before.parts.len(), after.parts.len());
+        for (one, other) in before.parts.iter().zip(&after.parts) {
+            assert_eq!(one.bindings, other.bindings);
+            assert_eq!(one.constants, other.constants);
+            let sorted = |step: &Step| {
+                let mut dims: Vec<String> = step.dims.iter().map(|dim| format!("{dim:?}")).collect();
+                dims.sort();
+                dims
+            };
+            assert_eq!(sorted(one), sorted(other));
+        }
+    }
+}

@@ -137,9 +137,8 @@ impl Step {
     }
 
     /// Sets the fields of `dims`.
-    pub fn dims(mut self, dims: &[(&'static str, u32)]) -> Step {
-        self.dims.extend(dims.iter().map(|&(name, value)| (name, Scalar::U32(value))));
-        self
+    pub fn dims(self, dims: &[(&'static str, u32)]) -> Step {
+        self.and_its_parts(|step| step.dims.extend(dims.iter().map(|&(name, value)| (name, Scalar::U32(value)))))
     }
 
     /// Changes fields of `dims` that already have a value.
@@ -152,15 +151,19 @@ impl Step {
     }
 
     /// Binds a variable.
-    pub fn bind(mut self, name: &'static str, resource: Resource) -> Step {
-        self.bindings.push((name, resource));
-        self
+    pub fn bind(self, name: &'static str, resource: Resource) -> Step {
+        self.and_its_parts(|step| step.bindings.push((name, resource)))
     }
 
     /// Sets an `override` constant.
-    pub fn constant(mut self, name: &'static str, value: f64) -> Step {
-        self.constants.push((name, value));
-        self.parts.iter_mut().for_each(|part| part.constants.push((name, value)));
+    pub fn constant(self, name: &'static str, value: f64) -> Step {
+        self.and_its_parts(|step| step.constants.push((name, value)))
+    }
+
+    /// Changes the step and its parts, so that what is said after [`Step::in_parts`] holds for them, too.
+    fn and_its_parts(mut self, change: impl Fn(&mut Step)) -> Step {
+        change(&mut self);
+        self.parts.iter_mut().for_each(change);
         self
     }
 
