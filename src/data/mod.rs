@@ -13,6 +13,7 @@ pub mod scale;
 pub mod source;
 mod spec;
 pub mod split;
+pub mod table;
 
 pub use batch::{Batch, Target};
 pub use chunks::Chunks;

@@ -1,0 +1,50 @@
+//! Tables as people have them: columns of numbers, texts, dates, of which some cells are missing.
+//!
+//! A [`Table`] is an open file; it gives one row of cells after the other, in memory that does not depend on how many there are.
+
+use std::borrow::Cow;
+
+use crate::{Error, Result};
+
+/// One cell of a table, as its file has it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell<'a> {
+    /// Nothing: an empty cell, or the null of a format that has one.
+    Missing,
+    /// A text, without the white space around it; never empty.
+    Text(Cow<'a, str>),
+    /// A number, from a format that has numbers. Not finite where the file says so.
+    Number(f64),
+    /// True or false, from a format that has them.
+    Switch(bool),
+}
+
+/// An open table: one row of cells after the other.
+pub trait Table {
+    /// The names of the columns, all different.
+    fn names(&self) -> &[String];
+
+    /// What was decided by looking at the file and should be told, a line each: such as a header that seems to be missing.
+    fn remarks(&self) -> &[String];
+
+    /// Goes to the next row; `false` at the end.
+    ///
+    /// # Errors
+    /// What is wrong with the file or with the row as a whole.
+    fn advance(&mut self) -> Result<bool>;
+
+    /// The cell of a column in the present row.
+    ///
+    /// # Errors
+    /// Bytes that are no text, with their place.
+    fn cell(&self, column: usize) -> Result<Cell<'_>>;
+
+    /// The share of the file that was read, from 0 to 1; `None` where nobody knows.
+    fn progress(&self) -> Option<f64>;
+
+    /// What is wrong with the present row, or with its cell in a column, as an error that names file, line and column.
+    fn wrong(&self, column: Option<usize>, message: String) -> Error;
+
+    /// What is wrong with a whole column, as an error that names file and column.
+    fn wrong_column(&self, column: usize, message: String) -> Error;
+}
