@@ -2,6 +2,22 @@
 //!
 //! A [`Table`] is an open file; it gives one row of cells after the other, in memory that does not depend on how many there are.
 
+mod blank;
+mod found;
+mod kind;
+mod number;
+mod preparation;
+mod rows;
+mod scale;
+
+pub use blank::{BLANKS, Blanks};
+pub use found::{Found, FoundColumn, FoundTarget, Use};
+pub use kind::{Kind, Missing, Scaling, Wanted};
+pub use number::Dialect;
+pub use preparation::{Column, Cycle, Encoding, Learned, Preparation};
+pub use rows::{Counted, Counts};
+pub use scale::Scale;
+
 use std::borrow::Cow;
 
 use crate::{Error, Result};
@@ -18,6 +34,9 @@ pub enum Cell<'a> {
     /// True or false, from a format that has them.
     Switch(bool),
 }
+
+/// Opens a table from its start; every call gives the same rows.
+pub type Open<'a> = dyn FnMut() -> Result<Box<dyn Table>> + 'a;
 
 /// An open table: one row of cells after the other.
 pub trait Table {
