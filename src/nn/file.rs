@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::container::{self, Container, MOST_HEADER, damaged};
 use super::{Arrays, Model};
 use crate::data::scale::Standardizer;
+use crate::data::table::Preparation;
 use crate::graph::TargetKind;
 use crate::quote::{line, shown};
 use crate::{Error, Result};
@@ -24,8 +25,10 @@ pub struct ModelFile {
     pub arrays: Arrays,
     /// The names of its features, in order.
     pub features: Vec<String>,
-    /// The standardisation of features.
+    /// The standardisation of features that are columns of numbers.
     pub feature_scale: Option<Standardizer>,
+    /// From the columns of a table to the features; `None` where each feature is a column, or a number of an array, of its own.
+    pub preparation: Option<Preparation>,
     /// The meaning of its outputs.
     pub target: TargetNames,
 }
@@ -56,11 +59,16 @@ struct Metadata {
     model: Model,
     features: Vec<String>,
     feature_scale: Option<Standardizer>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preparation: Option<Preparation>,
     target: TargetNames,
 }
 
-/// The version of [`Metadata`] that this code writes and reads.
-const VERSION: u32 = 1;
+/// The newest version of [`Metadata`], in which it is written if it has a preparation.
+const VERSION: u32 = 2;
+
+/// The version of [`Metadata`] without a preparation, which older programs read.
+const PLAIN: u32 = 1;
 
 impl ModelFile {
     /// A model without weights or scales, whose features and outputs are named by numbers.
@@ -73,7 +81,14 @@ impl ModelFile {
             }
         };
         let features = names(model.inputs);
-        ModelFile { model: model.clone(), arrays: Arrays::new(), features, feature_scale: None, target }
+        ModelFile {
+            model: model.clone(),
+            arrays: Arrays::new(),
+            features,
+            feature_scale: None,
+            preparation: None,
+            target,
+        }
     }
 
     /// Writes the file completely or not at all; equal models give equal files.
@@ -116,11 +131,11 @@ impl ModelFile {
         })?;
         let metadata: Metadata =
             serde_json::from_str(text).map_err(|e| wrong(format!("its description is damaged ({e})")))?;
-        if metadata.version != VERSION {
-            return Err(wrong(format!("its version is {}, this program reads {VERSION}", metadata.version)));
+        if !(PLAIN..=VERSION).contains(&metadata.version) {
+            return Err(wrong(format!("its version is {}, this program reads {PLAIN} to {VERSION}", metadata.version)));
         }
-        let Metadata { model, features, feature_scale, target, .. } = metadata;
-        let mut saved = ModelFile { model, arrays: Arrays::new(), features, feature_scale, target };
+        let Metadata { model, features, feature_scale, preparation, target, .. } = metadata;
+        let mut saved = ModelFile { model, arrays: Arrays::new(), features, feature_scale, preparation, target };
         saved.check().and_then(|()| fits(&saved.model, container.shapes())).map_err(wrong)?;
         saved.arrays = container.arrays()?;
         Ok(saved)
@@ -136,10 +151,11 @@ impl ModelFile {
 
     fn description(&self, path: &Path) -> Result<String> {
         let metadata = Metadata {
-            version: VERSION,
+            version: if self.preparation.is_some() { VERSION } else { PLAIN },
             model: self.model.clone(),
             features: self.features.clone(),
             feature_scale: self.feature_scale.clone(),
+            preparation: self.preparation.clone(),
             target: self.target.clone(),
         };
         let text = serde_json::to_string(&metadata).map_err(|e| Error::Internal(format!("metadata: {e}")))?;

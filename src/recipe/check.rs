@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::config::{Config, Data, Model, Train, Validation, class_losses};
 use super::keys::{missing, unusable};
+use crate::data::split::Split;
 use crate::nearest::nearest;
 use crate::nn::{Layer, MOST_LAYERS, WIDEST};
 use crate::ops::{activations, layers, losses};
@@ -51,10 +52,46 @@ fn data(data: &Data) -> Result<()> {
             format!("{:?} must be a column of its own; name another or leave it out", short(weight)),
         ));
     }
+    table(data)?;
     match &data.validation {
         Validation::Share(share) if !(0.0..1.0).contains(share) => Err(unusable("data.validation", share)),
         Validation::File(file) => not_empty("data.validation", file),
         Validation::Share(_) => Ok(()),
+    }
+}
+
+/// What is said of the columns of a table.
+fn table(data: &Data) -> Result<()> {
+    if let Some(ignored) = &data.ignore {
+        once("data.ignore", ignored.names())?;
+        let used = |name: &&String| {
+            let features = data.features.iter().flat_map(|names| names.names());
+            data.target.names().iter().chain(features).chain(&data.weight).any(|used| used == *name)
+        };
+        if let Some(name) = ignored.names().iter().find(used) {
+            let message = format!("{:?} is used elsewhere; name it once", short(name));
+            return Err(Error::config("data.ignore", message));
+        }
+    }
+    match (&data.group, data.split) {
+        (None, Some(Split::Group)) => {
+            let message = "\"group\" needs the column whose equal cells stay together; name it in data.group";
+            return Err(Error::config("data.split", message));
+        }
+        (Some(_), Some(split)) if split != Split::Group => {
+            return Err(Error::config("data.group", "belongs to split = \"group\"; leave one of them out"));
+        }
+        (Some(name), _) if data.target.names().contains(name) => {
+            return Err(Error::config(
+                "data.group",
+                format!("{:?} is the target too; name another column", short(name)),
+            ));
+        }
+        _ => {}
+    }
+    match data.one_hot {
+        Some(0) => Err(unusable("data.one_hot", 0)),
+        _ => Ok(()),
     }
 }
 

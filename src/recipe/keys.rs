@@ -33,6 +33,8 @@ const COUNT: &str = "a whole number from 1 to 4294967295";
 const BATCH: &str = "a whole number from 1 to 4294967295, or a schedule such as [[0, 64], [1000, 256]]";
 const MICRO_BATCH: &str = "a whole number from 1 to 4294967295, \"auto\" or \"fastest\"";
 const CHECKPOINT: &str = "a time such as \"10min\", a number of updates from 1, or \"end\"";
+const KINDS: &str =
+    "a section [data.columns] with a kind for each column: number, category, boolean, date, text or drop";
 const SWITCH: &str = "true or false";
 const FROM_ZERO: &str = "a finite number from 0";
 
@@ -62,9 +64,22 @@ fn data() -> Vec<Key> {
         key("target", "the name of a column or a list of names", r#""digit""#).elsewhere(&["label", "targets", "y"]),
         key("features", "the name of a column or a list of names", r#"["height", "width"]"#)
             .elsewhere(&["inputs", "x"]),
+        key("ignore", "the name of a column or a list of names", r#""id""#).elsewhere(&["drop", "exclude", "skip"]),
+        key("columns", KINDS, r#"{ zip = "category", note = "drop" }"#)
+            .elsewhere(&["dtype", "dtypes", "kinds", "types"]),
+        key("separator", r#""comma", "semicolon", "tab", "pipe" or "blanks""#, r#""tab""#)
+            .elsewhere(&["sep", "delimiter"]),
+        key("decimal", r#"".", or ",""#, r#"",""#),
+        key("encoding", r#""utf-8", "utf-16" or "latin-1""#, r#""latin-1""#).elsewhere(&["charset"]),
+        key("header", "true, false or a list of names", r#"["a", "b"]"#).elsewhere(&["names"]),
+        key("missing", r#""fill", "error" or "drop""#, r#""fill""#).elsewhere(&["impute", "fillna"]),
+        key("missing_values", "a list of texts", r#"["unknown"]"#).elsewhere(&["na_values"]),
+        key("one_hot", COUNT, "16"),
         key("layout", r#""hwc" or "chw""#, r#""chw""#).elsewhere(&["data_format", "memory_format"]),
         key("validation", "a share of the rows (0 to below 1) or the path of a file", "0.2").elsewhere(&["val"]),
-        key("standardize", SWITCH, "true").elsewhere(&["normalize"]),
+        key("split", r#""stratified", "random", "last" or "group""#, r#""last""#).elsewhere(&["stratify"]),
+        key("group", "the name of a column", r#""patient""#).elsewhere(&["groups"]),
+        key("standardize", r#"true, false or "robust""#, "true").elsewhere(&["normalize", "scale"]),
         key("weight", "the name of a column", r#""weight""#).elsewhere(&["sample_weight"]),
     ]
 }

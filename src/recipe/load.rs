@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::nn::Layer;
     use crate::optim::{self, Given};
-    use crate::recipe::{Automatic, MicroBatch, Names};
+    use crate::recipe::{Automatic, MicroBatch, Names, Standardize};
     use crate::window::Tail;
 
     const SMALLEST: &str = "[data]\npath = 'd.csv'\ntarget = 'y'\n[model]\nloss = 'mse'\n[train]\nbatch = 120\n";
@@ -125,7 +125,10 @@ mod tests {
         assert_eq!((config.train.batch, config.train.micro_batch), (Some(Batch::One(120)), Some(auto)));
         assert_eq!((config.train.accumulation_steps, config.train.epochs), (None, 10));
         assert_eq!((config.train.tail, config.train.shuffle, config.train.seed), (Tail::Flush, true, 0));
-        assert_eq!((config.data.validation, config.data.standardize), (Validation::Share(0.2), true));
+        assert_eq!(
+            (config.data.validation, config.data.standardize),
+            (Validation::Share(0.2), Standardize::Switch(true))
+        );
         assert_eq!((config.optimizer.lr, config.optimizer.settings), (0.01, Given::default()));
         assert!(config.model.layers.is_empty() && config.model.init.is_none());
     }
@@ -202,7 +205,22 @@ mod tests {
     #[test]
     fn every_key_has_a_field_and_an_example_of_its_type() {
         // Configurations that set every key between them: some keys exclude each other.
-        let data = ["data.weight=w", "data.features=x", "data.layout=chw"];
+        let data = [
+            "data.weight=w",
+            "data.features=x",
+            "data.ignore=i",
+            "data.columns={ z = \"category\" }",
+            "data.separator=tab",
+            "data.decimal=','",
+            "data.encoding=latin-1",
+            "data.header=false",
+            "data.missing=drop",
+            "data.missing_values=['x']",
+            "data.one_hot=3",
+            "data.layout=chw",
+            "data.split=group",
+            "data.group=g",
+        ];
         let common = ["model.init=w", "train.memory=1GiB", "train.accumulation_steps=3"];
         let step = ["clip_norm=1", "clip_value=1", "schedule=step", "step_every=5", "step_factor=0.5", "warmup=3"];
         let cosine = ["lr_scaling=sqrt", "base_batch=64", "schedule=cosine", "min_lr=0.1"];

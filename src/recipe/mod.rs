@@ -34,8 +34,8 @@ mod template;
 mod train;
 
 pub use config::{
-    Automatic, Batch, BatchUnit, Checkpoint, Config, Cut, Data, Memory, MicroBatch, Model, Names, Optimizer, Train,
-    Validation, class_losses, number_losses,
+    Automatic, Batch, BatchUnit, Checkpoint, Config, Cut, Data, Memory, MicroBatch, Model, Names, Optimizer,
+    Standardize, Train, Validation, class_losses, number_losses,
 };
 pub use prepare::{Prepared, unit};
 pub use rows::{ModelRows, predictor};

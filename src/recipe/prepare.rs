@@ -36,7 +36,7 @@ impl Prepared {
         check_weights(config, &train, "to train on")?;
         validation.iter().try_for_each(|data| check_weights(config, data, "to validate with"))?;
         let (mut feature_scale, mut target_scale) = (None, None);
-        if config.data.standardize {
+        if config.data.standardize != config::Standardize::Switch(false) {
             let features = train.features.names.len();
             let scale = Standardizer::fit_weighted(train.features.values.floats(), features, train.weights.as_deref())?;
             for data in [Some(&mut train), validation.as_mut()].into_iter().flatten() {
@@ -54,7 +54,7 @@ impl Prepared {
             }
             Targets::Values { names, .. } => TargetNames::Values { names: names.clone(), scale: target_scale },
         };
-        let saved = ModelFile { model, arrays: Arrays::new(), features, feature_scale, target };
+        let saved = ModelFile { model, arrays: Arrays::new(), features, feature_scale, preparation: None, target };
         saved.check_size(&config.data.path)?;
         Ok(Prepared { train, validation, start, saved })
     }

@@ -10,6 +10,7 @@ fn saved() -> ModelFile {
         arrays: initial(&model, 0),
         features: ["a", "b", "c"].map(str::to_owned).to_vec(),
         feature_scale: Some(scale),
+        preparation: None,
         target: TargetNames::Values { names: vec!["y".into()], scale: None },
         model,
     }

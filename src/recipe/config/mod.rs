@@ -1,6 +1,7 @@
 //! The configuration of a training run: the keys of `config.toml` and their defaults.
 
 mod checkpoint;
+mod data;
 mod optimizer;
 mod train;
 
@@ -8,12 +9,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::Layout;
 use crate::graph::{Role, TargetKind};
 use crate::nn::Layer;
 use crate::ops;
 
 pub use checkpoint::Checkpoint;
+pub use data::{Data, Names, Standardize, Validation};
 pub use optimizer::Optimizer;
 pub use train::{Automatic, Batch, BatchUnit, Cut, Memory, MicroBatch, Train};
 
@@ -46,49 +47,6 @@ pub struct Config {
     pub optimizer: Optimizer,
 }
 
-/// The section `[data]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Data {
-    /// A file of rows, in one of the formats of [`SOURCES`](crate::data::source::SOURCES).
-    pub path: PathBuf,
-    /// The columns or arrays to predict.
-    pub target: Names,
-    /// The columns or arrays that are features; every other one without it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub features: Option<Names>,
-    /// How images lie in the file.
-    #[serde(skip_serializing_if = "is_default")]
-    pub layout: Layout,
-    /// The rows held back to measure the model on.
-    pub validation: Validation,
-    /// Whether features (and the targets of a regression) are brought to mean 0 and deviation 1.
-    pub standardize: bool,
-    /// The column that says how much each row counts; without it all count 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weight: Option<String>,
-}
-
-/// One column, or several.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Names {
-    /// The name of one column.
-    One(String),
-    /// The names of several columns.
-    Many(Vec<String>),
-}
-
-/// The source of the rows to measure the model on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Validation {
-    /// This share of the rows of `data.path`, taken by seed; 0 for none.
-    Share(f64),
-    /// Every row of another file.
-    File(PathBuf),
-}
-
 /// The section `[model]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -102,31 +60,7 @@ pub struct Model {
     pub init: Option<PathBuf>,
 }
 
-impl Default for Data {
-    fn default() -> Self {
-        Self {
-            path: PathBuf::new(),
-            target: Names::Many(Vec::new()),
-            features: None,
-            layout: Layout::default(),
-            validation: Validation::Share(0.2),
-            standardize: true,
-            weight: None,
-        }
-    }
-}
-
 /// Whether a key says what it would mean without it.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
-}
-
-impl Names {
-    /// The names of the columns.
-    pub fn names(&self) -> &[String] {
-        match self {
-            Names::One(name) => std::slice::from_ref(name),
-            Names::Many(names) => names,
-        }
-    }
 }
