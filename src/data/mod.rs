@@ -7,6 +7,8 @@ mod classes;
 pub mod csv;
 pub(crate) mod elements;
 mod field;
+#[cfg(feature = "csv")]
+mod input;
 #[cfg(feature = "npz")]
 pub mod npz;
 pub mod scale;

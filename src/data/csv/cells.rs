@@ -1,75 +1,128 @@
-//! A CSV file row by row: header, cells as text or numbers, and the place of each for messages.
+//! A delimited text row by row: names, cells as text or numbers, and the place of each for messages.
 
 use std::collections::HashMap;
-use std::io::{self, Chain, Read};
-use std::path::Path;
+use std::io::Read;
 
-use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Terminator};
-
+use super::dialect::{rows, separator};
+use super::header::{Columns, columns};
+use super::preamble::preamble;
+use super::records::{Records, Stop};
+use crate::data::input::{Decoded, MOST_LINE, decoded, failure};
+use crate::data::table::{Reading, Separator};
 use crate::nearest::nearest;
 use crate::quote::shown;
 use crate::{Error, Result};
 
-/// A row may have this many bytes, which is more than a million columns; it is what reading can take at most beside what is
-/// kept, some times over. A quote that is never closed makes one row of all the rest of a file.
-const MOST_ROW: u64 = 16 << 20;
+/// So many bytes are looked at to find out how a text is written.
+const LOOK: usize = 256 << 10;
 
-/// The rows of a file with a header; one row is held at a time.
+/// The rows of a text; one row is held at a time.
 pub(super) struct Rows<R> {
-    /// With a line feed after its end, so that every row ends with one.
-    reader: Reader<Chain<Bounded<R>, &'static [u8]>>,
-    record: ByteRecord,
+    records: Records<Decoded<R>>,
+    separator: Separator,
+    columns: Columns,
     /// The file, as shown to the user.
     file: String,
-    /// Where the row begins, counted from 1.
-    line: u64,
-    /// The names in the header, all different.
-    pub(super) names: Vec<String>,
+    /// The first row was read to find the columns, and is the next one.
+    waiting: bool,
+    any: bool,
 }
 
 impl<R: Read> Rows<R> {
-    /// Reads the header.
-    pub(super) fn open(reader: R, file: &str) -> Result<Self> {
-        let ended: Chain<_, &'static [u8]> = Bounded { reader, left: MOST_ROW }.chain(b"\n");
-        // With the usual terminator, lines are miscounted where they end with CR LF. Here CR is white space at the end.
-        let mut settings = ReaderBuilder::new();
-        let reader = settings.has_headers(false).flexible(true).terminator(Terminator::Any(b'\n')).from_reader(ended);
-        let mut rows = Rows { reader, record: ByteRecord::new(), file: file.to_owned(), line: 1, names: Vec::new() };
-        if !rows.read_record()? {
-            let message = "the file is empty; a row of column names and at least one row of values are needed";
-            return Err(Error::data(file, message));
-        }
-        rows.names = rows.header()?;
+    /// Looks at the first rows, and finds the columns.
+    pub(super) fn open(reader: R, file: &str, reading: &Reading) -> Result<Self> {
+        let records = Records::new(decoded(reader, reading.encoding), Separator::Comma);
+        let (separator, columns) = (Separator::Comma, Columns::default());
+        let mut rows = Rows { records, separator, columns, file: file.to_owned(), waiting: false, any: false };
+        rows.find_columns(reading)?;
         Ok(rows)
+    }
+
+    fn find_columns(&mut self, reading: &Reading) -> Result<()> {
+        let preamble = preamble(&mut self.records).map_err(|stop| self.stopped(stop))?;
+        let start = self.records.look(LOOK).map_err(|error| failure(error, &self.file, 1))?;
+        let whole = start.len() < LOOK;
+        self.separator = reading.separator.or(preamble.separator).unwrap_or_else(|| separator(start, whole));
+        let looked = rows(start, whole, self.separator);
+        self.records.separate(self.separator);
+        if !self.read()? {
+            let message = "the file is empty; a row of column names and at least one row of values are needed";
+            return Err(Error::data(&self.file, message));
+        }
+        let first: Vec<&[u8]> = self.records.cells().collect();
+        let found = columns(&first, &looked, reading.header.as_ref());
+        self.columns = found.map_err(|message| self.line_error(message))?;
+        self.columns.remarks.splice(0..0, preamble.remark);
+        self.waiting = self.columns.first_is_data;
+        self.check_end()
+    }
+
+    /// The names of the columns, all different.
+    pub(super) fn names(&self) -> &[String] {
+        &self.columns.names
+    }
+
+    /// What was found by looking and should be told.
+    pub(super) fn remarks(&self) -> &[String] {
+        &self.columns.remarks
     }
 
     /// Goes to the next row that is not blank; `false` at the end of the file.
     pub(super) fn advance(&mut self) -> Result<bool> {
-        if !self.read_record()? {
-            return Ok(false);
-        }
-        let (found, wanted) = (self.record.len(), self.names.len());
-        if found != wanted {
-            let hint = match self.record.as_slice().contains(&b'\n') {
-                true => "look for a quote that is not closed",
-                false => "look for a comma that is missing or too many",
+        if !std::mem::take(&mut self.waiting) && !self.read()? {
+            return if self.any {
+                Ok(false)
+            } else {
+                Err(self.line_error("no row follows the header; at least one is needed".into()))
             };
-            return Err(self.line_error(format!("found {found} cells, but the header has {wanted}; {hint}")));
         }
+        self.any = true;
+        let (found, wanted) = (self.records.len(), self.columns.width);
+        if found != wanted {
+            let hint = match self.records.has_line_ends() {
+                true => String::from("look for a quote that is not closed"),
+                false => format!("look for a {} that is missing or too many", self.separator.name()),
+            };
+            let whose = if self.columns.first_is_data { "first row" } else { "header" };
+            return Err(self.line_error(format!("found {found} cells, but the {whose} has {wanted}; {hint}")));
+        }
+        self.check_end()?;
         Ok(true)
+    }
+
+    /// A row that the file ends in, and cells that no column has.
+    fn check_end(&self) -> Result<()> {
+        if self.records.is_open() {
+            let message =
+                "the file ends inside of a quote that begins in this row; look for a quote that is not closed";
+            return Err(self.line_error(message.into()));
+        }
+        let end = self.columns.before + self.columns.names.len();
+        match (end..self.columns.width).find(|&at| !self.records.cell(at).trim_ascii().is_empty()) {
+            Some(at) => {
+                let cell = shown(&String::from_utf8_lossy(self.records.cell(at)));
+                let message = format!("column {} has no name, but {cell} is in it; name it in the header", at + 1);
+                Err(self.line_error(message))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The cell of a column, without the white space around it; `None` when it is empty.
+    pub(super) fn cell(&self, column: usize) -> Result<Option<&str>> {
+        let bytes = self.records.cell(self.columns.before + column);
+        let text = std::str::from_utf8(bytes).map_err(|_| {
+            let shown = shown(&String::from_utf8_lossy(bytes));
+            let message = format!("{shown} is not UTF-8 text; save the file as UTF-8 or set data.encoding");
+            self.cell_error(column, message)
+        })?;
+        Ok(Some(text.trim()).filter(|text| !text.is_empty()))
     }
 
     /// The cell of a column, without the white space around it; an empty one is an error.
     pub(super) fn text(&self, column: usize) -> Result<&str> {
-        let bytes = self.record.get(column).unwrap_or_default();
-        let text = std::str::from_utf8(bytes).map_err(|_| {
-            let shown = shown(&String::from_utf8_lossy(bytes));
-            self.cell_error(column, format!("{shown} is not UTF-8 text; save the file as UTF-8"))
-        })?;
-        match text.trim() {
-            "" => Err(self.cell_error(column, "the cell is empty; fill it in or remove the row".into())),
-            text => Ok(text),
-        }
+        self.cell(column)?
+            .ok_or_else(|| self.cell_error(column, "the cell is empty; fill it in or remove the row".into()))
     }
 
     /// The cell of a column as a finite number; `advice` ends the message about text that is none.
@@ -88,12 +141,12 @@ impl<R: Read> Rows<R> {
 
     /// The places of the columns by their names.
     pub(super) fn places(&self) -> HashMap<&str, usize> {
-        self.names.iter().map(String::as_str).zip(0..).collect()
+        self.names().iter().map(String::as_str).zip(0..).collect()
     }
 
-    /// The bytes read so far, as far as whole rows go.
-    pub(super) fn bytes(&self) -> u64 {
-        self.reader.position().byte()
+    /// Bytes of text that were used so far, and those that were read.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        self.records.counts()
     }
 
     /// The place of a column of that name among [`Rows::places`]; `role` says in the message what it is wanted for.
@@ -101,22 +154,25 @@ impl<R: Read> Rows<R> {
         if let Some(place) = places.get(name) {
             return Ok(*place);
         }
-        let names = || self.names.iter().map(String::as_str);
+        let names = || self.names().iter().map(String::as_str);
         let hint = match nearest(name, names()) {
             Some(near) => format!("did you mean {}?", shown(near)),
             None => String::from("name one that is there or add it."),
         };
-        let listed = match self.names.len() {
+        let listed = match self.names().len() {
             0..=12 => names().map(shown).collect::<Vec<_>>().join(", "),
-            count => format!("{count} columns from {} to {}", shown(&self.names[0]), shown(&self.names[count - 1])),
+            count => format!("{count} columns from {} to {}", shown(&self.names()[0]), shown(&self.names()[count - 1])),
         };
-        Err(self.line_error(format!("there is no column {} ({role}); {hint} The file has {listed}", shown(name))))
+        let message = format!("there is no column {} ({role}); {hint} The file has {listed}", shown(name));
+        // Without a header, no name that was meant is there.
+        let header = self.remarks().last().filter(|_| self.columns.first_is_data);
+        Err(self.line_error(header.map_or(message.clone(), |remark| format!("{message}; {remark}"))))
     }
 
     /// What is wrong with a cell of the present row.
     pub(super) fn cell_error(&self, column: usize, message: String) -> Error {
-        let name = self.names.get(column).map(String::as_str).unwrap_or_default();
-        Error::data(format!("{}, line {}, column {}", self.file, self.line, shown(name)), message)
+        let name = self.names().get(column).map(String::as_str).unwrap_or_default();
+        Error::data(format!("{}, line {}, column {}", self.file, self.records.line, shown(name)), message)
     }
 
     /// What is wrong with a whole column.
@@ -126,107 +182,36 @@ impl<R: Read> Rows<R> {
 
     /// What is wrong with the present row, or the header before the first row is read.
     pub(super) fn line_error(&self, message: String) -> Error {
-        Error::data(format!("{}, line {}", self.file, self.line), message)
+        Error::data(format!("{}, line {}", self.file, self.records.line), message)
     }
 
-    /// Reads a row that is not blank and finds the line where it begins.
-    fn read_record(&mut self) -> Result<bool> {
-        loop {
-            let begins = self.reader.position().line();
-            self.reader.get_mut().get_mut().0.left = MOST_ROW;
-            match self.reader.read_byte_record(&mut self.record) {
-                Ok(true) => {}
-                Ok(false) => return Ok(false),
-                Err(error) => return Err(self.read_error(error, begins)),
-            }
-            let blank = self.record.len() == 1 && !self.record[0].is_empty() && self.record[0].trim_ascii().is_empty();
-            if !blank {
-                break;
-            }
-        }
-        // The reader stands behind the row's line feed; its own position of a row may lie on a blank line before it.
-        let inside = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-        let earliest = self.record.position().map_or(1, csv::Position::line);
-        self.line = self.reader.position().line().saturating_sub(1 + inside).max(earliest);
-        Ok(true)
+    /// Reads the next row.
+    fn read(&mut self) -> Result<bool> {
+        self.records.advance().map_err(|stop| self.stopped(stop))
     }
 
-    /// The present row as column names.
-    fn header(&self) -> Result<Vec<String>> {
-        let mut places = HashMap::new();
-        let mut names = Vec::new();
-        for (place, bytes) in self.record.iter().enumerate() {
-            let column = place + 1;
-            let name = std::str::from_utf8(bytes).map_err(|_| {
-                self.line_error(format!("the name of column {column} is not UTF-8; save the file as UTF-8"))
-            })?;
-            let name = name.trim_start_matches('\u{feff}').trim();
-            if name.contains('\0') {
-                let message = format!("the name of column {column} has a NUL byte in it; save the file as UTF-8 text");
-                return Err(self.line_error(message));
-            }
-            if name.is_empty() {
-                return Err(self.line_error(format!("column {column} has no name; name it in the header or remove it")));
-            }
-            if let Some(first) = places.insert(name, column) {
-                let message = format!("columns {first} and {column} are both named {}; rename one", shown(name));
-                return Err(self.line_error(message));
-            }
-            names.push(name.to_owned());
-        }
-        let foreign =
-            if names.len() == 1 { names[0].chars().find(|letter| matches!(letter, ';' | '\t')) } else { None };
-        if let Some(separator) = foreign {
-            let message = format!("the cells seem to be separated by {separator:?}; save the file with commas");
-            return Err(self.line_error(message));
-        }
-        Ok(names)
-    }
-
-    /// What failed in the row that begins there. Its bytes are not read as text here: it is its length or the file system.
-    fn read_error(&mut self, error: csv::Error, begins: u64) -> Error {
-        let text = error.to_string();
-        match error.into_kind() {
-            ErrorKind::Io(source) if source.get_ref().is_some_and(|inner| inner.is::<TooLong>()) => {
-                self.line = begins;
-                let most = MOST_ROW >> 20;
+    fn stopped(&self, stop: Stop) -> Error {
+        match stop {
+            Stop::Failed(error) => failure(error, &self.file, self.records.line),
+            Stop::Long => {
+                let most = MOST_LINE >> 20;
                 self.line_error(format!("no row ends within {most} MiB from here; look for a quote that is not closed"))
             }
-            ErrorKind::Io(source) => Error::io(Path::new(&self.file), source),
-            _ => Error::data(&self.file, text),
         }
-    }
-}
-
-/// A reader that gives no more than so many bytes.
-struct Bounded<R> {
-    reader: R,
-    left: u64,
-}
-
-/// The error of a [`Bounded`] reader at its end.
-#[derive(Debug, thiserror::Error)]
-#[error("too long")]
-struct TooLong;
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(into)?;
-        self.left = self.left.checked_sub(count as u64).ok_or_else(|| io::Error::other(TooLong))?;
-        Ok(count)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
 
     /// The message of the first error when every cell is read as a number.
     fn message(text: &[u8]) -> String {
         let read = || {
-            let mut rows = Rows::open(text, "x.csv")?;
+            let mut rows = Rows::open(text, "x.csv", &Reading::default())?;
             while rows.advance()? {
-                for column in 0..rows.names.len() {
+                for column in 0..rows.names().len() {
                     rows.number(column, "advice")?;
                 }
             }
@@ -242,10 +227,10 @@ mod tests {
         for end in ["\n", "\r\n"] {
             for last in ["", end] {
                 let text = ["", "a,b", "1,2", "", "  ", "3,4", "5,\"6", "7\"", "8,9"].join(end) + last;
-                let mut rows = Rows::open(text.as_bytes(), "x.csv").unwrap();
-                let mut lines = vec![rows.line];
+                let mut rows = Rows::open(text.as_bytes(), "x.csv", &Reading::default()).unwrap();
+                let mut lines = vec![rows.records.line];
                 while rows.advance().unwrap() {
-                    lines.push(rows.line);
+                    lines.push(rows.records.line);
                 }
                 assert_eq!(lines, [2, 3, 6, 7, 9], "{text:?}");
             }
@@ -255,8 +240,8 @@ mod tests {
     #[test]
     fn a_byte_order_mark_and_carriage_returns_are_accepted() {
         for text in ["\u{feff}a,b\r\n1, 2 \r\n", "\u{feff}\"a\",\"b\"\r\n\"1\",\"2\"\r\n\r\n"] {
-            let mut rows = Rows::open(text.as_bytes(), "x.csv").unwrap();
-            assert_eq!(rows.names, ["a", "b"]);
+            let mut rows = Rows::open(text.as_bytes(), "x.csv", &Reading::default()).unwrap();
+            assert_eq!(rows.names(), ["a", "b"]);
             assert!(rows.advance().unwrap());
             assert_eq!((rows.number(0, "").unwrap(), rows.number(1, "").unwrap()), (1.0, 2.0));
             assert!(!rows.advance().unwrap());
@@ -318,7 +303,7 @@ mod tests {
             (b"\"", b"a,b\n", 1),
         ] {
             let read = || {
-                let mut rows = Rows::open(endless(start, piece, gigabytes), "x.csv")?;
+                let mut rows = Rows::open(endless(start, piece, gigabytes), "x.csv", &Reading::default())?;
                 while rows.advance()? {}
                 Ok::<(), Error>(())
             };
@@ -332,7 +317,7 @@ mod tests {
     fn a_million_columns_can_be_read() {
         let names: Vec<String> = (0..1_000_000).map(|column| format!("c{column}")).collect();
         let text = format!("{}\n{}\n", names.join(","), vec!["7"; names.len()].join(","));
-        let mut rows = Rows::open(text.as_bytes(), "x.csv").unwrap();
+        let mut rows = Rows::open(text.as_bytes(), "x.csv", &Reading::default()).unwrap();
         assert!(rows.advance().unwrap());
         let last = rows.find(&rows.places(), "c999999", "").unwrap();
         assert_eq!((last, rows.number(last, "").unwrap()), (999_999, 7.0));
@@ -347,6 +332,5 @@ mod tests {
         assert_eq!(message(b"a,b, a\n"), "x.csv, line 1: columns 1 and 3 are both named \"a\"; rename one");
         assert!(message(b"a,\xff\n").starts_with("x.csv, line 1: the name of column 2 is not UTF-8"));
         assert!(message(b"a\0,b\0\n1,2\n").contains("column 1 has a NUL byte in it; save the file as UTF-8"));
-        assert!(message(b"a;b\n1;2\n").starts_with("x.csv, line 1: the cells seem to be separated by ';'"));
     }
 }

@@ -14,23 +14,25 @@ const TARGET_ADVICE: &str = "a quantity must be numeric (for classes use loss = 
 const MODEL_ADVICE: &str = "the model was trained on numbers in this column";
 const WEIGHT_ADVICE: &str = "a weight must be a number of 0 or more";
 
+/// Gives the share of a file that was read, of the bytes that were used and read.
+pub(super) type Progress = Box<dyn Fn((u64, u64)) -> Option<f64>>;
+
 /// A CSV file of which some columns are read.
 pub(super) struct CsvRows<R> {
     rows: Rows<R>,
-    /// Bytes of the whole file.
-    size: Option<u64>,
+    /// Gives the share of the file that was read, of the counts of bytes.
+    progress: Progress,
     fields: Vec<Field>,
     features: Vec<usize>,
     /// What to say about text in a feature column.
     advice: &'static str,
     targets: Vec<usize>,
     weight: Option<usize>,
-    any: bool,
 }
 
 impl<R: Read> CsvRows<R> {
     /// Finds the columns in the header.
-    pub(super) fn new(rows: Rows<R>, size: Option<u64>, spec: &Spec) -> Result<Self> {
+    pub(super) fn new(rows: Rows<R>, progress: Progress, spec: &Spec) -> Result<Self> {
         let places = rows.places();
         let find = |names: &[String], role| {
             names.iter().map(|name| rows.find(&places, name, role)).collect::<Result<Vec<_>>>()
@@ -39,7 +41,7 @@ impl<R: Read> CsvRows<R> {
         let weight = find(spec.weight.as_slice(), "data.weight")?.first().copied();
         let (features, advice) = match &spec.features {
             FeatureNames::Rest => {
-                let mut used = vec![false; rows.names.len()];
+                let mut used = vec![false; rows.names().len()];
                 targets.iter().chain(&weight).for_each(|column| used[*column] = true);
                 ((0..used.len()).filter(|column| !used[*column]).collect::<Vec<_>>(), FEATURE_ADVICE)
             }
@@ -51,12 +53,12 @@ impl<R: Read> CsvRows<R> {
             return Err(rows.line_error("no column is left to be a feature; add one beside the target".into()));
         }
         let field = |role| {
-            let names = &rows.names;
+            let names = rows.names();
             move |column: &usize| Field { role, name: names[*column].clone(), dims: vec![], element: Element::F32 }
         };
         let fields = features.iter().map(field(Role::Input)).chain(targets.iter().map(field(Role::Target)));
         let fields = fields.chain(weight.iter().map(field(Role::Weight))).collect();
-        Ok(CsvRows { rows, size, fields, features, advice, targets, weight, any: false })
+        Ok(CsvRows { rows, progress, fields, features, advice, targets, weight })
     }
 
     fn of(&self, role: Role) -> (&[usize], &'static str) {
@@ -78,22 +80,15 @@ impl<R: Read> RowReader for CsvRows<R> {
     }
 
     fn columns(&self, role: Role) -> Vec<String> {
-        self.of(role).0.iter().map(|column| self.rows.names[*column].clone()).collect()
+        self.of(role).0.iter().map(|column| self.rows.names()[*column].clone()).collect()
     }
 
     fn progress(&self) -> Option<f64> {
-        self.size.map(|size| self.rows.bytes() as f64 / size as f64)
+        (self.progress)(self.rows.counts())
     }
 
     fn advance(&mut self) -> Result<bool> {
-        if self.rows.advance()? {
-            self.any = true;
-        } else if !self.any {
-            return Err(self.rows.line_error("no row follows the header; at least one is needed".into()));
-        } else {
-            return Ok(false);
-        }
-        Ok(true)
+        self.rows.advance()
     }
 
     fn numbers(&self, role: Role, into: &mut Vec<f32>) -> Result<()> {
@@ -112,7 +107,7 @@ impl<R: Read> RowReader for CsvRows<R> {
         match place {
             Place::Row => self.rows.line_error(message),
             Place::Cell(role) => self.rows.cell_error(self.first(role), message),
-            Place::Column(role) => self.rows.column_error(&self.rows.names[self.first(role)], message),
+            Place::Column(role) => self.rows.column_error(&self.rows.names()[self.first(role)], message),
         }
     }
 }

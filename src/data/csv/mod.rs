@@ -1,8 +1,13 @@
-//! Data from CSV files.
+//! Delimited text: CSV and its relatives, as a table of cells ([`Delimited`]) or as numbers ([`Csv`]).
 //!
-//! The first row names the columns. Cells are separated by commas, may be quoted with `"` and lose the white space around
-//! them; lines end with LF or CR LF, blank ones are skipped; a UTF-8 byte order mark is skipped too. Every number must be
-//! finite and is rounded once, from its text to `f32`. A message about a cell names file, line, column and what was found.
+//! The first row names the columns; where most of its cells are numbers, it is data, and the columns are `column1` and so on. Cells
+//! are separated by `,` `;` tab, `|` or blanks, whichever gives the first rows the same number of cells; they may be quoted with
+//! `"` and lose the white space around them. Lines end with LF, CR LF or CR, blank ones are skipped, and so are lines at the top that
+//! begin with `#`; `sep=;` in the first line says what separates. Text is UTF-8, or UTF-16 with a byte order mark. A first column
+//! without a name and empty columns at the end are left out. What is found by looking is overruled by a [`Reading`]. A message about
+//! a cell names file, line, column and what was found.
+//!
+//! As a [`Csv`], every number must be finite and is rounded once, from its text to `f32`.
 //!
 //! # Memory
 //!
@@ -14,16 +19,24 @@
 
 mod cells;
 mod columns;
+mod delimited;
+mod dialect;
+mod header;
+mod preamble;
+mod records;
 
-use std::fs::File;
+pub use self::delimited::Delimited;
+
 use std::io::Read;
 use std::path::Path;
 
 use self::cells::Rows;
 use self::columns::CsvRows;
+use super::input::Input;
 use super::source::{RowReader, Source};
+use super::table::Reading;
 use super::{Chunks, Dataset, Features, Spec};
-use crate::{Error, Result};
+use crate::Result;
 
 /// CSV files, as a source in the list.
 pub struct Csv;
@@ -42,28 +55,32 @@ impl Source for Csv {
     }
 
     fn open(&self, path: &Path, spec: &Spec) -> Result<Box<dyn RowReader>> {
-        let wrong = |source| Error::io(path, source);
-        let file = File::open(path).map_err(wrong)?;
-        let about = file.metadata().map_err(wrong)?;
-        let rows = Rows::open(file, &path.to_string_lossy())?;
-        Ok(Box::new(CsvRows::new(rows, about.is_file().then_some(about.len()), spec)?))
+        let input = Input::new(path);
+        let stream = input.open()?;
+        let progress = Box::new(stream.progress());
+        let rows = Rows::open(stream, &input.place(), &Reading::default())?;
+        for remark in rows.remarks() {
+            log::warn!("{}: {remark}", input.place());
+        }
+        Ok(Box::new(CsvRows::new(rows, progress, spec)?))
     }
 }
 
 /// The rows of a reader, some at a time; `place` stands for it in messages.
 ///
 /// # Errors
-/// [`Error::Config`] for a specification that contradicts itself, [`Error::Data`] for a header that is none or lacks a column,
-/// [`Error::Io`] when the reader fails.
+/// [`Error::Config`](crate::Error::Config) for a specification that contradicts itself, [`Error::Data`](crate::Error::Data) for a header that is none or lacks a column,
+/// [`Error::Io`](crate::Error::Io) when the reader fails.
 pub fn chunks<'a>(reader: impl Read + 'a, place: &str, spec: &Spec) -> Result<Chunks<'a>> {
     spec.check()?;
-    Ok(Chunks::new(Box::new(CsvRows::new(Rows::open(reader, place)?, None, spec)?), spec))
+    let rows = Rows::open(reader, place, &Reading::default())?;
+    Ok(Chunks::new(Box::new(CsvRows::new(rows, Box::new(|_| None), spec)?), spec))
 }
 
 /// [`read_file`](super::read_file) from any reader; `place` stands for it in messages.
 ///
 /// # Errors
-/// Those of [`chunks`], and [`Error::Data`] with line and column for what is wrong with a row.
+/// Those of [`chunks`], and [`Error::Data`](crate::Error::Data) with line and column for what is wrong with a row.
 pub fn read(reader: impl Read, place: &str, spec: &Spec) -> Result<Dataset> {
     chunks(reader, place, spec)?.rest()
 }
@@ -79,6 +96,7 @@ pub fn read_features(reader: impl Read, place: &str, names: &[String]) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
     use crate::data::{Targets, read_features_file, read_file};
     use crate::random::{Purpose, stream};
     use rand::Rng;

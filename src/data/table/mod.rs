@@ -3,20 +3,33 @@
 //! A [`Table`] is an open file; it gives one row of cells after the other, in memory that does not depend on how many there are.
 
 mod blank;
+#[cfg(feature = "csv")]
+mod format;
 mod found;
+#[cfg(feature = "csv")]
+mod json_lines;
 mod kind;
 mod number;
 mod preparation;
+mod reading;
 mod rows;
 mod scale;
 
 pub use blank::{BLANKS, Blanks};
+#[cfg(feature = "csv")]
+pub use format::{FORMATS, Format, open};
 pub use found::{Found, FoundColumn, FoundTarget, Use};
+#[cfg(feature = "csv")]
+pub use json_lines::JsonLines;
 pub use kind::{Kind, Missing, Scaling, Wanted};
 pub use number::Dialect;
 pub use preparation::{Column, Cycle, Encoding, Learned, Preparation};
+pub use reading::{Charset, Header, Reading, Separator};
 pub use rows::{Counted, Counts};
 pub use scale::Scale;
+
+#[cfg(feature = "csv")]
+pub use crate::data::input::Input;
 
 use std::borrow::Cow;
 
