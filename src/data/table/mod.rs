@@ -5,26 +5,30 @@
 mod blank;
 #[cfg(feature = "csv")]
 mod format;
+mod date;
 mod found;
 #[cfg(feature = "csv")]
 mod json_lines;
 mod kind;
 mod number;
+mod numbers;
 mod preparation;
 mod reading;
 mod rows;
 mod scale;
+mod truth;
 
 pub use blank::{BLANKS, Blanks};
 #[cfg(feature = "csv")]
 pub use format::{FORMATS, Format, open};
+pub use date::Cycle;
 pub use found::{Found, FoundColumn, FoundTarget, Use};
 #[cfg(feature = "csv")]
 pub use json_lines::JsonLines;
 pub use kind::{Kind, Missing, Scaling, Wanted};
 pub use number::Dialect;
-pub use preparation::{Column, Cycle, Encoding, Learned, Preparation};
 pub use reading::{Charset, Header, Reading, Separator};
+pub use preparation::{Column, Encoding, Learned, Preparation};
 pub use rows::{Counted, Counts};
 pub use scale::Scale;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dialect, Kind, Missing, Scale};
+use super::{Cycle, Dialect, Kind, Missing, Scale};
 use crate::data::scale::Standardizer;
 
 /// How the cells of a table become features and targets, as fitted to the training rows.
@@ -93,18 +93,6 @@ pub enum Encoding {
         /// How many numbers a learned table should have per level.
         width: u32,
     },
-}
-
-/// A part of a date that comes round again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cycle {
-    /// The day in the year.
-    Year,
-    /// The day in the week.
-    Week,
-    /// The time of day.
-    Day,
 }
 
 /// What is learned.

@@ -1,0 +1,42 @@
+//! True and false, as tables spell them.
+
+use super::Cell;
+
+/// The spellings, false and true, in any letter case. A column of booleans uses one pair of them.
+const PAIRS: [[&str; 2]; 4] = [["false", "true"], ["no", "yes"], ["f", "t"], ["n", "y"]];
+
+/// The pair that a cell is of, if it is of any.
+pub(super) fn pair(cell: &Cell<'_>) -> Option<usize> {
+    read(cell).map(|(pair, _)| pair)
+}
+
+/// Whether a cell is true, in any spelling; `None` for what is neither true nor false.
+pub(super) fn truth(cell: &Cell<'_>) -> Option<bool> {
+    read(cell).map(|(_, truth)| truth)
+}
+
+fn read(cell: &Cell<'_>) -> Option<(usize, bool)> {
+    match cell {
+        Cell::Switch(truth) => Some((0, *truth)),
+        Cell::Text(text) if text.len() <= 5 => PAIRS.iter().enumerate().find_map(|(at, words)| {
+            let word = words.iter().position(|word| word.eq_ignore_ascii_case(text))?;
+            Some((at, word == 1))
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_are_of_a_pair_in_any_letter_case() {
+        let of = |text: &str| (pair(&Cell::Text(text.into())), truth(&Cell::Text(text.into())));
+        assert_eq!((of("True"), of("FALSE")), ((Some(0), Some(true)), (Some(0), Some(false))));
+        assert_eq!((of("yes"), of("No")), ((Some(1), Some(true)), (Some(1), Some(false))));
+        assert_eq!((of("t"), of("N")), ((Some(2), Some(true)), (Some(3), Some(false))));
+        assert_eq!((of("1"), of("truth")), ((None, None), (None, None)));
+        assert_eq!(truth(&Cell::Switch(true)), Some(true));
+    }
+}
