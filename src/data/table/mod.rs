@@ -2,33 +2,43 @@
 //!
 //! A [`Table`] is an open file; it gives one row of cells after the other, in memory that does not depend on how many there are.
 
+mod answers;
 mod blank;
+mod date;
+mod decide;
 #[cfg(feature = "csv")]
 mod format;
-mod date;
 mod found;
 #[cfg(feature = "csv")]
 mod json_lines;
+mod kept;
 mod kind;
+mod look;
+#[cfg(test)]
+mod memory;
 mod number;
 mod numbers;
 mod preparation;
 mod reading;
+mod roles;
 mod rows;
 mod scale;
+mod tally;
+mod target;
 mod truth;
 
 pub use blank::{BLANKS, Blanks};
+pub use date::Cycle;
 #[cfg(feature = "csv")]
 pub use format::{FORMATS, Format, open};
-pub use date::Cycle;
 pub use found::{Found, FoundColumn, FoundTarget, Use};
 #[cfg(feature = "csv")]
 pub use json_lines::JsonLines;
 pub use kind::{Kind, Missing, Scaling, Wanted};
+pub use look::look;
 pub use number::Dialect;
-pub use reading::{Charset, Header, Reading, Separator};
 pub use preparation::{Column, Encoding, Learned, Preparation};
+pub use reading::{Charset, Header, Reading, Separator};
 pub use rows::{Counted, Counts};
 pub use scale::Scale;
 

@@ -1,0 +1,125 @@
+//! Which column of a table is for what.
+
+use std::collections::HashMap;
+
+use super::{Table, Use, Wanted};
+use crate::nearest::nearest;
+use crate::quote::shown;
+use crate::{Error, Result};
+
+/// What each column is for, and which columns must be used as features whatever is found in them.
+pub(super) struct Roles {
+    /// Per column.
+    pub uses: Vec<Use>,
+    /// Per column: the user named it as a feature.
+    pub named: Vec<bool>,
+    /// The target columns, in the order in which they are named.
+    pub targets: Vec<usize>,
+    pub weight: Option<usize>,
+    pub group: Option<usize>,
+}
+
+impl Roles {
+    /// Finds the columns that are named.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for names that contradict each other, [`Error::Data`] for a column that is not there.
+    pub fn of(table: &dyn Table, wanted: &Wanted) -> Result<Roles> {
+        check(wanted)?;
+        let columns = Columns::of(table);
+        let all =
+            |names: &[String], role| names.iter().map(|name| columns.find(name, role)).collect::<Result<Vec<_>>>();
+        let targets = all(&wanted.target, "data.target")?;
+        let weight = all(wanted.weight.as_slice(), "data.weight")?.first().copied();
+        let group = all(wanted.group.as_slice(), "data.group")?.first().copied();
+        let ignored = all(&wanted.ignore, "data.ignore")?;
+        wanted.kinds.keys().try_for_each(|name| columns.find(name, "data.columns").map(drop))?;
+        let count = table.names().len();
+        let mut roles = Roles { uses: vec![Use::Out; count], named: vec![false; count], targets, weight, group };
+        match &wanted.features {
+            None => roles.uses.fill(Use::Feature),
+            Some(names) => {
+                for column in all(names, "data.features")? {
+                    (roles.uses[column], roles.named[column]) = (Use::Feature, true);
+                }
+            }
+        }
+        for (used, columns) in [
+            (Use::Out, &ignored[..]),
+            (Use::Group, roles.group.as_slice()),
+            (Use::Weight, roles.weight.as_slice()),
+            (Use::Target, &roles.targets),
+        ] {
+            columns.iter().for_each(|column| roles.uses[*column] = used);
+        }
+        Ok(roles)
+    }
+}
+
+/// The columns of a table by name.
+pub(super) struct Columns<'a> {
+    table: &'a dyn Table,
+    places: HashMap<&'a str, usize>,
+}
+
+impl<'a> Columns<'a> {
+    pub fn of(table: &'a dyn Table) -> Self {
+        Columns { table, places: table.names().iter().map(String::as_str).zip(0..).collect() }
+    }
+
+    /// The place of a column; `role` says in the message what it is wanted for.
+    pub fn find(&self, name: &str, role: &str) -> Result<usize> {
+        if let Some(place) = self.places.get(name) {
+            return Ok(*place);
+        }
+        let names = self.table.names();
+        let hint = match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {}?", shown(near)),
+            None => String::from("name one that is there or add it."),
+        };
+        let listed = match names {
+            [] => "no column".to_owned(),
+            names if names.len() <= 12 => names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", "),
+            [first, .., last] => format!("{} columns from {} to {}", names.len(), shown(first), shown(last)),
+            [only] => shown(only),
+        };
+        let message = format!("there is no column {} ({role}); {hint} The file has {listed}", shown(name));
+        Err(self.table.wrong(None, message))
+    }
+}
+
+/// Contradictions that can be seen without a file.
+fn check(wanted: &Wanted) -> Result<()> {
+    let mut uses: HashMap<&str, &str> = HashMap::new();
+    let lists = [
+        ("data.target", &wanted.target[..]),
+        ("data.weight", wanted.weight.as_slice()),
+        ("data.group", wanted.group.as_slice()),
+        ("data.ignore", &wanted.ignore),
+        ("data.features", wanted.features.as_deref().unwrap_or_default()),
+    ];
+    for (field, names) in lists {
+        for name in names {
+            if let Some(first) = uses.insert(name, field) {
+                let message = match first == field {
+                    true => format!("{} is named twice; name each column once", shown(name)),
+                    false => format!("{} is named in {first} too; a column has one use", shown(name)),
+                };
+                return Err(Error::config(field, message));
+            }
+        }
+    }
+    if wanted.features.as_ref().is_some_and(Vec::is_empty) {
+        return Err(Error::config("data.features", "no column is named; a model has at least one feature"));
+    }
+    if wanted.classes == Some(true) && wanted.target.len() > 1 {
+        let count = wanted.target.len();
+        let advice = "name one, or use loss = \"mse\"";
+        let message = format!("{count} columns are named, but a classification has one target; {advice}");
+        return Err(Error::config("data.target", message));
+    }
+    match wanted.decimal {
+        None | Some('.' | ',') => Ok(()),
+        Some(sign) => Err(Error::config("data.decimal", format!("{sign:?} is no decimal sign; write \".\" or \",\""))),
+    }
+}
