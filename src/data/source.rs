@@ -22,6 +22,11 @@ pub trait Source: Sync {
     /// The extensions of its files, in lower case and without the dot.
     fn extensions(&self) -> &'static [&'static str];
 
+    /// Whether its files are tables, whose cells [`table`](super::table) reads too, whatever they hold.
+    fn is_table(&self) -> bool {
+        false
+    }
+
     /// The number of the first row in messages, and how rows are counted.
     fn numbering(&self) -> (usize, &'static str);
 

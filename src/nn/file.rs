@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::container::{self, Container, MOST_HEADER, damaged};
 use super::{Arrays, Model};
 use crate::data::scale::Standardizer;
-use crate::data::table::Preparation;
+use crate::data::table::{Preparation, Reading};
 use crate::graph::TargetKind;
 use crate::quote::{line, shown};
 use crate::{Error, Result};
@@ -29,6 +29,8 @@ pub struct ModelFile {
     pub feature_scale: Option<Standardizer>,
     /// From the columns of a table to the features; `None` where each feature is a column, or a number of an array, of its own.
     pub preparation: Option<Preparation>,
+    /// How such a table's file is read.
+    pub reading: Reading,
     /// The meaning of its outputs.
     pub target: TargetNames,
 }
@@ -61,6 +63,8 @@ struct Metadata {
     feature_scale: Option<Standardizer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     preparation: Option<Preparation>,
+    #[serde(default, skip_serializing_if = "Reading::is_default")]
+    reading: Reading,
     target: TargetNames,
 }
 
@@ -134,8 +138,8 @@ impl ModelFile {
         if !(PLAIN..=VERSION).contains(&metadata.version) {
             return Err(wrong(format!("its version is {}, this program reads {PLAIN} to {VERSION}", metadata.version)));
         }
-        let Metadata { model, features, feature_scale, preparation, target, .. } = metadata;
-        let mut saved = ModelFile { model, arrays: Arrays::new(), features, feature_scale, preparation, target };
+        let Metadata { model, features, feature_scale, preparation, reading, target, .. } = metadata;
+        let mut saved = ModelFile { model, arrays: Arrays::new(), features, feature_scale, preparation, reading, target };
         saved.check().and_then(|()| fits(&saved.model, container.shapes())).map_err(wrong)?;
         saved.arrays = container.arrays()?;
         Ok(saved)
@@ -156,6 +160,7 @@ impl ModelFile {
             features: self.features.clone(),
             feature_scale: self.feature_scale.clone(),
             preparation: self.preparation.clone(),
+            reading: self.reading.clone(),
             target: self.target.clone(),
         };
         let text = serde_json::to_string(&metadata).map_err(|e| Error::Internal(format!("metadata: {e}")))?;

@@ -17,6 +17,13 @@ pub struct Reading {
     pub header: Option<Header>,
 }
 
+impl Reading {
+    /// Whether all is found by looking.
+    pub fn is_default(&self) -> bool {
+        *self == Reading::default()
+    }
+}
+
 /// What stands between the cells of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

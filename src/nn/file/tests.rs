@@ -11,6 +11,7 @@ fn saved() -> ModelFile {
         features: ["a", "b", "c"].map(str::to_owned).to_vec(),
         feature_scale: Some(scale),
         preparation: None,
+        reading: Reading::default(),
         target: TargetNames::Values { names: vec!["y".into()], scale: None },
         model,
     }

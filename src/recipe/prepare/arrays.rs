@@ -1,0 +1,106 @@
+//! Data whose features are numbers already: arrays, and the columns of a model without a preparation.
+
+use std::path::Path;
+
+use super::start::Start;
+use super::{Parts, by, from_key, unsplit};
+use crate::data::scale::Standardizer;
+use crate::data::split::held_by;
+use crate::data::table::Reading;
+use crate::data::{Dataset, FeatureNames, Spec, TargetKind, Targets, read_file};
+use crate::nn::TargetNames;
+use crate::recipe::config::{Config, Standardize, Validation, class_losses};
+use crate::{Error, Result};
+
+/// Reads the features as they are, splits and scales them.
+pub(super) fn read(config: &Config, start: &Start) -> Result<Parts> {
+    if start.preparation().is_some() {
+        let message = "was trained on the columns of a table, but data.path has arrays; give a table, or leave it out";
+        return Err(Error::config("model.init", message));
+    }
+    let path = &config.data.path;
+    let spec = spec(config, start);
+    let file = |path: &Path, spec: &Spec, key| read_file(path, spec).map_err(|error| from_key(error, key));
+    let mut train = file(path, &spec, "data.path")?;
+    let (mut held, mut remarks) = (vec![false; train.rows()], Vec::new());
+    let mut validation = match &config.data.validation {
+        Validation::File(path) => Some(file(path, &spec.like(&train), "data.validation")?),
+        Validation::Share(share) => {
+            let labels = match &train.targets {
+                Targets::Classes { labels, classes, .. } => Some((labels, classes)),
+                Targets::Values { .. } => None,
+            };
+            let by = by(config, labels.map(|(labels, _)| &labels[..]), None)?;
+            held = held_by(by, train.rows(), *share, config.train.seed)?;
+            remarks.extend(labels.and_then(|(labels, classes)| unsplit(classes, labels, &held)));
+            if held.contains(&true) { Some(train.split_off(&held)?) } else { None }
+        }
+    };
+    let (feature_scale, target_scale) = scale(config, start, &mut train, validation.as_mut())?;
+    let (preparation, reading) = (None, Reading::default());
+    Ok(Parts { train, validation, feature_scale, preparation, reading, target_scale, remarks, held: Some(held) })
+}
+
+fn spec(config: &Config, start: &Start) -> Spec {
+    let names = config.data.target.names();
+    let spec = match names {
+        [name] if class_losses().contains(&config.model.loss.as_str()) => match start.classes() {
+            Some(classes) => Spec { kind: TargetKind::KnownClasses(classes.to_vec()), ..Spec::classes(name) },
+            None => Spec::classes(name),
+        },
+        names => Spec::values(names),
+    };
+    let features = match (start.model(), &config.data.features) {
+        (Some(saved), _) => FeatureNames::Model(saved.features.clone()),
+        (None, Some(names)) => FeatureNames::Given(names.names().to_vec()),
+        (None, None) => FeatureNames::Rest,
+    };
+    Spec { weight: config.data.weight.clone(), features, layout: config.data.layout, ..spec }
+}
+
+/// Scales features, and the targets of a regression; by the scales of the model that training starts from, if it has any.
+fn scale(
+    config: &Config,
+    start: &Start,
+    train: &mut Dataset,
+    validation: Option<&mut Dataset>,
+) -> Result<(Option<Standardizer>, Option<Standardizer>)> {
+    let mut parts: Vec<&mut Dataset> = [train].into_iter().chain(validation).collect();
+    let (features, targets) = match (start.model(), config.data.standardize) {
+        (Some(saved), _) => {
+            let targets = match &saved.target {
+                TargetNames::Values { scale, .. } => scale.clone(),
+                TargetNames::Classes { .. } => None,
+            };
+            (saved.feature_scale.clone(), targets)
+        }
+        (None, Standardize::Switch(false)) => (None, None),
+        (None, Standardize::By(_)) => {
+            let message = "\"robust\" is for the columns of a table; write true or false";
+            return Err(Error::config("data.standardize", message));
+        }
+        (None, Standardize::Switch(true)) => fit(parts[0])?,
+    };
+    for data in &mut parts {
+        if let Some(scale) = &features {
+            let columns = data.features.names.len();
+            scale.apply(data.features.values.floats(), columns)?;
+        }
+        if let (Some(scale), Targets::Values { names, values }) = (&targets, &mut data.targets) {
+            scale.apply(values, names.len())?;
+        }
+    }
+    Ok((features, targets))
+}
+
+fn fit(train: &mut Dataset) -> Result<(Option<Standardizer>, Option<Standardizer>)> {
+    let columns = train.features.names.len();
+    let features = Standardizer::fit_weighted(train.features.values.floats(), columns, train.weights.as_deref())?;
+    let targets = match &train.targets {
+        Targets::Values { names, values } => {
+            Some(Standardizer::fit_weighted(values, names.len(), train.weights.as_deref())?)
+        }
+        Targets::Classes { .. } => None,
+    };
+    Ok((Some(features), targets))
+}

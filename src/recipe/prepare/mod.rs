@@ -1,0 +1,169 @@
+//! From a configuration to a model and its data.
+
+mod arrays;
+mod start;
+mod table;
+
+use std::path::Path;
+
+use self::start::Start;
+use super::config::Config;
+use crate::data::scale::Standardizer;
+use crate::data::source::source_of;
+use crate::data::split::{By, Split};
+use crate::data::table::{Preparation, Reading};
+use crate::data::{Dataset, Targets};
+use crate::nn::{Arrays, Layer, Model, ModelFile, TargetNames};
+use crate::quote::shown;
+use crate::{Error, Result};
+
+/// Everything that training needs.
+pub struct Prepared {
+    /// The training rows, scaled as the configuration says.
+    pub train: Dataset,
+    /// The validation rows, scaled in the same way.
+    pub validation: Option<Dataset>,
+    /// The weights to start from, if the configuration names a file; otherwise they come by seed.
+    pub start: Option<Arrays>,
+    /// The model and its description; its weights come from training.
+    pub saved: ModelFile,
+    /// What should be told of the data, a line each: columns and rows that are left out, and what looks like a mistake.
+    pub remarks: Vec<String>,
+    /// Per row of the file that can be used, whether it is held back for validation; `None` where no row is, or where rows without
+    /// a number are left out.
+    held: Option<Vec<bool>>,
+}
+
+/// What reading the data gives.
+struct Parts {
+    train: Dataset,
+    validation: Option<Dataset>,
+    feature_scale: Option<Standardizer>,
+    preparation: Option<Preparation>,
+    reading: Reading,
+    /// For numbers.
+    target_scale: Option<Standardizer>,
+    remarks: Vec<String>,
+    held: Option<Vec<bool>>,
+}
+
+impl Prepared {
+    /// Reads the data, splits and scales it, and derives the model.
+    pub fn new(config: &Config) -> Result<Prepared> {
+        let start = Start::of(config.model.init.as_deref())?;
+        let is_table = source_of(&config.data.path)?.is_table();
+        let parts = if is_table { table::read(config, &start)? } else { arrays::read(config, &start)? };
+        let Parts { train, validation, feature_scale, preparation, reading, target_scale, remarks, held } = parts;
+        check_weights(config, &train, "to train on")?;
+        validation.iter().try_for_each(|data| check_weights(config, data, "to validate with"))?;
+        let model = model(config, &train, preparation.as_ref())?;
+        let target = match &train.targets {
+            Targets::Classes { name, classes, .. } => {
+                TargetNames::Classes { name: name.clone(), classes: classes.clone() }
+            }
+            Targets::Values { names, .. } => TargetNames::Values { names: names.clone(), scale: target_scale },
+        };
+        let features = train.features.names.clone();
+        let arrays = Arrays::new();
+        let saved = ModelFile { model, arrays, features, feature_scale, preparation, reading, target };
+        saved.check_size(&config.data.path)?;
+        let start = start.arrays(&saved.model)?;
+        Ok(Prepared { train, validation, start, saved, remarks, held })
+    }
+
+    /// For numbers: the size of each output's unit in the target's own unit.
+    pub fn unit(&self) -> Option<&[f64]> {
+        unit(&self.saved)
+    }
+
+    /// The row of `data.path`, counted from 0, of a row of the training data; `None` where nobody knows.
+    pub fn row_of_file(&self, sample: usize) -> Option<usize> {
+        match &self.held {
+            Some(held) => (0..held.len()).filter(|&row| !held[row]).nth(sample),
+            None => None,
+        }
+    }
+}
+
+/// For standardised numbers: the size of each output's unit in the target's own unit.
+pub fn unit(saved: &ModelFile) -> Option<&[f64]> {
+    match &saved.target {
+        TargetNames::Values { scale: Some(scale), .. } => Some(&scale.std),
+        _ => None,
+    }
+}
+
+/// The error for an unreadable file, with the key that names the file.
+fn from_key(error: Error, key: &str) -> Error {
+    match error {
+        Error::Io { path, source } => {
+            let source = std::io::Error::new(source.kind(), format!("{source}; it is named in {key}"));
+            Error::Io { path, source }
+        }
+        other => other,
+    }
+}
+
+/// How the rows for validation are chosen.
+fn by<'a>(config: &Config, labels: Option<&'a [u32]>, groups: Option<&'a [u32]>) -> Result<By<'a>> {
+    match (config.data.split, labels, groups) {
+        (None | Some(Split::Group), _, Some(groups)) => Ok(By::Groups(groups)),
+        (None | Some(Split::Stratified), Some(labels), _) => Ok(By::Classes(labels)),
+        (Some(Split::Stratified), None, _) => {
+            let message = "\"stratified\" is for classes, but the target is a number; take \"random\"";
+            Err(Error::config("data.split", message))
+        }
+        (Some(Split::Last), ..) => Ok(By::Last),
+        _ => Ok(By::Seed),
+    }
+}
+
+/// Classes of which no row is held back, as remarks.
+fn unsplit(classes: &[String], labels: &[u32], held: &[bool]) -> Option<String> {
+    let mut seen = vec![[false; 2]; classes.len()];
+    labels.iter().zip(held).for_each(|(&label, &held)| seen[label as usize][usize::from(held)] = true);
+    let without = |side: usize| -> Vec<&str> {
+        let names = classes.iter().zip(&seen);
+        names.filter(|(_, seen)| !seen[side] && seen[1 - side]).map(|(name, _)| name.as_str()).collect()
+    };
+    let line = |names: Vec<&str>, what: &str| match names.len() {
+        0 => None,
+        count => {
+            let some: Vec<String> = names.iter().take(3).map(|name| shown(name)).collect();
+            let rest = if count > 3 { format!(" and {} more", count - 3) } else { String::new() };
+            Some(format!("{} of the target: no row to {what}", some.join(", ") + &rest))
+        }
+    };
+    line(without(0), "train on").or_else(|| line(without(1), "validate with"))
+}
+
+/// Some row of the file has weight, but after the split one part may have none.
+fn check_weights(config: &Config, data: &Dataset, what: &str) -> Result<()> {
+    let Some(weights) = data.weights.as_ref().filter(|weights| weights.iter().all(|&weight| weight == 0.0)) else {
+        return Ok(());
+    };
+    let column = config.data.weight.as_deref().unwrap_or_default();
+    let message = format!("all {} rows {what} have weight 0; give another share or train.seed", weights.len());
+    Err(Error::data(place(&config.data.path, column), message))
+}
+
+fn place(path: &Path, column: &str) -> String {
+    format!("{}, column {column:?}", path.display())
+}
+
+fn model(config: &Config, train: &Dataset, preparation: Option<&Preparation>) -> Result<Model> {
+    let outputs = match &train.targets {
+        Targets::Classes { classes, name, .. } if config.model.loss == "bce" => match classes.len() {
+            2 => 1,
+            n => {
+                let message = format!("\"bce\" is for two classes, but {name} has {n}; use \"cross_entropy\"");
+                return Err(Error::config("model.loss", message));
+            }
+        },
+        targets => targets.outputs(),
+    };
+    let embedding = preparation.and_then(embedding);
+    let hidden = config.model.layers.iter().cloned();
+    let layers: Vec<Layer> = embedding.into_iter().chain(hidden).chain([Layer::Linear(outputs)]).collect();
+    Model::new(train.features.names.len(), &layers, &config.model.loss)
+}

@@ -1,0 +1,60 @@
+//! The weights that training starts from.
+
+use std::path::{Path, PathBuf};
+
+use crate::data::table::Preparation;
+use crate::nn::{Arrays, Model, ModelFile, TargetNames, read_arrays};
+use crate::run::RunFolder;
+use crate::{Error, Result};
+
+/// The weights that training starts from, and what they were trained on.
+pub(super) enum Start {
+    /// By seed.
+    Seed,
+    /// From a file of weights alone, such as PyTorch's.
+    Weights(PathBuf),
+    /// From a model that says what its features, classes and scales are; all of them stay.
+    Model(PathBuf, Box<ModelFile>),
+}
+
+impl Start {
+    /// Reads what `model.init` names: a file of weights, a model, or the folder of a run.
+    pub fn of(init: Option<&Path>) -> Result<Start> {
+        let Some(init) = init else { return Ok(Start::Seed) };
+        let path = RunFolder::model_of(init);
+        match ModelFile::read(&path) {
+            Ok(saved) => Ok(Start::Model(path, Box::new(saved))),
+            Err(Error::ModelFile { .. }) => Ok(Start::Weights(path)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The model, where it is one of ours.
+    pub fn model(&self) -> Option<&ModelFile> {
+        match self {
+            Start::Model(_, saved) => Some(saved),
+            Start::Seed | Start::Weights(_) => None,
+        }
+    }
+
+    /// The preparation of the model's data, where it has one.
+    pub fn preparation(&self) -> Option<&Preparation> {
+        self.model().and_then(|saved| saved.preparation.as_ref())
+    }
+
+    /// The classes of the model.
+    pub fn classes(&self) -> Option<&[String]> {
+        match &self.model()?.target {
+            TargetNames::Classes { classes, .. } => Some(classes),
+            TargetNames::Values { .. } => None,
+        }
+    }
+
+    /// The weights, for this model.
+    pub fn arrays(&self, model: &Model) -> Result<Option<Arrays>> {
+        match self {
+            Start::Seed => Ok(None),
+            Start::Weights(path) | Start::Model(path, _) => read_arrays(path, model).map(Some),
+        }
+    }
+}

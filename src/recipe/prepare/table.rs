@@ -1,0 +1,95 @@
+//! Data whose features are made of the columns of a table.
+
+use std::path::Path;
+
+use super::start::Start;
+use super::{Parts, by, from_key, unsplit};
+use crate::data::split::held_by;
+use crate::data::table::{
+    Found, FoundTarget, Learned, Preparation, Reading, Reads, Table, Use, Wanted, Weighing, look, open,
+};
+use crate::data::{Chunks, Dataset};
+use crate::recipe::config::{Config, Validation, class_losses};
+use crate::{Error, Result};
+
+/// Looks at the table, splits its rows, fits the preparation to the training rows and prepares all of them.
+pub(super) fn read(config: &Config, start: &Start) -> Result<Parts> {
+    let reading = config.data.reading();
+    let mut table = || opened(&config.data.path, &reading, "data.path");
+    let wanted = wanted(config, start);
+    let found = look(&mut table, &wanted)?;
+    let mut remarks = found.remarks.clone();
+    let held = held(config, &found, &mut remarks)?;
+    let preparation = match start.preparation() {
+        Some(preparation) => weighed(preparation, &found, &wanted)?,
+        None => {
+            let train: Vec<bool> = held.iter().map(|held| !held).collect();
+            Preparation::fit(&mut table, &found, &wanted, &train)?
+        }
+    };
+    let mut train = prepared(table()?, &preparation)?;
+    let validation = match &config.data.validation {
+        Validation::File(path) => Some(prepared(opened(path, &reading, "data.validation")?, &preparation)?),
+        Validation::Share(_) if held.contains(&true) => Some(train.split_off(&held)?),
+        Validation::Share(_) => None,
+    };
+    let target_scale = match &preparation.target {
+        Some(Learned::Numbers { scale, .. }) => scale.clone(),
+        Some(Learned::Classes { .. }) | None => None,
+    };
+    let complete = found.without_target + found.incomplete == 0;
+    let (held, preparation) = (complete.then_some(held), Some(preparation));
+    Ok(Parts { train, validation, feature_scale: None, preparation, reading, target_scale, remarks, held })
+}
+
+fn opened(path: &Path, reading: &Reading, key: &str) -> Result<Box<dyn Table>> {
+    open(path, reading).map_err(|error| from_key(error, key))
+}
+
+fn prepared(table: Box<dyn Table>, preparation: &Preparation) -> Result<Dataset> {
+    Chunks::prepared(table, preparation, Reads::Everything)?.0.rest()
+}
+
+/// What the configuration wants of the table. A model to start from has columns of its own.
+fn wanted(config: &Config, start: &Start) -> Wanted {
+    let classes = class_losses().contains(&config.model.loss.as_str());
+    let wanted = config.data.wanted(Some(classes));
+    let Some(preparation) = start.preparation() else { return wanted };
+    let columns = preparation.columns.iter();
+    Wanted {
+        features: Some(columns.clone().map(|column| column.name.clone()).collect()),
+        ignore: Vec::new(),
+        kinds: columns.map(|column| (column.name.clone(), column.kind)).collect(),
+        missing: preparation.missing,
+        missing_values: preparation.missing_values.clone(),
+        ..wanted
+    }
+}
+
+/// Per row of the table that can be used, whether it is held back for validation.
+fn held(config: &Config, found: &Found, remarks: &mut Vec<String>) -> Result<Vec<bool>> {
+    let Validation::Share(share) = config.data.validation else { return Ok(vec![false; found.rows]) };
+    let classes = match &found.target {
+        FoundTarget::Classes { labels, classes, .. } => Some((&labels[..], &classes[..])),
+        FoundTarget::Nothing | FoundTarget::Numbers { .. } => None,
+    };
+    let by = by(config, classes.map(|(labels, _)| labels), found.groups.as_deref())?;
+    let held = held_by(by, found.rows, share, config.train.seed)?;
+    if held.contains(&true) {
+        remarks.extend(classes.and_then(|(labels, classes)| unsplit(classes, labels, &held)));
+    }
+    Ok(held)
+}
+
+/// The preparation of the model that training starts from, with the weights of this table.
+fn weighed(preparation: &Preparation, found: &Found, wanted: &Wanted) -> Result<Preparation> {
+    let learned = preparation.target.as_ref().map(Learned::names).unwrap_or_default();
+    if learned != wanted.target {
+        let message =
+            format!("learned {}, but data.target is {}; leave one of them out", learned.join(", "), wanted.target.join(", "));
+        return Err(Error::config("model.init", message));
+    }
+    let weight = found.of(Use::Weight).next();
+    let weight = weight.map(|column| Weighing { name: column.name.clone(), dialect: column.dialect });
+    Ok(Preparation { weight, ..preparation.clone() })
+}
