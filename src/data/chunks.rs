@@ -5,6 +5,7 @@ use std::path::Path;
 use super::classes::Labels;
 use super::elements::Resize;
 use super::source::{Place, RowReader, source_of};
+use super::table::{Counted, Preparation, PreparedRows, Reads, Table};
 use super::{Dataset, Features, Field, Role, Spec, TargetKind, Targets, Values};
 use crate::quote::shown;
 use crate::tensor::Element;
@@ -46,6 +47,16 @@ impl<'a> Chunks<'a> {
     pub fn open(path: &Path, spec: &Spec) -> Result<Chunks<'static>> {
         spec.check()?;
         Ok(Chunks::new(source_of(path)?.open(path, spec)?, spec))
+    }
+
+    /// The rows of a table, as a preparation makes features, targets and weights of them, and what is noticed on the way.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a table that lacks a column.
+    pub fn prepared(table: Box<dyn Table + 'a>, preparation: &Preparation, reads: Reads) -> Result<(Self, Counted)> {
+        let rows = PreparedRows::new(table, preparation, reads)?;
+        let (spec, counted) = (rows.spec(), rows.counted());
+        Ok((Chunks::new(Box::new(rows), &spec), counted))
     }
 
     /// The rows of an open file.

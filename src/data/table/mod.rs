@@ -4,6 +4,7 @@
 
 mod answers;
 mod blank;
+mod check;
 mod date;
 mod decide;
 #[cfg(feature = "csv")]
@@ -11,6 +12,11 @@ mod format;
 mod found;
 #[cfg(feature = "csv")]
 mod json_lines;
+mod encode;
+mod features;
+mod fit;
+mod found;
+mod gather;
 mod kept;
 mod kind;
 mod look;
@@ -31,6 +37,7 @@ pub use blank::{BLANKS, Blanks};
 pub use date::Cycle;
 #[cfg(feature = "csv")]
 pub use format::{FORMATS, Format, open};
+pub use features::{Embedded, Part};
 pub use found::{Found, FoundColumn, FoundTarget, Use};
 #[cfg(feature = "csv")]
 pub use json_lines::JsonLines;
@@ -40,6 +47,8 @@ pub use number::Dialect;
 pub use preparation::{Column, Encoding, Learned, Preparation};
 pub use reading::{Charset, Header, Reading, Separator};
 pub use rows::{Counted, Counts};
+pub use preparation::{Column, Encoding, Learned, Preparation, Weighing};
+pub use rows::{Counted, Counts, PreparedRows, Reads};
 pub use scale::Scale;
 
 #[cfg(feature = "csv")]

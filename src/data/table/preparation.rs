@@ -18,7 +18,7 @@ pub struct Preparation {
     /// What is learned; `None` where nothing was named.
     pub target: Option<Learned>,
     /// The column that says how much each row counts.
-    pub weight: Option<String>,
+    pub weight: Option<Weighing>,
     /// What is done about a missing cell.
     pub missing: Missing,
     /// Texts that stand for nothing, beside the usual ones.
@@ -35,6 +35,16 @@ pub struct Column {
     pub kind: Kind,
     /// How its cells become features.
     pub encoding: Encoding,
+}
+
+/// The column that says how much each row counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weighing {
+    /// The column.
+    pub name: String,
+    /// How its numbers are written.
+    pub dialect: Dialect,
 }
 
 /// How the cells of a column become features.
