@@ -47,7 +47,9 @@ fn what_is_no_object_is_named_by_line() {
     }
     assert!(message(b"{\"a\": 1, \"a\": 2}").contains("the key \"a\" is there twice"));
     assert!(message("[".repeat(10_000).as_bytes()).contains("expected an object"));
-    assert!(message(format!("{{\"a\": {}", "[".repeat(10_000)).as_bytes()).contains("recursion limit"));
+    let deep = format!("{{\"a\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    assert!(message(deep.as_bytes()).contains("the value is a list"));
+    assert!(message(&deep.as_bytes()[..90_000]).contains("EOF while parsing"));
     for text in [&b""[..], b"\n \n", b"{}\n"] {
         assert!(message(text).starts_with("x.jsonl: there is no value in the file"));
     }
