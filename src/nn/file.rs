@@ -91,6 +91,7 @@ impl ModelFile {
             features,
             feature_scale: None,
             preparation: None,
+            reading: Reading::default(),
             target,
         }
     }
@@ -139,7 +140,8 @@ impl ModelFile {
             return Err(wrong(format!("its version is {}, this program reads {PLAIN} to {VERSION}", metadata.version)));
         }
         let Metadata { model, features, feature_scale, preparation, reading, target, .. } = metadata;
-        let mut saved = ModelFile { model, arrays: Arrays::new(), features, feature_scale, preparation, reading, target };
+        let mut saved =
+            ModelFile { model, arrays: Arrays::new(), features, feature_scale, preparation, reading, target };
         saved.check().and_then(|()| fits(&saved.model, container.shapes())).map_err(wrong)?;
         saved.arrays = container.arrays()?;
         Ok(saved)
@@ -184,6 +186,12 @@ impl ModelFile {
             return Err(format!("names {features} features, but the model takes {}", self.model.inputs));
         }
         check_scale(self.feature_scale.as_ref(), features, "features")?;
+        if let Some(preparation) = &self.preparation {
+            preparation.check()?;
+            if preparation.names() != self.features {
+                return Err("its preparation makes other features than it names".to_owned());
+            }
+        }
         let outputs = match &self.target {
             TargetNames::Classes { classes, .. } if self.model.loss == "bce" && classes.len() == 2 => 1,
             TargetNames::Classes { classes, .. } => classes.len(),

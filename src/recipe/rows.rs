@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::data::table::{Counted, Counts, Dialect, Preparation, Reads, Weighing, open};
 use crate::data::{Chunks, Dataset, Spec, TargetKind, Targets};
 use crate::gpu::Gpu;
 use crate::nn::{ModelFile, TargetNames};
@@ -19,6 +20,8 @@ pub struct ModelRows<'a> {
     chunks: Chunks<'static>,
     saved: &'a ModelFile,
     most: usize,
+    /// What was noticed while a table was prepared.
+    counted: Option<Counted>,
     /// The current rows.
     pub data: Dataset,
     /// The number of rows before them.
@@ -32,12 +35,17 @@ impl<'a> ModelRows<'a> {
     /// # Errors
     /// [`Error::Io`]; [`Error::Data`] if the file does not fit the model.
     pub fn with_targets(saved: &'a ModelFile, path: &Path, weight: Option<String>) -> Result<Self> {
+        if let Some(preparation) = &saved.preparation {
+            let weight = weight.map(|name| Weighing { name, dialect: Dialect::default() });
+            let preparation = Preparation { weight, ..preparation.clone() };
+            return Self::of_table(saved, path, &preparation, Reads::Everything);
+        }
         let (target, kind) = match &saved.target {
             TargetNames::Classes { name, classes } => (vec![name.clone()], TargetKind::KnownClasses(classes.clone())),
             TargetNames::Values { names, .. } => (names.clone(), TargetKind::Values),
         };
         let spec = Spec { target, kind, weight, ..Spec::features(&saved.features) };
-        Self::new(saved, Chunks::open(path, &spec)?)
+        Self::new(saved, Chunks::open(path, &spec)?, None)
     }
 
     /// Reads the first rows of a file with the feature columns of the training data.
@@ -45,16 +53,29 @@ impl<'a> ModelRows<'a> {
     /// # Errors
     /// As [`ModelRows::with_targets`].
     pub fn features(saved: &'a ModelFile, path: &Path) -> Result<Self> {
-        Self::new(saved, Chunks::open(path, &Spec::features(&saved.features))?)
+        match &saved.preparation {
+            Some(preparation) => Self::of_table(saved, path, preparation, Reads::Features),
+            None => Self::new(saved, Chunks::open(path, &Spec::features(&saved.features))?, None),
+        }
     }
 
-    fn new(saved: &'a ModelFile, chunks: Chunks<'static>) -> Result<Self> {
+    fn of_table(saved: &'a ModelFile, path: &Path, preparation: &Preparation, reads: Reads) -> Result<Self> {
+        let (chunks, counted) = Chunks::prepared(open(path, &saved.reading)?, preparation, reads)?;
+        Self::new(saved, chunks, Some(counted))
+    }
+
+    fn new(saved: &'a ModelFile, chunks: Chunks<'static>, counted: Option<Counted>) -> Result<Self> {
         let widest = saved.model.inputs.max(saved.model.outputs());
         let most = (NUMBERS / widest).clamp(1, ROWS);
         let data = chunks.empty();
-        let mut rows = ModelRows { chunks, saved, most, data, before: 0 };
+        let mut rows = ModelRows { chunks, saved, most, counted, data, before: 0 };
         rows.read()?;
         Ok(rows)
+    }
+
+    /// What was noticed in the rows read so far, column by column of the model's preparation; `None` without one.
+    pub fn noticed(&self) -> Option<Counts> {
+        self.counted.as_ref().map(Counted::now)
     }
 
     /// Reads the next rows, if there are any.
@@ -75,8 +96,9 @@ impl<'a> ModelRows<'a> {
         if let Some(scale) = &self.saved.feature_scale {
             scale.apply_from(self.data.features.values.floats(), self.saved.features.len(), self.before)?;
         }
-        if let (TargetNames::Values { scale: Some(scale), .. }, Targets::Values { names, values }) =
-            (&self.saved.target, &mut self.data.targets)
+        // A preparation scales the targets from their text.
+        if let (None, TargetNames::Values { scale: Some(scale), .. }, Targets::Values { names, values }) =
+            (&self.counted, &self.saved.target, &mut self.data.targets)
             && !names.is_empty()
         {
             scale.apply_from(values, names.len(), self.before)?;

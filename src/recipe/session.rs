@@ -1,8 +1,7 @@
 //! From a configuration to a trainer.
 
-use super::config::{Automatic, Config, Cut, MicroBatch, Validation};
+use super::config::{Automatic, Config, Cut, MicroBatch};
 use super::prepare::Prepared;
-use crate::data::split::held;
 use crate::data::{Dataset, Targets};
 use crate::gpu::Gpu;
 use crate::plan::{Budget, Chosen, ExecutionMode, Plan, needs_open_blocks};
@@ -203,16 +202,6 @@ impl Session {
                 Ok((Trainer::new(gpu, model, settings)?, chosen))
             }
         }
-    }
-
-    /// The row of `data.path`, counted from 0, of a row of the training data, in which rows held back for validation are not
-    /// counted.
-    pub fn row_of_file(&self, sample: usize) -> Option<usize> {
-        let Validation::Share(share) = self.config.data.validation else { return Some(sample) };
-        let (train, validation) = (&self.prepared.train, &self.prepared.validation);
-        let rows = train.rows() + validation.as_ref().map_or(0, |rows| rows.rows());
-        let held = held(rows, share, self.config.train.seed).ok()?;
-        (0..rows).filter(|&row| !held[row]).nth(sample)
     }
 
     /// The configuration of the fit.

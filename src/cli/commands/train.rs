@@ -224,7 +224,7 @@ fn broken(error: Error, arguments: &Train, session: &Session, journal: &Journal)
 /// The row of its file of a row of the training data.
 fn row_of_file(suspect: &Suspect, session: &Session) -> Option<String> {
     let (sample, path) = (suspect.sample?, &session.config.data.path);
-    let at = session.row_of_file(sample as usize)?;
+    let at = session.prepared.row_of_file(sample as usize)?;
     let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let (first, counted) = source_of(path).ok()?.numbering();
     Some(format!("row {sample} is row {} of {file}, {counted}", at + first))

@@ -50,6 +50,10 @@ impl Source for Csv {
         &["csv"]
     }
 
+    fn is_table(&self) -> bool {
+        true
+    }
+
     fn numbering(&self) -> (usize, &'static str) {
         (1, "counted from 1 below its header")
     }

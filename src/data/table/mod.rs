@@ -7,16 +7,15 @@ mod blank;
 mod check;
 mod date;
 mod decide;
-#[cfg(feature = "csv")]
-mod format;
-mod found;
-#[cfg(feature = "csv")]
-mod json_lines;
 mod encode;
 mod features;
 mod fit;
+#[cfg(feature = "csv")]
+mod format;
 mod found;
 mod gather;
+#[cfg(feature = "csv")]
+mod json_lines;
 mod kept;
 mod kind;
 mod look;
@@ -35,19 +34,17 @@ mod truth;
 
 pub use blank::{BLANKS, Blanks};
 pub use date::Cycle;
+pub use features::{Embedded, Part};
 #[cfg(feature = "csv")]
 pub use format::{FORMATS, Format, open};
-pub use features::{Embedded, Part};
 pub use found::{Found, FoundColumn, FoundTarget, Use};
 #[cfg(feature = "csv")]
 pub use json_lines::JsonLines;
 pub use kind::{Kind, Missing, Scaling, Wanted};
 pub use look::look;
 pub use number::Dialect;
-pub use preparation::{Column, Encoding, Learned, Preparation};
-pub use reading::{Charset, Header, Reading, Separator};
-pub use rows::{Counted, Counts};
 pub use preparation::{Column, Encoding, Learned, Preparation, Weighing};
+pub use reading::{Charset, Header, Reading, Separator};
 pub use rows::{Counted, Counts, PreparedRows, Reads};
 pub use scale::Scale;
 

@@ -56,7 +56,7 @@ impl Prepared {
         let Parts { train, validation, feature_scale, preparation, reading, target_scale, remarks, held } = parts;
         check_weights(config, &train, "to train on")?;
         validation.iter().try_for_each(|data| check_weights(config, data, "to validate with"))?;
-        let model = model(config, &train, preparation.as_ref())?;
+        let model = model(config, &train)?;
         let target = match &train.targets {
             Targets::Classes { name, classes, .. } => {
                 TargetNames::Classes { name: name.clone(), classes: classes.clone() }
@@ -151,7 +151,7 @@ fn place(path: &Path, column: &str) -> String {
     format!("{}, column {column:?}", path.display())
 }
 
-fn model(config: &Config, train: &Dataset, preparation: Option<&Preparation>) -> Result<Model> {
+fn model(config: &Config, train: &Dataset) -> Result<Model> {
     let outputs = match &train.targets {
         Targets::Classes { classes, name, .. } if config.model.loss == "bce" => match classes.len() {
             2 => 1,
@@ -162,8 +162,6 @@ fn model(config: &Config, train: &Dataset, preparation: Option<&Preparation>) ->
         },
         targets => targets.outputs(),
     };
-    let embedding = preparation.and_then(embedding);
-    let hidden = config.model.layers.iter().cloned();
-    let layers: Vec<Layer> = embedding.into_iter().chain(hidden).chain([Layer::Linear(outputs)]).collect();
+    let layers: Vec<Layer> = config.model.layers.iter().cloned().chain([Layer::Linear(outputs)]).collect();
     Model::new(train.features.names.len(), &layers, &config.model.loss)
 }

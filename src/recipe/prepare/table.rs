@@ -85,8 +85,11 @@ fn held(config: &Config, found: &Found, remarks: &mut Vec<String>) -> Result<Vec
 fn weighed(preparation: &Preparation, found: &Found, wanted: &Wanted) -> Result<Preparation> {
     let learned = preparation.target.as_ref().map(Learned::names).unwrap_or_default();
     if learned != wanted.target {
-        let message =
-            format!("learned {}, but data.target is {}; leave one of them out", learned.join(", "), wanted.target.join(", "));
+        let message = format!(
+            "learned {}, but data.target is {}; leave one of them out",
+            learned.join(", "),
+            wanted.target.join(", ")
+        );
         return Err(Error::config("model.init", message));
     }
     let weight = found.of(Use::Weight).next();
