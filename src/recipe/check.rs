@@ -23,7 +23,8 @@ impl Config {
     }
 }
 
-fn data(data: &Data) -> Result<()> {
+/// Fails for a section `[data]` that contradicts itself.
+pub(super) fn data(data: &Data) -> Result<()> {
     if data.path.as_os_str().is_empty() {
         return Err(missing("data.path"));
     }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::config::{Batch, Config, Validation};
+use super::check;
+use super::config::{Batch, Config, Data, Names, Validation};
 use super::keys::{self, Key};
 use super::overrides;
 use super::settings::{Setting, Settings};
@@ -21,6 +22,32 @@ impl Config {
     /// As [`Config::load`], from the text of a file in `folder` that errors call `file`.
     pub fn parse(text: &str, file: &str, overrides: &[String], folder: &Path) -> Result<Config> {
         Self::from_settings(Settings::parse(text, file)?, overrides, folder)
+    }
+
+    /// The section `[data]` for a table, of path, target and settings such as `data.header=false`; the path is relative to where
+    /// the program runs.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a setting that is none of `[data]`, and for what it cannot be.
+    pub fn for_data(path: &Path, target: &[String], overrides: &[String]) -> Result<Data> {
+        let file = "--set";
+        let mut settings = Settings::parse("", file)?;
+        overrides::apply(overrides, &mut settings)?;
+        for setting in settings.iter() {
+            check_alone(setting)?;
+            if !setting.name.starts_with("data.") {
+                return Err(Error::config(&setting.name, "is not of [data]; set it in the file that is written"));
+            }
+        }
+        let config = build(settings.iter()).map_err(|error| Error::Internal(error.to_string()))?;
+        let target = match target {
+            [] => config.data.target,
+            [name] => Names::One(name.clone()),
+            names => Names::Many(names.to_vec()),
+        };
+        let data = Data { path: path.to_owned(), target, ..config.data };
+        check::data(&data)?;
+        Ok(data)
     }
 
     /// The configuration as TOML; [`Config::load`] reads it back unchanged from any folder.

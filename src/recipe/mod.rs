@@ -25,6 +25,7 @@ pub mod keys;
 mod load;
 pub mod overrides;
 mod prepare;
+mod proposal;
 #[cfg(test)]
 mod readme;
 mod rows;
@@ -38,6 +39,7 @@ pub use config::{
     Standardize, Train, Validation, class_losses, number_losses,
 };
 pub use prepare::{Prepared, unit};
+pub use proposal::{Proposal, propose};
 pub use rows::{ModelRows, predictor};
 pub use session::Session;
 pub use template::template;
