@@ -7,8 +7,8 @@
 //!    column that counts the rows from 0 or 1 and is named like an index is left out;
 //! 4. all cells are of one spelling of true and false: a boolean;
 //! 5. all cells are ISO dates: a date;
-//! 6. as many different texts as cells: an identifier, left out;
-//! 7. each text occurs twice or more on average: a category;
+//! 6. as many different texts as cells, and 8 or more: an identifier, left out;
+//! 7. each text occurs twice or more on average, or there are fewer than 8: a category;
 //! 8. texts that are mostly different: free text, left out; but where 5 to 95 % of the cells are missing, a category, so that what
 //!    is missing and what is frequent can be learned.
 
@@ -23,7 +23,7 @@ pub(super) struct Decided {
     pub range: Option<(f64, f64)>,
 }
 
-/// Fewer cells than this are too few to call a column an identifier.
+/// Fewer different texts than this are too few to call a column free text or an identifier.
 const FEW: u64 = 8;
 
 /// The kind of a column; `named` says that the user wants it as a feature, so that it is not left out by itself.
@@ -108,7 +108,7 @@ fn texts(tally: &Tally, codes: bool) -> (Kind, String) {
     if !tally.more && distinct == present && present >= FEW {
         return (Kind::Drop, format!("as many different {what} as cells: an identifier"));
     }
-    if !tally.more && (2 * distinct <= present || present < FEW) {
+    if !tally.more && (2 * distinct <= present || distinct < FEW) {
         return (Kind::Category, counted);
     }
     let cells = (present + tally.missing) as f64;

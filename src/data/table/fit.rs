@@ -1,6 +1,6 @@
 //! Fits a preparation to the training rows of a table.
 
-use super::gather::{Gather, number};
+use super::gather::{Gather, number, too_far};
 use super::kept::Kept;
 use super::roles::Columns;
 use super::scale::moments;
@@ -8,11 +8,10 @@ use super::{
     Dialect, Found, FoundTarget, Kind, Learned, Missing, Open, Preparation, Scaling, Table, Use, Wanted, Weighing,
 };
 use crate::data::scale::Standardizer;
-use crate::quote::shown;
 use crate::{Error, Result};
 
-/// The numbers of columns that are in memory at a time may take this much, or as much as the training data itself will.
-const LEAST_ROOM: usize = 64 << 20;
+/// So many numbers of columns may be in memory at a time, or as many as take the memory that the training data itself will.
+const ROOM: usize = 8 << 20;
 
 impl Preparation {
     /// Fits fills, levels and scales to those rows of a table for which `train` says so; it has an answer for each row that can
@@ -25,61 +24,75 @@ impl Preparation {
     /// [`Error::Data`] for a table that is not the one that was looked at, a cell that does not fit its column, and numbers too
     /// large to be scaled.
     pub fn fit(open: &mut Open<'_>, found: &Found, wanted: &Wanted, train: &[bool]) -> Result<Preparation> {
+        // A feature takes 4 bytes, a number of a column 8 while it is here.
+        let room = ROOM.max(found.of(Use::Feature).count() * train.len() / 2);
+        Preparation::fit_within(open, found, wanted, train, room)
+    }
+
+    /// As [`Preparation::fit`], with at most so many numbers of columns in memory, but at least those of one column.
+    pub(super) fn fit_within(
+        open: &mut Open<'_>,
+        found: &Found,
+        wanted: &Wanted,
+        train: &[bool],
+        room: usize,
+    ) -> Result<Preparation> {
         if train.len() != found.rows {
             let message = format!("{} answers for {} rows; one for each is wanted", train.len(), found.rows);
             return Err(Error::data("rows", message));
         }
         let mut jobs = jobs(found);
-        let features = found.of(Use::Feature).count();
         let count = train.iter().filter(|train| **train).count();
         let mut weights = None;
-        let room = (LEAST_ROOM / 8).max(features * train.len() / 2);
         let mut rest = &mut jobs[..];
         while !rest.is_empty() {
             let (now, later) = rest.split_at_mut(first(rest, room / count.max(1)));
             weights = pass(open, found, wanted, train, now)?;
             rest = later;
         }
-        let mut columns = Vec::new();
-        let (mut names, mut dialects, mut scale) = (vec![], vec![], Standardizer { mean: vec![], std: vec![] });
-        for Job { name, kind, dialect, gather, target } in jobs {
-            if target {
-                let Gather::Numbers(values) = gather else { continue };
-                let (mean, std) = moments(&values, weights.as_deref());
-                if !(mean.is_finite() && std.is_finite() && std > 0.0) {
-                    let message = "its numbers are too large or too far apart; change its unit";
-                    return Err(Error::data(format!("column {}", shown(name)), message));
-                }
-                scale.mean.push(mean);
-                scale.std.push(std);
-                names.push(name.to_owned());
-                dialects.push(dialect);
-            } else {
-                columns.push(gather.finish(name, kind, dialect, wanted, weights.as_deref())?);
-            }
-        }
-        let target = match &found.target {
+        finish(jobs, found, wanted, weights.as_deref())
+    }
+}
+
+/// The preparation of all that was gathered.
+fn finish(jobs: Vec<Job<'_>>, found: &Found, wanted: &Wanted, weights: Option<&[f64]>) -> Result<Preparation> {
+    let (targets, features): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.target);
+    let columns = features.into_iter().map(|job| job.gather.finish(job.name, job.kind, job.dialect, wanted, weights));
+    let weight = found.of(Use::Weight).next();
+    let preparation = Preparation {
+        columns: columns.collect::<Result<_>>()?,
+        target: match &found.target {
             FoundTarget::Nothing => None,
             FoundTarget::Classes { name, classes, .. } => {
                 Some(Learned::Classes { name: name.clone(), classes: classes.clone() })
             }
-            FoundTarget::Numbers { .. } => {
-                Some(Learned::Numbers { names, dialects, scale: (wanted.scale != Scaling::None).then_some(scale) })
-            }
-        };
-        let preparation = Preparation {
-            columns,
-            target,
-            weight: found
-                .of(Use::Weight)
-                .next()
-                .map(|column| Weighing { name: column.name.clone(), dialect: column.dialect }),
-            missing: wanted.missing,
-            missing_values: wanted.missing_values.clone(),
-        };
-        preparation.check().map_err(|message| Error::data("columns", message))?;
-        Ok(preparation)
+            FoundTarget::Numbers { names, .. } => Some(Learned::Numbers {
+                names: names.clone(),
+                dialects: targets.iter().map(|job| job.dialect).collect(),
+                scale: if wanted.scale == Scaling::None { None } else { Some(target_scale(&targets, weights)?) },
+            }),
+        },
+        weight: weight.map(|column| Weighing { name: column.name.clone(), dialect: column.dialect }),
+        missing: wanted.missing,
+        missing_values: wanted.missing_values.clone(),
+    };
+    preparation.check().map_err(|message| Error::data("columns", message))?;
+    Ok(preparation)
+}
+
+/// Mean and deviation of each target.
+fn target_scale(targets: &[Job<'_>], weights: Option<&[f64]>) -> Result<Standardizer> {
+    let mut scale = Standardizer { mean: Vec::new(), std: Vec::new() };
+    for job in targets {
+        let Gather::Numbers(values) = &job.gather else { continue };
+        let (mean, std) = moments(values, weights);
+        if !(mean.is_finite() && std.is_finite() && std > 0.0) {
+            return Err(too_far(job.name));
+        }
+        scale.mean.push(mean);
+        scale.std.push(std);
     }
+    Ok(scale)
 }
 
 /// A column of which something is gathered.

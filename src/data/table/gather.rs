@@ -95,12 +95,15 @@ impl Gather {
             Gather::Numbers(values) => numbers(values, kind, dialect, wanted.scale, weights),
         };
         let column = Column { name: name.to_owned(), kind, encoding };
-        column.check().map_err(|message| {
-            let advice = "its numbers are too large or too far apart; change its unit";
-            Error::data(format!("column {}", shown(name)), format!("{message}; {advice}"))
-        })?;
+        column.check().map_err(|_| too_far(name))?;
         Ok(column)
     }
+}
+
+/// The numbers of a column have no mean, deviation or quartiles that can be used.
+pub(super) fn too_far(name: &str) -> Error {
+    let message = "its numbers are too large or too close together to be scaled; change its unit, or leave it out";
+    Error::data(format!("column {}", shown(name)), message)
 }
 
 /// The number that a cell of a number or a date is; an error is the message about it.

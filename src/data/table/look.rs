@@ -193,6 +193,10 @@ impl Looked<'_> {
     /// A column whose cells are almost all numbers is told: what is not may be a slip, or stand for nothing.
     fn remark_numbers(&mut self, name: &str, tally: &Tally, kind: Kind) {
         let (numbers, others) = (tally.numbers.count, tally.numbers.others);
+        if kind != Kind::Number && numbers > 0 && others == 0 && tally.numbers.dialect(self.wanted.decimal).is_none() {
+            let examples = tally.examples.join(", ");
+            self.remarks.push(format!("the numbers of {} are not all written alike ({examples})", shown(name)));
+        }
         if kind == Kind::Number || others == 0 || numbers < 9 * others {
             return;
         }

@@ -19,8 +19,6 @@ mod json_lines;
 mod kept;
 mod kind;
 mod look;
-#[cfg(test)]
-mod memory;
 mod number;
 mod numbers;
 mod preparation;
@@ -30,6 +28,8 @@ mod rows;
 mod scale;
 mod tally;
 mod target;
+#[cfg(test)]
+mod tests;
 mod truth;
 
 pub use blank::{BLANKS, Blanks};

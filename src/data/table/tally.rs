@@ -38,7 +38,7 @@ pub(super) struct Tally {
     pub pair: Option<usize>,
     /// The first and the last day, if all cells so far are dates.
     pub days: Option<(f64, f64)>,
-    /// Words in all cells.
+    /// Words in all cells that are no numbers.
     pub words: u64,
     /// Some text is too long for a level.
     pub long: bool,
@@ -83,7 +83,11 @@ impl Tally {
         let first = self.present == 0;
         self.present += 1;
         let text = text_of(cell);
-        match self.numbers.add(cell) {
+        let said = self.numbers.add(cell);
+        if said == Said::Other {
+            self.words += text.split_whitespace().count() as u64;
+        }
+        match said {
             Said::Number => {}
             Said::Infinite if self.infinite.is_none() => {
                 let advice = "correct it, or name it in data.missing_values";
@@ -104,7 +108,6 @@ impl Tally {
             (None, Some(day)) if first => Some((day, day)),
             _ => None,
         };
-        self.words += text.split_whitespace().count() as u64;
         self.long |= text.len() > LONGEST;
         self.count(&text);
         Ok(())

@@ -2,8 +2,9 @@
 
 use super::Cell;
 
-/// The spellings, false and true, in any letter case. A column of booleans uses one pair of them.
-const PAIRS: [[&str; 2]; 4] = [["false", "true"], ["no", "yes"], ["f", "t"], ["n", "y"]];
+/// The spellings, false and true, in any letter case. A column of booleans uses one pair of them. A column of 0 and 1 is one of
+/// numbers unless the user says otherwise.
+const PAIRS: [[&str; 2]; 5] = [["false", "true"], ["no", "yes"], ["f", "t"], ["n", "y"], ["0", "1"]];
 
 /// The pair that a cell is of, if it is of any.
 pub(super) fn pair(cell: &Cell<'_>) -> Option<usize> {
@@ -18,6 +19,7 @@ pub(super) fn truth(cell: &Cell<'_>) -> Option<bool> {
 fn read(cell: &Cell<'_>) -> Option<(usize, bool)> {
     match cell {
         Cell::Switch(truth) => Some((0, *truth)),
+        Cell::Number(number) if *number == 0.0 || *number == 1.0 => Some((4, *number == 1.0)),
         Cell::Text(text) if text.len() <= 5 => PAIRS.iter().enumerate().find_map(|(at, words)| {
             let word = words.iter().position(|word| word.eq_ignore_ascii_case(text))?;
             Some((at, word == 1))
@@ -36,7 +38,8 @@ mod tests {
         assert_eq!((of("True"), of("FALSE")), ((Some(0), Some(true)), (Some(0), Some(false))));
         assert_eq!((of("yes"), of("No")), ((Some(1), Some(true)), (Some(1), Some(false))));
         assert_eq!((of("t"), of("N")), ((Some(2), Some(true)), (Some(3), Some(false))));
-        assert_eq!((of("1"), of("truth")), ((None, None), (None, None)));
+        assert_eq!((of("1"), of("truth")), ((Some(4), Some(true)), (None, None)));
+        assert_eq!((truth(&Cell::Number(0.0)), truth(&Cell::Number(2.0))), (Some(false), None));
         assert_eq!(truth(&Cell::Switch(true)), Some(true));
     }
 }

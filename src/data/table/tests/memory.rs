@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Cell, Table};
+use crate::data::table::{Cell, Table};
 use crate::{Error, Result};
 
 /// A table of text cells, as `a|b` lines; the first names the columns. An empty cell is missing.
