@@ -82,6 +82,11 @@ fn data_of_strangers_does_no_harm() {
 }
 
 #[test]
+fn objects_of_strangers_do_no_harm() {
+    run("json_lines");
+}
+
+#[test]
 fn models_of_strangers_do_no_harm() {
     run("model");
 }
@@ -89,6 +94,11 @@ fn models_of_strangers_do_no_harm() {
 #[test]
 fn arrays_of_strangers_do_no_harm() {
     run("npz");
+}
+
+#[test]
+fn tables_of_strangers_do_no_harm() {
+    run("table");
 }
 
 #[test]

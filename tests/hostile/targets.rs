@@ -7,7 +7,9 @@
 use std::path::Path;
 
 use accrue::Result;
+use accrue::data::csv::Delimited;
 use accrue::data::csv::{chunks, read, read_features};
+use accrue::data::table::{Cell, Charset, Header, JsonLines, Reading, Separator, Table};
 use accrue::data::{Chunks, FeatureNames, Layout, Spec, TargetKind, npz};
 use accrue::nn::{Model, ModelFile, arrays_from_bytes};
 use accrue::recipe::Config;
@@ -21,8 +23,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("checkpoint", checkpoint),
     ("config", config),
     ("csv", csv),
+    ("json_lines", json_lines),
     ("model", model),
     ("npz", npz),
+    ("table", table),
     ("weights", weights),
 ];
 
@@ -82,6 +86,46 @@ pub fn csv(bytes: &[u8]) -> bool {
         &Spec { kind: known, features: FeatureNames::Model(names.to_vec()), ..Spec::classes("y") },
     ));
     good
+}
+
+/// A table of text, read in every way.
+pub fn table(bytes: &[u8]) -> bool {
+    let (separator, encoding, header) = (Some(Separator::Blanks), Some(Charset::Utf16), Some(Header::Present(false)));
+    let names = Some(Header::Names(vec!["a".into(), "b".into()]));
+    let usual = Reading::default();
+    for reading in [
+        Reading { separator, header: header.clone(), ..Reading::default() },
+        Reading { encoding, header, ..Reading::default() },
+        Reading { encoding: Some(Charset::Latin1), header: names, ..Reading::default() },
+    ] {
+        judged(Delimited::read(bytes, "x.csv", &reading)).map(rows);
+    }
+    judged(Delimited::read(bytes, "x.csv", &usual)).is_some_and(rows)
+}
+
+/// Objects, one a line.
+pub fn json_lines(bytes: &[u8]) -> bool {
+    judged(JsonLines::read(bytes, "x.jsonl", &Reading::default())).is_some_and(rows)
+}
+
+/// Whether all rows of a table can be read.
+fn rows(mut table: Box<dyn Table + '_>) -> bool {
+    let names = table.names().to_vec();
+    assert!(names.iter().collect::<std::collections::BTreeSet<_>>().len() == names.len(), "names differ: {names:?}");
+    assert!(names.iter().all(|name| !name.trim().is_empty()), "names are there: {names:?}");
+    assert!(table.remarks().iter().all(|remark| !remark.contains(char::is_control) && remark.len() < 500));
+    loop {
+        match judged(table.advance()) {
+            Some(true) => {}
+            Some(false) => return true,
+            None => return false,
+        }
+        for column in 0..names.len() {
+            if let Some(Cell::Text(text)) = judged(table.cell(column)) {
+                assert!(!text.is_empty() && text.trim() == text, "{text:?}");
+            }
+        }
+    }
 }
 
 /// A whole model.

@@ -75,3 +75,6 @@ impl<R: Read> Table for TextTable<R> {
         self.rows.column_error(self.names().get(column).map(String::as_str).unwrap_or_default(), message)
     }
 }
+
+#[cfg(test)]
+mod tests;
