@@ -41,7 +41,7 @@ impl Tolerance {
         Tolerance { value: within(0), inputs: (1..terms.len()).map(within).collect() }
     }
 
-    /// The tolerance of an activation: |f(x)| <= |x| + 1 and |f'(x)| < 2, from about 20 operations and one exp within a few
+    /// The tolerance of an activation: |f(x)| < 1.1 · (|x| + 1) and |f'(x)| < 2, from about 20 operations and one exp within a few
     /// EPS: 1e-6 of that size (the polynomial of erf alone is off by 1.5e-7).
     pub fn of_elements(checked: &Checked) -> Tolerance {
         let (x, dy) = (checked.inputs[0], checked.doutput);

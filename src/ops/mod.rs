@@ -11,8 +11,10 @@ mod leaky_relu;
 pub mod linear;
 mod loss;
 mod map;
+mod mish;
 mod mse;
 mod relu;
+mod selu;
 mod sigmoid;
 mod silu;
 mod tanh;
@@ -41,6 +43,8 @@ pub static ALL: &[Samples] = &[
     silu::samples,
     gelu::samples,
     gelu_tanh::samples,
+    selu::samples,
+    mish::samples,
     mse::samples,
     cross_entropy::samples,
     huber::samples,

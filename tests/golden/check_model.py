@@ -25,6 +25,8 @@ ACTIVATIONS = {
     "silu": nn.SiLU,
     "gelu": nn.GELU,
     "gelu_tanh": lambda: nn.GELU(approximate="tanh"),
+    "selu": nn.SELU,
+    "mish": nn.Mish,
 }
 
 

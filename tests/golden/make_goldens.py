@@ -12,7 +12,7 @@ in file order, on one thread, from fixed seeds:
   in the next epoch; what is left at the end of training is flushed).
 
 The script refuses to write a case that float32 could not reproduce: it trains each one again with float32 and other
-micro-batches, and checks that no pre-activation ever comes so close to a kink (relu, leaky_relu) that rounding could
+micro-batches, and checks that no pre-activation ever comes so close to a kink (relu, leaky_relu, selu) that rounding could
 put it on the other side. README.md beside this file describes what is written.
 """
 
@@ -38,7 +38,10 @@ ACTIVATIONS = {
     "silu": nn.SiLU,
     "gelu": nn.GELU,
     "gelu_tanh": lambda: nn.GELU(approximate="tanh"),
+    "selu": nn.SELU,
+    "mish": nn.Mish,
 }
+LATER = ("selu", "mish")  # a case's seed is its place: what came later stands at the end
 
 LOSSES = {  # (outputs, targets) -> one loss per row
     "mse": lambda y, t: F.mse_loss(y, t, reduction="none").mean(1),
@@ -47,7 +50,7 @@ LOSSES = {  # (outputs, targets) -> one loss per row
     "cross_entropy": lambda y, t: F.cross_entropy(y, t, reduction="none"),
 }
 
-KINKED = (nn.ReLU, nn.LeakyReLU)
+KINKED = (nn.ReLU, nn.LeakyReLU, nn.SELU)
 MARGIN = 2e-6  # the nearest a pre-activation may come to a kink
 CLOSE = 2e-6  # what float32 may differ from float64 by, relative to the largest element
 
@@ -272,9 +275,13 @@ def cases():
         tail = tails[(number + 1) % 3]
         yield case(f"cross_entropy_{tail}_{variant}", classification, "cross_entropy", optimizer, tail=tail)
 
-    for activation in ACTIVATIONS:
+    def activated(activation):
         layers = [5, 8, activation, 6, activation, 2]
-        yield case(f"activation_{activation}", layers, "mse", sgd(0.1, momentum=0.9), rows=75, batch=20, micro_batch=6)
+        return case(f"activation_{activation}", layers, "mse", sgd(0.1, momentum=0.9), rows=75, batch=20, micro_batch=6)
+
+    for activation in ACTIVATIONS:
+        if activation not in LATER:
+            yield activated(activation)
 
     for loss, layers in {
         "mse": [4, 6, "tanh", 2],
@@ -306,6 +313,9 @@ def cases():
     yield case("adamw", regression, "mse", {"type": "adamw", **adam}, tail="carry")
     yield case("clip_norm", regression, "mse", sgd(0.05, momentum=0.9, clip_norm=0.25))
     yield case("layer_norm", [5, 8, "layer_norm", "tanh", 6, "layer_norm", 3], "mse", momentum, tail="carry")
+
+    for activation in LATER:
+        yield activated(activation)
 
 
 def main():
