@@ -96,6 +96,7 @@ fn rest(batch: u32, tail: Tail, numbers: &mut Numbers) -> Rest {
             ScheduleShape::Constant,
             ScheduleShape::Step { every: 2, factor: 0.7 },
             ScheduleShape::Cosine { updates: 6, floor: 0.1 },
+            ScheduleShape::Coslog4 { updates: 6 },
         ],
     );
     let schedule = Schedule { warmup: any(numbers, &[0, 0, 3]), shape };

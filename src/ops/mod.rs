@@ -14,6 +14,7 @@ mod map;
 mod mish;
 mod mse;
 mod relu;
+mod scale;
 mod selu;
 mod sigmoid;
 mod silu;
@@ -25,6 +26,7 @@ pub use layer_norm::LayerNorm;
 pub use linear::{Linear, MatmulKernel, MatmulPolicy};
 pub use loss::Mean;
 pub use map::Map;
+pub use scale::Scale;
 
 use crate::graph::{Op, Role};
 
@@ -36,6 +38,7 @@ pub type Samples = fn(usize) -> Vec<Arc<dyn Op>>;
 pub static ALL: &[Samples] = &[
     linear::samples,
     layer_norm::samples,
+    scale::samples,
     relu::samples,
     leaky_relu::samples,
     tanh::samples,

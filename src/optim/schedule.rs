@@ -31,14 +31,21 @@ pub enum ScheduleShape {
         /// The share of lr that is left at the end.
         floor: f64,
     },
+    /// lr · (1 - cos(2π · log₂(1 + 15 t / T))) / 2, where T updates follow the warm-up: four waves from 0 to lr and back, each
+    /// twice as long as the one before it (Holzmüller, Grinsztajn & Steinwart, *Better by default*, 2024). Then 0.
+    Coslog4 {
+        /// Updates of the whole run, including the warm-up.
+        updates: u64,
+    },
 }
 
 impl ScheduleShape {
-    /// One of each, with parameters that leave the learning rate unchanged.
-    pub const ALL: [ScheduleShape; 3] = [
+    /// One of each.
+    pub const ALL: [ScheduleShape; 4] = [
         ScheduleShape::Constant,
         ScheduleShape::Step { every: 1, factor: 1.0 },
         ScheduleShape::Cosine { updates: 1, floor: 1.0 },
+        ScheduleShape::Coslog4 { updates: 1 },
     ];
 
     /// Its name in a configuration.
@@ -47,6 +54,7 @@ impl ScheduleShape {
             ScheduleShape::Constant => "constant",
             ScheduleShape::Step { .. } => "step",
             ScheduleShape::Cosine { .. } => "cosine",
+            ScheduleShape::Coslog4 { .. } => "coslog4",
         }
     }
 }
@@ -58,12 +66,15 @@ impl Schedule {
             return lr * update as f64 / self.warmup as f64;
         }
         let t = update - self.warmup - 1;
+        let share = |updates: u64| (t as f64 / updates.saturating_sub(self.warmup).max(1) as f64).min(1.0);
         match self.shape {
             ScheduleShape::Constant => lr,
             ScheduleShape::Step { every, factor } => lr * factor.powf((t / every.max(1)) as f64),
             ScheduleShape::Cosine { updates, floor } => {
-                let share = (t as f64 / updates.saturating_sub(self.warmup).max(1) as f64).min(1.0);
-                lr * (floor + (1.0 - floor) * (1.0 + (PI * share).cos()) / 2.0)
+                lr * (floor + (1.0 - floor) * (1.0 + (PI * share(updates)).cos()) / 2.0)
+            }
+            ScheduleShape::Coslog4 { updates } => {
+                lr * (0.5 - 0.5 * (2.0 * PI * (1.0 + 15.0 * share(updates)).log2()).cos())
             }
         }
     }
@@ -134,5 +145,14 @@ mod tests {
     fn a_cosine_falls_from_the_full_rate_to_its_floor() {
         let schedule = Schedule { warmup: 0, shape: ScheduleShape::Cosine { updates: 4, floor: 0.25 } };
         assert_eq!(all(schedule, 6), [8.0, 7.121, 5.0, 2.879, 2.0, 2.0]);
+    }
+
+    #[test]
+    fn coslog4_rises_and_falls_four_times_each_time_over_twice_as_many_updates() {
+        // With 15 updates, 1 + 15 t is the number of the update: a wave ends where it is a power of two.
+        let schedule = Schedule { warmup: 0, shape: ScheduleShape::Coslog4 { updates: 15 } };
+        let wanted =
+            [0.0, 0.0, 7.443, 0.0, 5.747, 7.443, 2.59, 0.0, 2.071, 5.747, 7.871, 7.443, 5.226, 2.59, 0.665, 0.0, 0.0];
+        assert_eq!(all(schedule, 17), wanted);
     }
 }

@@ -132,6 +132,7 @@ impl Optimizer {
                 let floor = if self.lr > 0.0 { self.min_lr.unwrap_or(0.0) / self.lr } else { 0.0 };
                 ScheduleShape::Cosine { updates, floor }
             }
+            ScheduleShape::Coslog4 { .. } => ScheduleShape::Coslog4 { updates },
         };
         Schedule { warmup: self.warmup, shape }
     }
