@@ -57,12 +57,12 @@ fn listed(name: &str) -> Samples {
 
 #[test]
 fn the_ops_do_what_their_references_do() {
-    ["softplus", "scale", "log_cosh"].into_iter().for_each(|name| check(listed(name)));
+    ["softplus", "shift", "log_cosh"].into_iter().for_each(|name| check(listed(name)));
 }
 
 #[test]
 fn the_same_files_are_ops_in_a_crate_of_their_own() {
-    let all: [Samples; 3] = [own::softplus::samples, own::scale::samples, own::log_cosh::samples];
+    let all: [Samples; 3] = [own::softplus::samples, own::shift::samples, own::log_cosh::samples];
     all.into_iter().for_each(check);
 }
 
@@ -86,7 +86,7 @@ fn the_command_lists_what_was_added_and_a_configuration_trains_with_it() {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     let listed = accrue(&folder, &["names"]);
-    for name in ["softplus", "scale", "log_cosh", "signum"] {
+    for name in ["softplus", "shift", "log_cosh", "signum"] {
         assert!(listed.contains(name), "{name}: {listed}");
     }
     assert!(accrue(&folder, &["--help"]).contains("names"));
@@ -99,7 +99,7 @@ fn the_command_lists_what_was_added_and_a_configuration_trains_with_it() {
         path = "rows.dat"
         target = "difference"
         [model]
-        layers = [16, "softplus", "scale", 1]
+        layers = [16, "softplus", "shift", 1]
         loss = "log_cosh"
         [train]
         batch = 64

@@ -30,6 +30,20 @@ ACTIVATIONS = {
 }
 
 
+class Scale(nn.Module):
+    """One learned factor for each column."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return x * self.weight
+
+
+WIDE = {"layer_norm": nn.LayerNorm, "scale": Scale}  # layers that are made by the width of what they read
+
+
 def fail(message):
     sys.exit(f"check_model: {message}")
 
@@ -49,8 +63,8 @@ def build(model):
     modules, width = [], model["inputs"]
     for layer in model["layers"]:
         if isinstance(layer, str):
-            if layer == "layer_norm":
-                modules.append(nn.LayerNorm(width))
+            if layer in WIDE:
+                modules.append(WIDE[layer](width))
                 continue
             if layer not in ACTIVATIONS:
                 fail(f"unknown activation {layer!r}; known: {', '.join(ACTIVATIONS)}")

@@ -55,12 +55,26 @@ MARGIN = 2e-6  # the nearest a pre-activation may come to a kink
 CLOSE = 2e-6  # what float32 may differ from float64 by, relative to the largest element
 
 
+class Scale(nn.Module):
+    """One learned factor for each column, from 1."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return x * self.weight
+
+
+WIDE = {"layer_norm": nn.LayerNorm, "scale": Scale}  # layers that are made by the width of what they read
+
+
 def network(layers):
     """`[5, 7, "tanh", 3]` is 5 inputs, Linear to 7, Tanh, Linear to 3, named as `nn.Sequential` names them."""
     modules, width = [], layers[0]
     for layer in layers[1:]:
-        if layer == "layer_norm":
-            modules.append(nn.LayerNorm(width))
+        if layer in WIDE:
+            modules.append(WIDE[layer](width))
         elif isinstance(layer, str):
             modules.append(ACTIVATIONS[layer]())
         else:
@@ -316,6 +330,7 @@ def cases():
 
     for activation in LATER:
         yield activated(activation)
+    yield case("scale", [5, "scale", 8, "mish", "scale", 3], "mse", momentum, tail="carry")
 
 
 def main():
