@@ -115,6 +115,7 @@ impl Case {
             clip,
             lr,
             start: Some(self.arrays("start.")),
+            label_smoothing: self.entry["label_smoothing"].as_f64().unwrap_or_default(),
             ..Settings::default()
         };
         Trainer::new(gpu(), &self.model(), settings).unwrap()

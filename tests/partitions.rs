@@ -68,6 +68,7 @@ fn task(seed: u64, numbers: &mut Numbers) -> Task {
     let nesterov = momentum > 0.0 && numbers.below(2) == 0;
     let dampening = if nesterov { 0.0 } else { any(numbers, &[0.0, 0.25]) };
     let weight_decay = any(numbers, &[0.0, 0.0, 0.01]);
+    let label_smoothing = if model.loss == "cross_entropy" { any(numbers, &[0.0, 0.1, 0.7]) } else { 0.0 };
     Task {
         model,
         data,
@@ -77,7 +78,7 @@ fn task(seed: u64, numbers: &mut Numbers) -> Task {
         batch: batch as u32,
         tail,
         shuffle: (numbers.below(2) == 0).then(|| numbers.word()),
-        rest: rest(batch as u32, tail, numbers),
+        rest: Rest { label_smoothing, ..rest(batch as u32, tail, numbers) },
     }
 }
 
@@ -115,7 +116,8 @@ fn rest(batch: u32, tail: Tail, numbers: &mut Numbers) -> Rest {
     let kind = numbers.below(optim::ALL.len());
     let listed = (kind, numbers.below((optim::ALL[kind].cases)().len()));
     let listed = (numbers.below(3) == 0).then_some(listed);
-    Rest { adam, listed, clip, schedule, batches: changes, scaling, kernels: Some(ExecutionMode::Ops) }
+    let kernels = Some(ExecutionMode::Ops);
+    Rest { adam, listed, clip, schedule, batches: changes, scaling, kernels, ..Rest::default() }
 }
 
 /// Sizes of micro-batches: mostly some of any size, now and then all of one row, but only where that is not too long.

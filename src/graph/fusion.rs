@@ -14,8 +14,13 @@ pub enum MlpPart {
         /// The argument of df.
         derivative_of: DerivativeOf,
     },
-    /// A loss: the WGSL of `prepare`, `loss_of` and `dloss_of`.
-    Loss(Vec<&'static str>),
+    /// A loss.
+    Loss {
+        /// The WGSL of `prepare`, `loss_of` and `dloss_of`.
+        wgsl: Vec<&'static str>,
+        /// Values of its `override` constants.
+        constants: Vec<(&'static str, f64)>,
+    },
 }
 
 /// The argument of an activation's derivative: the value to keep for the backward pass.

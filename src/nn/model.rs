@@ -186,6 +186,15 @@ impl Model {
     /// # Errors
     /// Those of [`Model::new`], and [`Error::Shape`] if shapes do not fit each other or the loss.
     pub fn network(&self, with_target: bool) -> Result<Network> {
+        let loss = || named(&self.loss, "model.loss", "loss", &ops::losses());
+        self.network_with(with_target.then(loss).transpose()?)
+    }
+
+    /// As [`Model::network`], for training with this loss: the model's own, with attributes.
+    ///
+    /// # Errors
+    /// As [`Model::network`].
+    pub fn network_with(&self, loss: Option<Arc<dyn Op>>) -> Result<Network> {
         self.check()?;
         let mut graph = Graph::new();
         let mut x = graph.input(self.inputs);
@@ -194,12 +203,11 @@ impl Model {
             let name = format!("{at} {}", op.name());
             x = graph.layer(op, &at.to_string(), &name, x)?;
         }
-        let mut loss = None;
-        if with_target {
-            let op = named(&self.loss, "model.loss", "loss", &ops::losses())?;
+        let mut apply = |op: Arc<dyn Op>| {
             let target = graph.target(self.targets());
-            loss = Some(graph.apply(op, &self.loss, &[x, target])?);
-        }
+            graph.apply(op, &self.loss, &[x, target])
+        };
+        let loss = loss.map(&mut apply).transpose()?;
         debug_assert!(graph.only(TensorKind::Input).is_some(), "a network has an input");
         Ok(Network { graph, output: x, loss })
     }

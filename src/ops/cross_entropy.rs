@@ -1,4 +1,4 @@
-//! Softmax cross-entropy against a class: loss_r = log Σ_c exp(y_c) - y_class
+//! Softmax cross-entropy against a class: loss_r = log Σ_c exp(y_c) - y_class; with smoothed labels, a share of each class.
 
 use std::sync::Arc;
 
@@ -9,12 +9,26 @@ use crate::tensor::{Matrix, Operand};
 
 const WGSL: &str = include_str!("../../shaders/cross_entropy.wgsl");
 
-/// Softmax cross-entropy against a class: loss_r = log Σ_c exp(y_c) - y_class
-#[derive(Clone, Copy, Debug)]
-pub struct CrossEntropy;
+/// The shader's constant.
+const SMOOTHING: &str = "SMOOTHING";
+
+/// Softmax cross-entropy against a class, with PyTorch's `label_smoothing`: loss_r = -Σ_c share_c · log(softmax_c(y)), where the
+/// class itself has a share of 1 - smoothing, and all K classes smoothing / K more.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CrossEntropy {
+    /// 0 to below 1; 0 is the plain cross-entropy.
+    pub smoothing: f64,
+}
 
 pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
-    vec![Arc::new(CrossEntropy)]
+    vec![Arc::new(CrossEntropy::default()), Arc::new(CrossEntropy { smoothing: 0.1 })]
+}
+
+impl CrossEntropy {
+    /// The share of a class in the target.
+    fn share(&self, columns: usize, is_class: bool) -> f64 {
+        self.smoothing / columns as f64 + if is_class { 1.0 - self.smoothing } else { 0.0 }
+    }
 }
 
 /// (max, Σ exp(y - max)) of a row
@@ -41,8 +55,9 @@ impl Op for CrossEntropy {
     }
 
     fn forward(&self, cx: &OpContext) -> Vec<Step> {
-        // The maximum, the sum and the gradients.
-        both(cx, 3)
+        // The maximum, the sum, the loss of smoothed labels and the gradients.
+        let steps = both(cx, 4).into_iter();
+        steps.map(|step| step.constant(SMOOTHING, self.smoothing)).collect()
     }
 
     fn backward(&self, _: &OpContext) -> Vec<Step> {
@@ -50,14 +65,15 @@ impl Op for CrossEntropy {
     }
 
     fn mlp_part(&self) -> Option<MlpPart> {
-        Some(MlpPart::Loss(vec![WGSL]))
+        Some(MlpPart::Loss { wgsl: vec![WGSL], constants: vec![(SMOOTHING, self.smoothing)] })
     }
 
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix {
         let (y, class) = (inputs[0], inputs[1]);
         Matrix::build(y.rows, 1, |r, _| {
             let (m, s) = softmax(&y, r);
-            s.ln() + m - y.at(r, class.at(r, 0) as usize)
+            let share = |c| self.share(y.columns, c == class.at(r, 0) as usize);
+            s.ln() + (0..y.columns).map(|c| share(c) * (m - y.at(r, c))).sum::<f64>()
         })
     }
 
@@ -65,8 +81,8 @@ impl Op for CrossEntropy {
         let (y, class) = (inputs[0], inputs[1]);
         let dy = Matrix::build(y.rows, y.columns, |r, c| {
             let (m, s) = softmax(&y, r);
-            let hit = if c == class.at(r, 0) as usize { 1.0 } else { 0.0 };
-            dloss.at(r, 0) * ((y.at(r, c) - m).exp() / s - hit)
+            let share = self.share(y.columns, c == class.at(r, 0) as usize);
+            dloss.at(r, 0) * ((y.at(r, c) - m).exp() / s - share)
         });
         vec![dy, Matrix::default()]
     }

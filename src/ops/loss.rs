@@ -111,7 +111,7 @@ impl Op for Mean {
     }
 
     fn mlp_part(&self) -> Option<MlpPart> {
-        Some(MlpPart::Loss(self.parts().to_vec()))
+        Some(MlpPart::Loss { wgsl: self.parts().to_vec(), constants: Vec::new() })
     }
 
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix {

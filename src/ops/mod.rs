@@ -22,6 +22,7 @@ mod tanh;
 
 use std::sync::Arc;
 
+pub use cross_entropy::CrossEntropy;
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, MatmulKernel, MatmulPolicy};
 pub use loss::Mean;

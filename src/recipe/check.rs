@@ -142,6 +142,13 @@ fn model(model: &Model) -> Result<()> {
     if !losses().contains(&model.loss.as_str()) {
         return Err(unknown_name("model.loss", &model.loss, "a loss", &losses()));
     }
+    if !(0.0..1.0).contains(&model.label_smoothing) || model.label_smoothing as f32 >= 1.0 {
+        return Err(unusable("model.label_smoothing", model.label_smoothing));
+    }
+    if model.label_smoothing != 0.0 && model.loss != "cross_entropy" {
+        let message = format!("belongs to loss = \"cross_entropy\", but this is {}; leave it out", model.loss);
+        return Err(Error::config("model.label_smoothing", message));
+    }
     model.init.as_deref().map_or(Ok(()), |path| not_empty("model.init", path))
 }
 

@@ -90,6 +90,7 @@ fn model() -> Vec<Key> {
     vec![
         key("layers", &layers, r#"[64, "relu", 64, "relu"]"#).elsewhere(&["hidden"]),
         key("loss", "the name of a loss", r#""cross_entropy""#).elsewhere(&["criterion"]),
+        key("label_smoothing", "a number from 0 to below 1", "0.1").elsewhere(&["smoothing"]),
         key("init", "the path of a safetensors file", r#""start.safetensors""#).elsewhere(&["weights"]),
     ]
 }

@@ -72,6 +72,7 @@ impl Session {
             optimizer: optimizer.make()?,
             clip: optimizer.clip(),
             lr: optimizer.lr,
+            label_smoothing: self.config.model.label_smoothing,
             schedule: optimizer.schedule(self.windows.updates()),
             start: self.prepared.start.clone(),
             seed: self.config.train.seed,

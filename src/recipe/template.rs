@@ -72,6 +72,7 @@ mod tests {
             "weight =",
             "features",
             "layout",
+            "label_smoothing",
             "init",
             "accumulation_steps",
             "momentum",

@@ -27,7 +27,7 @@ pub fn choose_micro_batch(
     samples: usize,
     budget: &Budget,
 ) -> Result<Chosen> {
-    let network = model.network(true)?;
+    let network = settings.network(model)?;
     let data = data_bytes(&network, settings.features, samples);
     choose(batch, data, budget, gpu.limits(), |rows, open_blocks| {
         let plan = plan(gpu, &network, settings, rows, open_blocks)?;
@@ -48,7 +48,7 @@ pub fn fixed_micro_batch(
     samples: usize,
     budget: Option<&Budget>,
 ) -> Result<Chosen> {
-    let network = model.network(true)?;
+    let network = settings.network(model)?;
     let data = data_bytes(&network, settings.features, samples);
     let plan = plan(gpu, &network, settings, micro_batch, open_blocks)?;
     let limits = gpu.limits();
@@ -84,7 +84,7 @@ fn data_bytes(network: &Network, features: Element, samples: usize) -> u64 {
 
 /// The plan of a training with the chosen micro-batch: its steps and its memory, as data.
 pub fn plan_training(gpu: &Gpu, model: &Model, settings: &Settings, chosen: &Chosen) -> Result<Plan> {
-    plan(gpu, &model.network(true)?, settings, chosen.micro_batch, chosen.open_blocks)
+    plan(gpu, &settings.network(model)?, settings, chosen.micro_batch, chosen.open_blocks)
 }
 
 /// Makes a trainer for the chosen micro-batch; halves the micro-batch whenever the driver refuses the memory.

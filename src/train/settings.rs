@@ -1,6 +1,10 @@
 //! The settings of a trainer, and its report of each update.
 
-use crate::nn::Arrays;
+use std::sync::Arc;
+
+use crate::graph::Op;
+use crate::nn::{Arrays, Model, Network};
+use crate::ops::CrossEntropy;
 use crate::optim::{Clip, Optimizer, Schedule, Sgd};
 use crate::plan::ExecutionMode;
 use crate::tensor::Element;
@@ -16,6 +20,9 @@ pub struct Settings {
     pub clip: Clip,
     /// The full learning rate.
     pub lr: f64,
+    /// The share of each target that all classes have alike, with the loss `cross_entropy`; 0 to below 1. It changes what is
+    /// trained, not how [`Trainer::evaluate`](super::Trainer::evaluate) measures.
+    pub label_smoothing: f64,
     /// The learning rate's course over the updates.
     pub schedule: Schedule,
     /// The weights to start from; by default [`initial`](crate::nn::initial) with `seed`.
@@ -42,6 +49,7 @@ impl Default for Settings {
             optimizer: Box::new(Sgd::default()),
             clip: Clip::default(),
             lr: 0.01,
+            label_smoothing: 0.0,
             schedule: Schedule::default(),
             start: None,
             seed: 0,
@@ -50,6 +58,28 @@ impl Default for Settings {
             features: Element::F32,
             kernels: None,
         }
+    }
+}
+
+impl Settings {
+    /// The model as a graph for training, with the loss of these settings.
+    pub(super) fn network(&self, model: &Model) -> Result<Network> {
+        let smoothing = self.label_smoothing;
+        let plain = CrossEntropy::default();
+        if smoothing == 0.0 {
+            return model.network(true);
+        }
+        if model.loss != plain.name() {
+            let message = format!("belongs to the loss {}, but this is {}; leave it out", plain.name(), model.loss);
+            return Err(Error::config("model.label_smoothing", message));
+        }
+        if !(0.0..1.0).contains(&smoothing) || smoothing as f32 >= 1.0 {
+            return Err(Error::config(
+                "model.label_smoothing",
+                format!("{smoothing}; give a number from 0 to below 1"),
+            ));
+        }
+        model.network_with(Some(Arc::new(CrossEntropy { smoothing })))
     }
 }
 

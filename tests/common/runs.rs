@@ -91,6 +91,8 @@ pub struct Rest {
     /// In the place of both: the optimizer's place in `optim::ALL`, and that of one of its cases.
     pub listed: Option<(usize, usize)>,
     pub clip: Clip,
+    /// Only with the loss `cross_entropy`.
+    pub label_smoothing: f64,
     pub schedule: Schedule,
     /// In the place of the one batch.
     pub batches: Option<Batches>,
@@ -155,9 +157,10 @@ impl Task {
             (None, Some(adam)) => Box::new(adam),
             (None, None) => Box::new(self.sgd),
         };
-        let Rest { clip, schedule, .. } = self.rest;
-        let kernels = self.rest.kernels;
-        Settings { micro_batch, optimizer, lr: self.lr, open_blocks, clip, schedule, kernels, ..Settings::default() }
+        let Rest { clip, schedule, label_smoothing, .. } = self.rest;
+        let (kernels, lr) = (self.rest.kernels, self.lr);
+        let rest = Settings { micro_batch, open_blocks, kernels, ..Settings::default() };
+        Settings { optimizer, lr, clip, schedule, label_smoothing, ..rest }
     }
 
     /// Samples of each update.

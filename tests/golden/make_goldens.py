@@ -19,6 +19,7 @@ put it on the other side. README.md beside this file describes what is written.
 import csv
 import json
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +44,11 @@ ACTIVATIONS = {
 }
 LATER = ("selu", "mish")  # a case's seed is its place: what came later stands at the end
 
-LOSSES = {  # (outputs, targets) -> one loss per row
+LOSSES = {  # (outputs, targets, attributes) -> one loss per row
     "mse": lambda y, t: F.mse_loss(y, t, reduction="none").mean(1),
     "huber": lambda y, t: F.huber_loss(y, t, reduction="none", delta=1.0).mean(1),
     "bce_with_logits": lambda y, t: F.binary_cross_entropy_with_logits(y, t, reduction="none").mean(1),
-    "cross_entropy": lambda y, t: F.cross_entropy(y, t, reduction="none"),
+    "cross_entropy": lambda y, t, **attributes: F.cross_entropy(y, t, reduction="none", **attributes),
 }
 
 KINKED = (nn.ReLU, nn.LeakyReLU, nn.SELU)
@@ -118,7 +119,8 @@ def train(case, inputs, targets, start, dtype, micro_batch):
     inputs = torch.from_numpy(inputs).to(dtype)
     targets = torch.from_numpy(targets)
     targets = targets.long() if case["loss"] == "cross_entropy" else targets.to(dtype)
-    row_loss = LOSSES[case["loss"]]
+    attributes = {key: case[key] for key in ("label_smoothing",) if key in case}
+    row_loss = partial(LOSSES[case["loss"]], **attributes)
     optimizer = optimizer_for(net, case["optimizer"])
     margin = [math.inf]
     for module in net:
@@ -259,9 +261,9 @@ def sgd(lr, momentum=0.0, dampening=0.0, nesterov=False, weight_decay=0.0, **mor
             "weight_decay": weight_decay, **more}
 
 
-def case(name, layers, loss, optimizer, rows=103, epochs=6, batch=24, micro_batch=7, tail="flush"):
+def case(name, layers, loss, optimizer, rows=103, epochs=6, batch=24, micro_batch=7, tail="flush", **more):
     return {"name": name, "layers": layers, "loss": loss, "optimizer": optimizer, "rows": rows, "epochs": epochs,
-            "batch": batch, "micro_batch": micro_batch, "tail": tail}
+            "batch": batch, "micro_batch": micro_batch, "tail": tail, **more}
 
 
 def cases():
@@ -331,6 +333,7 @@ def cases():
     for activation in LATER:
         yield activated(activation)
     yield case("scale", [5, "scale", 8, "mish", "scale", 3], "mse", momentum, tail="carry")
+    yield case("label_smoothing", [4, 6, "tanh", 5], "cross_entropy", momentum, tail="carry", label_smoothing=0.1)
 
 
 def main():

@@ -55,6 +55,9 @@ pub struct Model {
     pub layers: Vec<Layer>,
     /// One of [`class_losses`] or [`number_losses`].
     pub loss: String,
+    /// The share of each label that all classes have alike, with the loss `cross_entropy`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub label_smoothing: f64,
     /// A safetensors file with the first weights; without it they come by seed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<PathBuf>,

@@ -69,7 +69,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Config`] for invalid settings, [`Error::Memory`] if the plan does not fit the device.
     pub fn new(gpu: &Gpu, model: &Model, settings: Settings) -> Result<Trainer> {
-        let network = model.network(true)?;
+        let network = settings.network(model)?;
         let loss = network.loss.ok_or_else(|| Error::Internal("a network for training has a loss".to_owned()))?;
         settings.clip.check()?;
         settings.optimizer.check()?;

@@ -33,6 +33,8 @@ struct Net {
     activation: &'static [&'static str],
     derivative_of: DerivativeOf,
     loss: Vec<&'static str>,
+    /// Of the loss.
+    constants: Vec<(&'static str, f64)>,
     name: String,
     /// vec4 of the arena.
     len: u64,
@@ -117,13 +119,14 @@ impl Net {
         let any = || ops::of_role(|role| role == Role::Activation).next();
         let activation = chain.activation.clone().or_else(any)?;
         let MlpPart::Activation { wgsl, derivative_of } = activation.mlp_part()? else { return None };
-        let MlpPart::Loss(loss) = chain.loss.mlp_part()? else { return None };
+        let MlpPart::Loss { wgsl: loss, constants } = chain.loss.mlp_part()? else { return None };
         let lanes = kernels.lanes;
         let mut net = Net {
             layers: chain.layers,
             activation: wgsl,
             derivative_of,
             loss,
+            constants,
             name: format!("{}.{}", activation.name(), chain.loss.name()),
             len: 0,
             rows_at: 0,

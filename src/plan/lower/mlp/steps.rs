@@ -137,6 +137,7 @@ impl Net {
             .constant("TILE", f64::from(self.tile))
             .constant("KEEPS_INPUT", f64::from(u8::from(self.derivative_of == DerivativeOf::Input)))
             .bind("arena", Resource::Arena);
+        step.constants.extend(&self.constants);
         let mut tile_at = 0;
         for layer in &self.layers {
             let (weight, bias) = self.layer_tiles(layer, tile);
