@@ -24,7 +24,7 @@ fn the_help_is_what_is_written_down() {
 }
 
 /// The commands that the help names: words after two blanks below `Commands:`.
-fn commands(help: &str) -> Vec<String> {
+pub fn commands(help: &str) -> Vec<String> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
     let names: Vec<String> = names.filter(|name| !["", "help"].contains(name)).map(str::to_owned).collect();

@@ -5,6 +5,7 @@ mod errors;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod faults;
 mod files;
+mod guides;
 mod help;
 mod inspect;
 mod kills;

@@ -1,11 +1,13 @@
 //! The commands, one file each: its arguments with their `--help`, and its action. [`ALL`] lists them.
 
 mod bench;
+mod completions;
 mod devices;
 mod doctor;
 mod eval;
 mod init;
 mod inspect;
+mod man;
 mod plan;
 mod predict;
 mod train;
@@ -34,6 +36,8 @@ pub static ALL: &[Entry] = &[
     entry::<doctor::Doctor>("doctor"),
     entry::<bench::Bench>("bench"),
     entry::<init::Init>("init"),
+    entry::<completions::Completions>("completions"),
+    entry::<man::Man>("man"),
 ];
 
 /// A command with its arguments.
