@@ -99,6 +99,11 @@ fn check_alone(setting: &Setting) -> Result<()> {
     build(std::iter::once(setting)).map(drop).map_err(|_| keys::unusable(name, shown(&setting.value)))
 }
 
+/// Whether a value can be written for a key, apart from what other keys say.
+pub(super) fn takes(name: &str, value: Value) -> bool {
+    check_alone(&Setting { name: name.to_owned(), value, line: None }).is_ok()
+}
+
 /// A value on one line, as a user would write it.
 fn shown(value: &Value) -> String {
     match value {

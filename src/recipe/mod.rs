@@ -29,6 +29,7 @@ mod proposal;
 #[cfg(test)]
 mod readme;
 mod rows;
+mod schema;
 mod session;
 pub mod settings;
 mod template;
@@ -41,5 +42,6 @@ pub use config::{
 pub use prepare::{Prepared, unit};
 pub use proposal::{Proposal, propose};
 pub use rows::{ModelRows, predictor};
+pub use schema::schema;
 pub use session::Session;
 pub use template::template;

@@ -49,3 +49,53 @@ fn there_is_a_manual_page_for_every_command() {
     place.write("file", "");
     place.fails("man file", 9, &["file"]);
 }
+
+/// What `schema.py` says of configurations; `None` where its Python is missing.
+fn validated(place: &Place, files: &[&str]) -> Option<String> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/schema.py");
+    let python =
+        |words: &[&str]| std::process::Command::new("python3").args(words).current_dir(place.path("")).output();
+    if !python(&["-c", "import jsonschema, tomllib"]).is_ok_and(|ended| ended.status.success()) {
+        return None;
+    }
+    let ended = python(&[&[script, "config.schema.json"], files].concat()).unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    Some(String::from_utf8(ended.stdout).unwrap())
+}
+
+#[cfg(unix)]
+#[test]
+fn the_schema_accepts_configurations_and_refuses_what_is_none() {
+    let place = Place::new("schema");
+    let said = place.ok("init --schema");
+    assert!(said.contains("#:schema config.schema.json"), "{said}");
+    assert_eq!(place.text("config.schema.json"), place.ok("init - --schema"));
+    place.fails("init --schema", 9, &["config.schema.json: exists"]);
+
+    place.ok("init");
+    for example in ["digits", "tutorial"] {
+        let path = format!("{}/examples/{example}.toml", env!("CARGO_MANIFEST_DIR"));
+        place.write(&format!("{example}.toml"), std::fs::read(path).unwrap());
+    }
+    place.ok("train c.toml --out r -q");
+    let good = ["config.toml", "c.toml", "n.toml", "digits.toml", "tutorial.toml", "r/config.toml"];
+    let bad = [
+        ("[train]\nbach = 3", "train"),
+        ("[trian]\nbatch = 3", "'trian' was unexpected"),
+        ("[train]\nbatch = 'many'", "train.batch"),
+        ("[train]\nepochs = 1.5", "train.epochs"),
+        ("[model]\nlayers = [64, 'rely']", "model.layers.1"),
+        ("[optimizer]\ntype = 'adm'", "optimizer.type"),
+        ("[optimizer]\nbetas = [0.9]", "optimizer.betas"),
+    ];
+    let names: Vec<String> = (0..bad.len()).map(|i| format!("bad{i}.toml")).collect();
+    names.iter().zip(bad).for_each(|(name, (text, _))| place.write(name, text));
+    let files: Vec<&str> = good.into_iter().chain(names.iter().map(String::as_str)).collect();
+    let Some(said) = validated(&place, &files) else {
+        return crate::skip::skip("jsonschema", "python3 does not have it");
+    };
+    let mut lines = said.lines();
+    good.into_iter().zip(&mut lines).for_each(|(file, line)| assert_eq!(line, format!("{file}: ok")));
+    bad.into_iter().zip(&mut lines).for_each(|((text, part), line)| assert!(line.contains(part), "{text}: {line}"));
+    assert!(lines.next().is_none() && said.lines().count() == files.len(), "{said}");
+}

@@ -11,17 +11,16 @@ use crate::cli::exit::Stop;
 use crate::cli::progress::{print, say};
 use crate::data::table::{Reading, open};
 use crate::quote::short;
-use crate::recipe::{Config, propose, template};
+use crate::recipe::{Config, Data, propose, schema, template};
 use crate::{Error, Result};
 
 /// Write a commented configuration to start from; with --data, one that fits a table.
 #[derive(Debug, PartialEq, Args)]
 pub struct Init {
-    /// The file to write, or `-` to print it.
-    #[arg(default_value = "config.toml")]
-    pub file: PathBuf,
+    /// The file to write, or `-` to print it; without it config.toml, or config.schema.json with --schema.
+    pub file: Option<PathBuf>,
     /// Look at this table, and write a configuration that fits it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "schema")]
     pub data: Option<PathBuf>,
     /// The column to predict; several for a regression with several outputs.
     #[arg(long, value_name = "COLUMN", requires = "data", value_delimiter = ',')]
@@ -32,37 +31,52 @@ pub struct Init {
     /// Overwrite the file if it exists.
     #[arg(long)]
     pub force: bool,
+    /// Write a JSON schema of configurations instead, with which editors complete and check them.
+    #[arg(long)]
+    pub schema: bool,
 }
 
 impl Command for Init {
     /// Writes the configuration and says what comes next; `-` prints only the configuration.
     fn run(&self) -> Result<(), Stop> {
-        let Some(data) = &self.data else {
-            write(&self.file, self.force, &template())?;
-            return self.done("set data.path, data.target and model.loss in it, and then:", &[]);
-        };
-        if self.target.is_empty() {
-            let names = open(data, &Reading::default())?.names().join(", ");
-            let message = format!("name the column to predict; {} has {}", data.display(), short(&names));
-            return Err(Error::config("--target", message).into());
+        let usual = if self.schema { "config.schema.json" } else { "config.toml" };
+        let file = self.file.as_deref().unwrap_or(Path::new(usual));
+        let (text, said) = self.text(file)?;
+        write(file, &text, self.force)?;
+        if file != Path::new("-") {
+            said.iter().for_each(|line| say(line));
         }
-        let config = Config::for_data(data, &self.target, &self.sets)?;
-        let proposal = propose(&config, &relative(data, &self.file))?;
-        write(&self.file, self.force, &proposal.toml)?;
-        self.done("read it, and then:", &proposal.remarks)
+        Ok(())
     }
 }
 
 impl Init {
-    fn done(&self, next: &str, remarks: &[String]) -> Result<(), Stop> {
-        if self.file == Path::new("-") {
-            return Ok(());
+    /// What is written to a file, and what is said of it.
+    fn text(&self, file: &Path) -> Result<(String, Vec<String>)> {
+        let shown = file.display();
+        if self.schema {
+            let said = format!("wrote {shown}; name it in the first line of a configuration: #:schema {shown}");
+            return Ok((format!("{:#}\n", schema()), vec![said]));
         }
-        remarks.iter().for_each(|remark| say(&format!("note: {remark}")));
-        let file = self.file.display();
-        say(&format!("wrote {file}; {next}"));
-        say(&format!("  accrue train {file} --out runs/first"));
-        Ok(())
+        let train = format!("  accrue train {shown} --out runs/first");
+        let Some(data) = &self.data else {
+            let said = format!("wrote {shown}; set data.path, data.target and model.loss in it, and then:");
+            return Ok((template(), vec![said, train]));
+        };
+        let proposal = propose(&self.section(data)?, &relative(data, file))?;
+        let notes = proposal.remarks.iter().map(|remark| format!("note: {remark}"));
+        let said = notes.chain([format!("wrote {shown}; read it, and then:"), train]).collect();
+        Ok((proposal.toml, said))
+    }
+
+    /// What is said of the table.
+    fn section(&self, data: &Path) -> Result<Data> {
+        if self.target.is_empty() {
+            let names = open(data, &Reading::default())?.names().join(", ");
+            let message = format!("name the column to predict; {} has {}", data.display(), short(&names));
+            return Err(Error::config("--target", message));
+        }
+        Config::for_data(data, &self.target, &self.sets)
     }
 }
 
@@ -73,17 +87,17 @@ fn relative(data: &Path, file: &Path) -> PathBuf {
 }
 
 /// Writes a text to a file, or to standard output for `-`. An existing file stays unless `force` is given.
-fn write(file: &Path, force: bool, text: &str) -> Result<()> {
+fn write(file: &Path, text: &str, force: bool) -> Result<()> {
     if file == Path::new("-") {
         return print(text);
     }
-    to_file(file, force, text).map_err(|error| match error.kind() {
+    to_file(file, text, force).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Error::io(file, io::Error::new(error.kind(), "exists; --force overwrites it")),
         _ => Error::io(file, error),
     })
 }
 
-fn to_file(file: &Path, force: bool, text: &str) -> io::Result<()> {
+fn to_file(file: &Path, text: &str, force: bool) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true);
     if force {
@@ -102,22 +116,31 @@ mod tests {
     #[test]
     fn a_file_that_is_there_stays_unless_forced() {
         let file = std::env::temp_dir().join(format!("accrue-init-{}.toml", std::process::id()));
-        write(&file, false, &template()).unwrap();
+        write(&file, &template(), false).unwrap();
         std::fs::write(&file, "mine").unwrap();
-        let error = write(&file, false, &template()).unwrap_err();
+        let error = write(&file, &template(), false).unwrap_err();
         assert!(matches!(error, Error::Io { .. }) && error.to_string().ends_with("exists; --force overwrites it"));
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
-        write(&file, true, &template()).unwrap();
+        write(&file, &template(), true).unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), template());
         std::fs::remove_file(&file).unwrap();
     }
 
     #[test]
-    fn init_writes_config_toml_unless_told_and_takes_a_dash() {
-        let init = |file: &str, force| Init { file: file.into(), data: None, target: vec![], sets: vec![], force };
-        assert_eq!(parse::<Init>("accrue init").unwrap(), init("config.toml", false));
-        assert_eq!(parse::<Init>("accrue init - --force").unwrap(), init("-", true));
-        let table = Init { data: Some("t.csv".into()), target: vec!["a".into(), "b".into()], ..init("c.toml", false) };
+    fn init_takes_a_file_a_dash_or_nothing() {
+        let init = |file: Option<&str>| Init {
+            file: file.map(PathBuf::from),
+            data: None,
+            target: vec![],
+            sets: vec![],
+            force: false,
+            schema: false,
+        };
+        assert_eq!(parse::<Init>("accrue init").unwrap(), init(None));
+        assert_eq!(parse::<Init>("accrue init - --force").unwrap(), Init { force: true, ..init(Some("-")) });
+        assert_eq!(parse::<Init>("accrue init --schema").unwrap(), Init { schema: true, ..init(None) });
+        let target = vec!["a".into(), "b".into()];
+        let table = Init { data: Some("t.csv".into()), target, ..init(Some("c.toml")) };
         assert_eq!(parse::<Init>("accrue init c.toml --data t.csv --target a,b").unwrap(), table);
     }
 }
