@@ -10,6 +10,7 @@ mod profile;
 mod progress;
 pub mod report;
 mod summary;
+mod tensorboard;
 mod tune;
 
 use std::process::ExitCode;

@@ -22,5 +22,7 @@ mod signals;
 #[cfg(unix)]
 #[path = "../common/skip.rs"]
 mod skip;
+#[cfg(unix)]
+mod tensorboard;
 mod tune;
 mod weights;

@@ -15,13 +15,14 @@ use crate::cli::profile;
 use crate::cli::progress::{Progress, complain, number, print, rate};
 use crate::cli::report::render;
 use crate::cli::summary::{About, History, opening};
+use crate::cli::tensorboard::Board;
 use crate::cli::tune::look_up;
 use crate::data::source::source_of;
 use crate::gpu::profile::Profile;
 use crate::gpu::{Gpu, adapter};
 use crate::plan::Chosen;
 use crate::recipe::{Config, Session};
-use crate::run::{Journal, Options, RunFolder};
+use crate::run::{Journal, Line, Options, RunFolder};
 use crate::train::{Outcome, Trainer};
 use crate::{Error, NotFinite, Result, Suspect, durable};
 
@@ -51,6 +52,9 @@ pub struct Train {
     /// Write the first 20000 kernels and submissions to FILE as a trace for Perfetto.
     #[arg(long, value_name = "FILE")]
     pub profile_trace: Option<PathBuf>,
+    /// Write losses, metrics and learning rates for TensorBoard to FOLDER, or to the folder tensorboard of the run.
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true)]
+    pub tensorboard: Option<Option<PathBuf>>,
     /// What every command that computes takes.
     #[command(flatten)]
     pub common: Common,
@@ -63,12 +67,20 @@ impl Command for Train {
         let mut clock = Clock::start();
         let mut begun = begin(self, &mut clock)?;
         begin_profile(self, &mut begun.trainer)?;
-        let Begun { session, trainer, journal, history, progress, pressed, .. } = &mut begun;
+        let Begun { session, trainer, journal, history, progress, board, pressed, .. } = &mut begun;
+        let mut wrote = Ok(());
         let outcome = journal.train(trainer, &session.fit(), &session.prepared.saved, pressed, |event| {
             history.event(event);
             progress.event(event);
-            ControlFlow::Continue(())
+            match board.as_mut().map_or(Ok(()), |board| board.event(event)) {
+                Ok(()) => ControlFlow::Continue(()),
+                failed => {
+                    wrote = failed;
+                    ControlFlow::Break(())
+                }
+            }
         });
+        let outcome = outcome.and_then(|outcome| wrote.map(|()| outcome));
         let profile = trainer.finish_profile();
         progress.finish();
         let outcome = outcome.map_err(|error| broken(error, self, session, journal))?;
@@ -114,6 +126,7 @@ struct Begun {
     journal: Journal,
     history: History,
     progress: Progress,
+    board: Option<Board>,
     /// Whether Ctrl-C was pressed.
     pressed: Arc<AtomicBool>,
 }
@@ -142,7 +155,9 @@ fn begin(arguments: &Train, clock: &mut Clock) -> Result<Begun> {
 
     let mut journal = claim.begin(gpu.info(), &options)?;
     let mut history = History::default();
-    history.before(journal.earlier());
+    let earlier = journal.earlier();
+    let board = board(arguments, &journal, &earlier)?;
+    history.before(earlier);
     let mut progress = Progress::new(session.windows.updates(), session.config.train.epochs, arguments.common.quiet);
     let pressed = progress.interrupts()?;
     for line in opening(&session, &gpu, trainer.plan(), &chosen) {
@@ -152,13 +167,23 @@ fn begin(arguments: &Train, clock: &mut Clock) -> Result<Begun> {
         history.goes_on(updates);
         progress.goes_on(updates, session.windows.updates());
     }
-    Ok(Begun { config_toml, session, gpu, trainer, chosen, journal, history, progress, pressed })
+    Ok(Begun { config_toml, session, gpu, trainer, chosen, journal, history, progress, board, pressed })
+}
+
+/// The event file for TensorBoard, as requested.
+fn board(arguments: &Train, journal: &Journal, earlier: &[Line]) -> Result<Option<Board>> {
+    let own = journal.folder().path().join("tensorboard");
+    if journal.goes_on_after().is_none() {
+        Board::clear(&own)?;
+    }
+    let folder = arguments.tensorboard.as_ref().map(|folder| folder.as_ref().unwrap_or(&own));
+    folder.map(|folder| Board::new(folder, earlier)).transpose()
 }
 
 /// Writes the report, and prints where everything is. `stopped`: where the run was interrupted, if it was.
 fn tell(begun: &mut Begun, clock: Clock, speed: f64, stopped: Option<&str>) -> Result<()> {
     let history = std::mem::take(&mut begun.history);
-    let Begun { session, gpu, chosen, config_toml, journal, progress, .. } = begun;
+    let Begun { session, gpu, chosen, config_toml, journal, progress, board, .. } = begun;
     let folder = journal.folder();
     let summary = history.summary();
     let about = About {
@@ -190,6 +215,9 @@ fn tell(begun: &mut Begun, clock: Clock, speed: f64, stopped: Option<&str>) -> R
         ));
     }
     progress.say(&format!("report    {}", folder.report().display()));
+    if let Some(board) = board {
+        progress.say(&format!("events    {}: tensorboard --logdir shows them", board.folder().display()));
+    }
     Ok(())
 }
 
