@@ -16,7 +16,6 @@ mod rates;
 mod run;
 mod settings;
 mod submitter;
-mod tally;
 mod time_model;
 mod trainer;
 mod trial;

@@ -1,12 +1,14 @@
 //! Loss and metrics of rows that arrive in pieces.
 
-use super::format::Format;
-use super::metrics::{Evaluation, class_of};
+use super::classes::ClassTally;
+use super::numbers::{self, NumberTally};
+use super::{Detail, Evaluation};
 use crate::data::{Batch, Target};
 use crate::nn::Model;
 use crate::ops;
 use crate::reference::{Matrix, Operand};
 use crate::tensor::Shape;
+use crate::train::format::Format;
 use crate::{Error, Result};
 
 /// Loss and metrics of the rows so far, on the CPU in f64, over rows in order.
@@ -14,20 +16,9 @@ use crate::{Error, Result};
 pub struct Tally {
     weight: f64,
     loss: f64,
-    /// The weight of the rows with the right class.
-    right: f64,
+    classes: ClassTally,
     /// One for each numeric target.
-    moments: Vec<Moments>,
-}
-
-/// Sums over the rows of one target.
-#[derive(Clone, Debug, Default)]
-struct Moments {
-    mean: f64,
-    /// Σ w (t - mean)²
-    spread: f64,
-    /// Σ w (y - t)²
-    error: f64,
+    numbers: Vec<NumberTally>,
 }
 
 impl Tally {
@@ -47,54 +38,42 @@ impl Tally {
         let shapes = [Shape::columns_of(columns), Shape::columns_of(t.columns)];
         let losses = op
             .reference_forward(&[Operand { shape: &shapes[0], values: &y }, Operand { shape: &shapes[1], values: &t }]);
+        match batch.targets {
+            // One logit tells two classes apart.
+            Target::Classes(_) if self.weight == 0.0 => self.classes = ClassTally::of(columns.max(2)),
+            Target::Classes(_) => {}
+            Target::Values(_) => self.numbers.resize(t.columns, NumberTally::default()),
+        }
         for row in 0..rows {
-            let weight = batch.weights.map_or(1.0, |weights| f64::from(weights[row]));
+            let weight = batch.weights.map_or(1.0, |weights| weights[row]);
             // A row of weight 0 leaves no trace, whatever its value.
             if weight == 0.0 {
                 continue;
             }
-            self.weight += weight;
-            self.loss += weight * losses.at(row, 0);
+            self.weight += f64::from(weight);
+            self.loss += f64::from(weight) * losses.at(row, 0);
             match batch.targets {
-                Target::Classes(labels) => {
-                    let found = class_of(&outputs[row * columns..][..columns]);
-                    self.right += weight * f64::from(u8::from(found == labels[row] as usize));
+                Target::Classes(labels) => self.classes.add(&outputs[row * columns..][..columns], labels[row], weight),
+                Target::Values(_) => {
+                    for (column, tally) in self.numbers.iter_mut().enumerate() {
+                        tally.add(y.at(row, column), t.at(row, column), f64::from(weight));
+                    }
                 }
-                Target::Values(_) => self.add_numbers(row, weight, &y, &t),
             }
         }
         Ok(())
     }
 
-    /// The mean moves along with the rows, after Welford, so that one pass is enough.
-    fn add_numbers(&mut self, row: usize, weight: f64, y: &Matrix, t: &Matrix) {
-        self.moments.resize(t.columns, Moments::default());
-        for (column, Moments { mean, spread, error }) in self.moments.iter_mut().enumerate() {
-            let value = t.at(row, column);
-            let away = value - *mean;
-            *mean += away * (weight / self.weight);
-            *spread += weight * away * (value - *mean);
-            *error += weight * (y.at(row, column) - value).powi(2);
-        }
-    }
-
     /// Loss and metrics of all rows. For numbers, `unit` gives the size of each output's unit in the target's own unit.
     pub fn finish(&self, unit: Option<&[f64]>) -> Evaluation {
-        let Tally { weight, loss, right, moments } = self;
-        let metrics = if moments.is_empty() {
-            vec![("accuracy", right / weight)]
+        let (metrics, detail) = if self.numbers.is_empty() {
+            let (metrics, classes) = self.classes.finish(self.weight);
+            (metrics, Detail::Classes(classes))
         } else {
-            let (mut squares, mut r2) = (0.0, 0.0);
-            for (column, Moments { spread, error, .. }) in moments.iter().enumerate() {
-                let size = unit.map_or(1.0, |unit| unit[column]);
-                squares += size * size * error / weight;
-                // A constant target can only be hit or missed.
-                r2 += if *spread > 0.0 { 1.0 - error / spread } else { f64::from(u8::from(*error == 0.0)) };
-            }
-            let columns = moments.len() as f64;
-            vec![("rmse", (squares / columns).sqrt()), ("r2", r2 / columns)]
+            let (metrics, each) = numbers::finish(&self.numbers, unit);
+            (metrics, Detail::Numbers(each))
         };
-        Evaluation { loss: loss / weight, metrics }
+        Evaluation { loss: self.loss / self.weight, metrics, detail }
     }
 }
 

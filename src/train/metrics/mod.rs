@@ -1,23 +1,51 @@
 //! Loss and metrics of a model's outputs on data, computed on the CPU in f64.
 
-pub(crate) use super::tally::Tally;
+mod auc;
+mod classes;
+mod metric;
+mod numbers;
+mod tally;
+
+pub use auc::can_be_ranked;
+pub use classes::{ClassMetrics, Classes};
+pub use metric::Metric;
+pub use numbers::NumberMetrics;
+pub(crate) use tally::Tally;
+
 use crate::data::Batch;
 use crate::nn::Model;
 use crate::{Error, Result};
 
-/// The loss and the metrics of a model on some data.
+/// The loss and the metrics of a model on some data; `docs/metrics.md` defines them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// The weighted mean of the rows' losses, in the unit that the model was trained in.
     pub loss: f64,
-    /// Name and value: `accuracy` for classes, `rmse` and `r2` for numbers.
+    /// Names, as those of [`Metric`], and values, in the order of [`Metric::ALL`]. `auc` is missing where it is not defined,
+    /// as for rows of one class, or where [`can_be_ranked`] says no.
     pub metrics: Vec<(&'static str, f64)>,
+    /// The metrics of each class or each output.
+    pub detail: Detail,
+}
+
+/// Metrics of the parts of a target.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Detail {
+    /// Of each class.
+    Classes(Classes),
+    /// Of each output.
+    Numbers(Vec<NumberMetrics>),
 }
 
 impl Evaluation {
-    /// The metric of this name, if the model's kind has it.
+    /// The metric of this name, if there is one.
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.metrics.iter().find(|(known, _)| *known == name).map(|&(_, value)| value)
+    }
+
+    /// The metric, the loss included, if there is one.
+    pub fn value(&self, metric: Metric) -> Option<f64> {
+        if metric == Metric::Loss { Some(self.loss) } else { self.metric(metric.name()) }
     }
 }
 
@@ -50,23 +78,4 @@ pub fn evaluate(model: &Model, outputs: &[f32], batch: &Batch, unit: Option<&[f6
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::Target;
-
-    #[test]
-    fn a_row_without_weight_leaves_no_trace_in_any_metric() {
-        for (loss, targets) in
-            [("mse", Target::Values(&[1.0, 2.0, 3.0])), ("cross_entropy", Target::Classes(&[0, 1, 0]))]
-        {
-            let outputs: &[f32] =
-                if loss == "mse" { &[1.5, 2.0, f32::NAN] } else { &[0.5, 0.0, 1.0, 2.0, f32::NAN, 0.0] };
-            let columns = outputs.len() / 3;
-            let model = Model::new(1, &[columns.into()], loss).unwrap();
-            let batch = Batch { features: (&[0.0; 3]).into(), targets, weights: Some(&[1.0, 2.0, 0.0]) };
-            let found = evaluate(&model, outputs, &batch, None).unwrap();
-            let all = found.metrics.iter().map(|&(_, value)| value).chain([found.loss]);
-            assert!(all.into_iter().all(f64::is_finite), "{found:?}");
-        }
-    }
-}
+mod tests;
