@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::quantity::instead_of_classes;
+
 use crate::quote::shown;
 
 /// More classes than this are taken for a mistake.
@@ -79,9 +81,8 @@ impl Labels {
         if let [only] = &self.classes[..] {
             return Err(format!("every row has the class {}; at least two classes are needed", shown(only)));
         }
-        if self.classes.len() > 2 && self.classes.len() * 2 > labels.len() {
-            let (classes, rows) = (self.classes.len(), labels.len());
-            log::warn!("{classes} classes in {rows} rows; if the target is a quantity, use loss = \"mse\"");
+        if let Some(message) = instead_of_classes(self.classes.iter().map(String::as_str), labels.len()) {
+            return Err(message);
         }
         let mut order: Vec<u32> = (0..).take(self.classes.len()).collect();
         let text = |place: &u32| &self.classes[*place as usize];
@@ -149,6 +150,13 @@ mod tests {
         let mut known = Labels::fixed(&["b".into(), "a".into()]);
         assert_eq!(known.number("a").unwrap(), 1);
         assert_eq!(known.finish(&mut [1]).unwrap(), ["b", "a"]);
+    }
+
+    #[test]
+    fn a_quantity_is_refused() {
+        let numbers: Vec<String> = (0..100).map(|at| (at * at).to_string()).collect();
+        let message = finished(&numbers.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err();
+        assert!(message.starts_with("100 different numbers in 100 rows are a quantity, not classes"), "{message}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod field;
 mod input;
 #[cfg(feature = "npz")]
 pub mod npz;
+mod quantity;
 pub mod scale;
 pub mod source;
 mod spec;
