@@ -33,10 +33,7 @@ pub enum Sink {
 impl Sink {
     fn open(path: &Path) -> io::Result<Sink> {
         let is_special = fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir());
-        // `/dev/stdout` may lead to a file, but its name must not be replaced.
-        let is_name_of_open =
-            ["/dev", "/dev/fd", "/proc/self/fd"].map(Path::new).contains(&path.parent().unwrap_or(path));
-        if is_special || is_name_of_open {
+        if is_special || is_name_of_open(path) {
             return fs::File::options().append(true).open(path).map(Sink::Into);
         }
         AtomicWriteFile::open(path).map(Sink::Beside)
@@ -64,6 +61,12 @@ impl Write for Sink {
             Sink::Into(file) => file.flush(),
         }
     }
+}
+
+/// Whether this names a file that is open, such as `/dev/stdout`. It may lead to a regular file, but its name must not be
+/// replaced.
+pub(crate) fn is_name_of_open(path: &Path) -> bool {
+    ["/dev", "/dev/fd", "/proc/self/fd"].map(Path::new).contains(&path.parent().unwrap_or(path))
 }
 
 /// Writes a file with the content from `fill`, and returns what `fill` returns.

@@ -11,6 +11,7 @@ use accrue::data::Batch;
 use accrue::nn::{Model, ModelFile};
 use accrue::optim::Adam;
 use accrue::run::{self, Every, Finished, Options, RunFolder};
+use accrue::train::metrics::Metric;
 use accrue::train::{Event, FitConfig, Outcome, Settings, Trainer};
 use common::runs::flat;
 use common::{Numbers, gpu};
@@ -24,6 +25,7 @@ struct App {
     x: Vec<f32>,
     y: Vec<f32>,
     folder: PathBuf,
+    epochs: u32,
 }
 
 impl App {
@@ -32,7 +34,7 @@ impl App {
         let model = Model::new(FEATURES, &[12.into(), "tanh".into(), OUTPUTS.into()], "mse").unwrap();
         let folder = std::env::temp_dir().join(format!("accrue-run-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
-        App { model, x: numbers.floats(FEATURES * ROWS), y: numbers.floats(OUTPUTS * ROWS), folder }
+        App { model, x: numbers.floats(FEATURES * ROWS), y: numbers.floats(OUTPUTS * ROWS), folder, epochs: 9 }
     }
 
     fn run(&self, name: &str) -> RunFolder {
@@ -62,9 +64,11 @@ impl App {
     ) -> accrue::Result<Finished> {
         let mut options = Options { config: "lr = 0.02\n".to_owned(), every: Every::Updates(5), ..Options::default() };
         set(&mut options);
-        run::train(&self.run(name), &mut self.trainer(micro_batch), &self.fit(9), &options, |event| match event {
-            Event::Update { update, .. } if Some(update.update) == last => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
+        run::train(&self.run(name), &mut self.trainer(micro_batch), &self.fit(self.epochs), &options, |event| {
+            match event {
+                Event::Update { update, .. } if Some(update.update) == last => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
         })
     }
 }
@@ -106,11 +110,52 @@ fn a_run_that_is_stopped_goes_on_with_the_bits_of_one_that_was_not() {
     let model = ModelFile::read(&other.model()).unwrap();
     assert_eq!(flat(&model.arrays), flat(&trainer.parameters().unwrap()));
     let kept = whole.best.unwrap();
-    assert_eq!((kept.loss.to_bits(), kept.epoch), (best.to_bits(), seen));
+    assert_eq!((kept.value.to_bits(), kept.epoch), (best.to_bits(), seen));
     let read = ModelFile::read(&other.best()).unwrap();
     assert_eq!((read.model.clone(), read.features.len()), (app.model.clone(), FEATURES));
     trainer.set_parameters(&read.arrays).unwrap();
     assert_eq!(trainer.evaluate(&app.rows(120, ROWS), None).unwrap().loss.to_bits(), best.to_bits());
+}
+
+#[test]
+fn patience_ends_a_run_at_the_same_epoch_however_often_it_was_stopped() {
+    let mut app = App::new("patience");
+    app.epochs = 200;
+    // Something to learn, and something not to.
+    for (at, y) in app.y.iter_mut().enumerate() {
+        let row = &app.x[at / OUTPUTS * FEATURES..];
+        *y = row[at % OUTPUTS] * row[2] + 0.3 * *y;
+    }
+    let patient = |options: &mut Options| (options.patience, options.best) = (Some(4), Metric::Mae);
+    let whole = app.train("whole", (50, None), patient).unwrap();
+    let (best, early) = (whole.best.unwrap(), whole.early.unwrap());
+    assert_eq!((whole.outcome, best.metric, best.epoch + 4), (Outcome::Done, Metric::Mae, early), "{whole:?}");
+    assert!(early < 200, "{early}");
+    // Three updates are an epoch, and those in flight are made: stops before the best epoch and in those without a better one.
+    assert!(best.epoch > 3, "{whole:?}");
+    for last in [1, best.update - 4, best.update + 1, best.update + 8] {
+        assert_eq!(app.train("r", (50, Some(last)), patient).unwrap().outcome, Outcome::Stopped);
+    }
+    assert_eq!(app.train("r", (7, None), patient).unwrap(), whole);
+    let (one, other) = (app.run("whole"), app.run("r"));
+    for (one, other) in [(one.model(), other.model()), (one.best(), other.best()), (one.metrics(), other.metrics())] {
+        assert!(std::fs::read(&one).unwrap() == std::fs::read(&other).unwrap(), "{}", other.display());
+    }
+    assert_eq!(ModelFile::read(&other.best()).unwrap().epoch, Some(best.epoch));
+    assert_eq!(ModelFile::read(&other.model()).unwrap().epoch, None);
+
+    // It is over: nothing more is trained. With more patience it goes on, if that change is accepted.
+    let again = app.train("r", (50, Some(1)), patient).unwrap();
+    assert_eq!((again, std::fs::read(one.metrics()).unwrap()), (whole, std::fs::read(other.metrics()).unwrap()));
+    let more = |options: &mut Options| {
+        patient(options);
+        (options.patience, options.take_changes) = (Some(6), true);
+    };
+    let longer = app.train("r", (50, None), more).unwrap();
+    assert!(longer.early.is_none_or(|epoch| epoch >= early + 2), "{longer:?}");
+    let other = |options: &mut Options| (options.patience, options.best) = (Some(6), Metric::R2);
+    let said = app.train("r", (50, None), other).unwrap_err().to_string();
+    assert!(said.contains("best = \"mae\" (now \"r2\"); that would be another run"), "{said}");
 }
 
 #[test]

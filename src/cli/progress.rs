@@ -10,17 +10,24 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::interrupts;
 use super::summary::plural;
+use crate::run::Line;
+use crate::train::metrics::Metric;
 use crate::train::{Event, LeftOut};
 use crate::{Error, Result};
 
 /// Most lines about epochs that a run prints; the first and the last are always among them.
 const LINES: u32 = 60;
 
+/// The metrics in such a line, besides the one that decides which epoch is the best.
+const SHOWN: [&str; 3] = ["accuracy", "rmse", "r2"];
+
 /// The progress of one run.
 pub struct Progress {
     bar: ProgressBar,
     quiet: bool,
     epochs: u32,
+    /// The metric that decides which epoch is the best.
+    best: Metric,
     start: Instant,
     samples: u64,
     updates: u64,
@@ -30,8 +37,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Progress over this many updates and epochs; with `quiet`, none is shown.
-    pub fn new(updates: u64, epochs: u32, quiet: bool) -> Progress {
+    /// Progress over this many updates and epochs, of which the best is that by `best`; with `quiet`, none is shown.
+    pub fn new(updates: u64, epochs: u32, best: Metric, quiet: bool) -> Progress {
         let bar = ProgressBar::with_draw_target(Some(updates), ProgressDrawTarget::hidden());
         if !quiet && std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
@@ -41,7 +48,24 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━━╌"));
         }
-        Progress { bar, quiet, epochs, start: Instant::now(), samples: 0, updates: 0, shown: None, left_out: [0; 2] }
+        let (start, shown) = (Instant::now(), None);
+        Progress { bar, quiet, epochs, best, start, samples: 0, updates: 0, shown, left_out: [0; 2] }
+    }
+
+    /// Counts the updates that the run made before this process.
+    pub fn before(&mut self, lines: &[Line]) {
+        for line in lines {
+            if let Line::Update(update) = line {
+                self.count(update.left_out);
+            }
+        }
+    }
+
+    fn count(&mut self, left_out: Option<LeftOut>) {
+        self.updates += 1;
+        if let Some(left_out) = left_out {
+            self.left_out[usize::from(left_out != LeftOut::NoWeight)] += 1;
+        }
     }
 
     /// Begins where the run stopped.
@@ -57,11 +81,8 @@ impl Progress {
         match event {
             Event::Update { update, .. } => {
                 self.samples += u64::from(update.samples);
-                self.updates += 1;
+                self.count(update.left_out);
                 let weightless = update.left_out == Some(LeftOut::NoWeight);
-                if !update.made() {
-                    self.left_out[usize::from(!weightless)] += 1;
-                }
                 if !update.made() && self.left_out[usize::from(!weightless)] == 1 {
                     let why =
                         if weightless { "its window has no weight" } else { "its loss or gradient is not finite" };
@@ -84,7 +105,8 @@ impl Progress {
                 let mut line = format!("epoch {epoch:>width$}/{}  train_loss {}", self.epochs, number(*train_loss));
                 if let Some(validation) = validation {
                     line += &format!("  val_loss {}", number(validation.loss));
-                    for (name, value) in &validation.metrics {
+                    let shown = |name: &str| SHOWN.contains(&name) || name == self.best.name();
+                    for (name, value) in validation.metrics.iter().filter(|(name, _)| shown(name)) {
                         line += &format!("  val_{name} {}", metric(name, *value));
                     }
                 }
@@ -113,6 +135,11 @@ impl Progress {
     /// The number of updates left out.
     pub fn left_out(&self) -> u64 {
         self.left_out.iter().sum()
+    }
+
+    /// The number of updates left out without weight, and because they were not finite.
+    pub fn left_out_by_reason(&self) -> [u64; 2] {
+        self.left_out
     }
 
     /// The number of updates left out, and why.
@@ -164,6 +191,11 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
+/// One JSON object on a line of its own.
+pub fn json_line(page: &serde_json::Value) -> String {
+    format!("{page}\n")
+}
+
 /// A rate in three digits: 950, 12.3k, 4.56M.
 pub fn rate(value: f64) -> String {
     match value {
@@ -184,7 +216,7 @@ pub fn three(value: f64) -> String {
 
 /// A metric for people: shares in percent.
 pub fn metric(name: &str, value: f64) -> String {
-    if name == "accuracy" { format!("{:.2} %", 100.0 * value) } else { number(value) }
+    if name.ends_with("accuracy") { format!("{:.2} %", 100.0 * value) } else { number(value) }
 }
 
 /// A loss or an error for people: four decimals, or powers of ten if four decimals would show too little or too much.

@@ -1,5 +1,7 @@
 //! A run in words and numbers: the lines printed before it, and the report after it.
 
+use std::time::Instant;
+
 use super::progress::{metric, number};
 use super::report::{EpochPoint, LayerRow, Page, UpdatePoint};
 use super::tune::Tuned;
@@ -61,6 +63,13 @@ pub fn cut(session: &Session, chosen: &Chosen) -> String {
     format!("batch {batch} {how}{why}; tail {}", session.config.train.tail)
 }
 
+/// Says that the kernels of the configuration are not those that are taken, if so.
+pub fn refused_kernels(session: &Session, plan: &Plan, chosen: &Chosen) -> Option<String> {
+    let (asked, taken) = (session.config.train.kernels?, plan.mode(chosen.resident));
+    let why = "network, data or adapter cannot use them";
+    (asked != taken).then(|| format!("train.kernels = \"{asked}\" is left out: {why}; \"{taken}\" are taken"))
+}
+
 /// The execution mode of micro-batches, and the reason for it.
 pub fn kernels(session: &Session, plan: &Plan, chosen: &Chosen, tuned: Option<&Tuned>) -> (ExecutionMode, String) {
     let taken = plan.mode(chosen.resident);
@@ -104,6 +113,7 @@ impl History {
                 epoch: *epoch,
                 loss: update.loss,
                 lr: update.lr,
+                left_out: update.left_out,
             }),
             Event::Epoch { epoch, update, train_loss, validation } => {
                 let metrics = validation.iter().flat_map(|v| &v.metrics);
@@ -128,16 +138,20 @@ impl History {
         }
     }
 
+    /// The last epoch.
+    pub fn last(&self) -> Option<&EpochPoint> {
+        self.epochs.last()
+    }
+
     /// The result in one line.
     pub fn summary(&self) -> Option<String> {
         let last = self.epochs.last()?;
         let after = format!("after {}", plural(u64::from(last.epoch), "epoch"));
-        Some(match last.metrics.first() {
-            Some((name, value)) if name == "val_accuracy" => {
-                format!("{} validation accuracy {after}", metric("accuracy", *value))
-            }
-            Some((_, rmse)) => format!("validation RMSE {} {after}", number(*rmse)),
-            None => format!("training loss {} {after}", number(last.train_loss)),
+        let value = |wanted: &str| last.metrics.iter().find(|(name, _)| name == wanted).map(|&(_, value)| value);
+        Some(match (value("val_accuracy"), value("val_rmse")) {
+            (Some(accuracy), _) => format!("{} validation accuracy {after}", metric("accuracy", accuracy)),
+            (None, Some(rmse)) => format!("validation RMSE {} {after}", number(rmse)),
+            (None, None) => format!("training loss {} {after}", number(last.train_loss)),
         })
     }
 
@@ -168,6 +182,26 @@ impl History {
             updates: self.updates,
             epochs: self.epochs,
         }
+    }
+}
+
+/// The seconds of each phase.
+pub struct Clock {
+    last: Instant,
+    /// Names and seconds so far.
+    pub laps: Vec<(String, f64)>,
+}
+
+impl Clock {
+    /// Begins the first phase.
+    pub fn start() -> Clock {
+        Clock { last: Instant::now(), laps: Vec::new() }
+    }
+
+    /// Ends a phase.
+    pub fn lap(&mut self, name: &str) {
+        self.laps.push((name.to_owned(), self.last.elapsed().as_secs_f64()));
+        self.last = Instant::now();
     }
 }
 

@@ -83,12 +83,20 @@ impl Standardizer {
     ///
     /// After an error the rows before the one that is named are already changed.
     pub fn invert(&self, values: &mut [f32], columns: usize) -> Result<()> {
-        self.invert_from(values, columns, 0)
+        self.map(values, columns, 0, |x, mean, std| x * std + mean)
     }
 
-    /// As [`Standardizer::invert`], for rows that an error counts from `first`.
-    pub(crate) fn invert_from(&self, values: &mut [f32], columns: usize, first: usize) -> Result<()> {
-        self.map(values, columns, first, |x, mean, std| x * std + mean)
+    /// The same numbers, not rounded to f32; an error counts rows from `first`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a number that is not finite, [`Error::Shape`] for other columns than were measured.
+    pub fn inverted(&self, values: &[f32], columns: usize, first: usize) -> Result<Vec<f64>> {
+        self.check_columns(values, columns)?;
+        let invert = |(place, &x): (usize, &f32)| {
+            let inverted = f64::from(x) * self.std[place % columns] + self.mean[place % columns];
+            if inverted.is_finite() { Ok(inverted) } else { Err(self.not_finite(x, place, columns, first)) }
+        };
+        values.iter().enumerate().map(invert).collect()
     }
 
     /// Puts `change(x, mean, std)` in the place of each number; what is not finite afterwards is an error.
@@ -99,25 +107,34 @@ impl Standardizer {
         first: usize,
         change: impl Fn(f64, f64, f64) -> f64,
     ) -> Result<()> {
-        if columns != self.mean.len() || columns != self.std.len() {
-            let message = format!("{columns} columns were given, but {} were measured", self.mean.len());
-            return Err(Error::Shape { op: "standardize", message });
-        }
-        check_columns(values, columns)?;
+        self.check_columns(values, columns)?;
         for (place, x) in values.iter_mut().enumerate() {
             let column = place % columns;
             let changed = change(f64::from(*x), self.mean[column], self.std[column]) as f32;
             if !changed.is_finite() {
-                let (row, mean, std) = (first + place / columns, self.mean[column], self.std[column]);
-                let message = format!(
-                    "row {row}, column {column}: {x:e} with mean {mean:e} and deviation {std:e} does not give a \
-                     finite number; look for an extreme value there"
-                );
-                return Err(Error::data("standardize", message));
+                return Err(self.not_finite(*x, place, columns, first));
             }
             *x = changed;
         }
         Ok(())
+    }
+
+    fn check_columns(&self, values: &[f32], columns: usize) -> Result<()> {
+        if columns != self.mean.len() || columns != self.std.len() {
+            let message = format!("{columns} columns were given, but {} were measured", self.mean.len());
+            return Err(Error::Shape { op: "standardize", message });
+        }
+        check_columns(values, columns)
+    }
+
+    fn not_finite(&self, x: f32, place: usize, columns: usize, first: usize) -> Error {
+        let (row, column) = (first + place / columns, place % columns);
+        let (mean, std) = (self.mean[column], self.std[column]);
+        let message = format!(
+            "row {row}, column {column}: {x:e} with mean {mean:e} and deviation {std:e} does not give a finite number; \
+             look for an extreme value there"
+        );
+        Error::data("standardize", message)
     }
 }
 

@@ -55,7 +55,7 @@ impl<'a, R: Read> Container<'a, R> {
         if size > MOST_HEADER || size > len - 8 {
             let most = MOST_HEADER.min(len - 8);
             return Err(wrong(format!(
-                "no safetensors file: its header would have {size} bytes, but {most} are the most; give another file"
+                "no safetensors file: its header would have {size} bytes, but {most} are the most; is it whole?"
             )));
         }
         let mut header = vec![0; size as usize];
@@ -79,6 +79,11 @@ impl<'a, R: Read> Container<'a, R> {
     /// Whether the description has a checksum over all of it.
     pub fn is_sealed(&self) -> bool {
         self.checksum.is_some()
+    }
+
+    /// Whether these are the arrays of a checkpoint.
+    pub fn is_checkpoint(&self) -> bool {
+        self.shapes().any(|(name, _)| name.starts_with("parameters/"))
     }
 
     /// The description, if there is one.

@@ -33,6 +33,8 @@ pub struct ModelFile {
     pub reading: Reading,
     /// The meaning of its outputs.
     pub target: TargetNames,
+    /// The epoch after which these are its weights, counted from 1, if they are those of a run's best epoch.
+    pub epoch: Option<u32>,
 }
 
 /// The meaning of a model's outputs.
@@ -66,6 +68,8 @@ struct Metadata {
     #[serde(default, skip_serializing_if = "Reading::is_default")]
     reading: Reading,
     target: TargetNames,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    epoch: Option<u32>,
 }
 
 /// The newest version of [`Metadata`], in which it is written if it has a preparation.
@@ -93,6 +97,7 @@ impl ModelFile {
             preparation: None,
             reading: Reading::default(),
             target,
+            epoch: None,
         }
     }
 
@@ -125,7 +130,7 @@ impl ModelFile {
 
     fn from_container(container: Container<impl Read>, path: &Path) -> Result<ModelFile> {
         let wrong = |message: String| damaged(path, message);
-        if container.shapes().any(|(name, _)| name.starts_with("parameters/")) {
+        if container.is_checkpoint() {
             return Err(wrong("is a checkpoint; give the folder of its run, or a model of it".to_owned()));
         }
         let text = container.description().ok_or_else(|| {
@@ -139,9 +144,9 @@ impl ModelFile {
         if !(PLAIN..=VERSION).contains(&metadata.version) {
             return Err(wrong(format!("its version is {}, this program reads {PLAIN} to {VERSION}", metadata.version)));
         }
-        let Metadata { model, features, feature_scale, preparation, reading, target, .. } = metadata;
-        let mut saved =
-            ModelFile { model, arrays: Arrays::new(), features, feature_scale, preparation, reading, target };
+        let Metadata { model, features, feature_scale, preparation, reading, target, epoch, .. } = metadata;
+        let arrays = Arrays::new();
+        let mut saved = ModelFile { model, arrays, features, feature_scale, preparation, reading, target, epoch };
         saved.check().and_then(|()| fits(&saved.model, container.shapes())).map_err(wrong)?;
         saved.arrays = container.arrays()?;
         Ok(saved)
@@ -164,6 +169,7 @@ impl ModelFile {
             preparation: self.preparation.clone(),
             reading: self.reading.clone(),
             target: self.target.clone(),
+            epoch: self.epoch,
         };
         let text = serde_json::to_string(&metadata).map_err(|e| Error::Internal(format!("metadata: {e}")))?;
         // Its length in the header: JSON in a JSON text. Each of up to 1024 layers then takes less than 200 bytes.
@@ -264,6 +270,11 @@ pub fn arrays_from_bytes(bytes: &[u8], place: &Path, model: &Model) -> Result<Ar
 
 fn arrays_of(container: Container<impl Read>, path: &Path, model: &Model) -> Result<Arrays> {
     model.check()?;
+    if container.is_checkpoint() {
+        let message =
+            format!("{} is a checkpoint; name a model of its run, such as its best.safetensors", path.display());
+        return Err(Error::config("model.init", message));
+    }
     fits(model, container.shapes()).map_err(|message| {
         let message = format!("{} {message}; take a file of this model, or leave model.init out", path.display());
         Error::config("model.init", message)

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::config::{Config, Data, Model, Train, Validation, class_losses};
-use super::keys::{missing, unusable};
+use super::keys::{listed, missing, unusable};
 use crate::data::split::Split;
 use crate::nearest::nearest;
 use crate::nn::{Layer, MOST_LAYERS, WIDEST};
 use crate::ops::{activations, layers, losses};
 use crate::quote::short;
+use crate::train::metrics::Metric;
 use crate::{Error, Result};
 
 impl Config {
@@ -18,6 +19,7 @@ impl Config {
         data(&self.data)?;
         model(&self.model)?;
         targets(&self.data, &self.model)?;
+        kind(&self.train, &self.model.loss)?;
         train(&self.train)?;
         self.optimizer.check()
     }
@@ -171,7 +173,29 @@ fn targets(data: &Data, model: &Model) -> Result<()> {
     Ok(())
 }
 
+/// What is for classes alone, or for numbers.
+fn kind(train: &Train, loss: &str) -> Result<()> {
+    let classes = class_losses().contains(&loss);
+    let (own, other) = if classes { ("classes", "numbers") } else { ("numbers", "classes") };
+    if !train.best.is_of(classes) {
+        let fitting = Metric::ALL.into_iter().filter(|metric| metric.is_of(classes)).map(Metric::name);
+        let fitting = listed(&fitting.collect::<Vec<_>>(), "or");
+        let name = train.best.name();
+        let message = format!("{name:?} is for {other}, but loss = {loss:?} is for {own}; write {fitting}");
+        return Err(Error::config("train.best", message));
+    }
+    if train.class_weight.is_some() && !classes {
+        let message =
+            format!("loss = {loss:?} is for numbers, which have no classes; leave it out, or use data.weight");
+        return Err(Error::config("train.class_weight", message));
+    }
+    Ok(())
+}
+
 fn train(train: &Train) -> Result<()> {
+    if train.patience == Some(0) {
+        return Err(unusable("train.patience", 0));
+    }
     if train.epochs == 0 {
         return Err(unusable("train.epochs", 0));
     }
@@ -261,6 +285,27 @@ mod tests {
         let sets = ["optimizer.nesterov=true", "optimizer.momentum=0.9"];
         check(&sets).unwrap();
         assert!(refusal(&[&sets[..], &["optimizer.dampening=0.1"]].concat()).contains(wish));
+    }
+
+    #[test]
+    fn what_is_for_classes_is_refused_for_numbers_and_the_other_way_round() {
+        assert_eq!(
+            refusal(&["train.best=auc"]),
+            "train.best: \"auc\" is for classes, but loss = \"mse\" is for numbers; write loss, rmse, mae or r2"
+        );
+        check(&["train.best=r2", "train.patience=3"]).unwrap();
+        let classes = ["model.loss=bce", "train.best=auc", "train.class_weight={ \"1\" = 2 }"];
+        check(&classes).unwrap();
+        assert!(
+            refusal(&["model.loss=bce", "train.best=mae"]).contains("write loss, accuracy, balanced_accuracy, f1,")
+        );
+        for weight in ["balanced", "{ a = 2.0 }"] {
+            let text = refusal(&[&format!("train.class_weight={weight}")]);
+            assert!(text.starts_with("train.class_weight: loss = \"mse\" is for numbers"), "{text}");
+        }
+        for bad in ["train.class_weight=even", "train.class_weight={ a = 'b' }", "train.patience=0", "train.best=aux"] {
+            assert!(refusal(&["model.loss=bce", bad]).contains(" is not "), "{bad}");
+        }
     }
 
     #[test]

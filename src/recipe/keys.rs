@@ -9,6 +9,7 @@ use crate::nearest::{closeness, nearest};
 use crate::nn::WIDEST;
 use crate::optim::{self, Scaling, ScheduleShape};
 use crate::quote::short;
+use crate::train::metrics::Metric;
 
 /// One key of a configuration.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ const MICRO_BATCH: &str = "a whole number from 1 to 4294967295, \"auto\" or \"fa
 const CHECKPOINT: &str = "a time such as \"10min\", a number of updates from 1, or \"end\"";
 const KINDS: &str =
     "a section [data.columns] with a kind for each column: number, category, boolean, date, text or drop";
+const CLASS_WEIGHT: &str = "\"balanced\" or a table of weights such as { yes = 2.0 }";
 const SWITCH: &str = "true or false";
 const FROM_ZERO: &str = "a finite number from 0";
 
@@ -97,6 +99,7 @@ fn model() -> Vec<Key> {
 
 fn train() -> Vec<Key> {
     let key = keys_of("train");
+    let metrics = choice(Metric::ALL.into_iter().map(Metric::name));
     vec![
         key("epochs", COUNT, "10").elsewhere(&["max_epochs", "num_epochs"]),
         key("batch", BATCH, "120").elsewhere(&["batch_size"]),
@@ -108,6 +111,9 @@ fn train() -> Vec<Key> {
         key("tail", r#""flush", "drop" or "carry""#, r#""flush""#).elsewhere(&["drop_last"]),
         key("checkpoint", CHECKPOINT, r#""10min""#).elsewhere(&["save_steps", "save_every", "checkpointing"]),
         key("on_nonfinite", r#""stop" or "skip""#, r#""stop""#).elsewhere(&["skip_nan", "detect_anomaly"]),
+        key("best", &metrics, r#""loss""#).elsewhere(&["monitor", "metric_for_best_model", "val_metric"]),
+        key("patience", COUNT, "20").elsewhere(&["early_stopping", "n_iter_no_change", "early_stopping_patience"]),
+        key("class_weight", CLASS_WEIGHT, r#""balanced""#).elsewhere(&["class_weights", "pos_weight"]),
         key("shuffle", SWITCH, "true"),
         key("seed", "a whole number from 0 to 9223372036854775807", "0").elsewhere(&["random_state"]),
     ]

@@ -255,6 +255,7 @@ mod tests {
         ];
         let smooth = ["model.loss=cross_entropy", "model.label_smoothing=0.1"];
         let common = ["model.init=w", "train.memory=1GiB", "train.accumulation_steps=3"];
+        let classes = ["train.class_weight={ a = 2 }", "train.best=auc", "train.patience=3"];
         let step = ["clip_norm=1", "clip_value=1", "schedule=step", "step_every=5", "step_factor=0.5", "warmup=3"];
         let cosine = ["lr_scaling=sqrt", "base_batch=64", "schedule=cosine", "min_lr=0.1"];
         let mut seen = std::collections::BTreeSet::new();
@@ -262,7 +263,7 @@ mod tests {
             let own = kind.settings.iter().map(|own| format!("optimizer.{}={}", own.name, own.example));
             let mut sets: Vec<String> = schedule.iter().map(|set| format!("optimizer.{set}")).chain(own).collect();
             sets.push(format!("optimizer.type={}", kind.name));
-            sets.extend(common.iter().chain(&data).chain(&smooth).map(|&set| set.to_owned()));
+            sets.extend(common.iter().chain(&data).chain(&smooth).chain(&classes).map(|&set| set.to_owned()));
             let config = Config::parse(SMALLEST, "c.toml", &sets, Path::new("/runs")).unwrap();
             for (section, keys) in config.to_toml().unwrap().parse::<Table>().unwrap() {
                 seen.extend(keys.as_table().unwrap().keys().map(|key| format!("{section}.{key}")));

@@ -19,7 +19,9 @@
 //! # Ok::<(), accrue::Error>(())
 //! ```
 
+mod best;
 mod check;
+mod class_weight;
 mod config;
 pub mod keys;
 mod load;
@@ -35,6 +37,7 @@ pub mod settings;
 mod template;
 mod train;
 
+pub use class_weight::{ClassWeight, ClassWeightRule};
 pub use config::{
     Automatic, Batch, BatchUnit, Checkpoint, Config, Cut, Data, Memory, MicroBatch, Model, Names, Optimizer,
     Standardize, Train, Validation, class_losses, number_losses,

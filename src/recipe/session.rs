@@ -1,5 +1,6 @@
 //! From a configuration to a trainer.
 
+use super::best;
 use super::config::{Automatic, Config, Cut, MicroBatch};
 use super::prepare::Prepared;
 use crate::data::{Dataset, Targets};
@@ -35,6 +36,7 @@ impl Session {
     /// [`Error::Config`], [`Error::Data`] and [`Error::Io`]: what cannot be trained, and why.
     pub fn new(config: Config) -> Result<Session> {
         let prepared = Prepared::new(&config)?;
+        best::check(&config, &prepared)?;
         let cut = config.train.cut()?;
         let train = &config.train;
         let windows = Windows::new(prepared.train.rows(), train.epochs, cut.batches.clone(), train.tail)?;

@@ -2,6 +2,7 @@
 
 use super::config::{class_losses, number_losses};
 use super::keys;
+use crate::train::metrics::Metric;
 use crate::{ops, optim};
 
 /// The configuration to start from: every key, its default, and one line about it.
@@ -12,6 +13,7 @@ pub fn template() -> String {
         .replace("@class_losses@", &class_losses().join(", "))
         .replace("@number_losses@", &number_losses().join(", "))
         .replace("@optimizers@", &keys::listed(&optimizers, "or"))
+        .replace("@metrics@", &keys::listed(&Metric::ALL.map(Metric::name), "or"))
         .replace("@settings@\n", &settings())
 }
 
@@ -75,6 +77,8 @@ mod tests {
             "label_smoothing",
             "init",
             "accumulation_steps",
+            "patience",
+            "class_weight",
             "momentum",
             "weight_decay",
             "clip_norm",

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Config, Session};
+use super::{Config, Session, Train};
 use crate::Result;
 use crate::gpu::Gpu;
 use crate::run::{Finished, Options, RunFolder};
@@ -10,7 +10,7 @@ use crate::train::Event;
 
 impl Config {
     /// Trains as configured, and writes model, best model, checkpoints and losses to the folder. Resumes the folder's run, if
-    /// it has one. The configuration replaces `config` and `every` of `options`. Every event goes to `on_event`, which may
+    /// it has one. The configuration replaces `config`, `every`, `best` and `patience` of `options`. Every event goes to `on_event`, which may
     /// stop the run; the run is then saved.
     ///
     /// # Errors
@@ -23,7 +23,8 @@ impl Config {
         on_event: impl FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<Finished> {
         self.check()?;
-        let options = Options { every: self.train.checkpoint.every()?, ..options.clone() };
+        let Train { best, patience, .. } = self.train;
+        let options = Options { every: self.train.checkpoint.every()?, best, patience, ..options.clone() };
         let claim = folder.claim(&options)?;
         let mut session = Session::of_run(self.clone(), &claim)?;
         let claim = claim.accept(session.identity(self.to_toml()?, gpu.info()), &options)?;
@@ -31,6 +32,6 @@ impl Config {
         let mut journal = claim.begin(gpu.info(), &options)?;
         let outcome = journal.train(&mut trainer, &session.fit(), &session.prepared.saved, &options.stop, on_event)?;
         session.save(&mut trainer, folder)?;
-        Ok(Finished { outcome, best: journal.best() })
+        Ok(Finished { outcome, best: journal.best(), early: journal.early() })
     }
 }

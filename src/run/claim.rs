@@ -64,10 +64,10 @@ impl Claim {
 
 /// Forgets the best model if it cannot be read any more: the best of the epochs from here on is kept then.
 fn check_best(folder: &RunFolder, found: &mut Found, warn: fn(&str)) {
-    if let (Some(best), Err(error)) = (found.about.best, ModelFile::read(&folder.best())) {
+    if let (Some(best), Err(error)) = (found.about.search.best, ModelFile::read(&folder.best())) {
         let epoch = best.epoch;
         warn(&format!("the best model, of epoch {epoch}, is gone; that of the epochs to come is kept ({error})"));
-        found.about.best = None;
+        found.about.search.forget();
     }
 }
 
@@ -91,7 +91,7 @@ impl Accepted {
                 metrics(&folder, found, changed, info, options.warn)?
             }
         };
-        let saver = Saver::new(folder.path(), identity, options.every, found.as_ref());
+        let saver = Saver::new(folder.path(), identity, options, found.as_ref());
         Ok(Journal::new(folder, lock, metrics, saver, found, lines))
     }
 }

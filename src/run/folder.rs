@@ -50,7 +50,8 @@ impl RunFolder {
     /// [`Error::Config`] naming it.
     pub fn check_written(&self, out: &Path, read: &[&Path]) -> Result<()> {
         let Ok(out) = fs::canonicalize(out) else { return Ok(()) };
-        let ours = [self.config(), self.model(), self.best(), self.report(), self.metrics()];
+        let mut ours = vec![self.config(), self.model(), self.best(), self.report(), self.metrics()];
+        ours.extend(self.checkpoints().list()?);
         let mut kept = ours.iter().map(PathBuf::as_path).chain(read.iter().copied());
         match kept.find(|path| fs::canonicalize(path).is_ok_and(|path| path == out)) {
             None => Ok(()),
@@ -168,9 +169,18 @@ impl RunFolder {
         self.0.join("model.safetensors")
     }
 
-    /// The model meant by a path: a run's folder, or a model file itself.
-    pub fn model_of(path: &Path) -> PathBuf {
-        if path.is_file() { path.to_owned() } else { RunFolder::open(path).model() }
+    /// The model meant by a path: a model file itself, or of a run's folder the best model, or the last one if `last` says so
+    /// or no epoch was validated.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for the last model of a file.
+    pub fn model_of(path: &Path, last: bool) -> Result<PathBuf> {
+        if path.is_file() {
+            let message = format!("{} is one model; give the folder of its run", path.display());
+            return if last { Err(Error::config("--last", message)) } else { Ok(path.to_owned()) };
+        }
+        let folder = RunFolder::open(path);
+        Ok(if !last && folder.best().exists() { folder.best() } else { folder.model() })
     }
 
     /// The updates and epochs of its file of metrics, while a run goes on too; none where there is no such file.

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::Options;
 use crate::data::{Batch, Target};
 use crate::gpu::adapter;
 use crate::nn::Model;
 use crate::quote::short;
 use crate::train::FitConfig;
+use crate::train::metrics::Metric;
 use crate::window::Tail;
 use crate::{Error, Result};
 
@@ -27,13 +29,14 @@ pub struct Identity {
 }
 
 /// Keys that decide where and how fast a run is computed, or how it is reported.
-const HARMLESS: [&str; 6] = [
+const HARMLESS: [&str; 7] = [
     "train.micro_batch",
     "train.accumulation_steps",
     "train.memory",
     "train.kernels",
     "train.checkpoint",
     "train.on_nonfinite",
+    "train.patience",
 ];
 
 /// Keys whose change does not matter: those that name rows, which the checksum covers, and those that count only at the start.
@@ -162,11 +165,13 @@ fn flat(config: &str) -> Keys {
 }
 
 /// The configuration of a run without one: the network, how it is fitted, and what the app adds.
-pub(super) fn of_fit(model: &Model, fit: &FitConfig, app: &str) -> String {
+pub(super) fn of_fit(model: &Model, fit: &FitConfig, options: &Options) -> String {
+    let best = if options.best == Metric::Loss { String::new() } else { format!("best = {:?}\n", options.best.name()) };
+    let patience = options.patience.map_or_else(String::new, |epochs| format!("patience = {epochs}\n"));
     let layers: Vec<String> = model.layers.iter().map(|layer| format!("{layer:?}")).collect();
     format!(
-        "{}\n[model]\ninputs = {}\nlayers = {}\nloss = {:?}\n[train]\nepochs = {}\nbatch = {:?}\ntail = \"{}\"\nshuffle = {:?}\nlr_scaling = {:?}\non_nonfinite = {:?}\n",
-        app.trim_end(),
+        "{}\n[model]\ninputs = {}\nlayers = {}\nloss = {:?}\n[train]\nepochs = {}\nbatch = {:?}\ntail = \"{}\"\nshuffle = {:?}\nlr_scaling = {:?}\non_nonfinite = {:?}\n{best}{patience}",
+        options.config.trim_end(),
         model.inputs,
         layers.join(", "),
         model.loss,

@@ -20,6 +20,7 @@ pub struct Journal {
     /// An epoch that has just ended.
     epoch: Option<Event>,
     stopped: bool,
+    early: Option<u32>,
     _lock: Lock,
 }
 
@@ -32,8 +33,8 @@ impl Journal {
         found: Option<Found>,
         lines: Vec<Line>,
     ) -> Journal {
-        let (wrote, epoch, stopped) = (Ok(()), None, false);
-        Journal { folder, metrics, saver, found, lines, wrote, epoch, stopped, _lock: lock }
+        let (wrote, epoch, stopped, early) = (Ok(()), None, false, None);
+        Journal { folder, metrics, saver, found, lines, wrote, epoch, stopped, early, _lock: lock }
     }
 
     /// The folder.
@@ -56,12 +57,17 @@ impl Journal {
         self.saver.best()
     }
 
+    /// The epoch after which the training ended early, if it did.
+    pub fn early(&self) -> Option<u32> {
+        self.early
+    }
+
     /// The update of the last checkpoint, if there is one.
     pub fn kept(&self) -> Option<u64> {
         self.saver.kept()
     }
 
-    /// Trains to the end, or until `stop` is set or an event handler returns [`ControlFlow::Break`]; saves the run then, and
+    /// Trains to the end, or until no better epoch came for as many as the patience allows, or until `stop` is set or an event handler returns [`ControlFlow::Break`]; saves the run then, and
     /// whenever it is time. On an error it keeps the best model. `saved` makes the description of the best model.
     ///
     /// # Errors
@@ -75,6 +81,7 @@ impl Journal {
         mut on_event: impl FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<Outcome> {
         let outcome = self.go_to_the_end(trainer, fit, saved, stop, &mut on_event);
+        self.early = self.saver.ran_out().filter(|&epoch| epoch < fit.epochs);
         if outcome.is_err() {
             // The first error counts.
             let _ = self.saver.keep_best((&self.folder.best(), saved));
@@ -97,11 +104,14 @@ impl Journal {
                 Run::at(trainer, fit, &found.checkpoint.position)?
             }
         };
-        loop {
+        // A run that ended early has no more to train.
+        while self.saver.ran_out().is_none() {
             run.pause_after(self.saver.next_update());
             let mut outcome = run.advance(trainer, fit, |event| self.event(event, stop, on_event))?;
             self.look(trainer)?;
-            if outcome.is_none() && self.ends(stop) {
+            if self.saver.ran_out().is_some() {
+                outcome = Some(Outcome::Done);
+            } else if outcome.is_none() && self.ends(stop) {
                 outcome = Some(Outcome::Stopped);
             }
             if outcome.is_some() || self.saver.is_due(&run.position()) {
@@ -112,6 +122,7 @@ impl Journal {
                 return Ok(outcome);
             }
         }
+        Ok(Outcome::Done)
     }
 
     fn event(

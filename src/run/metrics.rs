@@ -6,7 +6,9 @@ use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Wr
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::train::metrics::Metric;
 use crate::train::{Event, LeftOut};
 use crate::{Error, NotFinite, Result, durable};
 
@@ -46,7 +48,7 @@ struct EpochLine {
     epoch: u32,
     update: u64,
     train_loss: f64,
-    /// `val_loss`, and `val_accuracy` or `val_rmse` and `val_r2`.
+    /// `val_loss`, and the metrics with `val_` before their names.
     #[serde(flatten)]
     measured: BTreeMap<String, f64>,
 }
@@ -62,6 +64,8 @@ pub struct UpdatePoint {
     pub loss: f64,
     /// The learning rate it used.
     pub lr: f64,
+    /// Why it was not made; `None` if it was.
+    pub left_out: Option<LeftOut>,
 }
 
 /// One finished epoch.
@@ -75,7 +79,7 @@ pub struct EpochPoint {
     pub train_loss: f64,
     /// The mean loss over the validation rows, if there are any.
     pub val_loss: Option<f64>,
-    /// Metrics by the names they have in `metrics.jsonl`: `val_accuracy`, `val_rmse`, `val_r2`.
+    /// Metrics by the names they have in `metrics.jsonl`, such as `val_accuracy`, in the order of [`Metric::ALL`].
     pub metrics: Vec<(String, f64)>,
 }
 
@@ -184,14 +188,16 @@ impl MetricsFile {
 }
 
 /// Why an update was left out, in one word.
+const WHY: [(LeftOut, &str); 5] = [
+    (LeftOut::NoWeight, "no_weight"),
+    (LeftOut::NotFinite(NotFinite::Loss), "loss"),
+    (LeftOut::NotFinite(NotFinite::Gradient), "gradient"),
+    (LeftOut::NotFinite(NotFinite::Parameter), "parameter"),
+    (LeftOut::Stopped, "stopped"),
+];
+
 fn why(left_out: LeftOut) -> &'static str {
-    match left_out {
-        LeftOut::NoWeight => "no_weight",
-        LeftOut::NotFinite(NotFinite::Loss) => "loss",
-        LeftOut::NotFinite(NotFinite::Gradient) => "gradient",
-        LeftOut::NotFinite(NotFinite::Parameter) => "parameter",
-        LeftOut::Stopped => "stopped",
-    }
+    WHY.iter().find(|(known, _)| *known == left_out).map_or("", |(_, word)| word)
 }
 
 /// The part of a line that is read back.
@@ -205,15 +211,15 @@ enum Known {
         /// Null in a window without weight.
         loss: Option<f64>,
         lr: f64,
+        left_out: Option<String>,
     },
     Epoch {
         epoch: u32,
         update: u64,
         train_loss: Option<f64>,
         val_loss: Option<f64>,
-        val_accuracy: Option<f64>,
-        val_rmse: Option<f64>,
-        val_r2: Option<f64>,
+        #[serde(flatten)]
+        measured: BTreeMap<String, Value>,
     },
 }
 
@@ -242,14 +248,17 @@ fn read_lines(path: &Path, file: impl Read) -> Result<Vec<Line>> {
         let read = serde_json::from_str(&line).map_err(|error| wrong(&error))?;
         match read {
             Known::Run {} => {}
-            Known::Update { update, epoch, loss, lr } => {
-                lines.push(Line::Update(UpdatePoint { update, epoch, loss: loss.unwrap_or(f64::NAN), lr }));
+            Known::Update { update, epoch, loss, lr, left_out } => {
+                let left_out = left_out.and_then(|word| WHY.into_iter().find(|(_, why)| *why == word));
+                let left_out = left_out.map(|(left_out, _)| left_out);
+                let loss = loss.unwrap_or(f64::NAN);
+                lines.push(Line::Update(UpdatePoint { update, epoch, loss, lr, left_out }));
             }
-            Known::Epoch { epoch, update, train_loss, val_loss, val_accuracy, val_rmse, val_r2 } => {
-                let metrics = [("val_accuracy", val_accuracy), ("val_rmse", val_rmse), ("val_r2", val_r2)];
-                let metrics = metrics.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-                let train_loss = train_loss.unwrap_or(f64::NAN);
-                lines.push(Line::Epoch(EpochPoint { epoch, update, train_loss, val_loss, metrics: metrics.collect() }));
+            Known::Epoch { epoch, update, train_loss, val_loss, measured } => {
+                let names = Metric::ALL.iter().map(|metric| format!("val_{}", metric.name()));
+                let metrics = names.filter_map(|name| measured.get(&name)?.as_f64().map(|value| (name, value)));
+                let (train_loss, metrics) = (train_loss.unwrap_or(f64::NAN), metrics.collect());
+                lines.push(Line::Epoch(EpochPoint { epoch, update, train_loss, val_loss, metrics }));
             }
         }
     }

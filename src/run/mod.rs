@@ -32,6 +32,7 @@
 //! An app that wants to do more in between uses the parts: [`RunFolder::claim`] finds the run to resume, [`Claim::accept`]
 //! compares it with the wanted one, [`Accepted::begin`] writes the files, and a [`Journal`] trains.
 
+mod best;
 mod checkpoints;
 mod claim;
 mod folder;
@@ -47,18 +48,21 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use best::Best;
 pub use claim::{Accepted, Claim};
 pub use folder::RunFolder;
 pub use identity::{Identity, checksum};
 pub use journal::Journal;
 pub use metrics::{EpochPoint, Line, UpdatePoint};
 
+use best::Search;
 use checkpoints::{Checkpoints, Found};
 use folder::Lock;
 use metrics::MetricsFile;
 use saver::Saver;
 
 use crate::nn::ModelFile;
+use crate::train::metrics::Metric;
 use crate::train::{Event, FitConfig, Outcome, Trainer};
 use crate::{Error, Result};
 
@@ -94,6 +98,10 @@ pub struct Options {
     pub fresh: bool,
     /// Whether a run may resume with more epochs, on another adapter, or with another version of this crate.
     pub take_changes: bool,
+    /// The validation metric by which the best model is kept.
+    pub best: Metric,
+    /// Ends the training after so many epochs in a row that are no better by that metric; without it all epochs are made.
+    pub patience: Option<u32>,
     /// Stops the run once it is set, even in the middle of a window.
     pub stop: Arc<AtomicBool>,
     /// Gets a line for everything damaged or missing, and what is done about it.
@@ -108,6 +116,8 @@ impl Default for Options {
             every: Every::default(),
             fresh: false,
             take_changes: false,
+            best: Metric::Loss,
+            patience: None,
             stop: Arc::default(),
             warn: |line| log::warn!("{line}"),
         }
@@ -121,6 +131,8 @@ pub struct Finished {
     pub outcome: Outcome,
     /// The best epoch, whose model is in [`RunFolder::best`]; `None` without validation.
     pub best: Option<Best>,
+    /// The epoch after which the training ended, because [`Options::patience`] ran out; `None` if it did not.
+    pub early: Option<u32>,
 }
 
 /// What a checkpoint stores besides the trainer's state.
@@ -131,7 +143,8 @@ struct About {
     /// Bytes of `metrics.jsonl` at that moment.
     pub metrics: u64,
     /// The best epoch so far.
-    pub best: Option<Best>,
+    #[serde(flatten)]
+    pub search: Search,
 }
 
 impl About {
@@ -144,22 +157,11 @@ impl About {
     }
 }
 
-/// The epoch with the lowest loss on the validation rows.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Best {
-    /// The epoch, counted from 1.
-    pub epoch: u32,
-    /// Its last update.
-    pub update: u64,
-    /// Its loss on the validation rows.
-    pub loss: f64,
-}
-
 /// Trains to the end and leaves model, best model, checkpoints and losses in the folder. A stopped run resumes where it was
 /// saved. Every event goes to `on_event`, which may stop the run; the run is then saved.
 ///
 /// `trainer` must be new, and made in the same way each time, except for its micro-batch. Leave its `open_blocks` on, the
-/// default.
+/// default. With `options.patience` the training may end early, and [`RunFolder::best`] is the model to take.
 ///
 /// # Errors
 /// [`Error::Config`] if the folder has another run or foreign files, or is in use by another process; [`Error::Io`]; and those
@@ -173,11 +175,11 @@ pub fn train(
 ) -> Result<Finished> {
     let claim = folder.claim(options)?;
     let data = checksum([&fit.train].into_iter().chain(&fit.validation).map(|batch| (batch, &[][..])));
-    let identity = Identity::new(identity::of_fit(trainer.model(), fit, &options.config), data, trainer.gpu().info());
+    let identity = Identity::new(identity::of_fit(trainer.model(), fit, options), data, trainer.gpu().info());
     let mut journal = claim.accept(identity, options)?.begin(trainer.gpu().info(), options)?;
     let mut saved = ModelFile::unnamed(trainer.model());
     let outcome = journal.train(trainer, fit, &saved, &options.stop, on_event)?;
     saved.arrays = trainer.parameters()?;
     saved.write(&folder.model())?;
-    Ok(Finished { outcome, best: journal.best() })
+    Ok(Finished { outcome, best: journal.best(), early: journal.early() })
 }

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::{About, Best, Checkpoints, Every, Found, Identity};
+use super::{About, Best, Checkpoints, Every, Found, Identity, Options, Search};
 use crate::Result;
 use crate::nn::{Arrays, ModelFile};
+use crate::train::metrics::Metric;
 use crate::train::{Checkpoint, Event, Position, Run, Trainer};
 
 /// Saves a run while it trains.
@@ -16,22 +17,26 @@ pub(super) struct Saver {
     last: Instant,
     saved: Position,
     is_there: bool,
-    best: Option<Best>,
+    metric: Metric,
+    patience: Option<u32>,
+    search: Search,
     /// The parameters of the best epoch, until they are on disk.
     unsaved: Option<Arrays>,
 }
 
 impl Saver {
     /// The saver of the run in this folder, resumed from a checkpoint or new.
-    pub fn new(run: &Path, identity: Identity, every: Every, from: Option<&Found>) -> Saver {
+    pub fn new(run: &Path, identity: Identity, options: &Options, from: Option<&Found>) -> Saver {
         Saver {
             checkpoints: Checkpoints::of(run),
             identity,
-            every,
+            every: options.every,
             last: Instant::now(),
             saved: from.map_or_else(Position::default, |found| found.checkpoint.position),
             is_there: from.is_some(),
-            best: from.and_then(|found| found.about.best),
+            metric: options.best,
+            patience: options.patience,
+            search: from.map_or_else(Search::default, |found| found.about.search),
             unsaved: None,
         }
     }
@@ -60,15 +65,17 @@ impl Saver {
 
     /// The best epoch so far.
     pub fn best(&self) -> Option<Best> {
-        self.best
+        self.search.best
+    }
+
+    /// The last epoch, if no better one came for as many as the patience allows.
+    pub fn ran_out(&self) -> Option<u32> {
+        self.search.ran_out(self.patience)
     }
 
     /// Takes the parameters if the epoch that has just ended is the best so far.
     pub fn look(&mut self, trainer: &mut Trainer, event: Option<&Event>) -> Result<()> {
-        let Some(Event::Epoch { epoch, update, validation: Some(validation), .. }) = event else { return Ok(()) };
-        let loss = validation.loss;
-        if loss.is_finite() && self.best.is_none_or(|best| loss < best.loss) {
-            self.best = Some(Best { epoch: *epoch, update: *update, loss });
+        if event.is_some_and(|event| self.search.saw(event, self.metric)) {
             self.unsaved = Some(trainer.parameters()?);
         }
         Ok(())
@@ -77,7 +84,9 @@ impl Saver {
     /// Writes the best model, unless it is on disk already.
     pub fn keep_best(&mut self, (path, saved): (&Path, &ModelFile)) -> Result<()> {
         match self.unsaved.take() {
-            Some(arrays) => ModelFile { arrays, ..saved.clone() }.write(path),
+            Some(arrays) => {
+                ModelFile { arrays, epoch: self.search.best.map(|best| best.epoch), ..saved.clone() }.write(path)
+            }
             None => Ok(()),
         }
     }
@@ -85,7 +94,7 @@ impl Saver {
     /// Saves a settled run: the best model, and a checkpoint to resume from. `metrics` are the bytes of `metrics.jsonl`.
     pub fn save(&mut self, trainer: &mut Trainer, run: &Run, metrics: u64, best: (&Path, &ModelFile)) -> Result<()> {
         self.keep_best(best)?;
-        let about = About { identity: self.identity.clone(), metrics, best: self.best };
+        let about = About { identity: self.identity.clone(), metrics, search: self.search };
         let position = run.position();
         self.checkpoints.save(Checkpoint { state: trainer.state()?, position, about: about.text()? })?;
         (self.last, self.saved, self.is_there) = (Instant::now(), position, true);

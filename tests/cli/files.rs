@@ -70,7 +70,7 @@ fn a_damaged_model_ends_with_4() {
     let good = place.bytes("r/model.safetensors");
     let refused = |what: &str, bytes: &[u8]| {
         place.write("r/model.safetensors", bytes);
-        for words in ["eval r --data held.csv", "predict r --data held.csv --out p.csv"] {
+        for words in ["eval r --last --data held.csv", "predict r --last --data held.csv --out p.csv"] {
             let ended = place.run(words);
             assert_eq!(ended.code, 4, "{what}: {}", ended.err);
             ended.failed(4, &["r/model.safetensors: "]);
@@ -118,7 +118,7 @@ fn a_damaged_model_ends_with_4() {
         );
     }
     place.write("r/model.safetensors", &good);
-    place.ok("eval r --data held.csv");
+    place.ok("eval r --last --data held.csv");
 }
 
 #[test]
@@ -128,6 +128,9 @@ fn weights_of_another_model_cannot_be_the_first_ones() {
     let words = "train c.toml --out s --set model.init=r/model.safetensors";
     place.ok(&format!("{words} --set train.epochs=1"));
     place.fails(&format!("{words} --set model.layers=[9] --fresh"), 3, &["model.init"]);
+    let checkpoint = place.checkpoints("r").pop().unwrap();
+    let words = format!("train c.toml --out t --set model.init={}", checkpoint.display());
+    place.fails(&words, 3, &["model.init: ", "is a checkpoint; name a model of its run, such as its best.safetensors"]);
 }
 
 #[test]
@@ -169,7 +172,7 @@ fn rows_are_predicted_in_parts_as_they_are_together_and_a_fault_leaves_what_was_
     assert_eq!(std::fs::read_dir(place.path(".")).unwrap().count(), before, "nothing else is left");
     place.write("all.csv", format!("{rows}1,3e38,left\n"));
     place.write("r/model.safetensors", with_std_of_1e_9(&place.bytes("r/model.safetensors")));
-    place.fails("predict r --data all.csv --out all.out", 4, &["standardize: row 3000, column 1: 3e38"]);
+    place.fails("predict r --last --data all.csv --out all.out", 4, &["standardize: row 3000, column 1: 3e38"]);
 }
 
 /// The model with a tiny deviation of its second feature, and without its checksum.
@@ -237,12 +240,15 @@ fn no_file_of_the_users_is_written_over() {
     place.ok("train config.toml --out .");
     place.ok("train c.toml --out r");
     let model = place.bytes("r/model.safetensors");
+    let checkpoint = place.checkpoints("r").pop().unwrap();
+    let checkpoint = checkpoint.to_str().unwrap();
     for (run, out) in [
         ("r", "held.csv"),
         ("r", "./held.csv"),
         ("r", "r/model.safetensors"),
         ("r/best.safetensors", "r/best.safetensors"),
         ("r", "r/metrics.jsonl"),
+        ("r", checkpoint),
     ] {
         place.fails(&format!("predict {run} --data held.csv --out {out}"), 3, &["--out", "give another file"]);
     }

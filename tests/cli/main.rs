@@ -9,6 +9,7 @@ mod guides;
 mod help;
 mod inspect;
 mod kills;
+mod measures;
 mod memory;
 mod npz;
 mod place;

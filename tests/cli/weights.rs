@@ -86,10 +86,10 @@ fn eval_counts_rows_alike_unless_it_is_told_the_weight() {
     let last = metrics.last().unwrap();
     let (loss, accuracy) = (last["val_loss"].as_f64().unwrap(), last["val_accuracy"].as_f64().unwrap());
     let wanted = format!("rows 40\nloss {loss:.6}\naccuracy {:.2} %\n", 100.0 * accuracy);
-    assert_eq!(place.ok("eval r --data w.csv --weight w"), wanted, "what training measured");
-    let alike = place.ok("eval r --data w.csv");
-    assert_ne!(alike, wanted);
-    assert_eq!(place.ok("eval r --data classes.csv"), alike, "the column is not needed");
+    assert!(place.ok("eval r --last --data w.csv --weight w").starts_with(&wanted), "what training measured");
+    let alike = place.ok("eval r --last --data w.csv");
+    assert!(!alike.starts_with(&wanted));
+    assert_eq!(place.ok("eval r --last --data classes.csv"), alike, "the column is not needed");
     place.fails("eval r --data classes.csv --weight w", 4, &["\"w\""]);
 }
 

@@ -1,20 +1,26 @@
 //! `accrue devices`: the adapters, and which one would be taken.
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::Command;
 use crate::cli::exit::Stop;
-use crate::cli::progress::print;
-use crate::gpu::adapter::{self, Choice};
+use crate::cli::progress::{json_line, print};
+use crate::gpu::adapter::{self, Choice, Found};
 use crate::plan::size;
 
 /// List the adapters, their limits, and which one would be chosen.
 #[derive(Debug, PartialEq, Args)]
-pub struct Devices {}
+pub struct Devices {
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
 
 impl Command for Devices {
     fn run(&self) -> Result<(), Stop> {
         let found = pollster::block_on(adapter::list());
+        let listed: Vec<Value> = found.iter().map(page).collect();
         let lines: Vec<(String, [String; 2])> = found
             .iter()
             .map(|found| {
@@ -36,6 +42,9 @@ impl Command for Devices {
             .collect();
         let (chosen, why) = adapter::choose(found, &Choice::default())?;
         let chosen = chosen.describe();
+        if self.json {
+            return Ok(print(&json_line(&json!({ "adapters": listed, "chosen": chosen, "why": why })))?);
+        }
         let mut text = String::new();
         let mut marked = false;
         for (name, limits) in lines {
@@ -49,4 +58,25 @@ impl Command for Devices {
         text += &format!("* would be used: {why}\n");
         Ok(print(&text)?)
     }
+}
+
+/// An adapter for programs.
+fn page(found: &Found) -> Value {
+    let (info, limits) = (&found.info, found.adapter.limits());
+    json!({
+        "description": found.describe(),
+        "name": info.name,
+        "backend": info.backend.to_string(),
+        "kind": adapter::kind(info.device_type),
+        "driver": info.driver,
+        "driver_info": info.driver_info,
+        "limits": {
+            "buffer_bytes": limits.max_buffer_size,
+            "binding_bytes": limits.max_storage_buffer_binding_size,
+            "workgroup_bytes": limits.max_compute_workgroup_storage_size,
+            "storage_buffers": limits.max_storage_buffers_per_shader_stage,
+            "invocations": limits.max_compute_invocations_per_workgroup,
+            "workgroups": limits.max_compute_workgroups_per_dimension,
+        },
+    })
 }

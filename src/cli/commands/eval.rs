@@ -3,56 +3,73 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::{Map, Value, json};
 
 use super::{Command, open};
 use crate::cli::args::Common;
 use crate::cli::exit::Stop;
-use crate::cli::progress::{metric, print};
+use crate::cli::measured;
+use crate::cli::model::WhichModel;
+use crate::cli::progress::{json_line, print};
 use crate::nn::ModelFile;
 use crate::recipe::{ModelRows, predictor, unit};
-use crate::run::RunFolder;
-use crate::train::metrics::Tally;
+use crate::train::metrics::{Evaluation, Tally};
 
 /// Measure a saved model on a file of data.
 #[derive(Debug, PartialEq, Args)]
 pub struct Eval {
-    /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
-    pub run: PathBuf,
+    /// The model.
+    #[command(flatten)]
+    pub model: WhichModel,
     /// The file to measure on, with the columns of the training data, including the target.
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// The column of FILE that says how much each row counts; without it all count 1.
     #[arg(long, value_name = "COLUMN")]
     pub weight: Option<String>,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
     /// What every command that computes takes.
     #[command(flatten)]
     pub common: Common,
 }
 
 impl Command for Eval {
-    /// Measures a saved model on a file, and prints the result also with `--quiet`. Memory does not grow with the number of
-    /// rows.
+    /// Measures a saved model on a file, and prints the result also with `--quiet`.
     fn run(&self) -> Result<(), Stop> {
-        let saved = ModelFile::read(&RunFolder::model_of(&self.run))?;
-        let mut rows = ModelRows::with_targets(&saved, &self.data, self.weight.clone())?;
-        let gpu = open(&self.common)?;
-        let predictor = predictor(&gpu, &saved, rows.data.rows())?;
-        let mut tally = Tally::default();
-        loop {
-            tally.add(&saved.model, &predictor.predict(&rows.data.features.values.to_f32())?, &rows.data.batch())?;
-            if !rows.advance()? {
-                break;
-            }
+        let (path, saved) = self.model.read(self.common.quiet)?;
+        let (rows, evaluation) = self.measure(&saved)?;
+        if self.json {
+            let mut page = Map::new();
+            page.insert("model".to_owned(), json!(path));
+            page.insert("epoch".to_owned(), json!(saved.epoch));
+            page.insert("rows".to_owned(), json!(rows));
+            page.extend(measured::page(&evaluation, &saved.target));
+            return Ok(print(&json_line(&Value::Object(page)))?);
         }
-        let evaluation = tally.finish(unit(&saved));
-        let mut text = format!("rows {}\nloss {:.6}\n", rows.so_far(), evaluation.loss);
-        for (name, value) in &evaluation.metrics {
-            text += &format!("{name} {}\n", metric(name, *value));
-        }
-        Ok(print(&text)?)
+        let lines = measured::lines(&evaluation, &saved.target);
+        Ok(print(&format!("rows {rows}\n{}\n", lines.join("\n")))?)
     }
 
     fn common_mut(&mut self) -> Option<&mut Common> {
         Some(&mut self.common)
+    }
+}
+
+impl Eval {
+    /// The number of rows and what the model is worth on them. The rows are read in parts; what is kept of them for the area
+    /// under the ROC curve is bounded.
+    fn measure(&self, saved: &ModelFile) -> crate::Result<(usize, Evaluation)> {
+        let mut rows = ModelRows::with_targets(saved, &self.data, self.weight.clone())?;
+        let gpu = open(&self.common)?;
+        let predictor = predictor(&gpu, saved, rows.data.rows())?;
+        let mut tally = Tally::default();
+        loop {
+            tally.add(&saved.model, &predictor.predict(&rows.data.features.values.to_f32())?, &rows.data.batch())?;
+            if !rows.advance()? {
+                return Ok((rows.so_far(), tally.finish(unit(saved))));
+            }
+        }
     }
 }

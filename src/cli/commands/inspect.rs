@@ -9,6 +9,7 @@ use super::Command;
 use crate::Error;
 use crate::cli::columns::columns;
 use crate::cli::exit::Stop;
+use crate::cli::model::WhichModel;
 use crate::cli::progress::{metric, print};
 use crate::data::scale::Standardizer;
 use crate::nn::{LayerSummary, ModelFile, TargetNames};
@@ -20,8 +21,9 @@ use crate::run::{EpochPoint, Line, RunFolder};
 /// It computes nothing and needs no GPU. It can also show a run that is still training.
 #[derive(Debug, PartialEq, Args)]
 pub struct Inspect {
-    /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
-    pub run: PathBuf,
+    /// The model.
+    #[command(flatten)]
+    pub which: WhichModel,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
@@ -32,6 +34,8 @@ pub struct Inspect {
 struct Report {
     /// The model's file.
     model: PathBuf,
+    /// The epoch after which these were its weights, if it is the best.
+    epoch: Option<u32>,
     inputs: usize,
     layers: Vec<LayerSummary>,
     loss: String,
@@ -65,7 +69,7 @@ struct Metrics {
     updates: u64,
     epochs: u32,
     last: Epoch,
-    /// The epoch with the lowest loss on the validation rows.
+    /// The epoch of the best model.
     best: Option<Epoch>,
 }
 
@@ -92,15 +96,16 @@ impl Command for Inspect {
 
 impl Inspect {
     fn report(&self) -> Result<Report, Error> {
-        let path = RunFolder::model_of(&self.run);
-        let saved = ModelFile::read(&path)?;
+        let (path, saved) = self.which.read(true)?;
         let layers = saved.model.summary();
         let parameters = layers.iter().map(|layer| layer.parameters).sum();
         let target = match saved.target {
             TargetNames::Classes { name, classes } => Target::Classes { name, classes },
             TargetNames::Values { names, scale } => Target::Values { columns: scaled(names, scale.as_ref()) },
         };
-        let metrics = if self.run.is_dir() { RunFolder::open(&self.run).read_metrics()? } else { Vec::new() };
+        let folder = RunFolder::open(&self.which.run);
+        let metrics = if folder.path().is_dir() { folder.read_metrics()? } else { Vec::new() };
+        let best = saved.epoch.or_else(|| ModelFile::read(&folder.best()).ok()?.epoch);
         Ok(Report {
             model: path,
             inputs: saved.model.inputs,
@@ -110,7 +115,8 @@ impl Inspect {
             bytes: 4 * parameters,
             features: scaled(saved.features, saved.feature_scale.as_ref()),
             target,
-            metrics: summed_up(metrics),
+            metrics: summed_up(metrics, best),
+            epoch: saved.epoch,
         })
     }
 }
@@ -120,14 +126,12 @@ fn scaled(names: Vec<String>, scale: Option<&Standardizer>) -> Vec<Column> {
     names.into_iter().enumerate().map(column).collect()
 }
 
-fn summed_up(lines: Vec<Line>) -> Option<Metrics> {
+fn summed_up(lines: Vec<Line>, best: Option<u32>) -> Option<Metrics> {
     let updates = lines.iter().filter(|line| matches!(line, Line::Update(_))).count() as u64;
     let epochs = lines.into_iter().filter_map(|line| if let Line::Epoch(epoch) = line { Some(epoch) } else { None });
     let epochs: Vec<EpochPoint> = epochs.collect();
     let last = epochs.last()?.clone();
-    let measured = epochs.iter().filter_map(|epoch| Some((epoch.val_loss?, epoch)));
-    let best = measured.filter(|(loss, _)| loss.is_finite()).min_by(|a, b| a.0.total_cmp(&b.0));
-    let best = best.map(|(_, epoch)| Epoch::from(epoch.clone()));
+    let best = epochs.iter().find(|epoch| Some(epoch.epoch) == best).map(|epoch| Epoch::from(epoch.clone()));
     Some(Metrics { updates, epochs: last.epoch, last: last.into(), best })
 }
 
@@ -154,7 +158,8 @@ impl Report {
             ]);
         }
         table.push(vec!["all".to_owned(), String::new(), self.parameters.to_string(), size(self.bytes)]);
-        let mut lines = vec![format!("model     {}", self.model.display()), format!("loss      {}", self.loss)];
+        let epoch = self.epoch.map_or_else(String::new, |epoch| format!(" (epoch {epoch})"));
+        let mut lines = vec![format!("model     {}{epoch}", self.model.display()), format!("loss      {}", self.loss)];
         lines.extend(columns(1, &table));
         lines.push(format!("features  {}", self.features.len()));
         lines.extend(listed(&self.features));

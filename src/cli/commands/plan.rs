@@ -37,7 +37,7 @@ pub struct Plan {
 }
 
 impl Command for Plan {
-    /// Prints the plan of a configuration. Allocates nothing.
+    /// Prints the plan of a configuration; with `--quiet`, only JSON. Allocates nothing.
     fn run(&self) -> Result<(), Stop> {
         let mut session = Session::new(Config::load(&self.config, &self.sets)?)?;
         session.check_length()?;
@@ -50,7 +50,10 @@ impl Command for Plan {
                 serde_json::to_string_pretty(&outline).map_err(|e| crate::Error::Internal(format!("plan: {e}")))?;
             return Ok(print(&(text + "\n"))?);
         }
-        Ok(print(&(outline.lines().join("\n") + "\n"))?)
+        if !self.common.quiet {
+            print(&(outline.lines().join("\n") + "\n"))?;
+        }
+        Ok(())
     }
 
     fn common_mut(&mut self) -> Option<&mut Common> {

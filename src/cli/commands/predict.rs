@@ -1,30 +1,38 @@
-//! `accrue predict`: a saved model's outputs for new data, as a CSV file.
+//! `accrue predict`: a saved model's outputs for new data, as CSV.
 
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 
 use super::{Command, open};
 use crate::cli::args::Common;
 use crate::cli::exit::Stop;
-use crate::cli::progress::say;
-use crate::nn::{ModelFile, TargetNames, probabilities};
+use crate::cli::model::WhichModel;
+use crate::cli::predictions::Table;
+use crate::cli::progress::{complain, json_line, print, say};
+use crate::nn::ModelFile;
 use crate::recipe::{ModelRows, predictor};
 use crate::run::RunFolder;
-use crate::train::metrics::class_of;
+use crate::train::Predictor;
 use crate::{Error, Result, durable};
 
 /// Write a saved model's predictions for the rows of a file of data.
 #[derive(Debug, PartialEq, Args)]
 pub struct Predict {
-    /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
-    pub run: PathBuf,
+    /// The model.
+    #[command(flatten)]
+    pub model: WhichModel,
     /// The file to predict from, with the feature columns of the training data.
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
-    /// The CSV file to write, one line for each row of the data.
+    /// The CSV file to write, one line for each row of the data; `-` is standard output, where nothing else is printed then.
     #[arg(long, value_name = "FILE.csv")]
     pub out: PathBuf,
+    /// Print one JSON object about the written file instead of text.
+    #[arg(long)]
+    pub json: bool,
     /// What every command that computes takes.
     #[command(flatten)]
     pub common: Common,
@@ -34,24 +42,25 @@ impl Command for Predict {
     /// Writes one line for each row of a file: the class and each class's probability, or the numbers. Memory does not grow
     /// with the number of rows.
     fn run(&self) -> Result<(), Stop> {
-        let model = RunFolder::model_of(&self.run);
-        RunFolder::open(&self.run).check_written(&self.out, &[&self.data, &model])?;
-        let saved = ModelFile::read(&model)?;
+        let to_output = self.writes_to_output();
+        if self.json && to_output {
+            let message = "the predictions go to standard output; name a file in --out, or leave --json out";
+            return Err(Error::config("--json", message).into());
+        }
+        let path = self.model.path()?;
+        RunFolder::open(&self.model.run).check_written(&self.out, &[&self.data, &path])?;
+        let (path, saved) = self.model.read(self.common.quiet)?;
         let mut rows = ModelRows::features(&saved, &self.data)?;
         let gpu = open(&self.common)?;
         let predictor = predictor(&gpu, &saved, rows.data.rows())?;
-        durable::write(&self.out, |file| {
-            let mut table = Table { saved: &saved, path: &self.out, csv: csv::Writer::from_writer(file) };
-            table.header()?;
-            loop {
-                table.rows(predictor.predict(&rows.data.features.values.to_f32())?, rows.before)?;
-                if !rows.advance()? {
-                    return table.finish();
-                }
-            }
-        })?;
-        if !self.common.quiet {
-            say(&format!("{} predictions in {}", rows.so_far(), self.out.display()));
+        self.write(&saved, &mut rows, &predictor)?;
+        let count = rows.so_far();
+        if self.json {
+            let page = json!({ "model": path, "epoch": saved.epoch, "rows": count, "out": self.out });
+            print(&json_line(&page))?;
+        } else if !self.common.quiet {
+            let line = format!("{count} predictions in {}", self.out.display());
+            if to_output { complain(&line) } else { say(&line) }
         }
         Ok(())
     }
@@ -61,53 +70,43 @@ impl Command for Predict {
     }
 }
 
-/// The output file.
-struct Table<'a> {
-    saved: &'a ModelFile,
-    path: &'a Path,
-    csv: csv::Writer<&'a mut durable::File>,
+impl Predict {
+    /// Whether the predictions go where lines would be printed.
+    fn writes_to_output(&self) -> bool {
+        self.is_dash() || durable::is_name_of_open(&self.out)
+    }
+
+    fn is_dash(&self) -> bool {
+        self.out == Path::new("-")
+    }
+
+    fn write(&self, saved: &ModelFile, rows: &mut ModelRows, predictor: &Predictor) -> Result<()> {
+        if !self.is_dash() {
+            return durable::write(&self.out, |file| fill(saved, rows, predictor, file, &self.out));
+        }
+        let path = Path::new("standard output");
+        let filled = fill(saved, rows, predictor, &mut BufWriter::new(io::stdout().lock()), path);
+        match filled {
+            // A reader that stops early, as in `… | head -1`, is no error.
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Ok(()),
+            filled => filled,
+        }
+    }
 }
 
-impl Table<'_> {
-    fn header(&mut self) -> Result<()> {
-        match &self.saved.target {
-            TargetNames::Classes { name, classes } => {
-                let probabilities = classes.iter().map(|class| format!("p_{class}"));
-                self.line(std::iter::once(name.clone()).chain(probabilities))
-            }
-            TargetNames::Values { names, .. } => self.line(names),
+/// Writes the predictions of all rows.
+fn fill(
+    saved: &ModelFile,
+    rows: &mut ModelRows,
+    predictor: &Predictor,
+    file: &mut dyn Write,
+    path: &Path,
+) -> Result<()> {
+    let mut table = Table::new(saved, path, file)?;
+    loop {
+        table.rows(&predictor.predict(&rows.data.features.values.to_f32())?, rows.before)?;
+        if !rows.advance()? {
+            return table.finish();
         }
-    }
-
-    /// The lines of some rows of outputs; `first` is the first one's number.
-    fn rows(&mut self, mut outputs: Vec<f32>, first: usize) -> Result<()> {
-        let columns = self.saved.model.outputs();
-        match &self.saved.target {
-            TargetNames::Classes { classes, .. } => {
-                for row in outputs.chunks(columns) {
-                    let class = classes.get(class_of(row)).cloned().unwrap_or_default();
-                    let shares = probabilities(row).into_iter().map(|p| (p as f32).to_string());
-                    self.line(std::iter::once(class).chain(shares))?;
-                }
-            }
-            TargetNames::Values { scale, .. } => {
-                if let Some(scale) = scale {
-                    scale.invert_from(&mut outputs, columns, first)?;
-                }
-                outputs.chunks(columns).try_for_each(|row| self.line(row.iter().map(f32::to_string)))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn line(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<()> {
-        self.csv.write_record(cells).map_err(|error| match error.into_kind() {
-            csv::ErrorKind::Io(source) => Error::io(self.path, source),
-            other => Error::Internal(format!("predictions: {other:?}")),
-        })
-    }
-
-    fn finish(mut self) -> Result<()> {
-        self.csv.flush().map_err(|error| Error::io(self.path, error))
     }
 }

@@ -4,17 +4,17 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
 use clap::Args;
 
 use super::{Command, timed};
 use crate::cli::args::Common;
+use crate::cli::ended;
 use crate::cli::exit::Stop;
 use crate::cli::profile;
-use crate::cli::progress::{Progress, complain, number, print, rate};
+use crate::cli::progress::{Progress, complain, json_line, print, rate};
 use crate::cli::report::render;
-use crate::cli::summary::{About, History, opening};
+use crate::cli::summary::{About, Clock, History, opening, refused_kernels};
 use crate::cli::tensorboard::Board;
 use crate::cli::tune::look_up;
 use crate::data::source::source_of;
@@ -55,6 +55,9 @@ pub struct Train {
     /// Write losses, metrics and learning rates for TensorBoard to FOLDER, or to the folder tensorboard of the run.
     #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true)]
     pub tensorboard: Option<Option<PathBuf>>,
+    /// Print one JSON object at the end instead of lines.
+    #[arg(long, conflicts_with = "profile")]
+    pub json: bool,
     /// What every command that computes takes.
     #[command(flatten)]
     pub common: Common,
@@ -91,7 +94,7 @@ impl Command for Train {
         clock.lap("saving the model");
         let stopped = (outcome == Outcome::Stopped)
             .then(|| format!("after update {} of {}", trainer.updates(), session.windows.updates()));
-        tell(&mut begun, clock, speed, stopped.as_deref())?;
+        tell(&mut begun, self, clock, speed, stopped.as_deref())?;
         if let Some(profile) = profile? {
             show_profile(self, &profile, &begun.gpu, &begun.progress)?;
         }
@@ -137,6 +140,8 @@ fn begin(arguments: &Train, clock: &mut Clock) -> Result<Begun> {
     let config_toml = config.to_toml()?;
     let options = Options {
         every: config.train.checkpoint.every()?,
+        best: config.train.best,
+        patience: config.train.patience,
         fresh: arguments.fresh,
         take_changes: arguments.resume_with_changes,
         warn: |line| complain(&format!("warning: {line}")),
@@ -155,13 +160,18 @@ fn begin(arguments: &Train, clock: &mut Clock) -> Result<Begun> {
 
     let mut journal = claim.begin(gpu.info(), &options)?;
     let mut history = History::default();
+    let (updates, train) = (session.windows.updates(), &session.config.train);
+    let mut progress = Progress::new(updates, train.epochs, train.best, arguments.common.quiet || arguments.json);
     let earlier = journal.earlier();
     let board = board(arguments, &journal, &earlier)?;
+    progress.before(&earlier);
     history.before(earlier);
-    let mut progress = Progress::new(session.windows.updates(), session.config.train.epochs, arguments.common.quiet);
     let pressed = progress.interrupts()?;
     for line in opening(&session, &gpu, trainer.plan(), &chosen) {
         progress.say(&line);
+    }
+    if let Some(line) = refused_kernels(&session, trainer.plan(), &chosen) {
+        complain(&format!("warning: {line}"));
     }
     if let Some(updates) = journal.goes_on_after() {
         history.goes_on(updates);
@@ -181,11 +191,13 @@ fn board(arguments: &Train, journal: &Journal, earlier: &[Line]) -> Result<Optio
 }
 
 /// Writes the report, and prints where everything is. `stopped`: where the run was interrupted, if it was.
-fn tell(begun: &mut Begun, clock: Clock, speed: f64, stopped: Option<&str>) -> Result<()> {
+fn tell(begun: &mut Begun, arguments: &Train, clock: Clock, speed: f64, stopped: Option<&str>) -> Result<()> {
     let history = std::mem::take(&mut begun.history);
-    let Begun { session, gpu, chosen, config_toml, journal, progress, board, .. } = begun;
+    let Begun { session, gpu, chosen, config_toml, trainer, journal, progress, board, .. } = begun;
     let folder = journal.folder();
     let summary = history.summary();
+    let early = ended::early(journal, session.config.train.best, session.config.train.patience);
+    let page = arguments.json.then(|| ended::page(trainer, journal, progress, history.last(), stopped.is_some()));
     let about = About {
         title: folder.name(),
         session,
@@ -194,9 +206,18 @@ fn tell(begun: &mut Begun, clock: Clock, speed: f64, stopped: Option<&str>) -> R
         gpu,
         timings: clock.laps,
         samples_per_second: speed,
-        note: stopped.map(|stopped| format!("Interrupted {stopped}.")),
+        note: match (stopped, &early) {
+            (Some(stopped), _) => Some(format!("Interrupted {stopped}.")),
+            (None, early) => early.as_ref().map(|early| format!("Stopped {early}.")),
+        },
     };
     durable::write_bytes(&folder.report(), render(&history.report(about)).as_bytes())?;
+    if let Some(page) = page {
+        return print(&json_line(&page));
+    }
+    if let Some(early) = early {
+        progress.say(&format!("stopped   {early}"));
+    }
     if let Some(summary) = summary {
         let speed = if speed > 0.0 { format!("; {} samples/s", rate(speed)) } else { String::new() };
         progress.say(&format!("{summary}{speed}"));
@@ -206,13 +227,7 @@ fn tell(begun: &mut Begun, clock: Clock, speed: f64, stopped: Option<&str>) -> R
     }
     progress.say(&format!("saved     {}", folder.model().display()));
     if let Some(best) = journal.best() {
-        let path = folder.best();
-        progress.say(&format!(
-            "best      {}: val_loss {} after epoch {}",
-            path.display(),
-            number(best.loss),
-            best.epoch
-        ));
+        progress.say(&format!("best      {}: {}", folder.best().display(), ended::best(&best)));
     }
     progress.say(&format!("report    {}", folder.report().display()));
     if let Some(board) = board {
@@ -280,23 +295,6 @@ fn show_profile(arguments: &Train, profile: &Profile, gpu: &Gpu, progress: &Prog
         progress.say(&format!("trace     {}: {said}", path.display()));
     }
     Ok(())
-}
-
-/// The seconds of each phase.
-struct Clock {
-    last: Instant,
-    laps: Vec<(String, f64)>,
-}
-
-impl Clock {
-    fn start() -> Clock {
-        Clock { last: Instant::now(), laps: Vec::new() }
-    }
-
-    fn lap(&mut self, name: &str) {
-        self.laps.push((name.to_owned(), self.last.elapsed().as_secs_f64()));
-        self.last = Instant::now();
-    }
 }
 
 #[cfg(test)]

@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn without_epochs_the_chart_speaks_of_updates() {
-        let updates = vec![UpdatePoint { update: 7, epoch: 1, loss: 0.5, lr: 0.1 }];
+        let updates = vec![UpdatePoint { update: 7, epoch: 1, loss: 0.5, lr: 0.1, left_out: None }];
         let chart = loss(&Page { updates, ..Page::default() });
         assert!(chart.is_some_and(|c| c.upper.is_none() && c.said == [(7.0, "update 7 · loss 0.5000".to_string())]));
     }

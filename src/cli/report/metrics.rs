@@ -51,7 +51,7 @@ fn say_epoch(e: &EpochPoint, name: &str) -> String {
 /// A metric's name and value in words, for tables: `validation accuracy`, `96.4 %`.
 pub fn words(name: &str, value: f64) -> (String, String) {
     let (part, base) = split(name);
-    let metric = if base == "accuracy" { base.into() } else { heading(base) };
+    let metric = if is_share(base) { base.replace('_', " ") } else { heading(base) };
     let name = if part == Part::Whole { metric } else { format!("{} {metric}", part.name()) };
     (name, show(base, value))
 }
@@ -100,6 +100,11 @@ fn base(name: &str) -> &str {
 fn heading(base: &str) -> String {
     match base {
         "accuracy" => "Accuracy".into(),
+        "balanced_accuracy" => "Balanced accuracy".into(),
+        "f1" => "F1".into(),
+        "auc" => "ROC AUC".into(),
+        "log_loss" => "Log loss".into(),
+        "mae" => "MAE".into(),
         "rmse" => "RMSE".into(),
         "r2" => "R²".into(),
         other => other.into(),

@@ -1,8 +1,10 @@
 use super::*;
 
 fn run(updates: usize, per_epoch: usize, loss: fn(usize) -> f64) -> Page {
-    let point =
-        |i: usize| UpdatePoint { update: i as u64 + 1, epoch: (i / per_epoch) as u32 + 1, loss: loss(i), lr: 0.1 };
+    let point = |i: usize| {
+        let (update, epoch) = (i as u64 + 1, (i / per_epoch) as u32 + 1);
+        UpdatePoint { update, epoch, loss: loss(i), lr: 0.1, left_out: None }
+    };
     let epoch = |e: usize| EpochPoint {
         epoch: e as u32,
         update: (e * per_epoch) as u64,

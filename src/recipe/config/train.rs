@@ -3,10 +3,12 @@
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
-use super::Checkpoint;
+use super::{Checkpoint, is_default};
 use crate::plan::ExecutionMode;
 use crate::quote::shown;
+use crate::recipe::class_weight::ClassWeight;
 use crate::train::OnNonFinite;
+use crate::train::metrics::Metric;
 use crate::window::{Batches, Tail, resolve_partition};
 use crate::{Error, Result};
 
@@ -40,6 +42,16 @@ pub struct Train {
     pub checkpoint: Checkpoint,
     /// What happens at a window whose loss or gradient is not finite.
     pub on_nonfinite: OnNonFinite,
+    /// The validation metric by which the best model is kept, and by which `patience` counts; of equally good epochs the
+    /// first is the best.
+    #[serde(skip_serializing_if = "is_default")]
+    pub best: Metric,
+    /// Ends the training after so many epochs in a row that are no better; without it all epochs are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u32>,
+    /// How much the rows of each class count in training, times their own weight; without it all count the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weight: Option<ClassWeight>,
     /// Whether every epoch takes the rows in a new order.
     pub shuffle: bool,
     /// Decides the split, the first weights and the order of the rows.
@@ -59,6 +71,9 @@ impl Default for Train {
             tail: Tail::Flush,
             checkpoint: Checkpoint::default(),
             on_nonfinite: OnNonFinite::Stop,
+            best: Metric::Loss,
+            patience: None,
+            class_weight: None,
             shuffle: true,
             seed: 0,
         }

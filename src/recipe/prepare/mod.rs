@@ -53,9 +53,10 @@ impl Prepared {
         let start = Start::of(config.model.init.as_deref())?;
         let is_table = source_of(&config.data.path)?.is_table();
         let parts = if is_table { table::read(config, &start)? } else { arrays::read(config, &start)? };
-        let Parts { train, validation, feature_scale, preparation, reading, target_scale, remarks, held } = parts;
+        let Parts { mut train, validation, feature_scale, preparation, reading, target_scale, remarks, held } = parts;
         check_weights(config, &train, "to train on")?;
         validation.iter().try_for_each(|data| check_weights(config, data, "to validate with"))?;
+        config.train.class_weight.iter().try_for_each(|weight| weight.apply(&mut train))?;
         let model = model(config, &train)?;
         let target = match &train.targets {
             Targets::Classes { name, classes, .. } => {
@@ -65,7 +66,7 @@ impl Prepared {
         };
         let features = train.features.names.clone();
         let arrays = Arrays::new();
-        let saved = ModelFile { model, arrays, features, feature_scale, preparation, reading, target };
+        let saved = ModelFile { model, arrays, features, feature_scale, preparation, reading, target, epoch: None };
         saved.check_size(&config.data.path)?;
         let start = start.arrays(&saved.model)?;
         Ok(Prepared { train, validation, start, saved, remarks, held })

@@ -21,7 +21,7 @@ impl Start {
     /// Reads what `model.init` names: a file of weights, a model, or the folder of a run.
     pub fn of(init: Option<&Path>) -> Result<Start> {
         let Some(init) = init else { return Ok(Start::Seed) };
-        let path = RunFolder::model_of(init);
+        let path = RunFolder::model_of(init, false)?;
         match ModelFile::read(&path) {
             Ok(saved) => Ok(Start::Model(path, Box::new(saved))),
             Err(Error::ModelFile { .. }) => Ok(Start::Weights(path)),
