@@ -64,6 +64,11 @@ impl Answers {
         Ok(())
     }
 
+    /// The number of the present row's class, in the order of appearance.
+    pub fn class(&self) -> Option<u32> {
+        self.labels.as_ref().and_then(|_| self.numbers.last().copied())
+    }
+
     /// How many classes there are; `None` where the target has none, or too many.
     pub fn classes(&self) -> Option<usize> {
         self.labels.as_ref().map(|labels| labels.known().len())

@@ -28,11 +28,12 @@ pub fn look(open: &mut Open<'_>, wanted: &Wanted) -> Result<Found> {
         for (column, tally) in tallies.iter_mut().enumerate() {
             let cell = table.cell(column)?;
             match kept.blanks.is_missing(&cell) {
-                true => tally.missing += 1,
+                true => tally.add_missing(),
                 false => tally.add(&*table, column, &cell)?,
             }
         }
         answers.add(&*table, &kept.blanks)?;
+        tallies.iter_mut().for_each(|tally| tally.add_class(answers.class()));
     }
     if kept.rows == 0 {
         return Err(nothing(&*table, &roles, &kept));
@@ -40,6 +41,9 @@ pub fn look(open: &mut Open<'_>, wanted: &Wanted) -> Result<Found> {
     let mut looked = Looked { table: &*table, roles: &roles, wanted, remarks: table.remarks().to_vec() };
     let (classes, why) = looked.target(&mut tallies, answers.classes())?;
     let columns = looked.columns(&mut tallies)?;
+    if classes {
+        looked.remark_echoes(&columns, &tallies);
+    }
     let mut remarks = looked.remarks;
     let features = |column: &usize| columns[*column].role == Use::Feature && columns[*column].missing > 0;
     let complete: Vec<usize> = (0..columns.len()).filter(features).collect();
@@ -179,6 +183,18 @@ impl Looked<'_> {
             range,
             dialect,
         })
+    }
+
+    /// A feature that goes with the class, one to one, may be the target in other words.
+    fn remark_echoes(&mut self, columns: &[FoundColumn], tallies: &[Tally]) {
+        for (column, tally) in columns.iter().zip(tallies) {
+            if column.role == Use::Feature && tally.echo.is_target() {
+                let (name, target) = (shown(&column.name), shown(&self.wanted.target[0]));
+                self.remarks.push(format!(
+                    "{name} says just what the target {target} says; if it is not known beforehand, name it in data.ignore"
+                ));
+            }
+        }
     }
 
     /// Every row has a weight.

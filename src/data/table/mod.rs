@@ -7,6 +7,7 @@ mod blank;
 mod check;
 mod date;
 mod decide;
+mod echo;
 mod encode;
 mod features;
 mod fit;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::echo::Echo;
 use super::numbers::{Numbers, Said};
 use super::{Cell, Table, date, truth};
 use crate::quote::short;
@@ -17,7 +18,7 @@ const MOST_DISTINCT: usize = 65_536;
 const MOST_TOGETHER: usize = 4 << 20;
 
 /// Of so many different values, each is counted by itself.
-const MOST_LEVELS: usize = 256;
+pub(super) const MOST_LEVELS: usize = 256;
 
 /// A longer text is no level.
 const LONGEST: usize = 1024;
@@ -50,6 +51,9 @@ pub(super) struct Tally {
     /// The first values with their counts; empty where there are too many.
     pub levels: Vec<(String, u64)>,
     pub examples: Vec<String>,
+    /// The place of the present row's value in the order of appearance; `None` where it is missing, or not counted.
+    place: Option<usize>,
+    pub echo: Echo,
 }
 
 impl Tally {
@@ -70,12 +74,25 @@ impl Tally {
             more: false,
             levels: Vec::new(),
             examples: Vec::new(),
+            place: None,
+            echo: Echo::default(),
         }
     }
 
     /// How many different values there are, as far as they are counted.
     pub fn distinct(&self) -> usize {
         self.values.len()
+    }
+
+    /// Notices that the cell is missing in the present row.
+    pub fn add_missing(&mut self) {
+        self.missing += 1;
+        self.place = None;
+    }
+
+    /// Notices the class of the present row, after its cell.
+    pub fn add_class(&mut self, class: Option<u32>) {
+        self.echo.add(self.place, class);
     }
 
     /// Notices the cell of a column in the present row, which is not missing.
@@ -109,18 +126,18 @@ impl Tally {
             _ => None,
         };
         self.long |= text.len() > LONGEST;
-        self.count(&text);
+        self.place = self.count(&text);
         Ok(())
     }
 
-    /// Counts a value, as long as there are not too many different ones.
-    fn count(&mut self, text: &str) {
+    /// Counts a value, as long as there are not too many different ones; gives its place.
+    fn count(&mut self, text: &str) -> Option<usize> {
         let hash = xxh3_64(text.as_bytes());
         let place = match self.values.get(&hash) {
             Some(place) => *place,
             None if self.values.len() == self.most => {
                 self.more = true;
-                return;
+                return None;
             }
             None => {
                 let place = self.values.len();
@@ -139,6 +156,7 @@ impl Tally {
         if let Some((_, count)) = self.levels.get_mut(place) {
             *count += 1;
         }
+        Some(place)
     }
 }
 

@@ -243,6 +243,23 @@ fn what_leaves_nothing_to_learn_is_refused() {
 }
 
 #[test]
+fn a_column_that_is_the_target_in_other_words_is_told() {
+    let text = |other: &dyn Fn(usize) -> &'static str| {
+        (0..60).fold(String::from("alive|x|y\n"), |text, at| text + &format!("{}|{at}.5|{}\n", other(at), at % 2))
+    };
+    let told = found(&text(&|at| ["no", "yes"][at % 2]), &classes("y")).remarks;
+    let expected =
+        "\"alive\" says just what the target \"y\" says; if it is not known beforehand, name it in data.ignore";
+    assert_eq!(told, [expected]);
+    assert!(found(&text(&|at| if at == 59 { "no" } else { ["no", "yes"][at % 2] }), &classes("y")).remarks.is_empty());
+    assert!(found(&text(&|at| if at == 59 { "" } else { ["no", "yes"][at % 2] }), &classes("y")).remarks.is_empty());
+    assert!(
+        found(&text(&|at| ["no", "yes", "maybe", "yes"][at % 4]), &classes("y")).remarks.is_empty(),
+        "two levels for one"
+    );
+}
+
+#[test]
 fn a_column_is_described() {
     let found = found("x|y\n3|a\n|b\n1|a\n3|b\n", &classes("y"));
     let x = &found.columns[0];
