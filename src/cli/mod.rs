@@ -9,6 +9,7 @@ mod exit;
 mod interrupts;
 mod measured;
 mod model;
+mod noticed;
 mod predictions;
 mod profile;
 mod progress;

@@ -23,19 +23,26 @@ pub fn opening(session: &Session, gpu: &Gpu, plan: &Plan, chosen: &Chosen) -> Ve
         Targets::Values { names, .. } => format!("{} to predict", names.join(", ")),
     };
     let model = &prepared.saved.model;
-    let data = if chosen.resident { "data included" } else { "data streamed" };
+    let held_where = if chosen.resident { "data included" } else { "data streamed" };
     let dispatches = if plan.mode(chosen.resident) == ExecutionMode::Windows {
         "whole windows in one dispatch".to_owned()
     } else {
         format!("{} dispatches a micro-batch", plan.micro_batch_steps(chosen.resident).len())
     };
-    vec![
-        format!("data      {rows} rows to train on, {held} to validate; {} features, {what}", model.inputs),
+    let columns =
+        prepared.saved.preparation.as_ref().map_or_else(String::new, |preparation| {
+            format!(" of {}", plural(preparation.columns.len() as u64, "column"))
+        });
+    let features = model.inputs;
+    let data = format!("data      {rows} rows to train on, {held} to validate; {features} features{columns}, {what}");
+    let notes = prepared.remarks.iter().map(|remark| format!("note      {remark}"));
+    let rest = [
         format!("model     {}; {}, {} parameters", chain(model), model.loss, plan.layout.count()),
         format!("window    {}; {} in all", cut(session, chosen), plural(session.windows.updates(), "update")),
-        format!("memory    {} on the GPU, {data}; {dispatches}", size(chosen.bytes)),
+        format!("memory    {} on the GPU, {held_where}; {dispatches}", size(chosen.bytes)),
         format!("adapter   {}", adapter::describe(gpu.info())),
-    ]
+    ];
+    std::iter::once(data).chain(notes).chain(rest).collect()
 }
 
 /// The layers in a row: 64-64-relu-10.

@@ -10,7 +10,9 @@ use crate::cli::args::Common;
 use crate::cli::exit::Stop;
 use crate::cli::measured;
 use crate::cli::model::WhichModel;
-use crate::cli::progress::{json_line, print};
+use crate::cli::noticed;
+use crate::cli::progress::{complain, json_line, print};
+use crate::data::table::Counts;
 use crate::nn::ModelFile;
 use crate::recipe::{ModelRows, predictor, unit};
 use crate::train::metrics::{Evaluation, Tally};
@@ -39,16 +41,21 @@ impl Command for Eval {
     /// Measures a saved model on a file, and prints the result also with `--quiet`.
     fn run(&self) -> Result<(), Stop> {
         let (path, saved) = self.model.read(self.common.quiet)?;
-        let (rows, evaluation) = self.measure(&saved)?;
+        let (rows, evaluation, counts) = self.measure(&saved)?;
         if self.json {
             let mut page = Map::new();
             page.insert("model".to_owned(), json!(path));
             page.insert("epoch".to_owned(), json!(saved.epoch));
             page.insert("rows".to_owned(), json!(rows));
             page.extend(measured::page(&evaluation, &saved.target));
+            page.extend(counts.map(|counts| ("noticed".to_owned(), noticed::page(&saved, &counts))));
             return Ok(print(&json_line(&Value::Object(page)))?);
         }
         let lines = measured::lines(&evaluation, &saved.target);
+        if !self.common.quiet {
+            let notes = counts.iter().flat_map(|counts| noticed::lines(&saved, counts));
+            notes.for_each(|line| complain(&format!("note: {line}")));
+        }
         Ok(print(&format!("rows {rows}\n{}\n", lines.join("\n")))?)
     }
 
@@ -58,9 +65,9 @@ impl Command for Eval {
 }
 
 impl Eval {
-    /// The number of rows and what the model is worth on them. The rows are read in parts; what is kept of them for the area
+    /// The number of rows, what the model is worth on them, and what was noticed in them. The rows are read in parts; what is kept of them for the area
     /// under the ROC curve is bounded.
-    fn measure(&self, saved: &ModelFile) -> crate::Result<(usize, Evaluation)> {
+    fn measure(&self, saved: &ModelFile) -> crate::Result<(usize, Evaluation, Option<Counts>)> {
         let mut rows = ModelRows::with_targets(saved, &self.data, self.weight.clone())?;
         let gpu = open(&self.common)?;
         let predictor = predictor(&gpu, saved, rows.data.rows())?;
@@ -68,7 +75,7 @@ impl Eval {
         loop {
             tally.add(&saved.model, &predictor.predict(&rows.data.features.values.to_f32())?, &rows.data.batch())?;
             if !rows.advance()? {
-                return Ok((rows.so_far(), tally.finish(unit(saved))));
+                return Ok((rows.so_far(), tally.finish(unit(saved)), rows.noticed()));
             }
         }
     }

@@ -10,6 +10,7 @@ use super::{Command, open};
 use crate::cli::args::Common;
 use crate::cli::exit::Stop;
 use crate::cli::model::WhichModel;
+use crate::cli::noticed;
 use crate::cli::predictions::Table;
 use crate::cli::progress::{complain, json_line, print, say};
 use crate::nn::ModelFile;
@@ -54,11 +55,15 @@ impl Command for Predict {
         let gpu = open(&self.common)?;
         let predictor = predictor(&gpu, &saved, rows.data.rows())?;
         self.write(&saved, &mut rows, &predictor)?;
-        let count = rows.so_far();
+        let (count, counts) = (rows.so_far(), rows.noticed());
         if self.json {
-            let page = json!({ "model": path, "epoch": saved.epoch, "rows": count, "out": self.out });
+            let noticed = counts.map(|counts| noticed::page(&saved, &counts));
+            let page =
+                json!({ "model": path, "epoch": saved.epoch, "rows": count, "out": self.out, "noticed": noticed });
             print(&json_line(&page))?;
         } else if !self.common.quiet {
+            let notes = counts.iter().flat_map(|counts| noticed::lines(&saved, counts));
+            notes.for_each(|line| complain(&format!("note: {line}")));
             let line = format!("{count} predictions in {}", self.out.display());
             if to_output { complain(&line) } else { say(&line) }
         }
