@@ -1,12 +1,13 @@
 //! The section `[data.columns]`: each column, what it is taken for, and what becomes of it.
 
-use super::{few, line, text};
+use super::{few, section_of, set, text};
 use crate::data::table::{Found, FoundColumn, Kind, Use};
 
 /// The section; empty where no column has a kind to choose.
 pub(super) fn section(found: &Found) -> String {
     let lines = found.columns.iter().filter(|column| matches!(column.role, Use::Feature | Use::Out));
-    let lines: String = lines.map(|column| line(&column.name, text(column.kind.name()), &about(column))).collect();
+    let lines = lines.map(|column| (set(&column.name, text(column.kind.name())), about(column)));
+    let lines = section_of(&lines.collect::<Vec<_>>());
     if lines.is_empty() {
         return String::new();
     }

@@ -99,12 +99,30 @@ fn text(text: &str) -> String {
 
 /// `key = value  # about`
 fn line(key: &str, value: impl std::fmt::Display, about: &str) -> String {
+    section_of(&[(set(key, value), about.to_owned())])
+}
+
+/// `key = value`
+fn set(key: &str, value: impl std::fmt::Display) -> String {
     let bare = !key.is_empty() && key.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
     let key = if bare { key.to_owned() } else { text(key) };
-    let set = format!("{key} = {value}");
-    let about: String = about.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    if about.is_empty() { format!("{set}\n") } else { format!("{set:<25} # {about}\n") }
+    format!("{key} = {value}")
 }
+
+/// Lines with what is to be said about each, below each other.
+fn section_of(lines: &[(String, String)]) -> String {
+    let widths = lines.iter().map(|(set, _)| set.chars().count()).filter(|&width| width <= WIDEST);
+    let width = widths.max().unwrap_or(0).max(NARROWEST);
+    let line = |(set, about): &(String, String)| {
+        let about: String = about.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+        if about.is_empty() { format!("{set}\n") } else { format!("{set:<width$} # {about}\n") }
+    };
+    lines.iter().map(line).collect()
+}
+
+/// Where comments begin: at the least, and at the most.
+const NARROWEST: usize = 25;
+const WIDEST: usize = 48;
 
 /// A few texts, shortened.
 fn few<'a>(texts: impl Iterator<Item = &'a str>, most: usize) -> String {
