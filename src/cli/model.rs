@@ -1,6 +1,6 @@
 //! The model that a command is asked about: the best or the last of a run, or a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -29,17 +29,21 @@ impl WhichModel {
         RunFolder::model_of(&self.run, self.last)
     }
 
-    /// Reads it and, unless `quiet`, says which one it is if that was not said.
+    /// Its file, and what is in it.
     ///
     /// # Errors
     /// Those of [`WhichModel::path`] and [`ModelFile::read`].
-    pub fn read(&self, quiet: bool) -> Result<(PathBuf, ModelFile)> {
+    pub fn read(&self) -> Result<(PathBuf, ModelFile)> {
         let path = self.path()?;
         let saved = ModelFile::read(&path)?;
-        if !quiet && path != self.run {
+        Ok((path, saved))
+    }
+
+    /// Says which model was taken, if that was not said, beside the result: an error is a line alone.
+    pub fn tell(&self, path: &Path, saved: &ModelFile) {
+        if path != self.run {
             let epoch = saved.epoch.map_or_else(String::new, |epoch| format!(" (epoch {epoch})"));
             complain(&format!("model: {}{epoch}", path.display()));
         }
-        Ok((path, saved))
     }
 }

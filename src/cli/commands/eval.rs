@@ -40,7 +40,7 @@ pub struct Eval {
 impl Command for Eval {
     /// Measures a saved model on a file, and prints the result also with `--quiet`.
     fn run(&self) -> Result<(), Stop> {
-        let (path, saved) = self.model.read(self.common.quiet)?;
+        let (path, saved) = self.model.read()?;
         let (rows, evaluation, counts) = self.measure(&saved)?;
         if self.json {
             let mut page = Map::new();
@@ -49,14 +49,19 @@ impl Command for Eval {
             page.insert("rows".to_owned(), json!(rows));
             page.extend(measured::page(&evaluation, &saved.target));
             page.extend(counts.map(|counts| ("noticed".to_owned(), noticed::page(&saved, &counts))));
-            return Ok(print(&json_line(&Value::Object(page)))?);
+            print(&json_line(&Value::Object(page)))?;
+        } else {
+            let lines = measured::lines(&evaluation, &saved.target);
+            print(&format!("rows {rows}\n{}\n", lines.join("\n")))?;
+            if !self.common.quiet {
+                let notes = counts.iter().flat_map(|counts| noticed::lines(&saved, counts));
+                notes.for_each(|line| complain(&format!("note: {line}")));
+            }
         }
-        let lines = measured::lines(&evaluation, &saved.target);
         if !self.common.quiet {
-            let notes = counts.iter().flat_map(|counts| noticed::lines(&saved, counts));
-            notes.for_each(|line| complain(&format!("note: {line}")));
+            self.model.tell(&path, &saved);
         }
-        Ok(print(&format!("rows {rows}\n{}\n", lines.join("\n")))?)
+        Ok(())
     }
 
     fn common_mut(&mut self) -> Option<&mut Common> {

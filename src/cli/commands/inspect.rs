@@ -96,7 +96,7 @@ impl Command for Inspect {
 
 impl Inspect {
     fn report(&self) -> Result<Report, Error> {
-        let (path, saved) = self.which.read(true)?;
+        let (path, saved) = self.which.read()?;
         let layers = saved.model.summary();
         let parameters = layers.iter().map(|layer| layer.parameters).sum();
         let target = match saved.target {

@@ -19,6 +19,12 @@ use crate::run::RunFolder;
 use crate::train::Predictor;
 use crate::{Error, Result, durable};
 
+/// Standard output.
+const DASH: &str = "-";
+
+/// Its names.
+const OUTPUT: [&str; 4] = [DASH, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
 /// Write a saved model's predictions for the rows of a file of data.
 #[derive(Debug, PartialEq, Args)]
 pub struct Predict {
@@ -50,12 +56,15 @@ impl Command for Predict {
         }
         let path = self.model.path()?;
         RunFolder::open(&self.model.run).check_written(&self.out, &[&self.data, &path])?;
-        let (path, saved) = self.model.read(self.common.quiet)?;
+        let (path, saved) = self.model.read()?;
         let mut rows = ModelRows::features(&saved, &self.data)?;
         let gpu = open(&self.common)?;
         let predictor = predictor(&gpu, &saved, rows.data.rows())?;
         self.write(&saved, &mut rows, &predictor)?;
         let (count, counts) = (rows.so_far(), rows.noticed());
+        if !self.common.quiet {
+            self.model.tell(&path, &saved);
+        }
         if self.json {
             let noticed = counts.map(|counts| noticed::page(&saved, &counts));
             let page =
@@ -78,15 +87,11 @@ impl Command for Predict {
 impl Predict {
     /// Whether the predictions go where lines would be printed.
     fn writes_to_output(&self) -> bool {
-        self.is_dash() || durable::is_name_of_open(&self.out)
-    }
-
-    fn is_dash(&self) -> bool {
-        self.out == Path::new("-")
+        OUTPUT.map(Path::new).contains(&self.out.as_path())
     }
 
     fn write(&self, saved: &ModelFile, rows: &mut ModelRows, predictor: &Predictor) -> Result<()> {
-        if !self.is_dash() {
+        if self.out != Path::new(DASH) {
             return durable::write(&self.out, |file| fill(saved, rows, predictor, file, &self.out));
         }
         let path = Path::new("standard output");

@@ -99,11 +99,11 @@ fn whichever_submission_of_predict_and_eval_fails_they_end_with_6_and_say_nothin
     place.ok("train c.toml --out r");
     let eval = place.ok("eval r --data held.csv");
     for kind in KINDS {
-        let failed = each_submission_fails(&place, "predict r --data held.csv --out p.csv", kind, |ended| {
+        let failed = each_submission_fails(&place, "predict r --data held.csv --out p.csv -q", kind, |ended| {
             assert_eq!(std::fs::remove_file(place.path("p.csv")).is_ok(), ended.code == 0, "{ended}");
         });
         assert!(failed > 1);
-        let failed = each_submission_fails(&place, "eval r --data held.csv", kind, |ended| {
+        let failed = each_submission_fails(&place, "eval r --data held.csv -q", kind, |ended| {
             assert_eq!(ended.out, if ended.code == 0 { eval.as_str() } else { "" }, "{ended}");
         });
         assert!(failed > 1);
