@@ -96,6 +96,12 @@ fn arrays_of_strangers_do_no_harm() {
     run("npz");
 }
 
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_of_strangers_does_no_harm() {
+    run("parquet");
+}
+
 #[test]
 fn tables_of_strangers_do_no_harm() {
     run("table");
@@ -112,5 +118,7 @@ fn every_target_is_fuzzed() {
     for (name, _) in targets::TARGETS {
         assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
     }
-    assert_eq!(manifest.matches("[[bin]]").count(), targets::TARGETS.len());
+    // Without the feature, there is one less than in the manifest.
+    let absent = usize::from(!cfg!(feature = "parquet"));
+    assert_eq!(manifest.matches("[[bin]]").count(), targets::TARGETS.len() + absent);
 }

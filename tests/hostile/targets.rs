@@ -9,6 +9,8 @@ use std::path::Path;
 use accrue::Result;
 use accrue::data::csv::Delimited;
 use accrue::data::csv::{chunks, read, read_features};
+#[cfg(feature = "parquet")]
+use accrue::data::table::Parquet;
 use accrue::data::table::{Cell, Charset, Header, JsonLines, Reading, Separator, Table};
 use accrue::data::{Chunks, FeatureNames, Layout, Spec, TargetKind, npz};
 use accrue::nn::{Model, ModelFile, arrays_from_bytes};
@@ -26,6 +28,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("json_lines", json_lines),
     ("model", model),
     ("npz", npz),
+    #[cfg(feature = "parquet")]
+    ("parquet", parquet),
     ("table", table),
     ("weights", weights),
 ];
@@ -108,13 +112,20 @@ pub fn json_lines(bytes: &[u8]) -> bool {
     judged(JsonLines::read(bytes, "x.jsonl", &Reading::default())).is_some_and(rows)
 }
 
-/// Whether all rows of a table can be read.
+/// A Parquet file. A few bytes may hold many rows, so not all of them are read.
+#[cfg(feature = "parquet")]
+pub fn parquet(bytes: &[u8]) -> bool {
+    let table = Parquet::read(bytes.to_vec(), "x.parquet", &Reading::default());
+    judged(table).is_some_and(rows)
+}
+
+/// Whether all rows of a table, or the first ten thousand, can be read.
 fn rows(mut table: Box<dyn Table + '_>) -> bool {
     let names = table.names().to_vec();
     assert!(names.iter().collect::<std::collections::BTreeSet<_>>().len() == names.len(), "names differ: {names:?}");
     assert!(names.iter().all(|name| !name.trim().is_empty()), "names are there: {names:?}");
     assert!(table.remarks().iter().all(|remark| !remark.contains(char::is_control) && remark.len() < 500));
-    loop {
+    for _ in 0..10_000 {
         match judged(table.advance()) {
             Some(true) => {}
             Some(false) => return true,
@@ -126,6 +137,7 @@ fn rows(mut table: Box<dyn Table + '_>) -> bool {
             }
         }
     }
+    true
 }
 
 /// A whole model.

@@ -7,7 +7,12 @@ use crate::Result;
 use crate::data::input::Input;
 
 /// Every format. The extension of a file chooses; a file of any other extension is read as the first of them.
-pub const FORMATS: &[&dyn Format] = &[&crate::data::csv::Delimited, &super::json_lines::JsonLines];
+pub const FORMATS: &[&dyn Format] = &[
+    &crate::data::csv::Delimited,
+    &super::json_lines::JsonLines,
+    #[cfg(feature = "parquet")]
+    &super::parquet::Parquet,
+];
 
 /// A format of files that are tables.
 pub trait Format: Sync {

@@ -22,6 +22,8 @@ mod kind;
 mod look;
 mod number;
 mod numbers;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod preparation;
 mod reading;
 mod roles;
@@ -44,6 +46,8 @@ pub use json_lines::JsonLines;
 pub use kind::{Kind, Missing, Scaling, Wanted};
 pub use look::look;
 pub use number::Dialect;
+#[cfg(feature = "parquet")]
+pub use parquet::Parquet;
 pub use preparation::{Column, Encoding, Learned, Preparation, Weighing};
 pub use reading::{Charset, Header, Reading, Separator};
 pub use rows::{Counted, Counts, PreparedRows, Reads};
