@@ -2,6 +2,7 @@
 //! [`Op`] and the steps that ops make are here; the ops themselves are in [`ops`](crate::ops).
 
 mod blocks;
+mod export;
 mod fusion;
 mod op;
 mod record;
@@ -14,6 +15,7 @@ pub mod tolerance;
 use std::sync::Arc;
 
 pub use blocks::{BLOCK, Blocks};
+pub use export::{Attribute, Export, ONNX_OPERATORS, OnnxNode};
 pub use fusion::{Activation, DerivativeOf, Epilogues, Hardware, MlpPart};
 pub use op::{Checked, Op, OpContext, Role, Scratch, TargetKind, Write, sample};
 pub use record::{Packing, Record};

@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
-use super::{Blocks, Epilogues, Graph, Hardware, MlpPart, Node, Resource, Step, Tensor, TensorKind, Tolerance, Work};
+use super::{
+    Blocks, Epilogues, Export, Graph, Hardware, MlpPart, Node, Resource, Step, Tensor, TensorKind, Tolerance, Work,
+};
 use crate::gpu::{Grid, Shader};
 use crate::tensor::{Matrix, Operand, ParameterSpec, Shape, pad4};
 
@@ -64,6 +66,11 @@ pub trait Op: Debug + Send + Sync {
 
     /// The tolerance of the f32 kernels against the reference.
     fn tolerance(&self, checked: &Checked) -> Tolerance;
+
+    /// What it is in PyTorch and ONNX, for an input of this shape; `None` for what no model is made of, such as a loss.
+    fn export(&self, _input: &Shape) -> Option<Export> {
+        None
+    }
 
     /// Where the derivative jumps, as values of the first input; for a loss, of the first input minus the target.
     fn kinks(&self) -> &'static [f64] {

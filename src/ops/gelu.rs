@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::map::Map;
-use crate::graph::{DerivativeOf, Op};
+use crate::graph::{DerivativeOf, Export, OnnxNode, Op};
 
 use std::f64::consts::PI;
 
@@ -31,6 +31,7 @@ pub const GELU: Map = Map {
     df: |x| normal_cdf(x) + x * (-0.5 * x * x).exp() / (2.0 * PI).sqrt(),
     derivative_of: DerivativeOf::Input,
     kinks: &[],
+    export: || Export::new("nn.GELU()", vec![OnnxNode::new("Gelu", &["x"], "y")]),
 };
 
 pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {

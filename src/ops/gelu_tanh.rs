@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::map::Map;
-use crate::graph::{DerivativeOf, Op};
+use crate::graph::{DerivativeOf, Export, OnnxNode, Op};
 
 const K: f64 = 0.797_884_560_802_865_4; // √(2/π)
 
@@ -19,6 +19,9 @@ pub const GELU_TANH: Map = Map {
     df: |x| 0.5 * (1.0 + t(x)) + 0.5 * x * (1.0 - t(x) * t(x)) * K * (1.0 + 3.0 * 0.044715 * x * x),
     derivative_of: DerivativeOf::Input,
     kinks: &[],
+    export: || {
+        Export::new("nn.GELU(approximate='tanh')", vec![OnnxNode::new("Gelu", &["x"], "y").with("approximate", "tanh")])
+    },
 };
 
 pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {

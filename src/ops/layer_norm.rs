@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::gpu::{Grid, Shader};
 use crate::graph::tolerance::rounds;
 use crate::graph::{
-    Checked, Init, LoopBound, Op, OpContext, ParameterSpec, Role, Shape, Step, Tolerance, Work, sample,
+    Checked, Export, Init, LoopBound, OnnxNode, Op, OpContext, ParameterSpec, Role, Shape, Step, Tolerance, Work,
+    sample,
 };
 use crate::tensor::{Matrix, Operand, pad4};
 use crate::wgsl::{CLOCK, PADDING};
@@ -134,6 +135,12 @@ impl Op for LayerNorm {
             .bind("open_parameters", cx.open(1))
             .in_parts("first", 1);
         input.into_iter().chain([parameters]).collect()
+    }
+
+    fn export(&self, x: &Shape) -> Option<Export> {
+        let torch = format!("nn.LayerNorm({}, eps={:?})", x.columns()?, self.eps);
+        let node = OnnxNode::new("LayerNormalization", &["x", "weight", "bias"], "y");
+        Some(Export::new(torch, vec![node.with("epsilon", self.eps as f32)]))
     }
 
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix {

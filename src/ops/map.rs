@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::gpu::{Grid, Shader};
 use crate::graph::{
-    Checked, DerivativeOf, LoopBound, MlpPart, Op, OpContext, Role, Shape, Step, Tolerance, Work, sample,
+    Checked, DerivativeOf, Export, LoopBound, MlpPart, Op, OpContext, Role, Shape, Step, Tolerance, Work, sample,
 };
 use crate::tensor::{Matrix, Operand};
 use crate::wgsl::{CLOCK, MAP, PADDING, SPECIAL};
@@ -24,6 +24,8 @@ pub struct Map {
     pub derivative_of: DerivativeOf,
     /// Where f' jumps.
     pub kinks: &'static [f64],
+    /// What it is in PyTorch and ONNX.
+    pub export: fn() -> Export,
 }
 
 impl Map {
@@ -102,6 +104,10 @@ impl Op for Map {
 
     fn tolerance(&self, checked: &Checked) -> Tolerance {
         Tolerance::of_elements(checked)
+    }
+
+    fn export(&self, _: &Shape) -> Option<Export> {
+        Some((self.export)())
     }
 
     fn kinks(&self) -> &'static [f64] {

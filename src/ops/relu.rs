@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::map::Map;
-use crate::graph::{DerivativeOf, Op};
+use crate::graph::{DerivativeOf, Export, OnnxNode, Op};
 
 /// relu(x) = x where x > 0, else 0
 pub const RELU: Map = Map {
@@ -13,6 +13,7 @@ pub const RELU: Map = Map {
     df: |x| if x > 0.0 { 1.0 } else { 0.0 },
     derivative_of: DerivativeOf::Output,
     kinks: &[0.0],
+    export: || Export::new("nn.ReLU()", vec![OnnxNode::new("Relu", &["x"], "y")]),
 };
 
 pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::map::Map;
-use crate::graph::{DerivativeOf, Op};
+use crate::graph::{DerivativeOf, Export, OnnxNode, Op};
 
 /// 1 / (1 + exp(-x))
 pub(super) fn logistic(x: f64) -> f64 {
@@ -18,6 +18,7 @@ pub const SIGMOID: Map = Map {
     df: |x| logistic(x) * (1.0 - logistic(x)),
     derivative_of: DerivativeOf::Output,
     kinks: &[],
+    export: || Export::new("nn.Sigmoid()", vec![OnnxNode::new("Sigmoid", &["x"], "y")]),
 };
 
 pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::map::Map;
-use crate::graph::{DerivativeOf, Op};
+use crate::graph::{DerivativeOf, Export, OnnxNode, Op};
 
 /// tanh(x)
 pub const TANH: Map = Map {
@@ -13,6 +13,7 @@ pub const TANH: Map = Map {
     df: |x| 1.0 - x.tanh() * x.tanh(),
     derivative_of: DerivativeOf::Output,
     kinks: &[],
+    export: || Export::new("nn.Tanh()", vec![OnnxNode::new("Tanh", &["x"], "y")]),
 };
 
 pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {

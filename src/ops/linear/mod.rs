@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::gpu::Shader;
 use crate::graph::{
-    Activation, Checked, DerivativeOf, LoopBound, MlpPart, Op, OpContext, ParameterSpec, Resource, Role, Shape, Step,
-    Tolerance, Work, sample,
+    Activation, Checked, DerivativeOf, Export, LoopBound, MlpPart, OnnxNode, Op, OpContext, ParameterSpec, Resource,
+    Role, Shape, Step, Tolerance, Work, sample,
 };
 use crate::tensor::{Init, Matrix, Operand};
 use crate::wgsl::{CHAIN, CLOCK, PADDING, SPECIAL};
@@ -174,6 +174,11 @@ impl Op for Linear {
 
     fn mlp_part(&self) -> Option<MlpPart> {
         Some(MlpPart::Linear)
+    }
+
+    fn export(&self, x: &Shape) -> Option<Export> {
+        let node = OnnxNode::new("Gemm", &["x", "weight", "bias"], "y").with("transB", 1);
+        Some(Export::new(format!("nn.Linear({}, {})", x.columns()?, self.outputs), vec![node]))
     }
 
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix {
