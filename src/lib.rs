@@ -38,6 +38,7 @@
 //! | `recipe` | a configuration as TOML or data, and from it data, model, trainer and run; with the feature `recipe` |
 //! | [`run`] | runs that are never lost: a folder with checkpoints to go on from, the best model, the losses line by line |
 //! | [`train`] | [`Trainer`](train::Trainer): micro-batches in, updates out; `fit`; [`Predictor`](train::Predictor); metrics |
+//! | `export` | a saved model as an ONNX file or a program with PyTorch, raw cells in; with the feature `export` |
 //! | [`nn`] | [`Model`](nn::Model), a network as data; first weights; the model file |
 //! | [`data`] | batches as slices, files of rows (CSV, NumPy), standardisation, splits by seed |
 //! | [`optim`] | what turns a window's gradient into new parameters |
@@ -58,7 +59,7 @@
 //! # Features
 //!
 //! `cli`, the default, is the command `accrue` and its crates. `recipe` alone reads configurations and the data that they name,
-//! `csv` alone CSV files, `npz` alone NumPy's. With `default-features = false` the library has none of them.
+//! `csv` alone CSV files, `npz` alone NumPy's; `export` alone writes models for other programs. With `default-features = false` the library has none of them.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -68,6 +69,8 @@ pub mod data;
 pub mod doctor;
 pub(crate) mod durable;
 mod error;
+#[cfg(feature = "export")]
+pub mod export;
 pub mod gpu;
 pub mod graph;
 pub mod nearest;
@@ -75,6 +78,8 @@ pub mod nn;
 pub mod ops;
 pub mod optim;
 pub mod plan;
+#[cfg(feature = "export")]
+mod protobuf;
 mod quote;
 pub mod random;
 #[cfg(feature = "recipe")]

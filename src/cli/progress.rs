@@ -181,9 +181,9 @@ pub fn complain(line: &str) {
 }
 
 /// Prints the requested output. A reader that stops early, as in `accrue devices | head -1`, is no error.
-pub fn print(text: &str) -> Result<()> {
+pub fn print(text: impl AsRef<[u8]>) -> Result<()> {
     let mut out = std::io::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::io(Path::new("standard output"), error))
         }

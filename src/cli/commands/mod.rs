@@ -5,6 +5,7 @@ mod completions;
 mod devices;
 mod doctor;
 mod eval;
+mod export;
 mod init;
 mod inspect;
 mod man;
@@ -32,6 +33,7 @@ pub static ALL: &[Entry] = &[
     entry::<inspect::Inspect>("inspect"),
     entry::<eval::Eval>("eval"),
     entry::<predict::Predict>("predict"),
+    entry::<export::Export>("export"),
     entry::<devices::Devices>("devices"),
     entry::<doctor::Doctor>("doctor"),
     entry::<bench::Bench>("bench"),

@@ -52,6 +52,7 @@ pub use preparation::{Column, Encoding, Learned, Preparation, Weighing};
 pub use reading::{Charset, Header, Reading, Separator};
 pub use rows::{Counted, Counts, PreparedRows, Reads};
 pub use scale::Scale;
+pub use truth::TRUTHS;
 
 #[cfg(feature = "csv")]
 pub use crate::data::input::Input;

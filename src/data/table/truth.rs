@@ -2,9 +2,9 @@
 
 use super::Cell;
 
-/// The spellings, false and true, in any letter case. A column of booleans uses one pair of them. A column of 0 and 1 is one of
+/// How false and true are spelled, in any letter case. A column of booleans uses one pair of them. A column of 0 and 1 is one of
 /// numbers unless the user says otherwise.
-const PAIRS: [[&str; 2]; 5] = [["false", "true"], ["no", "yes"], ["f", "t"], ["n", "y"], ["0", "1"]];
+pub const TRUTHS: [[&str; 2]; 5] = [["false", "true"], ["no", "yes"], ["f", "t"], ["n", "y"], ["0", "1"]];
 
 /// The pair that a cell is of, if it is of any.
 pub(super) fn pair(cell: &Cell<'_>) -> Option<usize> {
@@ -20,7 +20,7 @@ fn read(cell: &Cell<'_>) -> Option<(usize, bool)> {
     match cell {
         Cell::Switch(truth) => Some((0, *truth)),
         Cell::Number(number) if *number == 0.0 || *number == 1.0 => Some((4, *number == 1.0)),
-        Cell::Text(text) if text.len() <= 5 => PAIRS.iter().enumerate().find_map(|(at, words)| {
+        Cell::Text(text) if text.len() <= 5 => TRUTHS.iter().enumerate().find_map(|(at, words)| {
             let word = words.iter().position(|word| word.eq_ignore_ascii_case(text))?;
             Some((at, word == 1))
         }),

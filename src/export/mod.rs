@@ -1,0 +1,110 @@
+//! A saved model for other programs, preparation of raw cells included: an ONNX graph, or a program in Python with PyTorch.
+//!
+//! What becomes of a cell is said by the model's [`Preparation`], and what a layer is by its op ([`Op::export`]).
+
+mod onnx;
+mod pytorch;
+#[cfg(test)]
+mod samples;
+
+use std::borrow::Cow;
+
+pub use onnx::onnx;
+pub use pytorch::pytorch;
+
+use crate::data::table::{Column, Dialect, Encoding, Kind, Missing, Preparation, Scale, TRUTHS};
+use crate::graph::{Export, Node, Op, Shape};
+use crate::nn::{Model, ModelFile};
+use crate::{Error, Result};
+
+/// A layer of a model, in the words of other libraries.
+struct Layer {
+    /// What its parameters' names begin with, such as `0`.
+    name: String,
+    export: Export,
+    /// The names of its parameters, such as `weight`.
+    parameters: Vec<&'static str>,
+}
+
+/// The layers of a model, in the order of computation.
+fn layers(model: &Model) -> Result<Vec<Layer>> {
+    let graph = model.network(false)?.graph;
+    let layer = |(at, node): (usize, &Node)| {
+        let shapes = graph.shapes(node);
+        let export = exported(&*node.op, shapes[0])?;
+        let parameters = shapes.iter().filter_map(|shape| match shape {
+            Shape::Parameters(parts) => Some(parts.iter().map(|part| part.name)),
+            Shape::Sample { .. } => None,
+        });
+        Ok(Layer { name: at.to_string(), export, parameters: parameters.flatten().collect() })
+    };
+    graph.nodes().iter().enumerate().map(layer).collect()
+}
+
+/// An op in the words of other libraries.
+fn exported(op: &dyn Op, x: &Shape) -> Result<Export> {
+    let nothing = || format!("the op of the layer {:?} does not say what it is in PyTorch and ONNX", op.name());
+    op.export(x).ok_or_else(|| Error::config("model.layers", nothing()))
+}
+
+/// How cells become features; for a model of plain numbers, as numbers that may not be missing.
+fn preparation(saved: &ModelFile) -> Cow<'_, Preparation> {
+    if let Some(preparation) = &saved.preparation {
+        return Cow::Borrowed(preparation);
+    }
+    let scale = |at: usize| match &saved.feature_scale {
+        Some(scale) => Scale { center: scale.mean[at], factor: 1.0 / scale.std[at], clip: false },
+        None => Scale::NONE,
+    };
+    let column = |(at, name): (usize, &String)| Column {
+        name: name.clone(),
+        kind: Kind::Number,
+        encoding: Encoding::Number { dialect: Dialect::default(), fill: 0.0, indicator: false, scale: scale(at) },
+    };
+    Cow::Owned(Preparation {
+        columns: saved.features.iter().enumerate().map(column).collect(),
+        target: None,
+        weight: None,
+        missing: Missing::Error,
+        missing_values: Vec::new(),
+    })
+}
+
+/// The spellings of a level, in any letter case, if it is that of a boolean column.
+fn spellings(column: &Column, level: &str) -> Option<[&'static str; TRUTHS.len()]> {
+    let truth = (column.kind == Kind::Boolean).then(|| TRUTHS[0].iter().position(|word| *word == level))??;
+    Some(TRUTHS.map(|pair| pair[truth]))
+}
+
+/// For each column, the places of its features among those of the model: indices come behind all others.
+fn places(preparation: &Preparation) -> Vec<std::ops::Range<usize>> {
+    let is_index = |column: &Column| matches!(column.encoding, Encoding::Index { .. });
+    let columns = || preparation.columns.iter();
+    let mut next = [0, columns().filter(|column| !is_index(column)).map(|column| column.encoding.width()).sum()];
+    let place = |column: &Column| {
+        let next = &mut next[usize::from(is_index(column))];
+        let first = *next;
+        *next += column.encoding.width();
+        first..*next
+    };
+    columns().map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_op_that_says_nothing_is_refused_by_its_name() {
+        let loss = crate::ops::find("mse").unwrap();
+        let said = exported(&*loss, &Shape::columns_of(2)).unwrap_err().to_string();
+        assert_eq!(said, "model.layers: the op of the layer \"mse\" does not say what it is in PyTorch and ONNX");
+    }
+
+    #[test]
+    fn indices_come_behind_all_other_features() {
+        let places: Vec<Vec<usize>> = places(&samples::every_encoding()).into_iter().map(Iterator::collect).collect();
+        let seen = (2..10).collect();
+        assert_eq!(places, [vec![0, 1], vec![14], seen, vec![10], vec![11, 12, 13]]);
+    }
+}

@@ -1,0 +1,73 @@
+use super::*;
+use crate::export::samples::{of_a_table, of_numbers};
+
+/// The lines from the one that begins with `first` on, up to a line that is empty.
+fn piece(program: &str, first: &str) -> String {
+    let lines = program.lines().skip_while(|line| !line.starts_with(first));
+    lines.take_while(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn a_program_says_what_becomes_of_each_column_in_the_order_of_the_features() {
+    let program = pytorch(&of_a_table(), "runs/a b/best.safetensors").unwrap();
+    let columns = r#"COLUMNS = {
+    "price": Number(center=1.5, factor=0.25, fill=2.0, clip=True, indicator=True, decimal=",", thousands=".", sign="€"),
+    "seen": Date(center=0.0, factor=1.0, fill=100.5, indicator=True, cycles=["year", "week", "day"]),
+    "member": Pair(["false", "true"], boolean=True),
+    "label": OneHot(["red", "\"blue\""], other=True),
+    "town": Index(["Ulm", "Bonn"], fallback=2, other=True, missing=True),
+}
+"#;
+    assert_eq!(piece(&program, "COLUMNS"), columns);
+    let head = r#"WEIGHTS = Path(__file__).parent / "runs/a b/best.safetensors"
+TARGET = "answer"
+CLASSES = ["no", "yes"]
+BLANKS = {"", "na", "n/a", "nan", "null", "none", "?", "-"}  # what stands for a missing cell, in any letter case
+MISSING = {"unknown", "-9"}  # and letter by letter
+MAY_MISS = True  # whether a missing cell is filled, or an error
+SEPARATOR, ENCODING = None, "utf-8-sig"
+HEADER = True
+FALSE, TRUE = {"false", "no", "f", "n", "0"}, {"true", "yes", "t", "y", "1"}
+"#;
+    assert_eq!(piece(&program, "WEIGHTS"), head);
+    let network = r#"def network():
+    """The network; the numbers of its layers are in the names of the weights."""
+    return nn.Sequential(
+        nn.Linear(15, 3),
+        nn.GELU(approximate='tanh'),
+        nn.LayerNorm(3, eps=1e-5),
+        nn.Linear(3, 2),
+    )
+"#;
+    assert_eq!(piece(&program, "def network"), network);
+}
+
+#[test]
+fn a_program_has_only_what_its_columns_need() {
+    let program = pytorch(&of_numbers(&[1.into()]), "model.safetensors").unwrap();
+    let classes = program.lines().filter(|line| line.starts_with("class "));
+    assert_eq!(classes.collect::<Vec<_>>(), ["class Number:"]);
+    assert!(!program.contains("import datetime") && !program.contains("TRUE ="));
+    let columns = "COLUMNS = {\n    \"a\": Number(center=1.0, factor=0.5),\n    \
+                   \"prediction\": Number(center=2.0, factor=2.0),\n}\n";
+    assert_eq!(piece(&program, "COLUMNS"), columns);
+    assert!(program.contains("\nTARGETS = [\"y\"]\nMEAN = [10.0]\nSTD = [4.0]\n"));
+    assert!(program.contains("\nMAY_MISS = False"));
+}
+
+#[test]
+fn how_the_file_was_read_is_how_the_program_reads() {
+    let header = Some(Header::Names(vec!["a".into(), "prediction".into()]));
+    let found = Reading { separator: Some(Separator::Tab), encoding: Some(Charset::Latin1), header };
+    let lines = "SEPARATOR, ENCODING = \"\\t\", \"cp1252\"\nHEADER = [\"a\", \"prediction\"]\n";
+    assert_eq!(reading(&found), lines);
+}
+
+#[test]
+fn a_long_list_is_broken_into_lines() {
+    let items = (0..60).map(|at| at.to_string());
+    let text = list(items, 4);
+    assert!(text.starts_with("[\n        0, 1, 2,") && text.ends_with("59,\n    ]"), "{text}");
+    assert!(text.lines().all(|line| line.len() <= 120));
+    assert_eq!(list(["1".to_owned()].into_iter(), 4), "[1]");
+}
