@@ -63,7 +63,7 @@ fn main() -> Result<()> {
         features: train.features.names,
         feature_scale: Some(scale),
         target: TargetNames::Classes { name, classes },
-        epoch: None,
+        ..ModelFile::unnamed(&trainer.model().clone())
     };
     let path = std::env::temp_dir().join("accrue-digits.safetensors");
     saved.write(&path)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::map::Map;
 use super::sigmoid::logistic;
-use crate::graph::{DerivativeOf, Op};
+use crate::graph::{DerivativeOf, Export, OnnxNode, Op};
 
 /// tanh(log(1 + exp(x)))
 fn gate(x: f64) -> f64 {
@@ -19,6 +19,7 @@ pub const MISH: Map = Map {
     df: |x| gate(x) + x * (1.0 - gate(x) * gate(x)) * logistic(x),
     derivative_of: DerivativeOf::Input,
     kinks: &[],
+    export: || Export::new("nn.Mish()", vec![OnnxNode::new("Mish", &["x"], "y")]),
 };
 
 pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {

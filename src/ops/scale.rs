@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::gpu::{Grid, Shader};
 use crate::graph::{
-    Checked, Init, LoopBound, Op, OpContext, ParameterSpec, Role, Shape, Step, Tolerance, Work, sample,
+    Checked, Export, Init, LoopBound, OnnxNode, Op, OpContext, ParameterSpec, Role, Shape, Step, Tolerance, Work,
+    sample,
 };
 use crate::tensor::{Matrix, Operand};
 use crate::wgsl::CLOCK;
@@ -75,6 +76,19 @@ impl Op for Scale {
             .bind("open_parameters", cx.open(1))
             .in_parts("first", 1);
         input.into_iter().chain([parameters]).collect()
+    }
+
+    fn export(&self, x: &Shape) -> Option<Export> {
+        let torch_class = "class Scale(nn.Module):
+    def __init__(self, columns):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(columns))
+
+    def forward(self, x):
+        return x * self.weight
+";
+        let onnx = vec![OnnxNode::new("Mul", &["x", "weight"], "y")];
+        Some(Export { torch: format!("Scale({})", x.columns()?), torch_class, onnx })
     }
 
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::map::Map;
-use crate::graph::{DerivativeOf, Op};
+use crate::graph::{DerivativeOf, Export, OnnxNode, Op};
 
 /// The constants of Klambauer et al., *Self-Normalizing Neural Networks*, 2017, and of PyTorch's `nn.SELU`.
 const SCALE: f64 = 1.050_700_987_355_480_5;
@@ -17,6 +17,7 @@ pub const SELU: Map = Map {
     df: |x| SCALE * if x > 0.0 { 1.0 } else { ALPHA * x.exp() },
     derivative_of: DerivativeOf::Output,
     kinks: &[0.0],
+    export: || Export::new("nn.SELU()", vec![OnnxNode::new("Selu", &["x"], "y")]),
 };
 
 pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {

@@ -21,6 +21,6 @@ impl Command for Completions {
     fn run(&self) -> Result<(), Stop> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "accrue", &mut script);
-        Ok(print(&String::from_utf8_lossy(&script))?)
+        Ok(print(script)?)
     }
 }

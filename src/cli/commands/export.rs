@@ -6,8 +6,8 @@ use clap::{ArgGroup, Args};
 
 use super::Command;
 use crate::cli::exit::Stop;
+use crate::cli::model::WhichModel;
 use crate::cli::progress::{print, say};
-use crate::nn::ModelFile;
 use crate::run::RunFolder;
 use crate::{Error, Result, durable, export};
 
@@ -17,8 +17,9 @@ use crate::{Error, Result, durable, export};
 #[derive(Debug, PartialEq, Args)]
 #[command(group(ArgGroup::new("written").required(true).multiple(true).args(["onnx", "pytorch"])))]
 pub struct Export {
-    /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`.
-    pub run: PathBuf,
+    /// The model.
+    #[command(flatten)]
+    pub model: WhichModel,
     /// Write an ONNX file, or `-` for standard output: an input for each column, (rows, 1), and as outputs `label` and
     /// `probabilities`, or `prediction`.
     ///
@@ -39,8 +40,7 @@ impl Command for Export {
         if printed > 1 {
             return Err(Error::config("--onnx", "- and --pytorch - would mix on standard output; give a file").into());
         }
-        let model = RunFolder::model_of(&self.run);
-        let saved = ModelFile::read(&model)?;
+        let (model, saved) = self.model.read()?;
         if let Some(path) = &self.onnx {
             self.write(path, &model, &export::onnx(&saved)?)?;
         }
@@ -63,7 +63,7 @@ impl Export {
         if is_dash(path) {
             return print(bytes);
         }
-        RunFolder::open(&self.run).check_written(path, &[model])?;
+        RunFolder::open(&self.model.run).check_written(path, &[model])?;
         durable::write_bytes(path, bytes)
     }
 }

@@ -26,7 +26,7 @@ impl Command for Man {
         let mut all = Cli::command().disable_help_subcommand(true);
         all.build();
         match &self.folder {
-            None => print(&String::from_utf8_lossy(&text(&page(&all))?))?,
+            None => print(text(&page(&all))?)?,
             Some(folder) => write(&all, folder)?,
         }
         Ok(())
