@@ -97,6 +97,7 @@ impl Separator {
     }
 
     /// Whether a byte separates cells.
+    #[cfg(feature = "csv")]
     pub(in crate::data) fn is(self, byte: u8) -> bool {
         match self {
             Separator::Comma => byte == b',',
