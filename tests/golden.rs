@@ -114,6 +114,7 @@ impl Case {
             optimizer,
             clip,
             lr,
+            lr_factors: serde_json::from_value(self.entry["lr_factors"].clone()).unwrap_or_default(),
             start: Some(self.arrays("start.")),
             label_smoothing: self.entry["label_smoothing"].as_f64().unwrap_or_default(),
             ..Settings::default()

@@ -215,7 +215,14 @@ fn a_parameter_that_is_used_several_times_gets_the_sum_of_the_gradients_of_its_u
 /// What a plan for training says against a graph.
 fn refusal(graph: &Graph, output: Tensor, loss: Tensor) -> String {
     let optimizer = &Sgd::default();
-    let training = Training { loss, optimizer, clip: Clip::default(), open_blocks: true, kernels: Kernels::OPS };
+    let training = Training {
+        loss,
+        optimizer,
+        clip: Clip::default(),
+        lr_factors: Default::default(),
+        open_blocks: true,
+        kernels: Kernels::OPS,
+    };
     Plan::new(graph, output, 4, Some(training)).err().expect("the plan is refused").to_string()
 }
 

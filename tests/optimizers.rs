@@ -6,7 +6,7 @@ use accrue::doctor::rig::Rig;
 use accrue::doctor::updates::{self, layer, update, window};
 use accrue::gpu::Gpu;
 use accrue::graph::Resource;
-use accrue::optim::{self, Adam, Clip, Given, Optimizer, Sgd};
+use accrue::optim::{self, Adam, Clip, Given, LrFactors, Optimizer, Sgd};
 use accrue::reference::Matrix;
 use common::{assert_right, gpu, small_gpu};
 
@@ -29,8 +29,10 @@ fn follows_its_reference(gpu: &Gpu, optimizer: &dyn Optimizer, name: &str) {
 
 fn clips_as_its_reference(gpu: &Gpu, optimizer: &dyn Optimizer, clip: Clip, name: &str) {
     for layer in [(1, 1), (3, 5), (31, 17), (257, 64)] {
-        let all = updates::optimizer(gpu, optimizer, clip, layer).unwrap();
-        assert_right(&format!("{name} on a layer of {layer:?}"), &all);
+        for factors in [LrFactors::default(), updates::factors()] {
+            let all = updates::optimizer(gpu, optimizer, clip, factors.clone(), layer).unwrap();
+            assert_right(&format!("{name} on a layer of {layer:?} with {factors:?}"), &all);
+        }
     }
 }
 

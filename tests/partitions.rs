@@ -9,10 +9,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 use accrue::Error;
+use accrue::doctor::updates::factors;
 use accrue::graph::TargetKind;
 use accrue::nn::{Layer, Model};
 use accrue::ops::{activations, losses};
-use accrue::optim::{self, Adam, Clip, Scaling, Schedule, ScheduleShape, Sgd};
+use accrue::optim::{self, Adam, Clip, LrFactors, Scaling, Schedule, ScheduleShape, Sgd};
 use accrue::plan::ExecutionMode;
 use accrue::window::{Batches, Tail};
 use common::runs::{Data, Path, Rest, Task};
@@ -68,6 +69,7 @@ fn task(seed: u64, numbers: &mut Numbers) -> Task {
     let nesterov = momentum > 0.0 && numbers.below(2) == 0;
     let dampening = if nesterov { 0.0 } else { any(numbers, &[0.0, 0.25]) };
     let weight_decay = any(numbers, &[0.0, 0.0, 0.01]);
+    let lr_factors = if numbers.below(3) == 0 { factors() } else { LrFactors::default() };
     let label_smoothing = if model.loss == "cross_entropy" { any(numbers, &[0.0, 0.1, 0.7]) } else { 0.0 };
     Task {
         model,
@@ -78,7 +80,7 @@ fn task(seed: u64, numbers: &mut Numbers) -> Task {
         batch: batch as u32,
         tail,
         shuffle: (numbers.below(2) == 0).then(|| numbers.word()),
-        rest: Rest { label_smoothing, ..rest(batch as u32, tail, numbers) },
+        rest: Rest { label_smoothing, lr_factors, ..rest(batch as u32, tail, numbers) },
     }
 }
 

@@ -23,7 +23,14 @@ fn models() -> [Model; 2] {
 
 fn plan(network: &Network, rows: usize, open_blocks: bool) -> Result<Plan> {
     let (loss, optimizer) = (network.loss.unwrap(), &Adam::default());
-    let training = Training { loss, optimizer, clip: Default::default(), open_blocks, kernels: Kernels::OPS };
+    let training = Training {
+        loss,
+        optimizer,
+        clip: Default::default(),
+        lr_factors: Default::default(),
+        open_blocks,
+        kernels: Kernels::OPS,
+    };
     Plan::new(&network.graph, network.output, rows, Some(training))
 }
 

@@ -36,10 +36,13 @@ fn windows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
         if moment.kind == 3u {
             for (var at = index; at < all; at += LANES) { watch(gradients[at]); }
             settle();
-            given.lr = bitcast<f32>(items[k + 1u].clock.rows);
+            let lr = bitcast<f32>(items[k + 1u].clock.rows);
             if index == 0u { report(); }
             if outcome() == MADE {
-                for (var at = index; at < all; at += LANES) { update_at(at); }
+                for (var at = index; at < all; at += LANES) {
+                    given.lr = rate_of(lr, at);
+                    update_at(at);
+                }
             }
             k++;
         }

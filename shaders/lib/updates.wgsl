@@ -1,4 +1,4 @@
-// The kernel of an optimizer: one invocation for each vec4 of the parameters.
+// The kernel of an optimizer: one invocation for each vec4 of the parameters. The part before this one gives rate_of.
 
 struct Dims { @align(16) first: u32 }   // the vec4 with which this dispatch begins
 
@@ -15,5 +15,8 @@ fn update(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
     given = scalars[id.z];
     let at = dims[id.z].first + id.x + id.y * groups.x * 64u;
     if at == 0u { report(); }
-    if at < arrayLength(&parameters) && outcome() == MADE { update_at(at); }
+    if at < arrayLength(&parameters) && outcome() == MADE {
+        given.lr = rate_of(given.lr, at);
+        update_at(at);
+    }
 }

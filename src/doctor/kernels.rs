@@ -7,7 +7,7 @@ use super::compare::{self, Compared, share};
 use super::{Case, Event, Finding, Rounding, Section, gather, updates};
 use crate::gpu::Gpu;
 use crate::graph::{Op, Role};
-use crate::optim::{Clip, Optimizer};
+use crate::optim::{Clip, LrFactors, Optimizer};
 use crate::{Error, Result};
 
 /// (rows, width): one and primes, on both sides of the sizes of a workgroup, a tile and a block.
@@ -139,7 +139,17 @@ pub fn check_optimizers(gpu: &Gpu, all: &[(&dyn Optimizer, Clip)], mut watch: im
         watch(Event::Begins(optimizer.name().to_owned()));
         for layer in UPDATED {
             let name = format!("{} of a layer of {} × {}", optimizer.name(), layer.0, layer.1);
-            tally.take(&name, optimizer.name(), updates::optimizer(gpu, optimizer, clip, layer))?;
+            let plain = updates::optimizer(gpu, optimizer, clip, LrFactors::default(), layer);
+            tally.take(&name, optimizer.name(), plain)?;
+            // Factors and clipping have nothing to do with each other.
+            if clip == Clip::default() {
+                let name = format!("{name} with factors of the learning rate");
+                tally.take(
+                    &name,
+                    optimizer.name(),
+                    updates::optimizer(gpu, optimizer, clip, updates::factors(), layer),
+                )?;
+            }
         }
     }
     tally.tell("", &mut watch);

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::Case;
 use crate::gpu::{Access, Dispatch, Gpu, SLOT, Scalar, encode};
 use crate::graph::{Graph, Resource, Role, Shape, Span, Step, Tensor, TensorKind, pad4};
-use crate::optim::{Clip, Optimizer};
+use crate::optim::{Clip, LrFactors, Optimizer};
 use crate::plan::{Array, Kernels, Plan, Program, SHADERS, Training};
 use crate::reference::Matrix;
 use crate::{Error, Result};
@@ -40,7 +40,15 @@ impl<'a> Rig<'a> {
     /// # Errors
     /// The driver's error.
     pub fn with(gpu: &Gpu, case: &'a Case, optimizer: &dyn Optimizer, clip: Clip, kernels: Kernels) -> Result<Rig<'a>> {
-        let training = Training { loss: case.loss, optimizer, clip, open_blocks: true, kernels };
+        let lr_factors = LrFactors::default();
+        Rig::of(gpu, case, Training { loss: case.loss, optimizer, clip, lr_factors, open_blocks: true, kernels })
+    }
+
+    /// As [`Rig::new`], with all that a plan takes.
+    ///
+    /// # Errors
+    /// The driver's error.
+    pub fn of(gpu: &Gpu, case: &'a Case, training: Training) -> Result<Rig<'a>> {
         let plan = Plan::new(&case.graph, case.output, case.rows, Some(training))?;
         let rig = Rig { case, program: Program::new(gpu, plan)? };
         for step in rig.plan().micro_batch_steps(false) {

@@ -1,5 +1,6 @@
 //! The kernels that end a window against their references: clipping, optimizers over several updates, closing an open block.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::case::{linear, loss_of_values};
@@ -10,8 +11,8 @@ use crate::gpu::Gpu;
 use crate::graph::tolerance::rounds;
 use crate::graph::{Graph, Op, Resource, Tensor};
 use crate::ops::Linear;
-use crate::optim::{ALL, Clip, Kind, Optimizer, STRETCH, Sgd};
-use crate::plan::Stats;
+use crate::optim::{ALL, Clip, Factor, Kind, LrFactors, Optimizer, STRETCH, Sgd, Word};
+use crate::plan::{Kernels, Stats, Training};
 use crate::reference::Matrix;
 use crate::{Error, Result};
 
@@ -72,13 +73,50 @@ pub fn update(rig: &Rig, optimizer: &dyn Optimizer, update: u64, lr: f64) -> Res
     rig.run(rig.program.update())
 }
 
+/// Factors of the learning rate, those of weights and biases far apart.
+pub fn factors() -> LrFactors {
+    LrFactors::from([("weight", Factor::Word(Word::FanIn)), ("bias", Factor::Number(3.0))])
+}
+
+/// The reference of an optimizer with a factor of the learning rate for each stretch of the parameters.
+fn reference(
+    optimizer: &dyn Optimizer,
+    (update, lr): (u64, f64),
+    factors: &[(Range<usize>, f64)],
+    gradient: &[f64],
+    parameters: &mut [f64],
+    moments: &mut [f64],
+) {
+    let count = parameters.len();
+    for (stretch, factor) in factors {
+        let slot = |k: usize| k * count + stretch.start..k * count + stretch.end;
+        let mut own: Vec<f64> = (0..optimizer.state_slots()).flat_map(|k| moments[slot(k)].to_vec()).collect();
+        let parameters = &mut parameters[stretch.clone()];
+        optimizer.reference(update, lr * factor, &gradient[stretch.clone()], parameters, &mut own);
+        for (k, own) in own.chunks(stretch.len()).enumerate() {
+            moments[slot(k)].copy_from_slice(own);
+        }
+    }
+}
+
 /// An optimizer against its reference over six updates of one layer: parameters, optimizer state and the clipped gradient.
 ///
 /// # Errors
 /// The driver's error.
-pub fn optimizer(gpu: &Gpu, optimizer: &dyn Optimizer, clip: Clip, layer: (usize, usize)) -> Result<Vec<Compared>> {
+pub fn optimizer(
+    gpu: &Gpu,
+    optimizer: &dyn Optimizer,
+    clip: Clip,
+    lr_factors: LrFactors,
+    layer: (usize, usize),
+) -> Result<Vec<Compared>> {
     let (case, tensor) = of_one_layer(layer.0, layer.1, 1)?;
-    let rig = Rig::new(gpu, &case, optimizer, clip)?;
+    let weights = layer.0 * layer.1;
+    let stretches = [("weight", 0..weights), ("bias", weights..weights + layer.1)];
+    let factors = stretches.map(|(kind, stretch)| (stretch, lr_factors.of(kind, layer.0)));
+    let kernels = Kernels::OPS;
+    let training = Training { loss: case.loss, optimizer, clip, lr_factors, open_blocks: true, kernels };
+    let rig = Rig::of(gpu, &case, training)?;
     let name = rig.plan().update_steps().last().map_or_else(String::new, kernel);
     let mut numbers = Numbers::new(9);
     let mut parameters = case.given[&tensor].clone();
@@ -95,7 +133,7 @@ pub fn optimizer(gpu: &Gpu, optimizer: &dyn Optimizer, clip: Clip, layer: (usize
         update(&rig, optimizer, at, lr)?;
         all.extend(norm(&rig, clip, weight)?);
         clip.reference(&mut gradient);
-        optimizer.reference(at, lr, &gradient, &mut parameters.values, &mut moments);
+        reference(optimizer, (at, lr), &factors, &gradient, &mut parameters.values, &mut moments);
 
         let mut compare = |what: String, flat: &[f32], reference: &Matrix| -> Result<()> {
             let allowed = 1e-6 * largest(reference);

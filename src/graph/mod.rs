@@ -21,7 +21,7 @@ pub use op::{Checked, Op, OpContext, Role, Scratch, TargetKind, Write, sample};
 pub use record::{Packing, Record};
 pub use resource::{Resource, Span};
 pub use reverse::backward;
-pub use step::{LoopBound, Step, Work};
+pub use step::{LoopBound, Step, Table, Work};
 pub use tolerance::Tolerance;
 
 pub use crate::tensor::{Init, ParameterSpec, Shape, pad4};

@@ -25,6 +25,11 @@ pub trait Op: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// The kind of one of its parameters, by which a configuration names learning-rate factors.
+    fn kind_of(&self, _part: &ParameterSpec) -> &'static str {
+        self.name()
+    }
+
     /// Whether its bare name is enough in a list of layers: all attributes have defaults.
     fn stands_alone(&self) -> bool {
         true

@@ -16,8 +16,8 @@ pub struct Step {
     pub constants: Vec<(&'static str, f64)>,
     /// Values of the fields of the shader's `dims`.
     pub dims: Vec<(&'static str, Scalar)>,
-    /// Values of the fields of the shader's `layers`, layer by layer.
-    pub layers: Vec<Vec<(&'static str, Scalar)>>,
+    /// The shader's other uniforms: arrays of structs.
+    pub tables: Vec<Table>,
     /// The resource of each of the shader's variables.
     pub bindings: Vec<(&'static str, Resource)>,
     /// Its invocations.
@@ -30,6 +30,17 @@ pub struct Step {
     pub loops: LoopBound,
     /// Finer steps with the same result, for when this one takes long; empty if it never does.
     pub parts: Vec<Step>,
+}
+
+/// An array of structs in a uniform.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The shader's variable.
+    pub name: &'static str,
+    /// Values of the fields, struct by struct.
+    pub rows: Vec<Vec<(&'static str, Scalar)>>,
+    /// Bytes of the whole array.
+    pub bytes: u64,
 }
 
 /// The operations, memory traffic and loop iterations of a step. Every step must declare them: a driver may silently end
@@ -119,9 +130,9 @@ impl Step {
             bytes_per_row: 4 * u64::from(per_line),
             bytes: 4 * once,
         };
-        let (constants, dims, layers, bindings, parts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (constants, dims, tables, bindings, parts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (label, blocks) = (label.to_owned(), Blocks::of(1));
-        Step { label, shader, entry, constants, dims, layers, bindings, grid, blocks, cost, loops, parts }
+        Step { label, shader, entry, constants, dims, tables, bindings, grid, blocks, cost, loops, parts }
     }
 
     /// The same step over lines in these blocks: all positions of each row.
@@ -161,7 +172,7 @@ impl Step {
     }
 
     /// Changes the step and its parts, so that what is said after [`Step::in_parts`] holds for them, too.
-    fn and_its_parts(mut self, change: impl Fn(&mut Step)) -> Step {
+    pub(crate) fn and_its_parts(mut self, change: impl Fn(&mut Step)) -> Step {
         change(&mut self);
         self.parts.iter_mut().for_each(change);
         self

@@ -29,7 +29,7 @@ pub use loss::Mean;
 pub use map::Map;
 pub use scale::Scale;
 
-use crate::graph::{Op, Role};
+use crate::graph::{Op, Role, Shape};
 
 /// Makes the instances of an op that its checks use: together they cover all attributes, for inputs of this many columns.
 /// The first has the attributes that the bare name stands for.
@@ -79,6 +79,15 @@ pub fn activations() -> Vec<&'static str> {
 pub fn layers() -> Vec<&'static str> {
     let names = each(1).filter(|op| !matches!(op.role(), Role::Loss(_)) && op.stands_alone());
     names.map(|op| op.name()).collect()
+}
+
+/// The kinds of all parameters, as [`Op::kind_of`] names them.
+pub fn parameter_kinds() -> Vec<&'static str> {
+    let x = Shape::columns_of(4);
+    let of = |op: Arc<dyn Op>| op.parameters(&x).iter().map(|part| op.kind_of(part)).collect::<Vec<_>>();
+    let mut kinds: Vec<&str> = each(4).flat_map(of).collect();
+    kinds.dedup();
+    kinds
 }
 
 /// The names of all losses.

@@ -4,6 +4,7 @@
 
 mod adam;
 mod clip;
+mod factors;
 mod given;
 mod kind;
 mod lion;
@@ -13,6 +14,8 @@ mod sgd;
 pub use adam::Adam;
 pub use clip::Clip;
 pub(crate) use clip::STRETCH;
+pub use factors::{Factor, LrFactors, Word};
+pub(crate) use factors::{MOST_STRETCHES, apply as factored, takes as takes_factors};
 pub use given::{Given, Value};
 pub use kind::{Kind, Setting, WEIGHT_DECAY};
 pub use lion::Lion;

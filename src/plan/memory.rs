@@ -180,12 +180,9 @@ fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span
 
 /// Slots for the sizes of a step and its parts.
 pub(super) fn slots(step: &Step) -> u64 {
-    let own = u64::from(!step.dims.is_empty()) + if step.layers.is_empty() { 0 } else { LAYERS_SLOTS };
-    own + step.parts.iter().map(slots).sum::<u64>()
+    let tables: u64 = step.tables.iter().map(|table| table.bytes.div_ceil(u64::from(SLOT))).sum();
+    u64::from(!step.dims.is_empty()) + tables + step.parts.iter().map(slots).sum::<u64>()
 }
-
-/// Slots for `layers` in `shaders/fused/net.wgsl`.
-pub(super) const LAYERS_SLOTS: u64 = 3;
 
 /// Whether a micro-batch can end inside a block of some parameter's gradient.
 fn can_be_open(graph: &Graph) -> bool {

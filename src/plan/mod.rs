@@ -9,6 +9,7 @@ mod lower;
 mod memory;
 mod parameters;
 mod program;
+mod rates;
 mod stats;
 mod window;
 
@@ -30,7 +31,7 @@ pub use window::TrainingSteps;
 
 use crate::gpu::Shader;
 use crate::graph::{Graph, Packing, Record, Resource, Span, Step, Tensor, TensorKind};
-use crate::optim::{Clip, Optimizer};
+use crate::optim::{Clip, LrFactors, Optimizer};
 use crate::{Error, Result};
 
 /// Most updates of one submission: each result needs a slot.
@@ -56,6 +57,8 @@ pub struct Training<'a> {
     pub optimizer: &'a dyn Optimizer,
     /// How the gradient is clipped.
     pub clip: Clip,
+    /// What the learning rate of each kind of parameter is multiplied with.
+    pub lr_factors: LrFactors,
     /// Whether micro-batches may end inside a block of rows, which is then kept open in memory of its own.
     pub open_blocks: bool,
     /// Which kernels may be taken.
@@ -89,7 +92,7 @@ impl Plan {
     /// Plans inference, or training if `training` is given, with `micro_batch` rows at once.
     ///
     /// # Errors
-    /// [`Error::Config`] for a micro-batch of no rows, [`Error::Memory`] for too many parameters to number, [`Error::Shape`]
+    /// [`Error::Config`] for a micro-batch of no rows or too many learning-rate factors, [`Error::Memory`] for too many parameters to number, [`Error::Shape`]
     /// for a loss that depends on no parameter.
     pub fn new(graph: &Graph, output: Tensor, micro_batch: usize, training: Option<Training>) -> Result<Plan> {
         let kernels = training.as_ref().map_or(Kernels::FUSED_OPS, |training| training.kernels);
@@ -127,10 +130,14 @@ impl Plan {
         }
         let record = graph.record();
         let (layout, gradients) = (Layout::new(graph)?, Layout::of_gradients(graph)?);
+        if let Some(training) = &training {
+            training.check_factors(graph, &layout)?;
+        }
         let source = Source { graph, output, micro_batch, record, layout: &layout };
         let lowered = lower(&source, kernels, training.as_ref());
         let steps = training.as_ref().zip(lowered.training);
-        let steps = steps.map(|(training, lowering)| TrainingSteps::new(lowering, &layout, &gradients, training));
+        let steps =
+            steps.map(|(training, lowering)| TrainingSteps::new(lowering, graph, (&layout, &gradients), training));
         let mut plan = Plan {
             micro_batch,
             record,

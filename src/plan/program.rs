@@ -237,9 +237,9 @@ impl Program {
         if !step.dims.is_empty() {
             bound.push(("dims", self.sizes(pack("dims", &step.dims)?, 1, dims)));
         }
-        if !step.layers.is_empty() {
-            let layers = step.layers.iter().map(|layer| pack("layers", layer)).collect::<Result<Vec<_>>>()?;
-            bound.push(("layers", self.sizes(layers.concat(), memory::LAYERS_SLOTS, dims)));
+        for table in &step.tables {
+            let rows = table.rows.iter().map(|row| pack(table.name, row)).collect::<Result<Vec<_>>>()?;
+            bound.push((table.name, self.sizes(rows.concat(), table.bytes.div_ceil(u64::from(SLOT)), dims)));
         }
         let dispatch =
             self.gpu.dispatch(kernel, &bound, step.grid, step.blocks.positions as u32, self.plan.micro_batch as u32)?;

@@ -2,7 +2,7 @@
 
 use super::{Layout, Lowering, Training};
 use crate::gpu::{Grid, Shader};
-use crate::graph::{LoopBound, Resource, Span, Step, Tensor, Work};
+use crate::graph::{Graph, LoopBound, Resource, Span, Step, Tensor, Work};
 use crate::wgsl::{CLOCK, STATS, SUM};
 
 /// The kernels that begin, sum and end windows.
@@ -27,12 +27,17 @@ pub struct TrainingSteps {
 
 impl TrainingSteps {
     /// Adds to a lowering the steps that end its windows, for parameters and gradients with these layouts.
-    pub(super) fn new(lowering: Lowering, layout: &Layout, gradients: &Layout, training: &Training) -> TrainingSteps {
+    pub(super) fn new(
+        lowering: Lowering,
+        graph: &Graph,
+        (layout, gradients): (&Layout, &Layout),
+        training: &Training,
+    ) -> TrainingSteps {
         let (all, every) = (layout.all(), gradients.all());
         let mut update = fold(gradients);
         // Clipping by norm reads all gradients, and checks them on the way.
         update.extend(training.clip.steps(all).unwrap_or_else(|| vec![check(all)]));
-        update.push(training.clip.apply(training.optimizer.step(all)));
+        update.push(training.update_step(graph, layout));
         let mark = Step::new("submission", &WINDOW, "mark", Grid::Group, Work::moves_once(1, LoopBound::NONE));
         TrainingSteps { lowering, close: close(every), mark: mark.bind("stats", Resource::Stats), update }
     }

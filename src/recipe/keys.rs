@@ -38,6 +38,7 @@ const KINDS: &str =
     "a section [data.columns] with a kind for each column: number, category, boolean, date, text or drop";
 const CLASS_WEIGHT: &str = "\"balanced\" or a table of weights such as { yes = 2.0 }";
 const SWITCH: &str = "true or false";
+const LR_FACTORS: &str = "a table of numbers from 0 or \"fan_in\", by kind of parameter";
 const FROM_ZERO: &str = "a finite number from 0";
 
 fn keys_of(section: &'static str) -> impl Fn(&'static str, &str, &'static str) -> Key {
@@ -127,6 +128,7 @@ fn optimizer() -> Vec<Key> {
     let first = [
         key("type", &types, r#""sgd""#).elsewhere(&["name"]),
         key("lr", FROM_ZERO, "0.01").elsewhere(&["learning_rate"]),
+        key("lr_factors", LR_FACTORS, r#"{ bias = 0.1, weight = "fan_in" }"#).elsewhere(&["param_groups", "lr_mult"]),
     ];
     let settings = optim::settings().into_iter();
     let settings = settings.map(|(own, _)| key(own.name, own.wanted, own.example).elsewhere(own.elsewhere));

@@ -73,6 +73,7 @@ impl Session {
         Ok(Settings {
             optimizer: optimizer.make()?,
             clip: optimizer.clip(),
+            lr_factors: optimizer.lr_factors.clone(),
             lr: optimizer.lr,
             label_smoothing: self.config.model.label_smoothing,
             schedule: optimizer.schedule(self.windows.updates()),

@@ -14,6 +14,7 @@ pub fn template() -> String {
         .replace("@number_losses@", &number_losses().join(", "))
         .replace("@optimizers@", &keys::listed(&optimizers, "or"))
         .replace("@metrics@", &keys::listed(&Metric::ALL.map(Metric::name), "or"))
+        .replace("@kinds@", &keys::listed(&ops::parameter_kinds(), "or"))
         .replace("@settings@\n", &settings())
 }
 
@@ -79,6 +80,7 @@ mod tests {
             "accumulation_steps",
             "patience",
             "class_weight",
+            "lr_factors",
             "momentum",
             "weight_decay",
             "clip_norm",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::graph::Op;
 use crate::nn::{Arrays, Model, Network};
 use crate::ops::CrossEntropy;
-use crate::optim::{Clip, Optimizer, Schedule, Sgd};
+use crate::optim::{Clip, LrFactors, Optimizer, Schedule, Sgd};
 use crate::plan::ExecutionMode;
 use crate::tensor::Element;
 use crate::{Error, NotFinite, Result};
@@ -18,6 +18,8 @@ pub struct Settings {
     pub optimizer: Box<dyn Optimizer>,
     /// How the gradient is clipped.
     pub clip: Clip,
+    /// What the learning rate of each kind of parameter is multiplied with.
+    pub lr_factors: LrFactors,
     /// The full learning rate.
     pub lr: f64,
     /// The share of each target that all classes have alike, with the loss `cross_entropy`; 0 to below 1. It changes what is
@@ -48,6 +50,7 @@ impl Default for Settings {
             micro_batch: 64,
             optimizer: Box::new(Sgd::default()),
             clip: Clip::default(),
+            lr_factors: LrFactors::default(),
             lr: 0.01,
             label_smoothing: 0.0,
             schedule: Schedule::default(),

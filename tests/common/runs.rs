@@ -8,7 +8,7 @@ use accrue::data::{Batch, Target};
 use accrue::gpu::Gpu;
 use accrue::graph::TargetKind;
 use accrue::nn::{Arrays, Model};
-use accrue::optim::{self, Adam, Clip, Optimizer, Scaling, Schedule, Sgd};
+use accrue::optim::{self, Adam, Clip, LrFactors, Optimizer, Scaling, Schedule, Sgd};
 use accrue::plan::ExecutionMode;
 use accrue::train::{Checkpoint, Event, FitConfig, OnNonFinite, Run, Settings, Trainer, Update};
 use accrue::window::{Batches, Order, Tail, Windows};
@@ -91,6 +91,7 @@ pub struct Rest {
     /// In the place of both: the optimizer's place in `optim::ALL`, and that of one of its cases.
     pub listed: Option<(usize, usize)>,
     pub clip: Clip,
+    pub lr_factors: LrFactors,
     /// Only with the loss `cross_entropy`.
     pub label_smoothing: f64,
     pub schedule: Schedule,
@@ -160,7 +161,8 @@ impl Task {
         let Rest { clip, schedule, label_smoothing, .. } = self.rest;
         let (kernels, lr) = (self.rest.kernels, self.lr);
         let rest = Settings { micro_batch, open_blocks, kernels, ..Settings::default() };
-        Settings { optimizer, lr, clip, schedule, label_smoothing, ..rest }
+        let lr_factors = self.rest.lr_factors.clone();
+        Settings { optimizer, lr, lr_factors, clip, schedule, label_smoothing, ..rest }
     }
 
     /// Samples of each update.

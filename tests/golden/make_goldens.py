@@ -84,10 +84,23 @@ def network(layers):
     return nn.Sequential(*modules)
 
 
-def optimizer_for(net, spec):
+def groups(net, lr, factors):
+    """A group of parameters for each layer's weight and bias, with the learning rate of its kind."""
+    found = []
+    for module in net:
+        for name, parameter in module.named_parameters():
+            kind = name if isinstance(module, nn.Linear) else type(module).__name__.lower()
+            factor = factors.get(kind, 1.0)
+            if factor == "fan_in":
+                factor = 1 / math.sqrt(module.in_features)
+            found.append({"params": [parameter], "lr": lr * factor})
+    return found
+
+
+def optimizer_for(net, spec, factors):
     options = {key: value for key, value in spec.items() if key not in ("type", "clip_norm")}
     return {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[spec["type"]](
-        net.parameters(), **options
+        groups(net, spec["lr"], factors), **options
     )
 
 
@@ -121,7 +134,7 @@ def train(case, inputs, targets, start, dtype, micro_batch):
     targets = targets.long() if case["loss"] == "cross_entropy" else targets.to(dtype)
     attributes = {key: case[key] for key in ("label_smoothing",) if key in case}
     row_loss = partial(LOSSES[case["loss"]], **attributes)
-    optimizer = optimizer_for(net, case["optimizer"])
+    optimizer = optimizer_for(net, case["optimizer"], case.get("lr_factors", {}))
     margin = [math.inf]
     for module in net:
         if isinstance(module, KINKED):
@@ -334,6 +347,9 @@ def cases():
         yield activated(activation)
     yield case("scale", [5, "scale", 8, "mish", "scale", 3], "mse", momentum, tail="carry")
     yield case("label_smoothing", [4, 6, "tanh", 5], "cross_entropy", momentum, tail="carry", label_smoothing=0.1)
+    factors = {"weight": "fan_in", "bias": 0.1, "scale": 6.0}
+    for kind, optimizer in {"momentum": momentum, "adamw": {"type": "adamw", **adam}}.items():
+        yield case(f"lr_factors_{kind}", [5, "scale", 8, "tanh", 3], "mse", optimizer, tail="carry", lr_factors=factors)
 
 
 def main():

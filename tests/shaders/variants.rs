@@ -130,7 +130,14 @@ fn steps_of(layers: &[Layer], loss: &str, optimizer: &dyn Optimizer, kernels: Ke
     let network = Model::new(4, layers, loss).unwrap().network(true).unwrap();
     let norm = (kernels.mode.is_some()).then_some(1.0);
     let clip = Clip { norm, value: Some(0.1) };
-    let training = Training { loss: network.loss.unwrap(), optimizer, clip, open_blocks: true, kernels };
+    let training = Training {
+        loss: network.loss.unwrap(),
+        optimizer,
+        clip,
+        lr_factors: Default::default(),
+        open_blocks: true,
+        kernels,
+    };
     steps_of_plan(Plan::new(&network.graph, network.output, rows, Some(training)).unwrap())
 }
 
@@ -157,8 +164,14 @@ fn steps_at_positions(op: Arc<dyn Op>) -> Vec<Step> {
     let loss = if is_loss { op } else { ops::find("mse").unwrap() };
     let case = Case::ending(graph, output, loss, 8, 1).unwrap();
     let optimizer = &Sgd::default();
-    let training =
-        Training { loss: case.loss, optimizer, clip: Clip::default(), open_blocks: true, kernels: Kernels::OPS };
+    let training = Training {
+        loss: case.loss,
+        optimizer,
+        clip: Clip::default(),
+        lr_factors: Default::default(),
+        open_blocks: true,
+        kernels: Kernels::OPS,
+    };
     steps_of_plan(Plan::new(&case.graph, case.output, 8, Some(training)).unwrap())
 }
 

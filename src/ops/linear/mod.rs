@@ -142,6 +142,10 @@ impl Op for Linear {
         false
     }
 
+    fn kind_of(&self, part: &ParameterSpec) -> &'static str {
+        part.name
+    }
+
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         let [x, Shape::Parameters(given)] = inputs else { return Err("takes x and its parameters".to_owned()) };
         let x = sample(x, "x")?;

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::optim::{self, Clip, Given, Kind, Scaling, Schedule, ScheduleShape, Value};
+use super::is_default;
+use crate::ops;
+use crate::optim::{self, Clip, Given, Kind, LrFactors, Scaling, Schedule, ScheduleShape, Value};
 use crate::recipe::keys;
 use crate::{Error, Result};
 
@@ -15,6 +17,9 @@ pub struct Optimizer {
     pub kind: &'static Kind,
     /// The full learning rate.
     pub lr: f64,
+    /// What the learning rate of each kind of parameter is multiplied with.
+    #[serde(skip_serializing_if = "is_default")]
+    pub lr_factors: LrFactors,
     /// The optimizer's settings.
     #[serde(flatten)]
     pub settings: Given,
@@ -51,6 +56,7 @@ impl Default for Optimizer {
         Self {
             kind: optim::ALL[0],
             lr: 0.01,
+            lr_factors: LrFactors::default(),
             settings: Given::default(),
             clip_norm: None,
             clip_value: None,
@@ -103,6 +109,7 @@ impl Optimizer {
                 return Err(keys::unusable(&format!("optimizer.{key}"), value.unwrap_or_default()));
             }
         }
+        self.lr_factors.check(&ops::parameter_kinds())?;
         self.make()?.check()?;
         self.clip().check()
     }
@@ -163,6 +170,9 @@ impl Optimizer {
             line += &value.filter(|&value| value != 0.0).map_or_else(String::new, |value| format!(", {name} {value}"));
         }
         line += &(pairs + &switches);
+        if self.lr_factors != LrFactors::default() {
+            line += &format!(", lr factors {}", self.lr_factors.describe());
+        }
         if self.schedule != ScheduleShape::Constant || self.warmup > 0 {
             line += &format!(", {} schedule", self.schedule.name());
         }

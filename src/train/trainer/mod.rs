@@ -74,9 +74,10 @@ impl Trainer {
         settings.clip.check()?;
         settings.optimizer.check()?;
         let window = WindowState::new(&settings)?;
-        let (optimizer, clip) = (&*settings.optimizer, settings.clip);
+        settings.lr_factors.check(&crate::ops::parameter_kinds())?;
+        let (optimizer, clip, lr_factors) = (&*settings.optimizer, settings.clip, settings.lr_factors);
         let kernels = Kernels::of(gpu, settings.kernels);
-        let training = Training { loss, optimizer, clip, open_blocks: settings.open_blocks, kernels };
+        let training = Training { loss, optimizer, clip, lr_factors, open_blocks: settings.open_blocks, kernels };
         let plan = Plan::new(&network.graph, network.output, settings.micro_batch, Some(training))?;
         let program = Program::new(gpu, plan)?;
         let mut trainer = Trainer {

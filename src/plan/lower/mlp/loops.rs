@@ -2,7 +2,7 @@
 
 use super::steps::Tile;
 use super::{LAYERS, Layer, Net};
-use crate::graph::LoopBound;
+use crate::graph::{LoopBound, Step};
 use crate::plan::BLOCK;
 use crate::plan::lower::Source;
 
@@ -49,6 +49,11 @@ impl Net {
             fixed: gradients * (LAYERS as u64 + 8) + update + 64,
             block: tiles * (1 + self.loops_of_tile()) + gradients * 18 + 40,
         }
+    }
+
+    /// Loop iterations of the update's own kernel, for all vec4 of an invocation.
+    pub(super) fn loops_of_update(&self, source: &Source, update: &Step) -> u64 {
+        update.loops.fixed * ((source.layout.floats() / 4) as u64 / u64::from(self.lanes) + 1)
     }
 
     /// Tiles of a layer's gradient: of its weight and of its bias.

@@ -180,6 +180,7 @@ impl Net {
         let few = 3 * (products * source.micro_batch) as u64 <= FEW;
         let asked = kernels.mode.map_or(few, |mode| mode == ExecutionMode::Windows);
         let turns = self.loops_of_windows(source).of(source.micro_batch, Blocks::ROWS);
+        let turns = turns + self.loops_of_update(source, &training.update_step(source.graph, source.layout));
         // A command list has room for the learning rate and for no other scalar that changes.
         let only_lr = training.optimizer.scalars(1, 1.0).len() == 1;
         let can = turns <= LOOP_LIMIT && kernels.storage_buffers >= 8 && !kernels.fxc;

@@ -1,11 +1,11 @@
 //! The steps of a network that is computed at once: their shaders, sizes and bindings.
 
-use super::{Net, SUBGROUP};
+use super::{LAYERS, Net, SUBGROUP};
 use crate::gpu::{Grid, Scalar, Shader};
-use crate::graph::{DerivativeOf, LoopBound, Resource, Span, Step, Work};
+use crate::graph::{DerivativeOf, LoopBound, Resource, Span, Step, Table, Work};
 use crate::plan::Training;
 use crate::plan::lower::{Lowered, Lowering, Source};
-use crate::wgsl::{CHAIN, CLOCK, OUTER, PADDING, PLAIN, ROWS, SHARED, SPECIAL, STATS, SUM, UPDATE};
+use crate::wgsl::{CHAIN, CLOCK, ONE_RATE, OUTER, PADDING, PLAIN, RATES, ROWS, SHARED, SPECIAL, STATS, SUM, UPDATE};
 
 /// How a workgroup walks through the gradients.
 #[derive(Clone, Copy, PartialEq)]
@@ -71,9 +71,10 @@ impl Net {
     }
 
     fn windows_step(&self, source: &Source, training: &Training, all: Span) -> Step {
-        let update = training.clip.apply(training.optimizer.step(all));
+        let update = training.update_step(source.graph, source.layout);
         let own = update.shader.parts.last().copied().unwrap_or_default();
-        let parts = [UPDATE, own, include_str!("../../../../shaders/fused/windows.wgsl")];
+        let rate = if update.tables.is_empty() { ONE_RATE } else { RATES };
+        let parts = [UPDATE, rate, own, include_str!("../../../../shaders/fused/windows.wgsl")];
         let shader = self.shader(&format!("windows.{}.{}", self.name, update.shader.name), Tile::Narrow, &parts);
         let computes = 2 * (2 * self.products(true) + self.products(false));
         let work = Work { loops: self.loops_of_windows(source), computes, per_line: 4 * self.floats(), once: 0 };
@@ -82,8 +83,10 @@ impl Net {
             .bind("samples", Resource::Samples)
             .bind("data", Resource::Data)
             .bind("open_gradients", Resource::OpenGradients(all));
+        step.loops.fixed += self.loops_of_update(source, &update);
         step.bindings.extend(update.bindings);
         step.constants.extend(update.constants);
+        step.tables.extend(update.tables);
         step
     }
 
@@ -138,7 +141,7 @@ impl Net {
             .constant("KEEPS_INPUT", f64::from(u8::from(self.derivative_of == DerivativeOf::Input)))
             .bind("arena", Resource::Arena);
         step.constants.extend(&self.constants);
-        let mut tile_at = 0;
+        let (mut tile_at, mut rows) = (0, Vec::new());
         for layer in &self.layers {
             let (weight, bias) = self.layer_tiles(layer, tile);
             let fields = [
@@ -155,9 +158,10 @@ impl Net {
                 ("tiles", weight),
                 ("across", self.across(layer)),
             ];
-            step.layers.push(fields.map(|(name, value)| (name, Scalar::U32(value))).to_vec());
+            rows.push(fields.map(|(name, value)| (name, Scalar::U32(value))).to_vec());
             tile_at += weight + bias;
         }
+        step.tables.push(Table { name: "layers", rows, bytes: 48 * LAYERS as u64 });
         step
     }
 }

@@ -1,0 +1,57 @@
+//! The stretches of the parameters that have a learning rate of their own.
+
+use super::{Layout, Training};
+use crate::graph::{Graph, Node, ParameterSpec, Shape, Step};
+use crate::optim::{LrFactors, MOST_STRETCHES, factored, takes_factors};
+use crate::{Error, Result};
+
+/// Where the factor of the learning rate changes: the vec4 of the parameters, and the factor from there on. Empty if it is 1
+/// for all of them.
+pub(super) fn stretches(graph: &Graph, layout: &Layout, factors: &LrFactors) -> Vec<(u32, f32)> {
+    let mut found: Vec<(u32, f32)> = Vec::new();
+    for (tensor, _, range) in layout.layers() {
+        let node = graph.nodes().iter().find(|node| node.inputs.contains(&tensor));
+        let (Some(node), Shape::Parameters(parts)) = (node, graph.shape(tensor)) else { continue };
+        let inputs = inputs(graph, node, parts);
+        let mut at = range.start;
+        for part in parts {
+            let factor = factors.of(node.op.kind_of(part), inputs) as f32;
+            if found.last().is_none_or(|last| last.1 != factor) {
+                found.push(((at / 4) as u32, factor));
+            }
+            let (rows, columns) = part.padded();
+            at += rows * columns;
+        }
+    }
+    if found.iter().all(|&(_, factor)| factor == 1.0) { Vec::new() } else { found }
+}
+
+/// Numbers that one output of a layer is made of: all but the first dimension of its matrix, or else the columns that it reads.
+fn inputs(graph: &Graph, node: &Node, parts: &[ParameterSpec]) -> usize {
+    let matrix = parts.iter().find(|part| part.shape.len() > 1);
+    matrix.map_or_else(|| graph.columns(node.inputs[0]), |part| part.shape[1..].iter().product())
+}
+
+impl Training<'_> {
+    /// The step that updates all parameters.
+    pub(super) fn update_step(&self, graph: &Graph, layout: &Layout) -> Step {
+        let step = self.clip.apply(self.optimizer.step(layout.all()));
+        factored(step, &stretches(graph, layout, &self.lr_factors))
+    }
+
+    /// Refuses factors that the update kernel does not take.
+    pub(super) fn check_factors(&self, graph: &Graph, layout: &Layout) -> Result<()> {
+        let stretches = stretches(graph, layout, &self.lr_factors).len();
+        let wrong = |message: String| Err(Error::config("optimizer.lr_factors", message));
+        if stretches > MOST_STRETCHES {
+            return wrong(format!(
+                "{stretches} stretches of parameters with factors of their own; at most {MOST_STRETCHES} are possible: name \
+                 fewer kinds, or take fewer layers"
+            ));
+        }
+        if stretches > 0 && !takes_factors(&self.optimizer.step(layout.all())) {
+            return wrong(format!("{} has a kernel of its own, which takes none; leave it out", self.optimizer.name()));
+        }
+        Ok(())
+    }
+}
