@@ -1,24 +1,64 @@
 //! First weights.
 
-use rand::Rng;
+use std::f64::consts::PI;
 
-use super::{Arrays, Model};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{Arrays, Layer, Model};
 use crate::random::{Purpose, stream};
-use crate::tensor::{Array, Init};
+use crate::tensor::{Array, Init, ParameterSpec};
+
+/// The distributions of first weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FirstWeights {
+    /// Those of the ops: for linear layers PyTorch's, uniform in ±1/√inputs for weights and biases.
+    #[default]
+    PyTorch,
+    /// For linear layers N(0, 1/inputs) for weights and N(0, 1) for biases, and zeros in the last of them; for others as
+    /// [`FirstWeights::PyTorch`]. So begins RealMLP-TD-S (Holzmüller, Grinsztajn & Steinwart, *Better by default*, 2024), there
+    /// with weights N(0, 1) that are divided by √inputs where they are used.
+    Normal,
+}
+
+impl FirstWeights {
+    /// The first values of a parameter of a layer.
+    fn of(self, layer: &Layer, is_last: bool, spec: &ParameterSpec) -> Init {
+        match (self, layer) {
+            (FirstWeights::Normal, Layer::Linear(_)) if is_last => Init::Constant(0.0),
+            (FirstWeights::Normal, Layer::Linear(_)) => match spec.shape[..] {
+                [_, inputs] => Init::Normal(1.0 / (inputs as f64).sqrt()),
+                _ => Init::Normal(1.0),
+            },
+            _ => spec.init,
+        }
+    }
+}
 
 /// First weights by seed, from the distributions of the ops: linear layers like PyTorch's `nn.Linear`, uniform in ±1/√inputs
 /// for weights and biases.
 ///
 /// The distributions are PyTorch's, the numbers are not: pass PyTorch's weights if they must be the same.
 pub fn initial(model: &Model, seed: u64) -> Arrays {
+    initial_of(model, FirstWeights::default(), seed)
+}
+
+/// First weights by seed, from these distributions.
+pub fn initial_of(model: &Model, first: FirstWeights, seed: u64) -> Arrays {
+    let last = model.layers.iter().rposition(|layer| matches!(layer, Layer::Linear(_)));
     let mut arrays = Arrays::new();
     for (at, specs) in model.specs() {
         let mut random = stream(seed, Purpose::Init, at as u64);
         for spec in specs {
             let count = spec.elements();
-            let values = match spec.init {
+            let values = match first.of(&model.layers[at], Some(at) == last, &spec) {
                 Init::Constant(value) => vec![value; count],
                 Init::Uniform(bound) => (0..count).map(|_| uniform(random.next_u32(), bound)).collect(),
+                Init::Normal(deviation) => {
+                    let draw = |_| normal([random.next_u32(), random.next_u32()], deviation);
+                    (0..count).map(draw).collect()
+                }
             };
             arrays.insert(format!("{at}.{}", spec.name), Array { shape: spec.shape, values });
         }
@@ -28,8 +68,18 @@ pub fn initial(model: &Model, seed: u64) -> Arrays {
 
 /// The upper 24 bits as one of 2²⁴ equally spaced numbers in (-bound, bound).
 fn uniform(bits: u32, bound: f64) -> f32 {
-    let unit = (f64::from(bits >> 8) + 0.5) / f64::from(1u32 << 24);
-    ((2.0 * unit - 1.0) * bound) as f32
+    ((2.0 * unit(bits) - 1.0) * bound) as f32
+}
+
+/// A normal number, by Box and Muller.
+fn normal(bits: [u32; 2], deviation: f64) -> f32 {
+    let [radius, angle] = bits.map(unit);
+    (deviation * (-2.0 * radius.ln()).sqrt() * (2.0 * PI * angle).cos()) as f32
+}
+
+/// The upper 24 bits as one of 2²⁴ equally spaced numbers in (0, 1).
+fn unit(bits: u32) -> f64 {
+    (f64::from(bits >> 8) + 0.5) / f64::from(1u32 << 24)
 }
 
 #[cfg(test)]
@@ -45,6 +95,27 @@ mod tests {
         assert!(weights.iter().all(|w| w.abs() < 0.1), "beyond 1/√100");
         assert!(mean.abs() < 0.002, "mean {mean}");
         assert!((square - 0.01 / 3.0).abs() < 1e-4, "variance {square}");
+    }
+
+    #[test]
+    fn normal_weights_have_the_moments_of_a_normal_distribution_and_the_last_layer_has_none() {
+        let model = Model::new(100, &[200.into(), "relu".into(), 3.into(), "scale".into()], "mse").unwrap();
+        let first = initial_of(&model, FirstWeights::Normal, 5);
+        let moment = |name: &str, power: i32| {
+            let values = &first[name].values;
+            values.iter().map(|&w| f64::from(w).powi(power)).sum::<f64>() / values.len() as f64
+        };
+        for (name, deviation, by) in [("0.weight", 0.1, 0.03), ("0.bias", 1.0, 0.25)] {
+            let moments = [1, 2, 3, 4].map(|power| moment(name, power) / f64::powi(deviation, power));
+            let wanted = [0.0, 1.0, 0.0, 3.0];
+            assert!(moments.iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 4.0 * by), "{moments:?}");
+            assert!((moments[1] - 1.0).abs() < by, "{name}: {moments:?}");
+        }
+        assert!(["2.weight", "2.bias"].iter().all(|name| first[*name].values.iter().all(|w| w.to_bits() == 0)));
+        assert!(first["3.weight"].values.iter().all(|&w| w == 1.0));
+        // The format's own: a seed gives the same weights for years.
+        let bits: Vec<u32> = first["0.weight"].values[..3].iter().map(|w| w.to_bits()).collect();
+        assert_eq!(bits, [1011580829, 3178093086, 3191625256]);
     }
 
     #[test]

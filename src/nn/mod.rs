@@ -8,7 +8,7 @@ mod model;
 mod outputs;
 
 pub use file::{ModelFile, TargetNames, arrays_from_bytes, read_arrays, write_arrays};
-pub use init::initial;
+pub use init::{FirstWeights, initial, initial_of};
 pub use model::{Layer, LayerSummary, MOST_LAYERS, Model, Network, WIDEST};
 pub use outputs::probabilities;
 

@@ -254,7 +254,7 @@ mod tests {
             "data.group=g",
         ];
         let smooth = ["model.loss=cross_entropy", "model.label_smoothing=0.1", "optimizer.lr_factors={bias=0.1}"];
-        let common = ["model.init=w", "train.memory=1GiB", "train.accumulation_steps=3"];
+        let common = ["model.init=w", "model.first_weights=normal", "train.memory=1GiB", "train.accumulation_steps=3"];
         let classes = ["train.class_weight={ a = 2 }", "train.best=auc", "train.patience=3"];
         let step = ["clip_norm=1", "clip_value=1", "schedule=step", "step_every=5", "step_factor=0.5", "warmup=3"];
         let cosine = ["lr_scaling=sqrt", "base_batch=64", "schedule=cosine", "min_lr=0.1"];

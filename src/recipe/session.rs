@@ -78,6 +78,7 @@ impl Session {
             label_smoothing: self.config.model.label_smoothing,
             schedule: optimizer.schedule(self.windows.updates()),
             start: self.prepared.start.clone(),
+            first_weights: self.config.model.first_weights,
             seed: self.config.train.seed,
             features: self.prepared.train.features.values.elements().element(),
             kernels: self.config.train.kernels.or(self.preferred),

@@ -14,7 +14,7 @@ pub fn template() -> String {
         .replace("@number_losses@", &number_losses().join(", "))
         .replace("@optimizers@", &keys::listed(&optimizers, "or"))
         .replace("@metrics@", &keys::listed(&Metric::ALL.map(Metric::name), "or"))
-        .replace("@kinds@", &keys::listed(&ops::parameter_kinds(), "or"))
+        .replace("@kinds@", &ops::parameter_kinds().join(", "))
         .replace("@settings@\n", &settings())
 }
 

@@ -119,6 +119,8 @@ pub enum Init {
     Constant(f32),
     /// Uniform between minus and plus this number.
     Uniform(f64),
+    /// Normal with mean 0 and this deviation.
+    Normal(f64),
 }
 
 /// One learned array of a layer.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::graph::Op;
-use crate::nn::{Arrays, Model, Network};
+use crate::nn::{Arrays, FirstWeights, Model, Network};
 use crate::ops::CrossEntropy;
 use crate::optim::{Clip, LrFactors, Optimizer, Schedule, Sgd};
 use crate::plan::ExecutionMode;
@@ -27,8 +27,10 @@ pub struct Settings {
     pub label_smoothing: f64,
     /// The learning rate's course over the updates.
     pub schedule: Schedule,
-    /// The weights to start from; by default [`initial`](crate::nn::initial) with `seed`.
+    /// The weights to start from; by default [`initial_of`](crate::nn::initial_of) with `seed`.
     pub start: Option<Arrays>,
+    /// The distributions of the first weights.
+    pub first_weights: FirstWeights,
     /// The seed of the first weights.
     pub seed: u64,
     /// Whether micro-batches may end at any row of their window. Without it they must be multiples of
@@ -55,6 +57,7 @@ impl Default for Settings {
             label_smoothing: 0.0,
             schedule: Schedule::default(),
             start: None,
+            first_weights: FirstWeights::default(),
             seed: 0,
             open_blocks: true,
             stream: false,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Role, TargetKind};
-use crate::nn::Layer;
+use crate::nn::{FirstWeights, Layer};
 use crate::ops;
 
 pub use checkpoint::Checkpoint;
@@ -58,7 +58,10 @@ pub struct Model {
     /// The share of each label that all classes have alike, with the loss `cross_entropy`.
     #[serde(skip_serializing_if = "is_default")]
     pub label_smoothing: f64,
-    /// A safetensors file with the first weights; without it they come by seed.
+    /// The distributions of the first weights, which come by seed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub first_weights: FirstWeights,
+    /// A safetensors file with the first weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<PathBuf>,
 }

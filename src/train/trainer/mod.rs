@@ -23,7 +23,7 @@ use super::settings::Settings;
 use super::submitter::Submitter;
 use super::window_state::WindowState;
 use crate::gpu::{Gpu, fresh};
-use crate::nn::{Model, initial};
+use crate::nn::{Model, initial_of};
 use crate::optim::Optimizer;
 use crate::plan::{Kernels, Plan, Program, Stats, Training};
 use crate::{Error, Result};
@@ -95,7 +95,8 @@ impl Trainer {
             data_rows: 0,
             records: Vec::new(),
         };
-        trainer.set_parameters(&settings.start.unwrap_or_else(|| initial(model, settings.seed)))?;
+        let first = || initial_of(model, settings.first_weights, settings.seed);
+        trainer.set_parameters(&settings.start.unwrap_or_else(first))?;
         trainer.set_stats(vec![0; Stats::HEADER as usize])?;
         Ok(trainer)
     }
