@@ -168,8 +168,13 @@ fn a_mistake_in_an_optimizer_is_found() {
     let mut findings = Vec::new();
     check_optimizers(gpu(), &[(&slack, Clip::default())], into(&mut findings)).unwrap();
     let wrong = wrong(&findings);
-    assert_eq!(wrong.len(), 1, "{wrong:?}");
-    assert!(wrong[0].0 == "momentum.update" && wrong[0].1.contains("after update 2"), "{wrong:?}");
+    // Both of its kernels: with factors of the learning rate and without.
+    assert_eq!(
+        wrong.iter().map(|w| w.0).collect::<Vec<_>>(),
+        ["momentum.rates.update", "momentum.update"],
+        "{wrong:?}"
+    );
+    assert!(wrong.iter().all(|w| w.1.contains("after update 2")), "{wrong:?}");
 }
 
 #[test]

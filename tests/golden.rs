@@ -42,10 +42,7 @@ impl Case {
 
     fn model(&self) -> Model {
         let layers = self.entry["layers"].as_array().unwrap();
-        let layer = |value: &Value| match value.as_u64() {
-            Some(width) => Layer::Linear(width as usize),
-            None => Layer::Named(value.as_str().unwrap().to_owned()),
-        };
+        let layer = |value: &Value| serde_json::from_value::<Layer>(value.clone()).unwrap();
         let hidden: Vec<Layer> = layers[1..].iter().map(layer).collect();
         let loss = self.entry["loss"].as_str().unwrap();
         let loss = if loss == "bce_with_logits" { "bce" } else { loss };

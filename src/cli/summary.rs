@@ -50,6 +50,7 @@ pub fn chain(model: &Model) -> String {
     let layers = model.layers.iter().map(|layer| match layer {
         Layer::Linear(width) => width.to_string(),
         Layer::Named(name) => name.clone(),
+        Layer::With(given) => given.keys().cloned().collect(),
     });
     std::iter::once(model.inputs.to_string()).chain(layers).collect::<Vec<_>>().join("-")
 }

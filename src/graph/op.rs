@@ -1,6 +1,9 @@
 //! The trait [`Op`], and the context in which an op makes its steps.
 
 use std::fmt::Debug;
+use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::{
     Blocks, Epilogues, Export, Graph, Hardware, MlpPart, Node, Resource, Step, Tensor, TensorKind, Tolerance, Work,
@@ -33,6 +36,14 @@ pub trait Op: Debug + Send + Sync {
     /// Whether its bare name is enough in a list of layers: all attributes have defaults.
     fn stands_alone(&self) -> bool {
         true
+    }
+
+    /// The same op with other attributes, as a configuration gives them after its name: `{ embedding = [[12, 4]] }`.
+    ///
+    /// # Errors
+    /// One sentence that says what it takes.
+    fn with(&self, _arguments: &Value) -> Result<Arc<dyn Op>, String> {
+        Err(format!("takes nothing; write \"{}\" alone", self.name()))
     }
 
     /// The shape of its output for inputs of these shapes.

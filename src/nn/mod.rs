@@ -9,6 +9,8 @@ mod outputs;
 
 pub use file::{ModelFile, TargetNames, arrays_from_bytes, read_arrays, write_arrays};
 pub use init::{FirstWeights, initial, initial_of};
+#[cfg(feature = "recipe")]
+pub(crate) use model::op_of;
 pub use model::{Layer, LayerSummary, MOST_LAYERS, Model, Network, WIDEST};
 pub use outputs::probabilities;
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::graph::{Graph, Op, ParameterSpec, Role, Shape, TargetKind, Tensor, TensorKind};
 use crate::nearest::nearest;
 use crate::ops::{self, Linear};
-use crate::quote::shown;
+use crate::quote::{short, shown};
 use crate::{Error, Result};
 
 /// Most layers of a model, activations included: far more than train, and few enough to plan in a moment.
@@ -43,6 +44,8 @@ pub enum Layer {
     Linear(usize),
     /// An activation, or another layer whose bare name is enough.
     Named(String),
+    /// A layer with arguments: its name, and what it takes.
+    With(BTreeMap<String, Value>),
 }
 
 impl From<usize> for Layer {
@@ -103,14 +106,8 @@ impl Model {
         if self.inputs == 0 || self.inputs > WIDEST {
             return Err(Error::config("model.inputs", format!("{} features; give 1 to {WIDEST}", self.inputs)));
         }
-        for layer in &self.layers {
-            match layer {
-                Layer::Linear(width) if *width == 0 || *width > WIDEST => {
-                    return Err(Error::config("model.layers", format!("a layer of width {width}; give 1 to {WIDEST}")));
-                }
-                Layer::Linear(_) => {}
-                Layer::Named(name) => drop(named(name, "model.layers", "layer", &ops::layers())?),
-            }
+        for (at, layer) in self.layers.iter().enumerate() {
+            op_of(layer, at)?;
         }
         if !self.layers.iter().any(|layer| matches!(layer, Layer::Linear(_))) {
             return Err(Error::config("model.layers", "no linear layer; give the width of the output at least"));
@@ -122,31 +119,29 @@ impl Model {
     /// The names of its weights, layer by layer as in a PyTorch `state_dict`, and what is known of them before training;
     /// empty for a model that [`Model::check`] refuses.
     pub(crate) fn specs(&self) -> Vec<(usize, Vec<ParameterSpec>)> {
-        let (mut specs, mut x) = (Vec::new(), Shape::columns_of(self.inputs));
+        let ops = self.ops().into_iter().enumerate();
+        ops.map(|(at, (op, x, _))| (at, op.parameters(&x))).collect()
+    }
+
+    /// Its ops, each with the shape of what it reads and of what it makes; none for a model that [`Model::check`] refuses.
+    fn ops(&self) -> Vec<(Arc<dyn Op>, Shape, Shape)> {
+        let (mut ops, mut x) = (Vec::new(), Shape::columns_of(self.inputs));
         for (at, layer) in self.layers.iter().enumerate() {
-            let Ok(op) = op_of(layer) else { return Vec::new() };
-            let parts = op.parameters(&x);
-            x = op.shape_of(&x).unwrap_or(x);
-            specs.push((at, parts));
+            let Ok(op) = op_of(layer, at) else { return Vec::new() };
+            let Ok(y) = op.shape_of(&x) else { return Vec::new() };
+            ops.push((op, std::mem::replace(&mut x, y.clone()), y));
         }
-        specs
+        ops
     }
 
     /// Its layers, one after the other; none for a model that [`Model::check`] refuses.
     pub fn summary(&self) -> Vec<LayerSummary> {
-        let mut columns = self.inputs;
-        let row = |(layer, (at, specs)): (&Layer, (usize, Vec<ParameterSpec>))| {
-            let kind = match layer {
-                Layer::Linear(outputs) => {
-                    columns = *outputs;
-                    "linear".to_owned()
-                }
-                Layer::Named(name) => name.clone(),
-            };
-            let parameters = specs.iter().map(|spec| spec.elements() as u64).sum();
-            LayerSummary { name: at.to_string(), kind, columns, parameters }
+        let row = |(at, (op, x, y)): (usize, (Arc<dyn Op>, Shape, Shape))| {
+            let parameters = op.parameters(&x).iter().map(|spec| spec.elements() as u64).sum();
+            let (name, kind, columns) = (at.to_string(), op.name().to_owned(), y.columns().unwrap_or(0));
+            LayerSummary { name, kind, columns, parameters }
         };
-        self.layers.iter().zip(self.specs()).map(row).collect()
+        self.ops().into_iter().enumerate().map(row).collect()
     }
 
     /// The names and shapes of its weights, as in a PyTorch `state_dict`.
@@ -158,11 +153,7 @@ impl Model {
 
     /// Width of the output.
     pub fn outputs(&self) -> usize {
-        let widths = self.layers.iter().rev().find_map(|layer| match layer {
-            Layer::Linear(width) => Some(*width),
-            Layer::Named(_) => None,
-        });
-        widths.unwrap_or(self.inputs)
+        self.ops().last().and_then(|(.., y)| y.columns()).unwrap_or(self.inputs)
     }
 
     /// What the loss compares the output with.
@@ -199,7 +190,7 @@ impl Model {
         let mut graph = Graph::new();
         let mut x = graph.input(self.inputs);
         for (at, layer) in self.layers.iter().enumerate() {
-            let op = op_of(layer)?;
+            let op = op_of(layer, at)?;
             let name = format!("{at} {}", op.name());
             x = graph.layer(op, &at.to_string(), &name, x)?;
         }
@@ -213,11 +204,25 @@ impl Model {
     }
 }
 
-/// The op of a layer.
-fn op_of(layer: &Layer) -> Result<Arc<dyn Op>> {
+/// The op of a layer, the one at this place.
+pub(crate) fn op_of(layer: &Layer, at: usize) -> Result<Arc<dyn Op>> {
     match layer {
+        Layer::Linear(width) if *width == 0 || *width > WIDEST => {
+            Err(Error::config("model.layers", format!("a layer of width {width}; give 1 to {WIDEST}")))
+        }
         Layer::Linear(outputs) => Ok(Arc::new(Linear { outputs: *outputs })),
         Layer::Named(name) => named(name, "model.layers", "layer", &ops::layers()),
+        Layer::With(given) => {
+            let place = format!("model.layers[{at}]");
+            let mut given = given.iter();
+            let (Some((name, arguments)), None) = (given.next(), given.next()) else {
+                let message = "a table takes one name, as in { embedding = [[12, 4]] }";
+                return Err(Error::config(place, message));
+            };
+            let field = format!("{place}.{}", short(name));
+            let op = named(name, &field, "layer", &ops::with_arguments())?;
+            op.with(arguments).map_err(|message| Error::config(field, message))
+        }
     }
 }
 

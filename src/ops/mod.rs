@@ -3,6 +3,7 @@
 
 mod bce;
 mod cross_entropy;
+mod embedding;
 mod gelu;
 mod gelu_tanh;
 mod huber;
@@ -23,6 +24,7 @@ mod tanh;
 use std::sync::Arc;
 
 pub use cross_entropy::CrossEntropy;
+pub use embedding::{Embedding, MOST_TABLES};
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, MatmulKernel, MatmulPolicy};
 pub use loss::Mean;
@@ -40,6 +42,7 @@ pub static ALL: &[Samples] = &[
     linear::samples,
     layer_norm::samples,
     scale::samples,
+    embedding::samples,
     relu::samples,
     leaky_relu::samples,
     tanh::samples,
@@ -88,6 +91,12 @@ pub fn parameter_kinds() -> Vec<&'static str> {
     let mut kinds: Vec<&str> = each(4).flat_map(of).collect();
     kinds.dedup();
     kinds
+}
+
+/// The names of all layers that take arguments: their bare names are not enough.
+pub fn with_arguments() -> Vec<&'static str> {
+    let names = each(1).filter(|op| op.role() == Role::Layer && !op.stands_alone());
+    names.map(|op| op.name()).collect()
 }
 
 /// The names of all losses.

@@ -7,7 +7,7 @@ use super::config::{Config, Data, Model, Train, Validation, class_losses};
 use super::keys::{listed, missing, unusable};
 use crate::data::split::Split;
 use crate::nearest::nearest;
-use crate::nn::{Layer, MOST_LAYERS, WIDEST};
+use crate::nn::{Layer, MOST_LAYERS, WIDEST, op_of};
 use crate::ops::{activations, layers, losses};
 use crate::quote::short;
 use crate::train::metrics::Metric;
@@ -136,6 +136,10 @@ fn model(model: &Model) -> Result<()> {
             }
             Layer::Named(name) => after_width = !activations().contains(&name.as_str()),
             Layer::Linear(_) => after_width = true,
+            Layer::With(_) => {
+                op_of(layer, i)?;
+                after_width = true;
+            }
         }
     }
     if model.loss.is_empty() {

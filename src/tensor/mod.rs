@@ -3,6 +3,7 @@
 mod array;
 mod matrix;
 
+use std::borrow::Cow;
 use std::fmt;
 
 pub use array::Array;
@@ -127,7 +128,7 @@ pub enum Init {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParameterSpec {
     /// The name that PyTorch gives it: `weight`, `bias`, …
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its shape, as in a PyTorch `state_dict`.
     pub shape: Vec<usize>,
     /// Its first values.
@@ -170,8 +171,11 @@ mod tests {
         assert_eq!(image.to_string(), "(rows, 28, 14, 3)");
         let row = Shape::columns_of(5);
         assert_eq!((row.positions(), row.columns(), row.padded()), (1, Some(5), 8));
-        let parameters =
-            Shape::Parameters(vec![ParameterSpec { name: "weight", shape: vec![3, 2], init: Init::Constant(0.0) }]);
+        let parameters = Shape::Parameters(vec![ParameterSpec {
+            name: "weight".into(),
+            shape: vec![3, 2],
+            init: Init::Constant(0.0),
+        }]);
         assert_eq!((parameters.columns(), parameters.to_string()), (None, "weight [3, 2]".to_owned()));
     }
 }

@@ -41,6 +41,17 @@ class Scale(nn.Module):
         return x * self.weight
 
 
+class Tables(nn.ModuleList):
+    """An embedding for each of the last columns; the others go on as they are."""
+
+    def __init__(self, tables):
+        super().__init__(nn.Embedding(levels, width) for levels, width in tables)
+
+    def forward(self, x):
+        floats = x.shape[1] - len(self)
+        return torch.cat([x[:, :floats]] + [table(x[:, floats + t].long()) for t, table in enumerate(self)], dim=1)
+
+
 WIDE = {"layer_norm": nn.LayerNorm, "scale": Scale}  # layers that are made by the width of what they read
 
 
@@ -62,7 +73,11 @@ def build(model):
     """`inputs` and `layers` as in `[64, "relu", 10]` -> `nn.Sequential`."""
     modules, width = [], model["inputs"]
     for layer in model["layers"]:
-        if isinstance(layer, str):
+        if isinstance(layer, dict):
+            tables = layer["embedding"]
+            modules.append(Tables(tables))
+            width += sum(columns for _, columns in tables) - len(tables)
+        elif isinstance(layer, str):
             if layer in WIDE:
                 modules.append(WIDE[layer](width))
                 continue

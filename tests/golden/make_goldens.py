@@ -67,6 +67,17 @@ class Scale(nn.Module):
         return x * self.weight
 
 
+class Tables(nn.ModuleList):
+    """An embedding for each of the last columns; the others go on as they are."""
+
+    def __init__(self, tables):
+        super().__init__(nn.Embedding(levels, width) for levels, width in tables)
+
+    def forward(self, x):
+        floats = x.shape[1] - len(self)
+        return torch.cat([x[:, :floats]] + [table(x[:, floats + t].long()) for t, table in enumerate(self)], dim=1)
+
+
 WIDE = {"layer_norm": nn.LayerNorm, "scale": Scale}  # layers that are made by the width of what they read
 
 
@@ -74,7 +85,11 @@ def network(layers):
     """`[5, 7, "tanh", 3]` is 5 inputs, Linear to 7, Tanh, Linear to 3, named as `nn.Sequential` names them."""
     modules, width = [], layers[0]
     for layer in layers[1:]:
-        if layer in WIDE:
+        if isinstance(layer, dict):
+            tables = layer["embedding"]
+            modules.append(Tables(tables))
+            width += sum(columns for _, columns in tables) - len(tables)
+        elif layer in WIDE:
             modules.append(WIDE[layer](width))
         elif isinstance(layer, str):
             modules.append(ACTIVATIONS[layer]())
@@ -193,6 +208,10 @@ def data_for(case, seed):
     rng = np.random.default_rng(seed)
     inputs = rng.standard_normal((case["rows"], case["layers"][0]))
     outputs = case["layers"][-1]
+    first = case["layers"][1]
+    tables = first["embedding"] if isinstance(first, dict) else []
+    for t, (levels, _) in enumerate(tables):
+        inputs[:, len(inputs[0]) - len(tables) + t] = rng.integers(0, levels, case["rows"])
     teacher = np.tanh(inputs @ rng.standard_normal((case["layers"][0], outputs)) + 0.3 * rng.standard_normal(outputs))
     noisy = teacher + 0.2 * rng.standard_normal(teacher.shape)
     if case["loss"] == "cross_entropy":
@@ -350,6 +369,9 @@ def cases():
     factors = {"weight": "fan_in", "bias": 0.1, "scale": 6.0}
     for kind, optimizer in {"momentum": momentum, "adamw": {"type": "adamw", **adam}}.items():
         yield case(f"lr_factors_{kind}", [5, "scale", 8, "tanh", 3], "mse", optimizer, tail="carry", lr_factors=factors)
+    tables = {"embedding": [[3, 2], [7, 5], [2, 1]]}
+    yield case("embedding", [5, tables, 8, "tanh", 3], "mse", momentum, tail="carry")
+    yield case("embedding_alone", [1, {"embedding": [[6, 4]]}, 3], "mse", {"type": "adamw", **adam})
 
 
 def main():

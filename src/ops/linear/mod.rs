@@ -4,6 +4,8 @@ pub mod matmul;
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::gpu::Shader;
 use crate::graph::{
     Activation, Checked, DerivativeOf, Export, LoopBound, MlpPart, OnnxNode, Op, OpContext, ParameterSpec, Resource,
@@ -133,8 +135,8 @@ impl Op for Linear {
         // Initialised like PyTorch's `nn.Linear`.
         let init = Init::Uniform(1.0 / (inputs as f64).sqrt());
         vec![
-            ParameterSpec { name: "weight", shape: vec![self.outputs, inputs], init },
-            ParameterSpec { name: "bias", shape: vec![self.outputs], init },
+            ParameterSpec { name: "weight".into(), shape: vec![self.outputs, inputs], init },
+            ParameterSpec { name: "bias".into(), shape: vec![self.outputs], init },
         ]
     }
 
@@ -143,7 +145,11 @@ impl Op for Linear {
     }
 
     fn kind_of(&self, part: &ParameterSpec) -> &'static str {
-        part.name
+        if part.name == "bias" { "bias" } else { "weight" }
+    }
+
+    fn with(&self, _: &Value) -> Result<Arc<dyn Op>, String> {
+        Err("write its width alone, as in [64, \"relu\"]".to_owned())
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
