@@ -17,13 +17,11 @@ pub const STATS: &str = include_str!("../shaders/lib/stats.wgsl");
 /// `normalised`: a gradient divided by the weight of its window, and clipped; `keeps`: whether an update is finite.
 pub const UPDATE: &str = include_str!("../shaders/lib/update.wgsl");
 /// The kernel of an optimizer. The optimizer's own file gives `update_at`.
-pub const UPDATES: &str =
-    concat!(include_str!("../shaders/lib/one_rate.wgsl"), include_str!("../shaders/lib/updates.wgsl"));
-/// The same with a learning rate of its own for each stretch of the parameters.
-pub(crate) const UPDATES_BY_RATE: &str =
-    concat!(include_str!("../shaders/lib/rates.wgsl"), include_str!("../shaders/lib/updates.wgsl"));
+pub const UPDATES: &str = include_str!("../shaders/lib/updates.wgsl");
+/// The learning rate of a parameter, for `UPDATES`: the same for all. A plan takes another part in its place where kinds of
+/// parameters have factors of their own.
+pub const ONE_RATE: &str = include_str!("../shaders/lib/one_rate.wgsl");
 
-pub(crate) const ONE_RATE: &str = include_str!("../shaders/lib/one_rate.wgsl");
 pub(crate) const RATES: &str = include_str!("../shaders/lib/rates.wgsl");
 pub(crate) const SUM: &str = include_str!("../shaders/lib/sum.wgsl");
 pub(crate) const CHAIN: &str = include_str!("../shaders/lib/chain.wgsl");

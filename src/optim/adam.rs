@@ -6,7 +6,7 @@ use super::kind::WEIGHT_DECAY;
 use super::{Kind, Optimizer, Setting, positive, rate, update_step};
 use crate::gpu::{Scalar, Shader};
 use crate::graph::{Span, Step};
-use crate::wgsl::{CLOCK, STATS, UPDATE, UPDATES};
+use crate::wgsl::{CLOCK, ONE_RATE, STATS, UPDATE, UPDATES};
 use crate::{Error, Result};
 
 /// Adam.
@@ -51,7 +51,7 @@ const SETTINGS: &[Setting] = &[
 ];
 
 static SHADER: Shader =
-    Shader { name: "adam", parts: &[CLOCK, STATS, UPDATE, UPDATES, include_str!("../../shaders/adam.wgsl")] };
+    Shader { name: "adam", parts: &[CLOCK, STATS, UPDATE, ONE_RATE, UPDATES, include_str!("../../shaders/adam.wgsl")] };
 
 /// Adam (Kingma & Ba 2015), and with `decoupled` AdamW (Loshchilov & Hutter 2019). Settings and defaults are those of
 /// [`torch.optim.Adam`](https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html) and

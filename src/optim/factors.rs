@@ -8,7 +8,7 @@ use crate::gpu::{Scalar, Shader};
 use crate::graph::{LoopBound, Step, Table};
 use crate::nearest::nearest;
 use crate::quote::short;
-use crate::wgsl::{RATES, UPDATES, UPDATES_BY_RATE};
+use crate::wgsl::{ONE_RATE, RATES};
 use crate::{Error, Result};
 
 /// What the learning rate of each kind of parameter is multiplied with; 1 for kinds that are not named. A kind is what
@@ -93,7 +93,7 @@ pub(crate) fn apply(step: Step, stretches: &[(u32, f32)]) -> Step {
     if stretches.is_empty() {
         return step;
     }
-    let parts = step.shader.parts.iter().map(|&part| if part == UPDATES { UPDATES_BY_RATE } else { part });
+    let parts = step.shader.parts.iter().map(|&part| if part == ONE_RATE { RATES } else { part });
     let shader = Shader::joined(format!("{}.rates", step.shader.name), parts.collect());
     step.and_its_parts(|step| {
         step.shader = shader;
@@ -113,8 +113,7 @@ pub(crate) fn table(stretches: &[(u32, f32)]) -> Table {
     Table { name: "stretches", rows, bytes: 16 * MOST_STRETCHES as u64 }
 }
 
-/// Whether the kernel of a step can take factors: its shader is joined from [`UPDATES`].
+/// Whether the kernel of a step can take factors: its shader is joined from [`ONE_RATE`].
 pub(crate) fn takes(step: &Step) -> bool {
-    debug_assert!(UPDATES_BY_RATE.starts_with(RATES));
-    step.shader.parts.contains(&UPDATES)
+    step.shader.parts.contains(&ONE_RATE)
 }

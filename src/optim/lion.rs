@@ -6,7 +6,7 @@ use super::kind::WEIGHT_DECAY;
 use super::{Kind, Optimizer, Setting, rate, update_step};
 use crate::gpu::{Scalar, Shader};
 use crate::graph::{Span, Step};
-use crate::wgsl::{CLOCK, STATS, UPDATE, UPDATES};
+use crate::wgsl::{CLOCK, ONE_RATE, STATS, UPDATE, UPDATES};
 use crate::{Error, Result};
 
 /// Lion.
@@ -31,7 +31,7 @@ pub static LION: Kind = Kind {
 };
 
 static SHADER: Shader =
-    Shader { name: "lion", parts: &[CLOCK, STATS, UPDATE, UPDATES, include_str!("../../shaders/lion.wgsl")] };
+    Shader { name: "lion", parts: &[CLOCK, STATS, UPDATE, ONE_RATE, UPDATES, include_str!("../../shaders/lion.wgsl")] };
 
 /// Lion, with the names and defaults of the paper's program. It keeps one float of state per parameter. Every element of an
 /// update has the size of the learning rate: use about a tenth of Adam's.

@@ -6,7 +6,7 @@ use super::kind::{FROM_ZERO, WEIGHT_DECAY};
 use super::{Kind, Optimizer, Setting, rate, update_step};
 use crate::gpu::{Scalar, Shader};
 use crate::graph::{Span, Step};
-use crate::wgsl::{CLOCK, STATS, UPDATE, UPDATES};
+use crate::wgsl::{CLOCK, ONE_RATE, STATS, UPDATE, UPDATES};
 use crate::{Error, Result};
 
 /// Stochastic gradient descent.
@@ -49,10 +49,12 @@ const SETTINGS: &[Setting] = &[
 ];
 
 static SHADER: Shader =
-    Shader { name: "sgd", parts: &[CLOCK, STATS, UPDATE, UPDATES, include_str!("../../shaders/sgd.wgsl")] };
+    Shader { name: "sgd", parts: &[CLOCK, STATS, UPDATE, ONE_RATE, UPDATES, include_str!("../../shaders/sgd.wgsl")] };
 
-static MOMENTUM: Shader =
-    Shader { name: "momentum", parts: &[CLOCK, STATS, UPDATE, UPDATES, include_str!("../../shaders/momentum.wgsl")] };
+static MOMENTUM: Shader = Shader {
+    name: "momentum",
+    parts: &[CLOCK, STATS, UPDATE, ONE_RATE, UPDATES, include_str!("../../shaders/momentum.wgsl")],
+};
 
 /// Stochastic gradient descent. Every setting has its meaning in
 /// [`torch.optim.SGD`](https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html); 0 turns it off:

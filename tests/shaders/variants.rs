@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use accrue::doctor::Case;
+use accrue::doctor::{Case, updates};
 use accrue::gpu::Shader;
 use accrue::graph::{Blocks, Graph, Op, Packing, Role, Step};
 use accrue::nn::{Layer, Model};
 use accrue::ops::linear::matmul;
 use accrue::ops::{self, Linear};
-use accrue::optim::{self, Clip, Optimizer, Sgd};
+use accrue::optim::{self, Clip, LrFactors, Optimizer, Sgd};
 use accrue::plan::{self, Kernels, Plan, Training};
 use naga::back::{PipelineConstants, pipeline_constants::process_overrides};
 use naga::valid::{Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
@@ -127,17 +127,22 @@ pub fn chosen(fxc: bool) -> Vec<Step> {
 
 /// All steps of a plan.
 fn steps_of(layers: &[Layer], loss: &str, optimizer: &dyn Optimizer, kernels: Kernels, rows: usize) -> Vec<Step> {
+    steps_with(layers, loss, optimizer, LrFactors::default(), kernels, rows)
+}
+
+/// The same with factors of the learning rate.
+fn steps_with(
+    layers: &[Layer],
+    loss: &str,
+    optimizer: &dyn Optimizer,
+    lr_factors: LrFactors,
+    kernels: Kernels,
+    rows: usize,
+) -> Vec<Step> {
     let network = Model::new(4, layers, loss).unwrap().network(true).unwrap();
     let norm = (kernels.mode.is_some()).then_some(1.0);
     let clip = Clip { norm, value: Some(0.1) };
-    let training = Training {
-        loss: network.loss.unwrap(),
-        optimizer,
-        clip,
-        lr_factors: Default::default(),
-        open_blocks: true,
-        kernels,
-    };
+    let training = Training { loss: network.loss.unwrap(), optimizer, clip, lr_factors, open_blocks: true, kernels };
     steps_of_plan(Plan::new(&network.graph, network.output, rows, Some(training)).unwrap())
 }
 
@@ -198,5 +203,11 @@ pub fn steps() -> Vec<Step> {
         }
     }
     steps.extend(ops::ALL.iter().flat_map(|samples| samples(4)).flat_map(steps_at_positions));
+    for optimizer in &optimizers {
+        for kernels in kernels() {
+            let layers = [5.into(), "relu".into(), 3.into()];
+            steps.extend(steps_with(&layers, "mse", &**optimizer, updates::factors(), kernels, 8));
+        }
+    }
     steps
 }
