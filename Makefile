@@ -19,7 +19,7 @@ export WGPU_ADAPTER_NAME := $(ADAPTER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build driver drivers demo bench test soak fuzz variants cross lint pytorch goldens check-pytorch clean
+.PHONY: help build driver drivers demo bench test soak fuzz variants cross lint pytorch goldens check-pytorch check-export clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -116,6 +116,9 @@ goldens: pytorch ## write tests/golden again (PYTHON with PyTorch)
 check-pytorch: pytorch demo ## load the digits model into PyTorch, strictly, and compare the outputs (PYTHON with PyTorch)
 	"$(ACCRUE)" predict runs/digits --data examples/data/digits.csv --out runs/digits/predictions.csv
 	$(PYTHON) tests/golden/check_model.py runs/digits examples/data/digits.csv runs/digits/predictions.csv
+
+check-export: driver ## compare exported models with accrue predict (PYTHON with onnxruntime, PyTorch)
+	$(PYTHON) scripts/check_export.py "$(ACCRUE)"
 
 clean: ## remove what was built and the runs
 	$(CARGO) clean

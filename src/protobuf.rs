@@ -24,18 +24,20 @@ impl Message {
         self
     }
 
-    /// With a text, bytes, or numbers that are packed already.
+    /// With a 64-bit float.
+    pub fn double(mut self, field: u32, value: f64) -> Message {
+        self.tag(field, 1);
+        self.0.extend(value.to_le_bytes());
+        self
+    }
+
+    /// With a text, a message, bytes, or numbers that are packed already.
     pub fn bytes(mut self, field: u32, value: impl AsRef<[u8]>) -> Message {
         let value = value.as_ref();
         self.tag(field, 2);
         self.varint(value.len() as u64);
         self.0.extend(value);
         self
-    }
-
-    /// With a message.
-    pub fn message(self, field: u32, value: &Message) -> Message {
-        self.bytes(field, &value.0)
     }
 
     /// With a field that is repeated, by what adds one value.
@@ -59,6 +61,12 @@ impl Message {
             value >>= 7;
         }
         self.0.push(value as u8);
+    }
+}
+
+impl AsRef<[u8]> for Message {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -136,9 +144,10 @@ mod tests {
         assert_eq!(Message::new().int(1, 150).into_bytes(), [0x08, 0x96, 0x01]);
         assert_eq!(Message::new().bytes(2, "testing").into_bytes(), b"\x12\x07testing");
         let inner = Message::new().int(1, 150);
-        assert_eq!(Message::new().message(3, &inner).into_bytes(), [0x1a, 0x03, 0x08, 0x96, 0x01]);
+        assert_eq!(Message::new().bytes(3, &inner).into_bytes(), [0x1a, 0x03, 0x08, 0x96, 0x01]);
         assert_eq!(Message::new().int(1, -2).into_bytes(), b"\x08\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01");
         assert_eq!(Message::new().float(2, 1.0).into_bytes(), [0x15, 0, 0, 0x80, 0x3f]);
+        assert_eq!(Message::new().double(1, 1.0).into_bytes(), [0x09, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
         assert_eq!(Message::new().int(16, 0).into_bytes(), [0x80, 0x01, 0x00]);
     }
 

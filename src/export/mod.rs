@@ -23,7 +23,7 @@ struct Layer {
     name: String,
     export: Export,
     /// The names of its parameters, such as `weight`.
-    parameters: Vec<Cow<'static, str>>,
+    parameters: Vec<String>,
 }
 
 /// The layers of a model, in the order of computation.
@@ -33,7 +33,7 @@ fn layers(model: &Model) -> Result<Vec<Layer>> {
         let shapes = graph.shapes(node);
         let export = exported(&*node.op, shapes[0])?;
         let parameters = shapes.iter().filter_map(|shape| match shape {
-            Shape::Parameters(parts) => Some(parts.iter().map(|part| part.name.clone())),
+            Shape::Parameters(parts) => Some(parts.iter().map(|part| part.name.to_string())),
             Shape::Sample { .. } => None,
         });
         Ok(Layer { name: at.to_string(), export, parameters: parameters.flatten().collect() })

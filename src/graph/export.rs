@@ -19,6 +19,11 @@ impl Export {
     pub fn new(torch: impl Into<String>, onnx: Vec<OnnxNode>) -> Export {
         Export { torch: torch.into(), torch_class: "", onnx }
     }
+
+    /// The op with the definition of its class.
+    pub fn with_class(self, torch_class: &'static str) -> Export {
+        Export { torch_class, ..self }
+    }
 }
 
 /// A node of an ONNX graph. Names that are neither `x`, `y` nor a parameter's are known within the op only.
@@ -27,17 +32,18 @@ pub struct OnnxNode {
     /// The operator.
     pub operator: &'static str,
     /// What it reads, in the operator's order.
-    pub inputs: Vec<&'static str>,
+    pub inputs: Vec<String>,
     /// What it makes.
-    pub output: &'static str,
+    pub output: String,
     /// The attributes that differ from the operator's defaults.
     pub attributes: Vec<(&'static str, Attribute)>,
 }
 
 impl OnnxNode {
     /// A node with the operator's defaults.
-    pub fn new(operator: &'static str, inputs: &[&'static str], output: &'static str) -> OnnxNode {
-        OnnxNode { operator, inputs: inputs.to_vec(), output, attributes: Vec::new() }
+    pub fn new(operator: &'static str, inputs: &[&str], output: &str) -> OnnxNode {
+        let inputs = inputs.iter().map(|&name| name.to_owned()).collect();
+        OnnxNode { operator, inputs, output: output.to_owned(), attributes: Vec::new() }
     }
 
     /// The node with this attribute.

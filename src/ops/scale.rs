@@ -10,6 +10,18 @@ use crate::graph::{
 use crate::tensor::{Matrix, Operand};
 use crate::wgsl::CLOCK;
 
+/// In PyTorch, which has no such module.
+const CLASS: &str = r#"class Scale(nn.Module):
+    """Multiplies each column by a factor."""
+
+    def __init__(self, columns):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(columns))
+
+    def forward(self, x):
+        return x * self.weight
+"#;
+
 /// y = x · weight, column by column.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale;
@@ -79,16 +91,8 @@ impl Op for Scale {
     }
 
     fn export(&self, x: &Shape) -> Option<Export> {
-        let torch_class = "class Scale(nn.Module):
-    def __init__(self, columns):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(columns))
-
-    def forward(self, x):
-        return x * self.weight
-";
-        let onnx = vec![OnnxNode::new("Mul", &["x", "weight"], "y")];
-        Some(Export { torch: format!("Scale({})", x.columns()?), torch_class, onnx })
+        let torch = format!("Scale({})", x.columns()?);
+        Some(Export::new(torch, vec![OnnxNode::new("Mul", &["x", "weight"], "y")]).with_class(CLASS))
     }
 
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod errors;
+mod export;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod faults;
 mod files;

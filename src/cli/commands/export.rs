@@ -35,22 +35,24 @@ pub struct Export {
 
 impl Command for Export {
     fn run(&self) -> Result<(), Stop> {
-        let written = [&self.onnx, &self.pytorch].into_iter().flatten();
-        let printed = written.clone().filter(|path| is_dash(path)).count();
+        let written: Vec<(&str, &Path)> = self.written().collect();
+        let printed = written.iter().filter(|(_, path)| is_dash(path)).count();
         if printed > 1 {
             return Err(Error::config("--onnx", "- and --pytorch - would mix on standard output; give a file").into());
         }
         let (model, saved) = self.model.read()?;
+        written.iter().try_for_each(|(option, path)| self.check(option, path, &model))?;
         if let Some(path) = &self.onnx {
-            self.write(path, &model, &export::onnx(&saved)?)?;
+            write(path, &export::onnx(&saved)?)?;
         }
         if let Some(path) = &self.pytorch {
             let folder = if is_dash(path) { Path::new("") } else { path.parent().unwrap_or(Path::new("")) };
-            self.write(path, &model, export::pytorch(&saved, &from_folder(folder, &model))?.as_bytes())?;
+            write(path, export::pytorch(&saved, &from_folder(folder, &model))?.as_bytes())?;
         }
+        self.model.tell(&model, &saved);
         // Nothing else is printed beside a file.
         if printed == 0 {
-            let files: Vec<String> = written.map(|path| path.display().to_string()).collect();
+            let files: Vec<String> = written.iter().map(|(_, path)| path.display().to_string()).collect();
             say(&format!("wrote {}", files.join(" and ")));
         }
         Ok(())
@@ -58,14 +60,25 @@ impl Command for Export {
 }
 
 impl Export {
-    /// Writes a file, or prints the bytes.
-    fn write(&self, path: &Path, model: &Path, bytes: &[u8]) -> Result<()> {
-        if is_dash(path) {
-            return print(bytes);
-        }
-        RunFolder::open(&self.model.run).check_written(path, &[model])?;
-        durable::write_bytes(path, bytes)
+    /// The files to write, each with its option.
+    fn written(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let options = [("--onnx", &self.onnx), ("--pytorch", &self.pytorch)];
+        options.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?)))
     }
+
+    /// Fails for a file of the run, or the model itself.
+    fn check(&self, option: &str, path: &Path, model: &Path) -> Result<()> {
+        let checked = RunFolder::open(&self.model.run).check_written(path, &[model]);
+        checked.map_err(|error| match error {
+            Error::Config { message, .. } => Error::config(option, message),
+            other => other,
+        })
+    }
+}
+
+/// Writes a file, or prints its bytes.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    if is_dash(path) { print(bytes) } else { durable::write_bytes(path, bytes) }
 }
 
 fn is_dash(path: &Path) -> bool {

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::protobuf::Message;
 use crate::{Error, Result, durable};
 
 /// How names of event files begin; then comes the second in which they were made, which puts them in order.
@@ -31,7 +32,7 @@ impl EventFile {
                 Err(error) => return Err(Error::io(&path, error)),
                 Ok(file) => {
                     let mut events = EventFile { path, file };
-                    events.event(0, &bytes(3, b"brain.Event:2"))?;
+                    events.event(0, 3, "brain.Event:2")?;
                     return Ok(events);
                 }
             }
@@ -47,21 +48,22 @@ impl EventFile {
 
     /// Says that events of this step and later ones in earlier files do not count: they come again.
     pub fn restart(&mut self, step: u64) -> Result<()> {
-        const START: u64 = 1;
-        self.event(step, &bytes(7, &number(1, START)))
+        const START: i64 = 1;
+        self.event(step, 7, Message::new().int(1, START))
     }
 
     /// Writes values by their tags.
     pub fn scalars(&mut self, step: u64, values: &[(String, f64)]) -> Result<()> {
-        let value = |(tag, value): &(String, f64)| {
-            bytes(1, &[bytes(1, tag.as_bytes()), fixed(2, &(*value as f32).to_le_bytes())].concat())
-        };
-        self.event(step, &bytes(5, &values.iter().flat_map(value).collect::<Vec<u8>>()))
+        let summary = Message::new().each(values, |summary, (tag, value)| {
+            summary.bytes(1, Message::new().bytes(1, tag).float(2, *value as f32))
+        });
+        self.event(step, 5, summary)
     }
 
-    fn event(&mut self, step: u64, what: &[u8]) -> Result<()> {
-        let event = [&fixed(1, &seconds().to_le_bytes()), &number(2, step), what].concat();
-        self.file.write_all(&record(&event)).map_err(|error| Error::io(&self.path, error))
+    /// Writes an event, of which one field says what happened.
+    fn event(&mut self, step: u64, field: u32, what: impl AsRef<[u8]>) -> Result<()> {
+        let event = Message::new().double(1, seconds()).int(2, step as i64).bytes(field, what);
+        self.file.write_all(&record(event.as_ref())).map_err(|error| Error::io(&self.path, error))
     }
 }
 
@@ -87,33 +89,6 @@ fn crc32c(data: &[u8]) -> u32 {
     !data.iter().fold(!0, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), bit))
 }
 
-/// A field of a message: a whole number.
-fn number(field: u64, value: u64) -> Vec<u8> {
-    [varint(field << 3), varint(value)].concat()
-}
-
-/// A field of a message: text, or another message.
-fn bytes(field: u64, value: &[u8]) -> Vec<u8> {
-    [varint(field << 3 | 2), varint(value.len() as u64), value.to_vec()].concat()
-}
-
-/// A field of a message: four or eight bytes.
-fn fixed(field: u64, value: &[u8]) -> Vec<u8> {
-    let wire = if value.len() == 8 { 1 } else { 5 };
-    [varint(field << 3 | wire), value.to_vec()].concat()
-}
-
-/// Seven bits a byte, the lowest first; all bytes but the last have the highest bit.
-fn varint(mut value: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,15 +100,6 @@ mod tests {
         assert_eq!(crc32c(&[0; 32]), 0x8a91_36aa);
         assert_eq!(crc32c(&[0xff; 32]), 0x62a8_ab43);
         assert_eq!(masked(b"123456789"), 0xc78a_b0e5);
-    }
-
-    #[test]
-    fn fields_are_encoded_as_protocol_buffers_say() {
-        // The examples of the format's own documentation: 150 as field 1, "testing" as field 2.
-        assert_eq!(number(1, 150), [0x08, 0x96, 0x01]);
-        assert_eq!(bytes(2, b"testing"), [0x12, 0x07, 0x74, 0x65, 0x73, 0x74, 0x69, 0x6e, 0x67]);
-        assert_eq!(fixed(2, &1f32.to_le_bytes()), [0x15, 0, 0, 0x80, 0x3f]);
-        assert_eq!(fixed(1, &1f64.to_le_bytes()), [0x09, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
     }
 
     #[test]

@@ -122,27 +122,27 @@ impl Graph {
     ) {
         let message = Message::new().each(inputs, |message, name| message.bytes(1, name)).bytes(2, output);
         let message = message.bytes(3, output).bytes(4, operator);
-        let message = message.each(more, |message, (name, value)| message.message(5, &attribute(name, value)));
+        let message = message.each(more, |message, (name, value)| message.bytes(5, &attribute(name, value)));
         self.nodes.push(message.bytes(7, domain));
     }
 
     /// The file.
     pub fn finish(self, name: &str, about: &str) -> Vec<u8> {
         let graph = Message::new()
-            .each(&self.nodes, |graph, node| graph.message(1, node))
+            .each(&self.nodes, |graph, node| graph.bytes(1, node))
             .bytes(2, name)
-            .each(&self.constants, |graph, constant| graph.message(5, constant))
+            .each(&self.constants, |graph, constant| graph.bytes(5, constant))
             .bytes(10, about)
-            .each(&self.inputs, |graph, input| graph.message(11, input))
-            .each(&self.outputs, |graph, output| graph.message(12, output));
+            .each(&self.inputs, |graph, input| graph.bytes(11, input))
+            .each(&self.outputs, |graph, output| graph.bytes(12, output));
         let operators = [("", ONNX_OPERATORS), (TABLES, TABLE_OPERATORS)];
         Message::new()
             .int(1, FORMAT)
             .bytes(2, "accrue")
             .bytes(3, env!("CARGO_PKG_VERSION"))
-            .message(7, &graph)
+            .bytes(7, &graph)
             .each(operators, |model, (domain, version)| {
-                model.message(8, &Message::new().bytes(1, domain).int(2, version))
+                model.bytes(8, &Message::new().bytes(1, domain).int(2, version))
             })
             .into_bytes()
     }
@@ -157,9 +157,9 @@ fn packed<T: Copy, const N: usize>(numbers: &[T], bytes: impl Fn(T) -> [u8; N]) 
 fn value(name: &str, kind: Type, columns: Option<usize>, about: &str) -> Message {
     let rows = Message::new().bytes(2, ROWS);
     let columns = columns.map(|columns| Message::new().int(1, columns as i64));
-    let shape = Message::new().each([rows].iter().chain(&columns), |shape, dim| shape.message(1, dim));
-    let tensor = Message::new().int(1, kind as i64).message(2, &shape);
-    Message::new().bytes(1, name).message(2, &Message::new().message(1, &tensor)).bytes(3, about)
+    let shape = Message::new().each([rows].iter().chain(&columns), |shape, dim| shape.bytes(1, dim));
+    let tensor = Message::new().int(1, kind as i64).bytes(2, &shape);
+    Message::new().bytes(1, name).bytes(2, &Message::new().bytes(1, &tensor)).bytes(3, about)
 }
 
 /// An `AttributeProto`.

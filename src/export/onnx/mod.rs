@@ -50,21 +50,21 @@ pub fn onnx(saved: &ModelFile) -> Result<Vec<u8>> {
 
 /// Adds a layer and returns what it makes.
 fn add(graph: &mut Graph, layer: &Layer, saved: &ModelFile, x: &str) -> Result<String> {
-    let mut names = HashMap::from([("x", x.to_owned())]);
+    let mut names = HashMap::from([("x".to_owned(), x.to_owned())]);
     for parameter in &layer.parameters {
         let name = format!("{}.{parameter}", layer.name);
         let array = saved.arrays.get(&name).ok_or_else(|| Error::config("model", format!("has no weights {name}")))?;
-        names.insert(parameter, graph.constant(&name, &array.shape, Constant::Floats(&array.values)));
+        names.insert(parameter.clone(), graph.constant(&name, &array.shape, Constant::Floats(&array.values)));
     }
     graph.scope.clone_from(&layer.name);
-    let known = |names: &HashMap<&str, String>, name: &str| {
+    let known = |names: &HashMap<String, String>, name: &str| {
         let missing = || Error::Internal(format!("layer {}: no node of its ONNX makes {name}", layer.name));
         names.get(name).cloned().ok_or_else(missing)
     };
     for node in &layer.export.onnx {
         let inputs: Vec<String> = node.inputs.iter().map(|name| known(&names, name)).collect::<Result<_>>()?;
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-        names.insert(node.output, graph.node(node.operator, &inputs, &node.attributes));
+        names.insert(node.output.clone(), graph.node(node.operator, &inputs, &node.attributes));
     }
     known(&names, "y")
 }
