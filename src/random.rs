@@ -15,6 +15,8 @@ pub enum Purpose {
     Split,
     /// The order of the rows; the index is the epoch.
     Shuffle,
+    /// What is shuffled to see how much it matters; the index is the place of the part and the time.
+    Importance,
 }
 
 impl Purpose {
@@ -24,6 +26,7 @@ impl Purpose {
             Purpose::Init => b"init\0\0\0\0",
             Purpose::Split => b"split\0\0\0",
             Purpose::Shuffle => b"shuffle\0",
+            Purpose::Importance => b"importan",
         }
     }
 }
@@ -101,7 +104,7 @@ mod tests {
     #[test]
     fn purposes_indices_and_seeds_do_not_share_a_stream() {
         let mut first: Vec<u64> = Vec::new();
-        for purpose in [Purpose::Init, Purpose::Split, Purpose::Shuffle] {
+        for purpose in [Purpose::Init, Purpose::Split, Purpose::Shuffle, Purpose::Importance] {
             for (seed, index) in [(0, 0), (1, 0), (0, 1)] {
                 first.push(stream(seed, purpose, index).next_u64());
             }

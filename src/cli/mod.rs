@@ -6,6 +6,7 @@ mod columns;
 pub mod commands;
 mod ended;
 mod exit;
+mod findings;
 mod interrupts;
 mod measured;
 mod model;

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::findings::Findings;
 use super::progress::{metric, number};
 use super::report::{EpochPoint, LayerRow, Page, UpdatePoint};
 use super::tune::Tuned;
@@ -172,7 +173,8 @@ impl History {
 
     /// The page of the run.
     pub fn report(self, about: About) -> Page {
-        let About { title, session, chosen, config_toml, gpu, timings, samples_per_second, note } = about;
+        let About { title, session, chosen, config_toml, gpu, timings, samples_per_second, findings, note } = about;
+        let Findings { answers, importance, columns } = findings;
         let summary = self.summary();
         let notes: Vec<String> = note.into_iter().chain(self.gap()).collect();
         let updates = self.updates.last().map_or(0, |update| update.update);
@@ -181,6 +183,10 @@ impl History {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             summary,
             note: (!notes.is_empty()).then(|| notes.join(" ")),
+            answers,
+            importance,
+            columns,
+            remarks: session.prepared.remarks.clone(),
             layers: layers(&session.prepared.saved.model),
             facts: facts(session, chosen, updates),
             adapter: adapter_facts(gpu),
@@ -229,6 +235,8 @@ pub struct About<'a> {
     pub timings: Vec<(String, f64)>,
     /// The speed of training.
     pub samples_per_second: f64,
+    /// What the model says.
+    pub findings: Findings,
     /// Says that the run was interrupted.
     pub note: Option<String>,
 }

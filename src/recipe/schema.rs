@@ -106,7 +106,11 @@ impl Probe<'_> {
             return Some(if names.is_empty() { json!({ "type": "string" }) } else { json!({ "enum": names }) });
         }
         // Only some words are taken; those that the key names are among them.
-        let words: Vec<&str> = self.key.wanted.split('"').skip(1).step_by(2).filter(|word| self.takes(*word)).collect();
+        let wanted = &self.key.wanted;
+        let bare = wanted.split(|letter: char| !letter.is_alphanumeric() && letter != '-' && letter != '_');
+        let mut words: Vec<&str> = wanted.split('"').skip(1).step_by(2).chain(bare).collect();
+        let mut known = std::collections::HashSet::new();
+        words.retain(|word| known.insert(*word) && self.takes(*word));
         (!words.is_empty()).then(|| json!({ "enum": words }))
     }
 
@@ -168,12 +172,17 @@ mod tests {
         assert_eq!(of("data.path"), text);
         assert_eq!(of("data.target"), json!({ "anyOf": [text, list(&text)] }));
         assert_eq!(of("data.validation"), json!({ "anyOf": [{ "type": "number" }, text] }));
-        assert_eq!(of("data.standardize"), json!({ "type": "boolean" }));
+        assert_eq!(of("data.standardize"), json!({ "anyOf": [{ "type": "boolean" }, { "enum": ["robust"] }] }));
         assert_eq!(of("train.batch"), json!({ "anyOf": [whole, list(&pair(whole.clone()))] }));
         assert_eq!(of("train.micro_batch"), json!({ "anyOf": [whole, { "enum": ["auto", "fastest"] }] }));
         assert_eq!(of("train.checkpoint"), json!({ "anyOf": [whole, text] }));
         assert_eq!(of("optimizer.betas"), pair(json!({ "type": "number" })));
         assert_eq!(of("optimizer.schedule")["enum"][0], "constant");
+        let kinds = json!({ "enum": ["number", "category", "boolean", "date", "text", "drop"] });
+        assert_eq!(of("data.columns"), json!({ "type": "object", "additionalProperties": kinds }));
+        assert_eq!(of("data.header"), json!({ "anyOf": [{ "type": "boolean" }, list(&text)] }));
+        assert_eq!(of("data.decimal"), json!({ "enum": [".", ","] }));
+        assert_eq!(of("data.encoding"), json!({ "enum": ["utf-8", "utf-16", "latin-1"] }));
         assert_eq!(of("model.loss"), json!({ "enum": ops::losses() }));
         assert_eq!(of("model.layers"), list(&json!({ "anyOf": [whole, { "enum": ops::layers() }] })));
     }

@@ -17,6 +17,7 @@ mod place;
 mod plan;
 mod profile;
 mod repeat;
+mod report;
 mod resume;
 mod runs;
 #[cfg(unix)]

@@ -10,7 +10,8 @@ use clap::Args;
 use super::{Command, timed};
 use crate::cli::args::Common;
 use crate::cli::ended;
-use crate::cli::exit::Stop;
+use crate::cli::exit::{Stop, one_line};
+use crate::cli::findings::Findings;
 use crate::cli::profile;
 use crate::cli::progress::{Progress, complain, json_line, print, rate};
 use crate::cli::report::render;
@@ -190,8 +191,22 @@ fn board(arguments: &Train, journal: &Journal, earlier: &[Line]) -> Result<Optio
     folder.map(|folder| Board::new(folder, earlier)).transpose()
 }
 
+/// What the report says of the model. The model is saved: a failure is no reason to fail, but a warning.
+fn findings(begun: &mut Begun, stopped: bool) -> Findings {
+    let Begun { session, trainer, journal, .. } = begun;
+    if stopped {
+        return Findings::of_columns(session);
+    }
+    Findings::of_model(session, trainer, journal).unwrap_or_else(|error| {
+        complain(&format!("warning: the report has no predictions: {}", one_line(&error.to_string())));
+        Findings::of_columns(session)
+    })
+}
+
 /// Writes the report, and prints where everything is. `stopped`: where the run was interrupted, if it was.
-fn tell(begun: &mut Begun, arguments: &Train, clock: Clock, speed: f64, stopped: Option<&str>) -> Result<()> {
+fn tell(begun: &mut Begun, arguments: &Train, mut clock: Clock, speed: f64, stopped: Option<&str>) -> Result<()> {
+    let findings = findings(begun, stopped.is_some());
+    clock.lap("measuring the model");
     let history = std::mem::take(&mut begun.history);
     let Begun { session, gpu, chosen, config_toml, trainer, journal, progress, board, .. } = begun;
     let folder = journal.folder();
@@ -206,6 +221,7 @@ fn tell(begun: &mut Begun, arguments: &Train, clock: Clock, speed: f64, stopped:
         gpu,
         timings: clock.laps,
         samples_per_second: speed,
+        findings,
         note: match (stopped, &early) {
             (Some(stopped), _) => Some(format!("Interrupted {stopped}.")),
             (None, early) => early.as_ref().map(|early| format!("Stopped {early}.")),

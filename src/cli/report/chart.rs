@@ -11,6 +11,9 @@ use super::text::escape;
 /// Above this many points the marks would touch and only the line is drawn.
 const MOST_MARKS: usize = 60;
 
+/// Labels of an axis with more letters than this need a wide screen.
+const MOST_LETTERS: usize = 24;
+
 /// The mark that tells a line apart without colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
@@ -20,6 +23,8 @@ pub enum Mark {
     Disc,
     /// A square on every point.
     Square,
+    /// A dot on every point, however many there are, and no line.
+    Cloud,
 }
 
 /// One curve.
@@ -45,7 +50,7 @@ impl Line {
     fn shown_mark(&self) -> Mark {
         match self.points.len() {
             1 if self.mark == Mark::None => Mark::Disc,
-            n if n > MOST_MARKS => Mark::None,
+            n if n > MOST_MARKS && self.mark != Mark::Cloud => Mark::None,
             _ => self.mark,
         }
     }
@@ -70,8 +75,10 @@ pub struct Chart {
     pub upper: Option<(&'static str, Vec<Tick>)>,
     /// The curves, the first lowest.
     pub lines: Vec<Line>,
-    /// Texts at values of x, ascending. The last one shows while nothing is pointed at.
+    /// Texts at values of x, ascending.
     pub said: Vec<(f64, String)>,
+    /// What shows while nothing is pointed at; without it the last of these texts.
+    pub at_rest: Option<String>,
     /// A sentence below the chart.
     pub remark: String,
 }
@@ -88,8 +95,8 @@ impl Chart {
         let legend: String = named.map(|line| format!("<li>{}{}</li>", legend_key(line), escape(&line.name))).collect();
         let legend = if legend.is_empty() { legend } else { format!("\n<ul class=\"legend\">{legend}</ul>") };
         let _ = writeln!(html, "</h2>{legend}</figcaption>\n<div class=\"plot\">{}</div>", self.svg());
-        if let Some((_, last)) = self.said.last() {
-            let _ = writeln!(html, "<p class=\"said\">{}</p>", escape(last));
+        if let Some(text) = self.at_rest.as_ref().or(self.said.last().map(|(_, last)| last)) {
+            let _ = writeln!(html, "<p class=\"said\">{}</p>", escape(text));
         }
         if !self.remark.is_empty() {
             let _ = writeln!(html, "<p class=\"remark\">{}</p>", escape(&self.remark));
@@ -107,7 +114,7 @@ impl Chart {
         );
         self.axes(&mut svg);
         svg.push_str("<svg viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\" overflow=\"visible\">\n");
-        for line in self.lines.iter().filter(|line| line.points.len() > 1) {
+        for line in self.lines.iter().filter(|line| line.points.len() > 1 && line.mark != Mark::Cloud) {
             let _ = write!(svg, "<polyline class=\"{}\" points=\"", line.class);
             for (x, y) in thin(&line.points) {
                 let _ = write!(svg, "{} {} ", short(1000.0 * self.x.at(x)), short(1000.0 - 1000.0 * self.y.at(y)));
@@ -131,33 +138,37 @@ impl Chart {
             let _ = writeln!(svg, "<text class=\"y\" x=\"-10\" y=\"{y}%\" dy=\".35em\">{}</text>", escape(&tick.label));
         }
         let _ = writeln!(svg, "<text class=\"y\" x=\"-10\" y=\"100%\" dy=\"24\">{}</text>", escape(self.x_name));
-        for tick in &self.x.ticks {
-            self.x_tick(svg, tick, "100%", 5, 24);
+        // Where labels are long, a narrow screen shows every other one.
+        let letters: usize = self.x.ticks.iter().map(|tick| tick.label.chars().count()).sum();
+        for (place, tick) in self.x.ticks.iter().enumerate() {
+            let odd = letters > MOST_LETTERS && place % 2 == 1;
+            self.x_tick(svg, tick, "100%", if odd { " odd" } else { "" }, 5, 24);
         }
         if let Some((name, ticks)) = &self.upper {
             let _ = writeln!(svg, "<text class=\"y\" x=\"-10\" y=\"0%\" dy=\"-14\">{}</text>", escape(name));
             for tick in ticks {
-                self.x_tick(svg, tick, "0%", -5, -14);
+                self.x_tick(svg, tick, "0%", "", -5, -14);
             }
         }
     }
 
-    /// A tick of `length` and its label at distance `dy` from the edge at height `y`.
-    fn x_tick(&self, svg: &mut String, tick: &Tick, y: &str, length: i32, dy: i32) {
+    /// A tick of `length` and its label, of a class, at distance `dy` from the edge at height `y`.
+    fn x_tick(&self, svg: &mut String, tick: &Tick, y: &str, class: &str, length: i32, dy: i32) {
         let at = self.x.at(tick.value);
         let x = short(100.0 * at);
         // A long label at the very left would run into the name of the axis.
-        let class = if at < 0.02 && tick.label.chars().count() > 2 { "x left" } else { "x" };
+        let left = if at < 0.02 && tick.label.chars().count() > 2 { " left" } else { "" };
         let _ = write!(svg, "<svg class=\"tick\" x=\"{x}%\" y=\"{y}\"><line y2=\"{length}\"/></svg>");
         let label = escape(&tick.label);
-        let _ = writeln!(svg, "<text class=\"{class}\" x=\"{x}%\" y=\"{y}\" dy=\"{dy}\">{label}</text>");
+        let _ = writeln!(svg, "<text class=\"x{left}{class}\" x=\"{x}%\" y=\"{y}\" dy=\"{dy}\">{label}</text>");
     }
 
     fn marks(&self, svg: &mut String, line: &Line) {
         if line.shown_mark() == Mark::None {
             return;
         }
-        let _ = write!(svg, "<g class=\"mark {}\">", line.class);
+        let cloud = if line.mark == Mark::Cloud { " cloud" } else { "" };
+        let _ = write!(svg, "<g class=\"mark{cloud} {}\">", line.class);
         for (x, y) in &line.points {
             let (x, y) = (short(100.0 * self.x.at(*x)), short(100.0 - 100.0 * self.y.at(*y)));
             let _ = match line.shown_mark() {
@@ -187,7 +198,7 @@ impl Chart {
 /// The line and its mark as they look in the chart, for the legend.
 fn legend_key(line: &Line) -> String {
     let mark = match line.shown_mark() {
-        Mark::None => "",
+        Mark::None | Mark::Cloud => "",
         Mark::Disc => "<circle cx=\"13\" cy=\"6\" r=\"3.5\"/>",
         Mark::Square => "<rect x=\"13\" y=\"6\" width=\"6.5\" height=\"6.5\"/>",
     };
@@ -220,6 +231,7 @@ mod tests {
             upper: None,
             lines: vec![Line::new("one", "train", Mark::Disc, points.iter().copied())],
             said: points.iter().map(|p| (p.0, format!("update {}", p.0))).collect(),
+            at_rest: None,
             remark: String::new(),
         })
     }

@@ -36,6 +36,7 @@ pub fn loss(report: &Page) -> Option<Chart> {
         upper: (!epochs.is_empty()).then(|| ("epoch", epoch_ticks(epochs))),
         lines,
         said,
+        at_rest: None,
         remark: remark(report),
     })
 }
@@ -59,6 +60,7 @@ pub fn learning_rate(report: &Page) -> Option<Chart> {
         said: every(&report.updates, MOST_SAID)
             .map(|u| (u.update as f64, say("update", u.update, format!("learning rate {}", number(u.lr)))))
             .collect(),
+        at_rest: None,
         remark: String::new(),
     })
 }

@@ -38,6 +38,7 @@ fn metric(epochs: &[EpochPoint], place: usize, name: &str) -> Option<Chart> {
         y: Scale::of_values(all, if is_share(name) { Axis::Share } else { Axis::Value })?,
         upper: None,
         said: every(epochs, MOST_SAID).map(|e| (f64::from(e.epoch), say_epoch(e, name))).collect(),
+        at_rest: None,
         lines,
         remark: String::new(),
     })
@@ -54,6 +55,16 @@ pub fn words(name: &str, value: f64) -> (String, String) {
     let metric = if is_share(base) { base.replace('_', " ") } else { heading(base) };
     let name = if part == Part::Whole { metric } else { format!("{} {metric}", part.name()) };
     (name, show(base, value))
+}
+
+/// Whether the metric is to be low.
+pub fn is_error(name: &str) -> bool {
+    ["loss", "log_loss", "rmse", "mae"].contains(&base(name))
+}
+
+/// The difference of two values of a metric.
+pub fn difference(name: &str, value: f64) -> String {
+    show(base(name), value)
 }
 
 const PARTS: [Part; 3] = [Part::Train, Part::Validation, Part::Whole];

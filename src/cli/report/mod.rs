@@ -3,15 +3,26 @@
 //! [`render`] turns a [`Page`], plain data, into the page's text. It cannot fail: it leaves out what is missing, and says what
 //! it could not draw.
 
+mod answers;
 mod chart;
+mod columns;
+mod confusion;
 mod curves;
+mod importance;
 mod metrics;
+mod numbers;
+mod roc;
 mod scale;
 mod text;
 
 use std::fmt::Write;
 
 use text::{bytes, count, escape, number, seconds};
+
+pub use answers::{Answers, ClassAnswer, ClassAnswers, NumberAnswers, Said};
+pub use columns::ColumnRow;
+pub use importance::{Importance, Measured};
+pub use roc::MOST_CURVES;
 
 pub use crate::run::{EpochPoint, UpdatePoint};
 
@@ -33,6 +44,14 @@ pub struct Page {
     pub updates: Vec<UpdatePoint>,
     /// Every finished epoch, in order.
     pub epochs: Vec<EpochPoint>,
+    /// What the model says of the validation rows.
+    pub answers: Option<Answers>,
+    /// How much each column matters.
+    pub importance: Option<Importance>,
+    /// The columns of the table.
+    pub columns: Vec<ColumnRow>,
+    /// What there is to be said of the data, a line each.
+    pub remarks: Vec<String>,
     /// The model's layers, in order.
     pub layers: Vec<LayerRow>,
     /// How it was trained: names and values, for people.
@@ -75,6 +94,9 @@ pub fn render(report: &Page) -> String {
     );
     header(&mut page, report, title);
     charts(&mut page, report);
+    report.answers.iter().for_each(|answers| page.push_str(&answers::section(answers)));
+    report.importance.iter().for_each(|importance| page.push_str(&importance::section(importance)));
+    columns::details(&mut page, &report.columns, &report.remarks);
     epoch_table(&mut page, report);
     page.push_str("<div class=\"columns\">\n");
     model(&mut page, report);

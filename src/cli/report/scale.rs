@@ -81,6 +81,11 @@ impl Scale {
         if part.is_finite() { part.clamp(0.0, 1.0) } else { 0.0 }
     }
 
+    /// The values at both ends.
+    pub fn ends(&self) -> (f64, f64) {
+        (self.low, self.high)
+    }
+
     fn linear(low: f64, high: f64, axis: Axis) -> Self {
         let (mut low, mut high) = (if low > 0.0 && low < 0.4 * high { 0.0 } else { low }, high);
         let size = low.abs().max(high.abs());

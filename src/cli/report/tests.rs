@@ -40,9 +40,60 @@ fn a_learning_rate_that_changed_gets_a_chart() {
     assert!(render(&report).contains("Learning rate"));
 }
 
+/// A page with all that there is about a model of so many classes, or of numbers.
+fn answered(classes: u32, evil: &str) -> Page {
+    let odds = |row: u32| (0..classes).map(|class| f64::from((row * 7 + class) % 11)).collect();
+    let answer = |row: u32| ClassAnswer { class: row % classes, said: row / 2 % classes, weight: 1.0, odds: odds(row) };
+    let said = match classes {
+        0 => Said::Numbers(vec![
+            NumberAnswers {
+                name: evil.into(),
+                rows: (0..99).map(|i| (f64::from(i), 50.0)).collect()
+            };
+            2
+        ]),
+        _ => Said::Classes(ClassAnswers {
+            classes: (0..classes).map(|c| format!("{evil}{c}")).collect(),
+            rows: (0..99).map(answer).collect(),
+        }),
+    };
+    let measured =
+        Measured { metric: "accuracy".into(), value: 0.9, columns: vec![(evil.into(), 0.5)], rows: 99, times: 5 };
+    let word = || evil.to_owned();
+    let column = ColumnRow { name: word(), kind: word(), becomes: word(), missing: word(), levels: word() };
+    Page {
+        answers: Some(Answers { model: word(), rows: 99, said }),
+        importance: Some(Importance::Measured(measured)),
+        columns: vec![column],
+        remarks: vec![word()],
+        ..run(36, 12, falling)
+    }
+}
+
+#[test]
+fn a_model_of_classes_has_its_matrix_and_curves_and_one_of_numbers_its_clouds_and_residuals() {
+    let has = |classes: u32, parts: &[&str]| {
+        let page = render(&answered(classes, "x"));
+        for part in
+            [">Predictions</h2>", ">Importance of columns</h2>", "<summary>Columns</summary>"].iter().chain(parts)
+        {
+            assert!(page.contains(part), "{classes}: {part}");
+        }
+        assert!(!page.contains("NaN"));
+        page
+    };
+    has(2, &[">Confusion matrix</h2>", ">ROC curve</h2>", ">x1, area "]);
+    has(5, &[">Confusion matrix</h2>", ">x4, area "]);
+    assert!(!has(20, &[">Confusion matrix</h2>"]).contains("ROC"));
+    assert!(!has(21, &[">Confused classes</h2>"]).contains("Confusion"));
+    has(0, &[">x: predicted against true</h2>", ">x: residuals</h2>", "mark cloud train"]);
+    let page = render(&run(36, 12, falling));
+    assert!(!page.contains("Predictions") && !page.contains("Importance") && !page.contains("Columns"));
+}
+
 #[test]
 fn the_page_asks_for_nothing_from_the_network() {
-    let page = render(&run(36, 12, falling));
+    let page = [0, 2, 30].map(|classes| render(&answered(classes, ""))).concat();
     for word in ["http:", "https:", "@import", "url(", "<link rel=\"stylesheet\"", " src="] {
         assert!(!page.contains(word), "{word}");
     }
@@ -68,6 +119,10 @@ fn every_text_from_outside_is_escaped() {
     let page = render(&report);
     assert!(!page.contains(evil) && page.matches("<script>").count() == 1);
     assert!(page.contains("&lt;script&gt;&quot;&amp;&#39;"));
+    for classes in [0, 2, 30] {
+        let page = render(&answered(classes, evil));
+        assert!(!page.contains(evil) && page.matches("<script>").count() == 1, "{classes}");
+    }
 }
 
 #[test]
