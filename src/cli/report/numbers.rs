@@ -58,47 +58,73 @@ fn cloud(target: &NumberAnswers, place: usize, one: bool) -> Option<Chart> {
     })
 }
 
-/// How many rows are off by how much: bars that leave out the outermost rows, if they are far away.
+/// How many rows are off by how much.
+struct Bars {
+    /// The place of the first bar, in steps from 0.
+    from: i64,
+    step: f64,
+    rows: Vec<u64>,
+}
+
+impl Bars {
+    /// Bars for sorted numbers; the outermost are left out if they are far away.
+    fn of(off: &[f64]) -> Option<Bars> {
+        let (first, last) = (off.first()?, off.last()?);
+        let at = |share: f64| off[(share * (off.len() - 1) as f64).round() as usize];
+        let room = 0.25 * (at(0.99) - at(0.01));
+        let (low, high) = (first.max(at(0.01) - room), last.min(at(0.99) + room));
+        // Numbers that hardly differ must not be too many steps away from 0.
+        let step = round_step(((high - low) / BARS).max(1e-12 * low.abs().max(high.abs())));
+        // As whole numbers, so that a value on an edge is in the bar that begins there.
+        let place = |off: f64| (off / step).floor() as i64;
+        let from = place(low);
+        let bars = usize::try_from(place(high).checked_sub(from)?).ok().filter(|bars| *bars < 1000)? + 1;
+        let mut rows = vec![0; bars];
+        let places = off.iter().filter_map(|off| usize::try_from(place(*off).checked_sub(from)?).ok());
+        places.for_each(|place| rows.get_mut(place).into_iter().for_each(|rows| *rows += 1));
+        Some(Bars { from, step, rows })
+    }
+
+    fn edge(&self, bar: usize) -> f64 {
+        (self.from + bar as i64) as f64 * self.step
+    }
+
+    /// From 0 to 0 around all bars.
+    fn outline(&self) -> Vec<(f64, f64)> {
+        let bars = self.rows.iter().enumerate();
+        let tops = bars.flat_map(|(bar, &rows)| [(self.edge(bar), rows as f64), (self.edge(bar + 1), rows as f64)]);
+        let ends = [0, self.rows.len()].map(|bar| (self.edge(bar), 0.0));
+        [ends[0]].into_iter().chain(tops).chain([ends[1]]).collect()
+    }
+
+    fn say(&self, bar: usize) -> (f64, String) {
+        let [low, high] = [bar, bar + 1].map(|bar| self.edge(bar));
+        let rows = count(self.rows[bar]);
+        (low + self.step / 2.0, format!("{} to {} · {rows} rows", number(low), number(high)))
+    }
+}
+
+/// How many rows are off by how much.
 fn residuals(target: &NumberAnswers, place: usize, one: bool) -> Option<Chart> {
     let mut off: Vec<f64> = target.rows.iter().map(|(is, said)| said - is).filter(|off| drawable(*off)).collect();
     off.sort_by(f64::total_cmp);
-    let (first, last) = (off.first()?, off.last()?);
-    let at = |share: f64| off[(share * (off.len() - 1) as f64).round() as usize];
-    let room = 0.25 * (at(0.99) - at(0.01));
-    let (low, high) = (first.max(at(0.01) - room), last.min(at(0.99) + room));
-    let step = round_step((high - low) / BARS);
-    let (from, to) = ((low / step).floor() as i64, (high / step).floor() as i64 + 1);
-    let mut bars = vec![0_u64; usize::try_from(to - from).ok().filter(|bars| *bars < 1000)?];
-    for off in &off {
-        // As whole numbers, so that a value on an edge is in the bar that begins there.
-        if let Some(bar) = bars.get_mut(((off / step).floor() as i64).checked_sub(from)? as usize) {
-            *bar += 1;
-        }
-    }
-    let drawn: u64 = bars.iter().sum();
-    let edge = |bar: usize| (from + bar as i64) as f64 * step;
-    let outline = (0..bars.len()).flat_map(|bar| [(edge(bar), bars[bar] as f64), (edge(bar + 1), bars[bar] as f64)]);
-    let outline = [(edge(0), 0.0)].into_iter().chain(outline).chain([(edge(bars.len()), 0.0)]);
-    let say = |bar: usize| {
-        let (low, high) = (number(edge(bar)), number(edge(bar + 1)));
-        (edge(bar) + step / 2.0, format!("{low} to {high} · {} rows", count(bars[bar])))
-    };
-    let far = off.len() as u64 - drawn;
-    let far = match far {
+    let bars = Bars::of(&off)?;
+    let far = match off.len() as u64 - bars.rows.iter().sum::<u64>() {
         0 => String::new(),
         1 => " 1 row is further off.".to_owned(),
         far => format!(" {} rows are further off.", count(far)),
     };
+    let (first, last) = (number(*off.first()?), number(*off.last()?));
     Some(Chart {
         id: format!("residuals-{place}"),
         title: title("Residuals", target, one),
-        description: format!("How many rows are off by how much, from {} to {}.", number(*first), number(*last)),
+        description: format!("How many rows are off by how much, from {first} to {last}."),
         x_name: "off by",
-        x: Scale::of_values([edge(0), edge(bars.len())].into_iter(), Axis::Value)?,
-        y: Scale::of_values([0.0, bars.iter().copied().max()? as f64].into_iter(), Axis::Value)?,
+        x: Scale::of_values([0, bars.rows.len()].map(|bar| bars.edge(bar)).into_iter(), Axis::Value)?,
+        y: Scale::of_values([0.0, bars.rows.iter().copied().max()? as f64].into_iter(), Axis::Value)?,
         upper: None,
-        lines: vec![Line::new("", "bars", Mark::None, outline)],
-        said: (0..bars.len()).map(say).collect(),
+        lines: vec![Line::new("", "bars", Mark::None, bars.outline().into_iter())],
+        said: (0..bars.rows.len()).map(|bar| bars.say(bar)).collect(),
         at_rest: Some(format!("half of the rows are off by {} at most", number(middle(&off)))),
         remark: format!("How many rows are predicted too low (left) and too high (right).{far}"),
     })
