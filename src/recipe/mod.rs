@@ -23,8 +23,10 @@ mod best;
 mod check;
 mod class_weight;
 mod config;
+mod folds;
 pub mod keys;
 mod load;
+mod lr_range;
 pub mod overrides;
 mod prepare;
 mod proposal;
@@ -42,6 +44,8 @@ pub use config::{
     Automatic, Batch, BatchUnit, Checkpoint, Config, Cut, Data, Memory, MicroBatch, Model, Names, Optimizer,
     Standardize, Train, Validation, class_losses, number_losses,
 };
+pub use folds::{BestEpoch, Fold};
+pub use lr_range::{Curve, Ending, LrRange, Point, Proposed};
 pub use prepare::{Prepared, unit};
 pub use proposal::{Proposal, propose};
 pub use rows::{ModelRows, predictor};

@@ -2,6 +2,7 @@
 
 use super::best;
 use super::config::{Automatic, Config, Cut, MicroBatch};
+use super::folds::Fold;
 use super::prepare::Prepared;
 use crate::data::{Dataset, Targets};
 use crate::gpu::Gpu;
@@ -35,12 +36,32 @@ impl Session {
     /// # Errors
     /// [`Error::Config`], [`Error::Data`] and [`Error::Io`]: what cannot be trained, and why.
     pub fn new(config: Config) -> Result<Session> {
-        let prepared = Prepared::new(&config)?;
+        Session::of(config, None)
+    }
+
+    /// As [`Session::new`], but the rows of a fold are the validation rows, and all others train.
+    ///
+    /// # Errors
+    /// Those of [`Session::new`] and [`folds`](crate::data::split::folds).
+    pub fn of_fold(config: Config, fold: Fold) -> Result<Session> {
+        Session::of(config, Some(fold))
+    }
+
+    fn of(config: Config, fold: Option<Fold>) -> Result<Session> {
+        let prepared = Prepared::of(&config, fold)?;
         best::check(&config, &prepared)?;
         let cut = config.train.cut()?;
         let train = &config.train;
         let windows = Windows::new(prepared.train.rows(), train.epochs, cut.batches.clone(), train.tail)?;
         Ok(Session { config, prepared, cut, windows, open_blocks: false, preferred: None })
+    }
+
+    /// Trains so many epochs instead of those configured.
+    pub(super) fn set_epochs(&mut self, epochs: u32) -> Result<()> {
+        self.config.train.epochs = epochs;
+        let train = &self.config.train;
+        self.windows = Windows::new(self.prepared.train.rows(), epochs, self.cut.batches.clone(), train.tail)?;
+        Ok(())
     }
 
     /// As [`Session::new`], for a run that begins or resumes. A resumed run has the checkpoint's weights, so the file that it

@@ -20,9 +20,10 @@ pub struct Best {
     pub value: f64,
 }
 
-/// The state of the search, which a checkpoint keeps.
+/// The search for the best epoch of a training: it sees every event, and says when no better epoch came for too long. A
+/// checkpoint keeps it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Search {
+pub struct Search {
     /// The best epoch so far.
     pub best: Option<Best>,
     /// The last epoch that was validated.
@@ -51,7 +52,7 @@ impl Search {
     }
 
     /// Forgets the best epoch: that of the epochs to come is wanted.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         (self.best, self.since) = (None, self.epoch);
     }
 

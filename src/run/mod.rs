@@ -48,14 +48,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use best::Best;
+pub use best::{Best, Search};
 pub use claim::{Accepted, Claim};
 pub use folder::RunFolder;
 pub use identity::{Identity, checksum};
 pub use journal::Journal;
 pub use metrics::{EpochPoint, Line, UpdatePoint};
 
-use best::Search;
 use checkpoints::{Checkpoints, Found};
 use folder::Lock;
 use metrics::MetricsFile;

@@ -3,17 +3,17 @@
 use std::path::Path;
 
 use super::start::Start;
-use super::{Parts, by, from_key, unsplit};
+use super::{Parts, by, from_key, held, unsplit};
 use crate::data::scale::Standardizer;
-use crate::data::split::held_by;
 use crate::data::table::Reading;
 use crate::data::{Dataset, FeatureNames, Spec, TargetKind, Targets, read_file};
 use crate::nn::TargetNames;
 use crate::recipe::config::{Config, Standardize, Validation, class_losses};
+use crate::recipe::folds::Fold;
 use crate::{Error, Result};
 
 /// Reads the features as they are, splits and scales them.
-pub(super) fn read(config: &Config, start: &Start) -> Result<Parts> {
+pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result<Parts> {
     if start.preparation().is_some() {
         let message = "was trained on the columns of a table, but data.path has arrays; give a table, or leave it out";
         return Err(Error::config("model.init", message));
@@ -22,7 +22,7 @@ pub(super) fn read(config: &Config, start: &Start) -> Result<Parts> {
     let spec = spec(config, start);
     let file = |path: &Path, spec: &Spec, key| read_file(path, spec).map_err(|error| from_key(error, key));
     let mut train = file(path, &spec, "data.path")?;
-    let (mut held, mut remarks) = (vec![false; train.rows()], Vec::new());
+    let (mut kept, mut remarks) = (vec![false; train.rows()], Vec::new());
     let mut validation = match &config.data.validation {
         Validation::File(path) => Some(file(path, &spec.like(&train), "data.validation")?),
         Validation::Share(share) => {
@@ -31,14 +31,14 @@ pub(super) fn read(config: &Config, start: &Start) -> Result<Parts> {
                 Targets::Values { .. } => None,
             };
             let by = by(config, labels.map(|(labels, _)| &labels[..]), None)?;
-            held = held_by(by, train.rows(), *share, config.train.seed)?;
-            remarks.extend(labels.and_then(|(labels, classes)| unsplit(classes, labels, &held)));
-            if held.contains(&true) { Some(train.split_off(&held)?) } else { None }
+            kept = held(by, train.rows(), (*share, fold), config.train.seed)?;
+            remarks.extend(labels.and_then(|(labels, classes)| unsplit(classes, labels, &kept)));
+            if kept.contains(&true) { Some(train.split_off(&kept)?) } else { None }
         }
     };
     let (feature_scale, target_scale) = scale(config, start, &mut train, validation.as_mut())?;
     let (preparation, reading) = (None, Reading::default());
-    Ok(Parts { train, validation, feature_scale, preparation, reading, target_scale, remarks, held: Some(held) })
+    Ok(Parts { train, validation, feature_scale, preparation, reading, target_scale, remarks, held: Some(kept) })
 }
 
 fn spec(config: &Config, start: &Start) -> Spec {

@@ -8,9 +8,10 @@ use std::path::Path;
 
 use self::start::Start;
 use super::config::Config;
+use super::folds::Fold;
 use crate::data::scale::Standardizer;
 use crate::data::source::source_of;
-use crate::data::split::{By, Split};
+use crate::data::split::{By, Split, folds, held_by};
 use crate::data::table::{Preparation, Reading};
 use crate::data::{Dataset, Targets};
 use crate::nn::{Arrays, Layer, Model, ModelFile, TargetNames};
@@ -50,9 +51,15 @@ struct Parts {
 impl Prepared {
     /// Reads the data, splits and scales it, and derives the model.
     pub fn new(config: &Config) -> Result<Prepared> {
+        Prepared::of(config, None)
+    }
+
+    /// As [`Prepared::new`], but if a fold is given its rows are the validation rows.
+    pub fn of(config: &Config, fold: Option<Fold>) -> Result<Prepared> {
+        fold.iter().try_for_each(|fold| fold.check(config))?;
         let start = Start::of(config.model.init.as_deref())?;
         let is_table = source_of(&config.data.path)?.is_table();
-        let parts = if is_table { table::read(config, &start)? } else { arrays::read(config, &start)? };
+        let parts = if is_table { table::read(config, &start, fold)? } else { arrays::read(config, &start, fold)? };
         let Parts { mut train, validation, feature_scale, preparation, reading, target_scale, remarks, held } = parts;
         check_weights(config, &train, "to train on")?;
         validation.iter().try_for_each(|data| check_weights(config, data, "to validate with"))?;
@@ -116,6 +123,14 @@ fn by<'a>(config: &Config, labels: Option<&'a [u32]>, groups: Option<&'a [u32]>)
         }
         (Some(Split::Last), ..) => Ok(By::Last),
         _ => Ok(By::Seed),
+    }
+}
+
+/// Per row, whether it is held back for validation: those of a fold, or a share.
+fn held(by: By, rows: usize, (share, fold): (f64, Option<Fold>), seed: u64) -> Result<Vec<bool>> {
+    match fold {
+        Some(Fold { at, of }) => Ok(folds(by, rows, of, seed)?.into_iter().map(|fold| fold == at).collect()),
+        None => held_by(by, rows, share, seed),
     }
 }
 

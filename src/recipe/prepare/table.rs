@@ -4,22 +4,22 @@ use std::path::Path;
 
 use super::start::Start;
 use super::{Parts, by, from_key, unsplit};
-use crate::data::split::held_by;
 use crate::data::table::{
     Found, FoundTarget, Learned, Preparation, Reading, Reads, Table, Use, Wanted, Weighing, look, open,
 };
 use crate::data::{Chunks, Dataset};
 use crate::recipe::config::{Config, Validation, class_losses};
+use crate::recipe::folds::Fold;
 use crate::{Error, Result};
 
 /// Looks at the table, splits its rows, fits the preparation to the training rows and prepares all of them.
-pub(super) fn read(config: &Config, start: &Start) -> Result<Parts> {
+pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result<Parts> {
     let reading = config.data.reading();
     let mut table = || opened(&config.data.path, &reading, "data.path");
     let wanted = wanted(config, start);
     let found = look(&mut table, &wanted)?;
     let mut remarks = found.remarks.clone();
-    let held = held(config, &found, &mut remarks)?;
+    let held = held(config, &found, fold, &mut remarks)?;
     let preparation = match start.preparation() {
         Some(preparation) => weighed(preparation, &found, &wanted)?,
         None => {
@@ -67,14 +67,14 @@ fn wanted(config: &Config, start: &Start) -> Wanted {
 }
 
 /// Per row of the table that can be used, whether it is held back for validation.
-fn held(config: &Config, found: &Found, remarks: &mut Vec<String>) -> Result<Vec<bool>> {
+fn held(config: &Config, found: &Found, fold: Option<Fold>, remarks: &mut Vec<String>) -> Result<Vec<bool>> {
     let Validation::Share(share) = config.data.validation else { return Ok(vec![false; found.rows]) };
     let classes = match &found.target {
         FoundTarget::Classes { labels, classes, .. } => Some((&labels[..], &classes[..])),
         FoundTarget::Nothing | FoundTarget::Numbers { .. } => None,
     };
     let by = by(config, classes.map(|(labels, _)| labels), found.groups.as_deref())?;
-    let held = held_by(by, found.rows, share, config.train.seed)?;
+    let held = super::held(by, found.rows, (share, fold), config.train.seed)?;
     if held.contains(&true) {
         remarks.extend(classes.and_then(|(labels, classes)| unsplit(classes, labels, &held)));
     }
