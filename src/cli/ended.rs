@@ -42,21 +42,23 @@ pub fn page(
         ("metrics", Some(folder.metrics())),
         ("report", Some(folder.report())),
     ];
-    let best = best.map(|best| {
-        let name = format!("val_{}", best.metric.name());
-        json!({ "epoch": best.epoch, "update": best.update, "metric": name, "value": best.value })
-    });
     let [without_weight, not_finite] = progress.left_out_by_reason();
     json!({
         "outcome": outcome,
         "run": folder.path(),
         "updates": trainer.updates(),
         "last": last.map(epoch),
-        "best": best,
+        "best": best.as_ref().map(best_page),
         "left_out": { "without_weight": without_weight, "not_finite": not_finite },
         "samples_per_second": progress.samples_per_second(),
         "files": files.into_iter().map(|(name, path)| (name.to_owned(), json!(path))).collect::<Map<_, _>>(),
     })
+}
+
+/// The best epoch for programs.
+pub fn best_page(best: &Best) -> Value {
+    let name = format!("val_{}", best.metric.name());
+    json!({ "epoch": best.epoch, "update": best.update, "metric": name, "value": best.value })
 }
 
 fn epoch(point: &EpochPoint) -> Value {

@@ -1,6 +1,7 @@
 //! The command, from the outside: what it prints, what it writes and how it ends.
 
 mod bench;
+mod cv;
 mod errors;
 mod export;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -10,6 +11,7 @@ mod guides;
 mod help;
 mod inspect;
 mod kills;
+mod lr_find;
 mod measures;
 mod memory;
 mod npz;

@@ -2,12 +2,14 @@
 
 mod bench;
 mod completions;
+mod cv;
 mod devices;
 mod doctor;
 mod eval;
 mod export;
 mod init;
 mod inspect;
+mod lr_find;
 mod man;
 mod plan;
 mod predict;
@@ -30,6 +32,8 @@ pub static ALL: &[Entry] = &[
     entry::<plan::Plan>("plan"),
     entry::<verify::Verify>("verify"),
     entry::<tune::Tune>("tune"),
+    entry::<lr_find::LrFind>("lr-find"),
+    entry::<cv::Cv>("cv"),
     entry::<inspect::Inspect>("inspect"),
     entry::<eval::Eval>("eval"),
     entry::<predict::Predict>("predict"),

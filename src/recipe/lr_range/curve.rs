@@ -69,11 +69,11 @@ impl Curve {
         Curve { points: Vec::new(), ending: None, span, updates, sum: 0.0, weight: 0.0, least: f64::INFINITY }
     }
 
-    /// Adds an update and decides whether the test ends with it; no point for a loss that is not finite.
-    pub(super) fn add(&mut self, update: u64, lr: f64, loss: f64) -> Option<Point> {
+    /// Adds an update, unless its loss is not finite, and decides whether the test ends with it.
+    pub(super) fn add(&mut self, update: u64, lr: f64, loss: f64) {
         if !loss.is_finite() {
             self.ending = Some(Ending::NotFinite);
-            return None;
+            return;
         }
         let keep = 1.0 - 1.0 / self.span as f64;
         self.sum = keep * self.sum + (1.0 - keep) * loss;
@@ -84,9 +84,7 @@ impl Curve {
         if smoothed > RISE * self.least && self.points.len() >= self.updates as usize / 10 {
             self.ending = Some(Ending::Risen);
         }
-        let point = Point { update, lr, loss, smoothed };
-        self.points.push(point);
-        Some(point)
+        self.points.push(Point { update, lr, loss, smoothed });
     }
 
     /// The place of the least smoothed loss; `None` without points.

@@ -10,7 +10,7 @@ pub use curve::{Curve, Ending, Point, Proposed};
 use super::config::Config;
 use super::session::Session;
 use crate::optim::{Schedule, ScheduleShape};
-use crate::train::{Event, FitConfig, OnNonFinite, Outcome, Run, Trainer};
+use crate::train::{Event, FitConfig, LeftOut, OnNonFinite, Outcome, Run, Trainer, Update};
 use crate::{Error, Result};
 
 /// The fewest updates from which anything can be told.
@@ -27,7 +27,7 @@ const LEAST: u32 = 20;
 /// let gpu = Gpu::new(&Choice::default())?;
 /// let session = range.session(config)?;
 /// let (mut trainer, _) = session.trainer(&gpu, session.settled(&gpu)?)?;
-/// let curve = range.run(&session, &mut trainer, |_point| ControlFlow::Continue(()))?;
+/// let curve = range.run(&session, &mut trainer, |_event| ControlFlow::Continue(()))?;
 /// println!("{:?}", curve.proposed());
 /// # Ok::<(), accrue::Error>(())
 /// ```
@@ -69,7 +69,7 @@ impl LrRange {
     }
 
     /// Trains through the range with a trainer of its [session](LrRange::session), until the loss is four times its least or
-    /// not finite. Every point goes to `on_point`, which may end the test.
+    /// not finite. Every event goes to `on_event`, which may end the test.
     ///
     /// # Errors
     /// Those of [`Run::advance`], but not that the training diverged: that is how a range test ends.
@@ -77,21 +77,17 @@ impl LrRange {
         &self,
         session: &Session,
         trainer: &mut Trainer,
-        mut on_point: impl FnMut(&Point) -> ControlFlow<()>,
+        mut on_event: impl FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<Curve> {
         let fit = FitConfig { validation: None, on_nonfinite: OnNonFinite::Skip, ..session.fit() };
         let mut curve = Curve::new(self.updates);
         let ended = self.advance(trainer, &fit, |event| {
-            let Event::Update { update, .. } = event else { return ControlFlow::Continue(()) };
-            let loss = update.loss;
-            // A window without weight has no loss.
-            if curve.ending.is_some() || (loss.is_nan() && update.weight == 0.0) {
-                return ControlFlow::Continue(());
+            let stopped = on_event(&event).is_break();
+            if let (Event::Update { update, .. }, None) = (event, curve.ending) {
+                self.take(&mut curve, &update);
             }
-            let loss = if update.made() { loss } else { f64::NAN };
-            let point = curve.add(update.update, self.lr(update.update), loss);
-            if point.is_some_and(|point| on_point(&point).is_break()) && curve.ending.is_none() {
-                curve.ending = Some(Ending::Stopped);
+            if stopped {
+                curve.ending = curve.ending.or(Some(Ending::Stopped));
             }
             if curve.ending.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -101,6 +97,14 @@ impl LrRange {
             Err(error) => return Err(error),
         }
         Ok(curve)
+    }
+
+    fn take(&self, curve: &mut Curve, update: &Update) {
+        // A window without weight has no loss.
+        if update.left_out != Some(LeftOut::NoWeight) {
+            let loss = if update.made() { update.loss } else { f64::NAN };
+            curve.add(update.update, self.lr(update.update), loss);
+        }
     }
 
     fn advance(
