@@ -77,6 +77,11 @@ fn ticks(first: f64, last: f64, column: impl Fn(f64) -> usize) -> String {
 /// A learning rate in two digits, as a configuration takes it.
 pub fn digits(lr: f64) -> String {
     let lr: f64 = format!("{lr:.1e}").parse().unwrap_or(lr);
+    plain(lr)
+}
+
+/// A learning rate in all its digits: 0.05, 1e-6.
+pub fn plain(lr: f64) -> String {
     if (1e-3..1e4).contains(&lr) { lr.to_string() } else { format!("{lr:e}") }
 }
 
@@ -92,20 +97,20 @@ mod tests {
     fn a_curve_falls_and_rises_over_powers_of_ten() {
         let points: Vec<Point> = [(-3.0, 2.0), (-1.0, 0.0), (0.0, 5.0)].map(|(x, y)| point(x, y)).to_vec();
         let wanted = "
-    2.5000 |                                                  **********
-           |                                                 *
-           |***                                             *
-           |   ****                                         *
-           |       ****                                    *
-           |           *****                              *
-           |                ****                         *
-           |                    *****                   *
-           |                         ****              *
-           |                             ****          *
-           |                                 ****     *
-    0.0000 |                                     *****
+    2.5000 |                                                 ***********
+           |                                                *
+           |**                                             *
+           |  ****
+           |      *****                                   *
+           |           ****                              *
+           |               *****                        *
+           |                    ****                   *
+           |                        *****             *
+           |                             ****        *
+           |                                 *****  *
+    0.0000 |                                      **
            +------------------S--------------------M--------------------
-        lr  0.001               0.01               0.1                1";
+        lr  0.001               0.01               0.1                 1";
         let shown = drawn(&points, &[('S', 10f64.powf(-2.08)), ('M', 0.1)]);
         assert_eq!(shown.join("\n"), wanted.trim_start_matches('\n'));
     }

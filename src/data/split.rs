@@ -340,8 +340,8 @@ mod tests {
 
     #[test]
     fn the_folds_of_a_seed_never_change() {
-        assert_eq!(folds(By::Seed, 12, 3, 0).unwrap(), []);
-        assert_eq!(folds(By::Classes(&[0, 0, 0, 0, 0, 1, 1, 1]), 8, 2, 0).unwrap(), []);
+        assert_eq!(folds(By::Seed, 12, 3, 0).unwrap(), [2, 0, 1, 1, 1, 2, 2, 1, 0, 0, 2, 0]);
+        assert_eq!(folds(By::Classes(&[0, 0, 0, 0, 0, 1, 1, 1]), 8, 2, 0).unwrap(), [1, 0, 0, 0, 1, 1, 0, 1]);
     }
 
     #[test]

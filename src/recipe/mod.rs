@@ -18,6 +18,8 @@
 //! let outputs = predictor(&gpu, &saved, rows.data.rows())?.predict(&rows.data.features.values.to_f32())?;
 //! # Ok::<(), accrue::Error>(())
 //! ```
+//!
+//! [`Fold`] divides the rows for a cross-validation, and [`LrRange`] finds a learning rate.
 
 mod best;
 mod check;

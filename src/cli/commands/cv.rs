@@ -19,14 +19,14 @@ use crate::cli::summary::{opening, refused_kernels};
 use crate::cli::tune::look_up;
 use crate::gpu::Gpu;
 use crate::nn::TargetNames;
-use crate::recipe::{BestEpoch, Config, Fold, Session};
+use crate::recipe::{BestEpoch, Config, Fold, Prepared, Session};
 use crate::train::metrics::{Evaluation, Metric};
 use crate::train::{Event, Trainer, Update};
 use crate::{Error, Result};
 
-/// Measure a configuration by cross-validation: each part of the rows in turn validates a model that the other parts train.
+/// Measure a configuration by cross-validation, with mean and deviation over folds.
 ///
-/// Rows are divided as data.split says: by default each fold has the same share of every class, and groups stay whole. Of each
+/// Each part of the rows in turn measures a model that the other parts train. Rows are divided as data.split says: by default each fold has the same share of every class, and groups stay whole. Of each
 /// training the best epoch counts, by train.best. No model is kept.
 #[derive(Debug, PartialEq, Args)]
 pub struct Cv {
@@ -98,6 +98,7 @@ impl Course<'_> {
             if let Some(line) = refused_kernels(&session, trainer.plan(), &chosen) {
                 complain(&format!("warning: {line}"));
             }
+            self.say(&[self.division(&session)]);
             self.say(&opening(&session, &self.gpu, trainer.plan(), &chosen));
             self.say(&["".to_owned(), self.head()]);
         } else {
@@ -149,6 +150,12 @@ impl Course<'_> {
         if let Some((progress, _)) = &self.progress {
             lines.iter().for_each(|line| progress.say(line));
         }
+    }
+
+    fn division(&self, session: &Session) -> String {
+        let Prepared { train, validation, .. } = &session.prepared;
+        let rows = train.rows() + validation.as_ref().map_or(0, |data| data.rows());
+        format!("folds     {} of {rows} rows; the first:", self.arguments.folds)
     }
 
     fn head(&self) -> String {

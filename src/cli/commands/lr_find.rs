@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Command, open};
 use crate::cli::args::Common;
-use crate::cli::curve::{digits, drawn};
+use crate::cli::curve::{digits, drawn, plain};
 use crate::cli::exit::Stop;
 use crate::cli::progress::{Progress, complain, json_line, number, print};
 use crate::cli::summary::{chain, cut, refused_kernels};
@@ -20,7 +20,7 @@ use crate::recipe::{Config, Curve, Ending, LrRange, Proposed, Session};
 use crate::train::{Event, Update};
 use crate::{Error, Result};
 
-/// Find a learning rate: let it grow from update to update, and see where the loss falls and where it rises.
+/// Find a learning rate: let it grow, and see where the loss falls and where it rises.
 ///
 /// This is the range test of Smith (2015). The rate of the steepest fall is proposed: there every update helps most, and it lies
 /// well below the rates at which the loss rises. A tenth of the rate of the least loss is told beside it, a second opinion. Both
@@ -77,7 +77,7 @@ impl Command for LrFind {
         })?;
         progress.finish();
         if curve.ending == Some(Ending::Stopped) {
-            let after = format!("after update {} of {}; nothing is saved", curve.points.len(), self.updates);
+            let after = format!("after update {} of {}; nothing is saved", made(&curve), self.updates);
             return Err(Stop::Interrupted(after));
         }
         self.tell(&curve)
@@ -95,7 +95,7 @@ impl LrFind {
         let rest = [
             format!("model     {}; {}", chain(model), model.loss),
             format!("window    {}", cut(session, chosen)),
-            format!("range     lr {} to {} in {} updates", self.from, self.to, self.updates),
+            format!("range     lr {} to {} in {} updates", plain(self.from), plain(self.to), self.updates),
             format!("adapter   {}", adapter::describe(gpu.info())),
             String::new(),
         ];
@@ -116,9 +116,9 @@ impl LrFind {
             let message = format!(
                 "the loss does not fall between {} and {} (ended after {} updates), so no rate is proposed; give another range, \
                  more --updates or a larger train.batch",
-                self.from,
-                self.to,
-                curve.points.len()
+                plain(self.from),
+                plain(self.to),
+                made(curve)
             );
             return Err(Error::config("--from", message).into());
         };
@@ -131,7 +131,7 @@ impl LrFind {
 
     fn verdict(&self, curve: &Curve, proposed: Option<Proposed>) -> Vec<String> {
         let mut lines = vec![String::new()];
-        let (made, all) = (curve.points.len(), self.updates);
+        let (made, all) = (made(curve), self.updates);
         match curve.ending {
             Some(Ending::Risen) => {
                 lines.push(format!("ended     after {made} of {all} updates: the loss was four times its least"));
@@ -147,9 +147,11 @@ impl LrFind {
             let loss = number(curve.points[least].smoothed);
             let tenth = digits(proposed.tenth());
             lines.push(format!("least     lr {minimum} (M): loss {loss}; a tenth of this rate is {tenth}"));
-            if least + 1 == made && curve.ending.is_none() {
-                lines
-                    .push(format!("note      the loss still falls at {}; a larger --to shows where it rises", self.to));
+            if least + 1 == curve.points.len() && curve.ending.is_none() {
+                lines.push(format!(
+                    "note      the loss still falls at {}; a larger --to shows where it rises",
+                    plain(self.to)
+                ));
             }
         }
         lines
@@ -169,6 +171,11 @@ impl LrFind {
             "points": curve.points,
         })
     }
+}
+
+/// The last update of a curve.
+fn made(curve: &Curve) -> u64 {
+    curve.points.last().map_or(0, |point| point.update)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::plan::{Budget, Chosen, ExecutionMode, needs_open_blocks, size};
 use crate::recipe::{Config, Session};
 use crate::train::plan_training;
 
-/// Show what training would do and need, without training: windows, learning rates, memory.
+/// Show what training would do and need, without training: windows, rates, memory.
 #[derive(Debug, PartialEq, Args)]
 pub struct Plan {
     /// The configuration, a TOML file; paths in it are relative to its folder.
