@@ -172,8 +172,9 @@ impl ModelFile {
             epoch: self.epoch,
         };
         let text = serde_json::to_string(&metadata).map_err(|e| Error::Internal(format!("metadata: {e}")))?;
-        // Its length in the header: JSON in a JSON text. Each of up to 1024 layers then takes less than 200 bytes.
-        let bytes = serde_json::Value::from(text.as_str()).to_string().len() as u64 + (200 << 10);
+        // Its length in the header: JSON in a JSON text. Each array then takes less than 100 bytes; 1024 layers have 2048.
+        let arrays = 100 * self.model.parameters().len().max(2048) as u64;
+        let bytes = serde_json::Value::from(text.as_str()).to_string().len() as u64 + arrays;
         if bytes > MOST_HEADER {
             let message = format!(
                 "the names and scales of {} features and the names of the target make {bytes} bytes, but {MOST_HEADER} are \

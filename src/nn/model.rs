@@ -236,3 +236,61 @@ fn named(name: &str, field: &str, what: &str, known: &[&'static str]) -> Result<
         Error::config(field, format!("{} is not a known {what}; {hint}", shown(name)))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(layers: &str) -> Result<Model> {
+        let layers: Vec<Layer> = serde_json::from_str(layers).unwrap();
+        Model::new(5, &layers, "mse")
+    }
+
+    fn refusal(layers: &str) -> String {
+        model(layers).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_layer_with_arguments_is_a_table_of_its_name() {
+        let model = model(r#"[{"embedding": [[12, 4], [3, 2]]}, 8, "relu", 1]"#).unwrap();
+        let summary = model.summary();
+        assert_eq!((summary[0].kind.as_str(), summary[0].columns, summary[0].parameters), ("embedding", 3 + 6, 54));
+        let parameters = model.parameters();
+        assert_eq!((&parameters["0.0.weight"], &parameters["0.1.weight"]), (&vec![12, 4], &vec![3, 2]));
+        assert_eq!((&parameters["1.weight"], model.outputs()), (&vec![8, 9], 1));
+        let text = serde_json::to_string(&model).unwrap();
+        assert_eq!(serde_json::from_str::<Model>(&text).unwrap(), model);
+        assert!(model.network(true).is_ok());
+    }
+
+    #[test]
+    fn what_a_layer_does_not_take_is_refused_with_its_place() {
+        let slip = refusal(r#"[4, {"embeding": [[2, 2]]}, 1]"#);
+        assert_eq!(slip, "model.layers[1].embeding: \"embeding\" is not a known layer; did you mean \"embedding\"?");
+        for (given, said) in [
+            (r#"{"embedding": 3}"#, "takes a list of [levels, width]"),
+            (r#"{"embedding": []}"#, "0 tables; give 1 to 256"),
+            (r#"{"embedding": [[0, 2]]}"#, "a table of 0 levels and width 2"),
+            (r#"{"embedding": [[2, 16777217]]}"#, "a table of 2 levels and width 16777217"),
+            (r#"{"embedding": [[2, 16777216], [2, 1]]}"#, "16777217 columns in all"),
+            (r#"{"linear": 3}"#, "write its width alone"),
+        ] {
+            let text = refusal(&format!("[{given}, 1]"));
+            assert!(text.starts_with("model.layers[0].") && text.contains(said), "{text}");
+        }
+        for given in ["{}", r#"{"embedding": [[2, 2]], "linear": 3}"#] {
+            assert!(
+                refusal(&format!("[{given}, 1]")).starts_with("model.layers[0]: a table takes one name"),
+                "{given}"
+            );
+        }
+        assert!(refusal(r#"["embedding", 1]"#).contains("\"embedding\" is not a known layer"));
+    }
+
+    #[test]
+    fn more_tables_than_columns_do_not_fit() {
+        let model = model(r#"[{"embedding": [[2, 1], [2, 1], [2, 1], [2, 1], [2, 1], [2, 1]]}, 1]"#).unwrap();
+        let text = model.network(false).err().unwrap().to_string();
+        assert!(text.contains("fewer columns than the 6 tables"), "{text}");
+    }
+}
