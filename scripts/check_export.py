@@ -89,6 +89,16 @@ def plain(rows, seed, new=False):
     return table
 
 
+def coded(rows, seed):
+    """A number, and two that are numbers of levels."""
+    draw = random.Random(seed)
+    table = Table(["a", "five", "three", "y"])
+    for _ in range(rows):
+        a, five, three = round(draw.gauss(0, 1), 3), draw.randrange(5), draw.randrange(3)
+        table.add([a, five, three, a * (2, -1, 3, 0, 1)[five] + three], a=a, five=five, three=three)
+    return table
+
+
 def config(path, data, target, loss, layers, more=""):
     text = f"""
         [data]
@@ -96,7 +106,7 @@ def config(path, data, target, loss, layers, more=""):
         target = {json.dumps(target)}
         {more}
         [model]
-        layers = {json.dumps(layers)}
+        layers = {layers if isinstance(layers, str) else json.dumps(layers)}
         loss = "{loss}"
         [train]
         batch = 32
@@ -197,6 +207,11 @@ def main(folder):
     check(folder, "layers", plain(200, 3), numbers, ",", "class", "cross_entropy", each)
     check(folder, "yes_or_no", plain(200, 4), numbers, ",", "class", "bce", [8, "tanh"], 'ignore = ["y", "z"]')
     check(folder, "numbers", plain(200, 5), numbers, ",", ["y", "z"], "mse", [16, "gelu"], 'ignore = ["class"]')
+    codes = folder / "coded.csv"
+    coded(300, 7).write(codes)
+    layers = '[{ embedding = [[5, 4], [3, 2]] }, 16, "mish"]'
+    columns = 'columns = { five = "number", three = "number" }\nstandardize = false'
+    check(folder, "embedding", coded(200, 8), codes, ",", "y", "mse", layers, columns)
     more = 'ignore = [{}]\nmissing_values = ["unknown"]\none_hot = 32'
     new = mixed(300, 6, new=True)
     ignored = more.format('"number", "far"')

@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::gpu::{Grid, Scalar, Shader};
 use crate::graph::tolerance::rounds;
 use crate::graph::{
-    Checked, Init, LoopBound, Op, OpContext, ParameterSpec, Role, Shape, Step, Table, Tolerance, Work, sample,
+    Checked, Export, Init, LoopBound, OnnxNode, Op, OpContext, ParameterSpec, Role, Shape, Step, Table, Tolerance,
+    Work, sample,
 };
 use crate::tensor::{Matrix, Operand};
 use crate::wgsl::{CLOCK, PADDING};
@@ -19,6 +20,19 @@ pub const MOST_TABLES: usize = 256;
 
 /// Most levels of a table, below which a float holds every whole number, and most columns of one.
 const MOST: usize = 1 << 24;
+
+/// In PyTorch, whose `nn.Embedding` is one table.
+const CLASS: &str = r#"class Embedding(nn.ModuleList):
+    """Replaces each of the last columns, a number of a row, by that row of a table."""
+
+    def __init__(self, *tables):
+        super().__init__(nn.Embedding(levels, width) for levels, width in tables)
+
+    def forward(self, x):
+        floats, numbers = x[:, : -len(self)], x[:, -len(self) :].long()
+        rows = [table(numbers[:, at].clamp(0, table.num_embeddings - 1)) for at, table in enumerate(self)]
+        return torch.cat([floats, *rows], dim=1)
+"#;
 
 /// Iterations of the search for a table.
 const SEARCH: u64 = MOST_TABLES.ilog2() as u64 + 1;
@@ -105,6 +119,31 @@ impl Embedding {
     /// The level of a number: the nearest one of the table, of the whole part of the number.
     fn level(x: f64, levels: usize) -> usize {
         (x as usize).min(levels - 1)
+    }
+
+    /// The nodes of ONNX for x of so many columns.
+    fn onnx(&self, columns: i64) -> Vec<OnnxNode> {
+        const TO_INT64: i64 = 7;
+        let floats = columns - self.tables.len() as i64;
+        let whole = |value: i64, name: &str| OnnxNode::new("Constant", &[], name).with("value_int", value);
+        let wholes = |value: i64, name: &str| OnnxNode::new("Constant", &[], name).with("value_ints", vec![value]);
+        let mut nodes = vec![wholes(0, "begin"), wholes(floats, "end"), wholes(1, "axis"), whole(0, "least")];
+        nodes.push(OnnxNode::new("Slice", &["x", "begin", "end", "axis"], "floats"));
+        let mut parts = vec!["floats".to_owned()];
+        for (t, (levels, _)) in self.tables.iter().enumerate() {
+            let [at, most, number, level, near, weight, row] =
+                ["at", "most", "number", "level", "near", "weight", "row"].map(|name| format!("{t}.{name}"));
+            nodes.push(whole(floats + t as i64, &at));
+            nodes.push(whole(*levels as i64 - 1, &most));
+            nodes.push(OnnxNode::new("Gather", &["x", &at], &number).with("axis", 1));
+            nodes.push(OnnxNode::new("Cast", &[&number], &level).with("to", TO_INT64));
+            nodes.push(OnnxNode::new("Clip", &[&level, "least", &most], &near));
+            nodes.push(OnnxNode::new("Gather", &[&weight, &near], &row));
+            parts.push(row);
+        }
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        nodes.push(OnnxNode::new("Concat", &parts, "y").with("axis", 1));
+        nodes
     }
 
     /// Where each table begins in the reference's row of parameters.
@@ -205,6 +244,12 @@ impl Op for Embedding {
             .bind("open_parameters", cx.open(1))
             .in_parts("first", 1);
         input.into_iter().chain([parameters]).collect()
+    }
+
+    fn export(&self, x: &Shape) -> Option<Export> {
+        let tables: Vec<String> = self.tables.iter().map(|(levels, width)| format!("({levels}, {width})")).collect();
+        let torch = format!("Embedding({})", tables.join(", "));
+        Some(Export::new(torch, self.onnx(x.columns()? as i64)).with_class(CLASS))
     }
 
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix {
