@@ -181,9 +181,14 @@ pub fn complain(line: &str) {
 }
 
 /// Prints the requested output. A reader that stops early, as in `accrue devices | head -1`, is no error.
-pub fn print(text: impl AsRef<[u8]>) -> Result<()> {
+pub fn print(text: &str) -> Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// As [`print`], for what may be no text.
+pub fn print_bytes(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout();
-    match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::io(Path::new("standard output"), error))
         }

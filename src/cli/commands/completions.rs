@@ -6,7 +6,7 @@ use clap_complete::Shell;
 use super::Command;
 use crate::cli::args::Cli;
 use crate::cli::exit::Stop;
-use crate::cli::progress::print;
+use crate::cli::progress::print_bytes;
 
 /// Print a script that completes commands, options and paths in a shell.
 ///
@@ -21,6 +21,6 @@ impl Command for Completions {
     fn run(&self) -> Result<(), Stop> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "accrue", &mut script);
-        Ok(print(script)?)
+        Ok(print_bytes(&script)?)
     }
 }

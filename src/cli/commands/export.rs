@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 use super::Command;
 use crate::cli::exit::Stop;
 use crate::cli::model::WhichModel;
-use crate::cli::progress::{print, say};
+use crate::cli::progress::{print_bytes, say};
 use crate::run::RunFolder;
 use crate::{Error, Result, durable, export};
 
@@ -78,7 +78,7 @@ impl Export {
 
 /// Writes a file, or prints its bytes.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    if is_dash(path) { print(bytes) } else { durable::write_bytes(path, bytes) }
+    if is_dash(path) { print_bytes(bytes) } else { durable::write_bytes(path, bytes) }
 }
 
 fn is_dash(path: &Path) -> bool {

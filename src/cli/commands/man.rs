@@ -8,7 +8,7 @@ use clap_mangen::Man as Page;
 use super::Command;
 use crate::cli::args::Cli;
 use crate::cli::exit::Stop;
-use crate::cli::progress::print;
+use crate::cli::progress::print_bytes;
 use crate::{Error, Result, durable};
 
 /// Print the manual page, or write one for every command.
@@ -26,7 +26,7 @@ impl Command for Man {
         let mut all = Cli::command().disable_help_subcommand(true);
         all.build();
         match &self.folder {
-            None => print(text(&page(&all))?)?,
+            None => print_bytes(&text(&page(&all))?)?,
             Some(folder) => write(&all, folder)?,
         }
         Ok(())

@@ -122,7 +122,7 @@ impl Graph {
     ) {
         let message = Message::new().each(inputs, |message, name| message.bytes(1, name)).bytes(2, output);
         let message = message.bytes(3, output).bytes(4, operator);
-        let message = message.each(more, |message, (name, value)| message.bytes(5, &attribute(name, value)));
+        let message = message.each(more, |message, (name, value)| message.bytes(5, attribute(name, value)));
         self.nodes.push(message.bytes(7, domain));
     }
 
@@ -141,9 +141,7 @@ impl Graph {
             .bytes(2, "accrue")
             .bytes(3, env!("CARGO_PKG_VERSION"))
             .bytes(7, &graph)
-            .each(operators, |model, (domain, version)| {
-                model.bytes(8, &Message::new().bytes(1, domain).int(2, version))
-            })
+            .each(operators, |model, (domain, version)| model.bytes(8, Message::new().bytes(1, domain).int(2, version)))
             .into_bytes()
     }
 }
@@ -159,7 +157,7 @@ fn value(name: &str, kind: Type, columns: Option<usize>, about: &str) -> Message
     let columns = columns.map(|columns| Message::new().int(1, columns as i64));
     let shape = Message::new().each([rows].iter().chain(&columns), |shape, dim| shape.bytes(1, dim));
     let tensor = Message::new().int(1, kind as i64).bytes(2, &shape);
-    Message::new().bytes(1, name).bytes(2, &Message::new().bytes(1, &tensor)).bytes(3, about)
+    Message::new().bytes(1, name).bytes(2, Message::new().bytes(1, &tensor)).bytes(3, about)
 }
 
 /// An `AttributeProto`.
