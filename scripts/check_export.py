@@ -217,6 +217,9 @@ def main(folder):
     ignored = more.format('"number", "far"')
     check(folder, "mixed", new, things, ";", "label", "cross_entropy", [16, "silu"], ignored)
     check(folder, "mixed_robust", new, things, ";", "label", "cross_entropy", [16, "silu"], ignored + '\nstandardize = "robust"')
+    layers = '[{ embedding = [[40, 3]] }, 16, "silu"]'
+    few = ignored.replace("one_hot = 32", "one_hot = 4")
+    check(folder, "mixed_index", new, things, ";", "label", "cross_entropy", layers, few)
     check(folder, "far", new, things, ";", "far", "mse", [16, "silu"], more.format('"number", "label"'))
 
 
