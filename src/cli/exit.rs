@@ -120,7 +120,7 @@ mod tests {
             "error: the following required arguments were not provided: --out <DIR>; <CONFIG>; \
              `accrue train --help` says what there is"
         );
-        assert_eq!(line("accrue x"), "error: unrecognized subcommand 'x'; `accrue --help` says what there is");
+        assert_eq!(line("accrue 0"), "error: unrecognized subcommand '0'; `accrue --help` says what there is");
         let value = line("accrue bench --rounds x");
         assert!(value.starts_with("error: invalid value 'x' for '--rounds <N>': "), "{value}");
     }

@@ -4,7 +4,8 @@ use crate::place::Place;
 
 /// The numbers in the cells of a confusion matrix of a kind, `right` or `wrong`.
 fn cells(page: &str, kind: &str) -> Vec<f64> {
-    let cells = page.split(&format!("<td class=\"{kind}\"")).skip(1);
+    let begin = format!("<td class=\"{kind}\"");
+    let cells = page.split(&begin).skip(1);
     let text = cells.map(|cell| cell.split_once('>').unwrap().1.split('<').next().unwrap());
     text.map(|text| if text == "·" { 0.0 } else { text.parse().unwrap() }).collect()
 }

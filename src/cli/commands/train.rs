@@ -95,7 +95,9 @@ impl Command for Train {
         clock.lap("saving the model");
         let stopped = (outcome == Outcome::Stopped)
             .then(|| format!("after update {} of {}", trainer.updates(), session.windows.updates()));
-        tell(&mut begun, self, clock, speed, stopped.as_deref())?;
+        let findings = findings(&mut begun, self, stopped.is_some())?;
+        clock.lap("measuring the model");
+        tell(&mut begun, self, clock, speed, findings, stopped.as_deref())?;
         if let Some(profile) = profile? {
             show_profile(self, &profile, &begun.gpu, &begun.progress)?;
         }
@@ -191,22 +193,32 @@ fn board(arguments: &Train, journal: &Journal, earlier: &[Line]) -> Result<Optio
     folder.map(|folder| Board::new(folder, earlier)).transpose()
 }
 
-/// What the report says of the model. The model is saved: a failure is no reason to fail, but a warning.
-fn findings(begun: &mut Begun, stopped: bool) -> Findings {
+/// What the report says of the model. The model is saved, so that only a lost device ends the command: the same command then
+/// writes the report. An interrupted command ends at once, and predicts nothing.
+fn findings(begun: &mut Begun, arguments: &Train, stopped: bool) -> Result<Findings, Stop> {
     let Begun { session, trainer, journal, .. } = begun;
     if stopped {
-        return Findings::of_columns(session);
+        return Ok(Findings::of_columns(session));
     }
-    Findings::of_model(session, trainer, journal).unwrap_or_else(|error| {
-        complain(&format!("warning: the report has no predictions: {}", one_line(&error.to_string())));
-        Findings::of_columns(session)
-    })
+    match Findings::of_model(session, trainer, journal) {
+        Err(error @ Error::DeviceLost(_)) => Err(broken(error, arguments, session, journal)),
+        Err(error) => {
+            complain(&format!("warning: the report has no predictions: {}", one_line(&error.to_string())));
+            Ok(Findings::of_columns(session))
+        }
+        Ok(found) => Ok(found),
+    }
 }
 
 /// Writes the report, and prints where everything is. `stopped`: where the run was interrupted, if it was.
-fn tell(begun: &mut Begun, arguments: &Train, mut clock: Clock, speed: f64, stopped: Option<&str>) -> Result<()> {
-    let findings = findings(begun, stopped.is_some());
-    clock.lap("measuring the model");
+fn tell(
+    begun: &mut Begun,
+    arguments: &Train,
+    clock: Clock,
+    speed: f64,
+    findings: Findings,
+    stopped: Option<&str>,
+) -> Result<()> {
     let history = std::mem::take(&mut begun.history);
     let Begun { session, gpu, chosen, config_toml, trainer, journal, progress, board, .. } = begun;
     let folder = journal.folder();

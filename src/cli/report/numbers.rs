@@ -74,7 +74,7 @@ impl Bars {
         let room = 0.25 * (at(0.99) - at(0.01));
         let (low, high) = (first.max(at(0.01) - room), last.min(at(0.99) + room));
         // Numbers that hardly differ must not be too many steps away from 0.
-        let step = round_step(((high - low) / BARS).max(1e-12 * low.abs().max(high.abs())));
+        let step = round_step(((high - low) / BARS).max(1e-12 * low.abs().max(high.abs())).max(1e-200));
         // As whole numbers, so that a value on an edge is in the bar that begins there.
         let place = |off: f64| (off / step).floor() as i64;
         let from = place(low);
