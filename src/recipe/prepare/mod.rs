@@ -6,6 +6,8 @@ mod table;
 
 use std::path::Path;
 
+use serde_json::json;
+
 use self::start::Start;
 use super::config::Config;
 use super::folds::Fold;
@@ -64,7 +66,7 @@ impl Prepared {
         check_weights(config, &train, "to train on")?;
         validation.iter().try_for_each(|data| check_weights(config, data, "to validate with"))?;
         config.train.class_weight.iter().try_for_each(|weight| weight.apply(&mut train))?;
-        let model = model(config, &train)?;
+        let model = model(config, &train, preparation.as_ref())?;
         let target = match &train.targets {
             Targets::Classes { name, classes, .. } => {
                 TargetNames::Classes { name: name.clone(), classes: classes.clone() }
@@ -167,7 +169,7 @@ fn place(path: &Path, column: &str) -> String {
     format!("{}, column {column:?}", path.display())
 }
 
-fn model(config: &Config, train: &Dataset) -> Result<Model> {
+fn model(config: &Config, train: &Dataset, preparation: Option<&Preparation>) -> Result<Model> {
     let outputs = match &train.targets {
         Targets::Classes { classes, name, .. } if config.model.loss == "bce" => match classes.len() {
             2 => 1,
@@ -178,6 +180,14 @@ fn model(config: &Config, train: &Dataset) -> Result<Model> {
         },
         targets => targets.outputs(),
     };
-    let layers: Vec<Layer> = config.model.layers.iter().cloned().chain([Layer::Linear(outputs)]).collect();
+    let hidden = config.model.layers.iter().cloned();
+    let layers = preparation.and_then(embedding).into_iter().chain(hidden).chain([Layer::Linear(outputs)]);
+    let layers: Vec<Layer> = layers.collect();
     Model::new(train.features.names.len(), &layers, &config.model.loss)
+}
+
+/// The first layer where some features are indices: it takes each from a table of its own.
+fn embedding(preparation: &Preparation) -> Option<Layer> {
+    let tables: Vec<[u32; 2]> = preparation.embedded().iter().map(|table| [table.rows, table.width]).collect();
+    (!tables.is_empty()).then(|| Layer::With([("embedding".to_owned(), json!(tables))].into()))
 }

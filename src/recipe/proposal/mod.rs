@@ -41,7 +41,7 @@ pub fn propose(data: &Data, path: &Path) -> Result<Proposal> {
         ),
         section(data, path, &found)?,
         columns::section(&found),
-        defaults::sections(&found),
+        defaults::sections(&found, &data.validation),
     ];
     Ok(Proposal { toml: toml.concat(), remarks: found.remarks })
 }
