@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use accrue::Result;
-use accrue::data::{Spec, Targets, read_file, scale::Standardizer, split::split, table::Reading};
+use accrue::data::{Spec, Targets, read_file, scale::Standardizer, split::split};
 use accrue::gpu::{Choice, Gpu};
 use accrue::nn::{Model, ModelFile, TargetNames};
 use accrue::optim::Sgd;
