@@ -17,7 +17,8 @@ fn a_rate_is_proposed_that_trains_and_no_run_is_written() {
     for part in ["\nrange     lr 1e-6 to 10 in 100 updates\n", " |*", " +-", "\n        lr  1e-6", "\nleast "] {
         assert!(out.contains(part), "{part:?} in {out}");
     }
-    assert!(out.lines().all(|line| line.chars().count() <= 100), "{out}");
+    let picture: Vec<&str> = out.lines().filter(|line| line.starts_with("  ")).collect();
+    assert!(picture.len() == 14 && picture.iter().all(|line| line.is_ascii() && line.len() < 80), "{out}");
 
     let number = |name: &str| page[name].as_f64().unwrap();
     assert!(number("steepest") < number("minimum") && number("steepest") == number("proposed"), "{page}");
