@@ -15,21 +15,23 @@ pub fn drawn(points: &[Point], marks: &[(char, f64)]) -> Vec<String> {
     }
     let column = |lr: f64| ((lr.ln() - from) / (to - from) * (COLUMNS - 1) as f64).round() as usize;
     let (low, top) = bounds(points);
-    let mut plot = vec![vec![' '; COLUMNS]; LINES];
-    for at in 0..COLUMNS {
+    // The line of each column.
+    let height = |at: usize| {
         let lr = from + (to - from) * at as f64 / (COLUMNS - 1) as f64;
         let share = (top - between(points, lr).min(top)) / (top - low);
-        plot[(share * (LINES - 1) as f64).round() as usize][at] = '*';
-    }
-    let line = |(at, cells): (usize, &Vec<char>)| {
+        (share * (LINES - 1) as f64).round() as usize
+    };
+    let heights: Vec<usize> = (0..COLUMNS).map(height).collect();
+    let line = |at: usize| {
         let label = match at {
             0 => number(top),
             _ if at == LINES - 1 => number(low),
             _ => String::new(),
         };
-        format!("{label:>10} |{}", cells.iter().collect::<String>()).trim_end().to_owned()
+        let cells: String = heights.iter().map(|&height| if height == at { '*' } else { ' ' }).collect();
+        format!("{label:>10} |{cells}").trim_end().to_owned()
     };
-    let mut lines: Vec<String> = plot.iter().enumerate().map(line).collect();
+    let mut lines: Vec<String> = (0..LINES).map(line).collect();
     let mut axis = vec!['-'; COLUMNS];
     marks.iter().for_each(|&(letter, lr)| axis[column(lr).min(COLUMNS - 1)] = letter);
     lines.push(format!("{:>10} +{}", "", axis.iter().collect::<String>()));
