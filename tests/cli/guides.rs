@@ -42,7 +42,8 @@ fn there_is_a_manual_page_for_every_command() {
     let commands = commands(&place.ok("--help"));
     for command in &commands {
         let page = place.text(&format!("pages/of/ours/accrue-{command}.1"));
-        assert!(page.contains(&format!("fBaccrue {command}\\fR")) && !page.contains('\u{1b}'), "{page}");
+        let name = command.replace('-', "\\-");
+        assert!(page.contains(&format!("fBaccrue {name}\\fR")) && !page.contains('\u{1b}'), "{page}");
     }
     assert_eq!(std::fs::read_dir(place.path("pages/of/ours")).unwrap().count(), commands.len() + 1);
     assert!(place.text("pages/of/ours/accrue-train.1").contains("\\-\\-resume\\-with\\-changes"));

@@ -19,7 +19,7 @@ fn the_confusion_matrix_is_that_of_the_best_model() {
         assert!(page.contains(part), "{part}");
     }
     let (right, wrong) = (cells(&page, "right"), cells(&page, "wrong"));
-    assert_eq!((right.len(), wrong.len()), (2, 2));
+    assert_eq!((right.len(), wrong.len()), (3, 6));
     let (right, all) = (right.iter().sum::<f64>(), right.iter().chain(&wrong).sum::<f64>());
     assert_eq!(all, 20.0);
     let said = place.ok("eval r/best.safetensors --data held.csv");
