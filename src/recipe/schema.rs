@@ -125,7 +125,12 @@ impl Probe<'_> {
     }
 
     fn table(&self) -> Option<Json> {
-        let values = self.inside(&|value| Value::Table(Table::from_iter([("?".to_owned(), value)])))?;
+        let put = |value| Value::Table(Table::from_iter([("?".to_owned(), value)]));
+        // One that takes anything here is checked later.
+        if self.takes(put(true.into())) && self.takes(put("?".into())) {
+            return Some(json!({ "type": "object" }));
+        }
+        let values = self.inside(&put)?;
         Some(json!({ "type": "object", "additionalProperties": values }))
     }
 
@@ -184,7 +189,10 @@ mod tests {
         assert_eq!(of("data.decimal"), json!({ "enum": [".", ","] }));
         assert_eq!(of("data.encoding"), json!({ "enum": ["utf-8", "utf-16", "latin-1"] }));
         assert_eq!(of("model.loss"), json!({ "enum": ops::losses() }));
-        assert_eq!(of("model.layers"), list(&json!({ "anyOf": [whole, { "enum": ops::layers() }] })));
+        let layer = json!({ "anyOf": [whole, { "enum": ops::layers() }, { "type": "object" }] });
+        assert_eq!(of("model.layers"), list(&layer));
+        let weights = json!({ "type": "object", "additionalProperties": { "type": "number" } });
+        assert_eq!(of("train.class_weight"), json!({ "anyOf": [{ "enum": ["balanced"] }, weights] }));
     }
 
     #[test]
