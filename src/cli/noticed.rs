@@ -21,7 +21,7 @@ pub fn lines(saved: &ModelFile, counts: &Counts) -> Vec<String> {
         }
         if unseen > 0 {
             let levels = format!("{} of {}", plural(unseen, "cell"), shown(name));
-            lines.push(format!("{levels} with a level that training did not see often: taken as any other"));
+            lines.push(format!("{levels} with a level that was rare or not seen in training: taken as any other"));
         }
     }
     lines

@@ -9,8 +9,11 @@ use super::Command;
 use crate::Error;
 use crate::cli::columns::columns;
 use crate::cli::exit::Stop;
+use crate::cli::findings;
 use crate::cli::model::WhichModel;
 use crate::cli::progress::{metric, print};
+use crate::cli::report::ColumnRow;
+use crate::cli::summary::plural;
 use crate::data::scale::Standardizer;
 use crate::nn::{LayerSummary, ModelFile, TargetNames};
 use crate::plan::size;
@@ -42,6 +45,8 @@ struct Report {
     parameters: u64,
     bytes: u64,
     features: Vec<Column>,
+    /// The columns of a table, and what becomes of them; none where each feature is a column of numbers.
+    columns: Vec<ColumnRow>,
     target: Target,
     metrics: Option<Metrics>,
 }
@@ -99,6 +104,7 @@ impl Inspect {
         let (path, saved) = self.which.read()?;
         let layers = saved.model.summary();
         let parameters = layers.iter().map(|layer| layer.parameters).sum();
+        let table = if saved.preparation.is_some() { findings::columns_of(&saved) } else { Vec::new() };
         let target = match saved.target {
             TargetNames::Classes { name, classes } => Target::Classes { name, classes },
             TargetNames::Values { names, scale } => Target::Values { columns: scaled(names, scale.as_ref()) },
@@ -114,6 +120,7 @@ impl Inspect {
             parameters,
             bytes: 4 * parameters,
             features: scaled(saved.features, saved.feature_scale.as_ref()),
+            columns: table,
             target,
             metrics: summed_up(metrics, best),
             epoch: saved.epoch,
@@ -161,8 +168,16 @@ impl Report {
         let epoch = self.epoch.map_or_else(String::new, |epoch| format!(" (epoch {epoch})"));
         let mut lines = vec![format!("model     {}{epoch}", self.model.display()), format!("loss      {}", self.loss)];
         lines.extend(columns(1, &table));
-        lines.push(format!("features  {}", self.features.len()));
-        lines.extend(listed(&self.features));
+        match self.columns.len() {
+            0 => {
+                lines.push(format!("features  {}", self.features.len()));
+                lines.extend(listed(&self.features));
+            }
+            count => {
+                lines.push(format!("features  {} of {}", self.features.len(), plural(count as u64, "column")));
+                lines.extend(of_table(&self.columns));
+            }
+        }
         match &self.target {
             Target::Classes { name, classes } => {
                 lines.push(format!("target    {name}, {} classes: {}", classes.len(), some(classes)));
@@ -192,6 +207,16 @@ impl Epoch {
         }
         text
     }
+}
+
+/// The columns of a table: what each is taken for, what becomes of it and of missing cells, and its levels.
+fn of_table(all: &[ColumnRow]) -> Vec<String> {
+    let head = ["  column", "kind", "becomes", "missing cells", "levels"].map(str::to_owned).to_vec();
+    let row = |column: &ColumnRow| {
+        let ColumnRow { name, kind, becomes, missing, levels } = column;
+        vec![format!("  {name}"), kind.clone(), becomes.clone(), missing.clone(), levels.clone()]
+    };
+    columns(5, &std::iter::once(head).chain(all.iter().map(row)).collect::<Vec<_>>())
 }
 
 /// The columns with their scale, as far as there is room.

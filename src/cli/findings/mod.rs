@@ -3,6 +3,8 @@
 mod answers;
 mod columns;
 
+pub use columns::rows as columns_of;
+
 use std::ops::Range;
 
 use super::report::{Answers, ColumnRow, Importance, Measured};

@@ -9,7 +9,7 @@ use super::text::{count, escape};
 const MOST_COLUMNS: usize = 200;
 
 /// A column.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct ColumnRow {
     /// Its name.
     pub name: String,
