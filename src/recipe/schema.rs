@@ -127,9 +127,11 @@ impl Probe<'_> {
     fn table(&self) -> Option<Json> {
         let put = |value| Value::Table(Table::from_iter([("?".to_owned(), value)]));
         let named = named_tables(self.key);
-        if !named.is_empty() && self.depth == 1 {
-            let properties = named.into_iter().map(|name| (name.to_owned(), json!({}))).collect();
-            return Some(closed(properties));
+        if !named.is_empty() {
+            let of = |name: &str| Table::from_iter([(name.to_owned(), Value::Array(Vec::new()))]);
+            let taken = named.iter().filter(|name| self.takes(of(name)));
+            let properties: Map<String, Json> = taken.map(|&name| (name.to_owned(), json!({}))).collect();
+            return (!properties.is_empty()).then(|| closed(properties));
         }
         // One that takes anything here is checked later.
         if self.takes(put(true.into())) && self.takes(put("?".into())) {
