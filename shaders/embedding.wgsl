@@ -80,8 +80,8 @@ fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
 
 // dy of four columns of a table, of which the last may be another's.
 fn d_of(l: u32, c: u32) -> vec4<f32> {
-    let line = l * 4u * size.columns4;
-    let at = vec4(line) + min(vec4(c) + vec4(0u, 1u, 2u, 3u), vec4(4u * size.columns4 - 1u));
+    let begins = l * 4u * size.columns4;
+    let at = vec4(begins) + min(vec4(c) + vec4(0u, 1u, 2u, 3u), vec4(4u * size.columns4 - 1u));
     return vec4(dy[at.x], dy[at.y], dy[at.z], dy[at.w]);
 }
 

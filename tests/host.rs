@@ -265,7 +265,7 @@ fn a_hosts_device_whose_limits_are_too_small_is_refused_by_the_limit_and_its_lea
         ("max_dynamic_uniform_buffers_per_pipeline_layout = 0, but 2", |limits| {
             limits.max_dynamic_uniform_buffers_per_pipeline_layout = 0;
         }),
-        ("max_uniform_buffers_per_shader_stage = 1, but 3", |limits| limits.max_uniform_buffers_per_shader_stage = 1),
+        ("max_uniform_buffers_per_shader_stage = 1, but 4", |limits| limits.max_uniform_buffers_per_shader_stage = 1),
         ("max_compute_workgroup_storage_size = 1024, but 16352", |limits| {
             limits.max_compute_workgroup_storage_size = 1024;
         }),

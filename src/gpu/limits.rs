@@ -7,9 +7,9 @@ use crate::{Error, Result};
 /// A test compares them with all shaders. The plan checks what grows with a network: bytes of buffers and numbers of
 /// workgroups.
 pub const LEAST: wgpu::Limits = wgpu::Limits {
-    max_bindings_per_bind_group: 11,
+    max_bindings_per_bind_group: 12,
     max_storage_buffers_per_shader_stage: 4,
-    max_uniform_buffers_per_shader_stage: 3,
+    max_uniform_buffers_per_shader_stage: 4,
     max_dynamic_uniform_buffers_per_pipeline_layout: 2,
     max_uniform_buffer_binding_size: 16 << 10,
     max_compute_workgroup_storage_size: 16352,

@@ -33,6 +33,7 @@ fn the_least_limits_are_those_of_the_shaders_and_every_adapter_has_them() {
         &mut most.max_compute_workgroup_size_x,
         &mut most.max_compute_workgroup_size_y,
     ];
+    let tables: BTreeSet<&str> = steps().iter().flat_map(|step| &step.tables).map(|table| table.name).collect();
     let mut needed = [0; 7];
     for shader in all_shaders() {
         for (name, entry) in &shader.reflect().unwrap().entries {
@@ -47,7 +48,7 @@ fn the_least_limits_are_those_of_the_shaders_and_every_adapter_has_them() {
             let [x, y, z] = entry.workgroup;
             let needs = [last, few as u32, uniform.len() as u32, moving as u32, x * y * z, x, y];
             needed = std::array::from_fn(|at| needed[at].max(needs[at]));
-            uniform.retain(|name| !["clock", "items", "layers", "dims", "scalars"].contains(name));
+            uniform.retain(|name| !["clock", "items", "dims", "scalars"].contains(name) && !tables.contains(name));
             assert!(uniform.is_empty(), "{label} reads the uniforms {uniform:?}, which nobody binds");
             assert_eq!(z, 1, "{label}: grids have two dimensions");
         }
@@ -141,6 +142,11 @@ fn every_step_binds_what_its_kernel_declares_and_sets_all_its_dims_and_only_cons
         assert_eq!(given, buffers.collect(), "{label} is bound to");
         if entry.bindings.iter().any(|b| b.name == "dims") {
             reflection.pack("dims", &step.dims).unwrap_or_else(|e| panic!("{label}: {e}"));
+        }
+        for table in &step.tables {
+            let row = |row: &Vec<_>| reflection.pack(table.name, row).unwrap_or_else(|e| panic!("{label}: {e}")).len();
+            let bytes: usize = table.rows.iter().map(row).sum();
+            assert!(bytes as u64 <= table.bytes, "{label}: {} has {bytes} bytes", table.name);
         }
         for (name, _) in &step.constants {
             let mut known = reflection.module.overrides.iter();
