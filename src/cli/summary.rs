@@ -30,10 +30,10 @@ pub fn opening(session: &Session, gpu: &Gpu, plan: &Plan, chosen: &Chosen) -> Ve
     } else {
         format!("{} dispatches a micro-batch", plan.micro_batch_steps(chosen.resident).len())
     };
-    let columns =
-        prepared.saved.preparation.as_ref().map_or_else(String::new, |preparation| {
-            format!(" of {}", plural(preparation.columns.len() as u64, "column"))
-        });
+    // Where each column is a feature, the number says nothing new.
+    let other = prepared.saved.preparation.as_ref().filter(|preparation| preparation.columns.len() != model.inputs);
+    let columns = other
+        .map_or_else(String::new, |preparation| format!(" of {}", plural(preparation.columns.len() as u64, "column")));
     let features = model.inputs;
     let data = format!("data      {rows} rows to train on, {held} to validate; {features} features{columns}, {what}");
     let notes = prepared.remarks.iter().map(|remark| format!("note      {remark}"));

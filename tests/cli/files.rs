@@ -22,10 +22,7 @@ fn data_with_faults_ends_with_4_and_says_where() {
     for (what, csv, part) in [
         ("a row that is too short", "x,y,side\n1,2,a\n3,4\n5,6,b\n", "line 3"),
         ("a row that is too long", "x,y,side\n1,2,a\n3,4,b,5\n", "line 3"),
-        ("a cell that is not a number", "x,y,side\n1,2,a\n3,NaN,b\n", "line 3, column \"y\""),
         ("a cell that is infinite", "x,y,side\n1,inf,a\n3,4,b\n", "line 2, column \"y\""),
-        ("a cell that is empty", "x,y,side\n1,2,a\n,4,b\n", "line 3, column \"x\""),
-        ("text in a feature", "x,y,side\n1,2,a\n3,high,b\n", "\"high\""),
         ("an empty file", "", "classes.csv"),
         ("a header alone", "x,y,side\n", "no row follows the header"),
         ("no target", "x,y,sides\n1,2,a\n3,4,b\n", "no column \"side\""),
@@ -37,6 +34,14 @@ fn data_with_faults_ends_with_4_and_says_where() {
         let ended = place.run("train c.toml --out r");
         assert!(ended.code == 4, "{what}: {} {}", ended.code, ended.err);
         ended.failed(4, &["classes.csv", part]);
+    }
+    for (csv, set, part) in [
+        ("x,y,side\n1,2,a\n3,NaN,b\n", "data.missing=error", "line 3, column \"y\""),
+        ("x,y,side\n1,2,a\n,4,b\n", "data.missing=error", "line 3, column \"x\""),
+        ("x,y,side\n1,2,a\n3,high,b\n", "data.columns={y=\"number\"}", "line 3, column \"y\""),
+    ] {
+        place.write("classes.csv", csv);
+        place.fails(&format!("train c.toml --out r --set {set}"), 4, &["classes.csv", part]);
     }
     place.write("classes.csv", b"x,y,side\n1,2,a\n3,4,\xff\n");
     place.fails("train c.toml --out r", 4, &["classes.csv", "UTF-8"]);
@@ -104,7 +109,7 @@ fn a_damaged_model_ends_with_4() {
         ("\"x\",", ""),
         ("\"left\"", "\"left\",\"right\""),
         ("\"relu\"", "\"rule\""),
-        ("\"version\":1", "\"version\":99"),
+        ("\"version\":2", "\"version\":99"),
         ("{", "["),
     ] {
         refused(
@@ -172,7 +177,7 @@ fn rows_are_predicted_in_parts_as_they_are_together_and_a_fault_leaves_what_was_
     assert_eq!(std::fs::read_dir(place.path(".")).unwrap().count(), before, "nothing else is left");
     place.write("all.csv", format!("{rows}1,3e38,left\n"));
     place.write("r/model.safetensors", with_std_of_1e_9(&place.bytes("r/model.safetensors")));
-    place.fails("predict r --last --data all.csv --out all.out", 4, &["standardize: row 3000, column 1: 3e38"]);
+    place.fails("predict r --last --data all.csv --out all.out", 4, &["all.csv, line 3002, column \"y\": 3e38"]);
 }
 
 /// The model with a tiny deviation of its second feature, and without its checksum.
@@ -181,7 +186,7 @@ fn with_std_of_1e_9(model: &[u8]) -> Vec<u8> {
         let text = &mut header["__metadata__"]["accrue"];
         let mut description: serde_json::Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
         description.as_object_mut().unwrap().remove("checksum");
-        description["feature_scale"]["std"][1] = 1e-9.into();
+        description["preparation"]["columns"][1]["encoding"]["number"]["scale"]["factor"] = 1e9.into();
         *text = description.to_string().into();
     })
 }

@@ -28,7 +28,8 @@ fn a_run_shows_its_layers_columns_and_metrics_and_a_model_file_all_but_the_metri
     assert_eq!(counts, [15, 10, 0, 12]);
     assert_eq!((report["parameters"].as_u64(), report["bytes"].as_u64()), (Some(37), Some(148)));
     assert_eq!(report["features"][1]["name"], "b");
-    assert!(report["features"][1]["mean"].as_f64().is_some());
+    assert_eq!(report["columns"][1]["kind"], "number");
+    assert!(report["columns"][1]["becomes"].as_str().unwrap().starts_with("(x "), "{}", report["columns"]);
     assert_eq!(report["metrics"]["last"]["update"], 12);
     assert!(report["metrics"]["best"]["val_loss"].as_f64().is_some());
 

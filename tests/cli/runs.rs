@@ -123,7 +123,7 @@ fn a_saved_model_has_pytorchs_keys_and_shapes_and_says_how_to_use_it() {
     let rows: Vec<f64> =
         place.text("classes.csv").lines().skip(1).map(|l| l.split(',').nth(1).unwrap().parse().unwrap()).collect();
     let mean = rows.iter().sum::<f64>() / rows.len() as f64;
-    let saved = about["feature_scale"]["mean"][1].as_f64().unwrap();
+    let saved = about["preparation"]["columns"][1]["encoding"]["number"]["scale"]["center"].as_f64().unwrap();
     assert!((saved - mean).abs() < 1e-4, "{saved} is the mean {mean} of the training rows");
 }
 

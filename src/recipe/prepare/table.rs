@@ -24,7 +24,7 @@ pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result
         Some(preparation) => weighed(preparation, &found, &wanted)?,
         None => {
             let train: Vec<bool> = held.iter().map(|held| !held).collect();
-            Preparation::fit(&mut table, &found, &wanted, &train)?
+            Preparation::fit(&mut table, &found, &wanted, &train).map_err(|error| in_file(error, config))?
         }
     };
     let mut train = prepared(table()?, &preparation)?;
@@ -37,9 +37,19 @@ pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result
         Some(Learned::Numbers { scale, .. }) => scale.clone(),
         Some(Learned::Classes { .. }) | None => None,
     };
+    // What rows weigh is of the training, not of the model.
+    let preparation = Preparation { weight: None, ..preparation };
     let complete = found.without_target + found.incomplete == 0;
     let (held, preparation) = (complete.then_some(held), Some(preparation));
     Ok(Parts { train, validation, feature_scale: None, preparation, reading, target_scale, remarks, held })
+}
+
+/// An error about rows alone, with the file that they are of.
+fn in_file(error: Error, config: &Config) -> Error {
+    match error {
+        Error::Data { place, message } if place == "rows" => Error::data(config.data.path.to_string_lossy(), message),
+        other => other,
+    }
 }
 
 fn opened(path: &Path, reading: &Reading, key: &str) -> Result<Box<dyn Table>> {
