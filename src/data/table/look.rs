@@ -141,7 +141,7 @@ impl Looked<'_> {
             format!(" ({name} is left out: {why})")
         });
         let message = format!("no column is left to be a feature{}", why.unwrap_or_default());
-        Err(Error::config("data.features", message))
+        Err(self.table.wrong(None, message))
     }
 
     fn column(&mut self, column: usize, tally: &mut Tally) -> Result<FoundColumn> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::start::Start;
-use super::{Parts, by, from_key, unsplit};
+use super::{Parts, by, from_key, place, unsplit};
 use crate::data::table::{
     Found, FoundTarget, Learned, Preparation, Reading, Reads, Table, Use, Wanted, Weighing, look, open,
 };
@@ -44,12 +44,12 @@ pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result
     Ok(Parts { train, validation, feature_scale: None, preparation, reading, target_scale, remarks, held })
 }
 
-/// An error about rows alone, with the file that they are of.
+/// An error about the weights of rows, with the file and the column that they are of.
 fn in_file(error: Error, config: &Config) -> Error {
-    match error {
-        Error::Data { place, message } if place == "rows" => Error::data(config.data.path.to_string_lossy(), message),
-        other => other,
-    }
+    let Error::Data { place: rows, message } = error else { return error };
+    let column = config.data.weight.as_deref().unwrap_or_default();
+    let place = if rows == "rows" { place(&config.data.path, column) } else { rows };
+    Error::data(place, message)
 }
 
 fn opened(path: &Path, reading: &Reading, key: &str) -> Result<Box<dyn Table>> {
