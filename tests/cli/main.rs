@@ -28,6 +28,7 @@ mod signals;
 #[path = "../common/skip.rs"]
 mod skip;
 #[cfg(unix)]
+mod tables;
 mod tensorboard;
 mod tune;
 mod weights;

@@ -1,0 +1,100 @@
+//! Tables as they are, through the whole command: two words to a model, and the same bits however its training goes.
+
+use crate::place::Place;
+
+const SHOP: &str = "\
+# what was sold\n\
+id;city;size;since;vegan;price;cheap\n\
+1;Rome;1,5;2024-01-05;yes;9,99;t\n\
+2;Oslo;;2024-02-11;no;19,5;f\n\
+3;Rome;2,25;2024-03-20;yes;5;t\n\
+4;Bonn;3;2024-07-01;no;NA;f\n\
+5;Oslo;0,75;;yes;12,25;f\n\
+6;\"Rome\";4;2024-11-30;no;3,5;t\n";
+
+/// Twenty-four rows: those above, four times with other numbers before the comma.
+fn shop() -> String {
+    let (head, rows) = SHOP.split_at(SHOP.match_indices('\n').nth(1).unwrap().0 + 1);
+    let cells = |at: usize, line: &str| {
+        format!("{}{}", at + 1, &line[1..]).replace(";yes;", if at % 5 == 0 { ";no;" } else { ";yes;" })
+    };
+    let lines: Vec<&str> = rows.lines().collect();
+    let all = (0..24).map(|at| cells(at, lines[at % lines.len()]));
+    format!("{head}{}\n", all.collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn a_table_is_trained_in_two_commands_with_the_same_bits_however_it_is_cut() {
+    let place = Place::new("shop");
+    place.write("shop.csv", shop());
+    let said = place.ok("init shop.toml --data shop.csv --target cheap");
+    assert!(said.contains("\"id\" is left out: it counts the rows"), "{said}");
+    let config = place.text("shop.toml");
+    for part in
+        ["# 2 classes: f 12, t 12", "size = \"number\"", "since = \"date\"", "vegan = \"boolean\"", "id = \"drop\""]
+    {
+        assert!(config.contains(part), "{part}: {config}");
+    }
+    let words = "-q --set train.batch=8 --set optimizer.schedule=constant";
+    let run = |out: &str, more: &str| {
+        place.ok(&format!("train shop.toml --out {out} {words} {more}"));
+        place.bytes(&format!("{out}/model.safetensors"))
+    };
+    let whole = run("whole", "--set train.epochs=6");
+    for rows in [1, 3, 8] {
+        let cut = format!("--set train.epochs=6 --set train.micro_batch={rows}");
+        assert_eq!(run(&format!("cut{rows}"), &cut), whole, "{rows} rows at once");
+    }
+    assert_ne!(run("part", "--set train.epochs=2"), whole);
+    assert_eq!(run("part", "--set train.epochs=6 --resume-with-changes"), whole, "a run that goes on");
+
+    place.write("new.csv", "city;size;since;vegan;price\nParis;?;2025-01-01;no;7,5\n");
+    let ended = place.run("predict whole --data new.csv --out -");
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("note: 1 cell of \"city\" with a level that was rare or not seen"), "{}", ended.err);
+    assert_eq!(ended.out.lines().count(), 2, "{}", ended.out);
+}
+
+#[test]
+fn a_model_to_start_from_keeps_its_columns_classes_and_scales() {
+    let place = Place::new("start");
+    place.ok("train c.toml --out r -q");
+    let asked = |run: &str| place.ok(&format!("eval {run} --last --data held.csv"));
+    // The columns in another order, scaled otherwise, and without one of the classes.
+    let rows = place.text("classes.csv");
+    let turned = rows.lines().enumerate().filter(|(_, line)| !line.ends_with("left")).map(|(at, line)| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let y = if at == 0 { "y".to_owned() } else { (cells[1].parse::<f64>().unwrap() + 1.0).to_string() };
+        format!("{},{y},{}", cells[2], cells[0])
+    });
+    place.write("turned.csv", turned.collect::<Vec<_>>().join("\n") + "\n");
+    let still = "--set data.path=turned.csv --set optimizer.lr=0 --set train.epochs=1 -q";
+    for from in ["r", "r/model.safetensors"] {
+        place.ok(&format!("train c.toml --out s --fresh --set model.init={from} {still}"));
+        let wanted = if from == "r" { place.ok("eval r --data held.csv") } else { asked("r") };
+        assert_eq!(asked("s"), wanted, "{from}");
+    }
+    place.write("turned.csv", rows.replace("left", "behind"));
+    let words = format!("train c.toml --out t --set model.init=r {still}");
+    place.fails(&words, 4, &["turned.csv", "\"behind\" is not a class of the model"]);
+    place.write("turned.csv", rows.replacen("y,", "z,", 1));
+    place.fails(&words, 4, &["turned.csv", "there is no column \"y\""]);
+}
+
+#[test]
+fn a_split_keeps_each_class_in_training() {
+    let place = Place::new("rare");
+    let rows: String = (0..40)
+        .map(|at| format!("{at},{},{}\n", at * 7 % 11, if at < 34 { 'a' } else { (b'a' + at as u8 - 33) as char }))
+        .collect();
+    place.write("rare.csv", format!("x,y,side\n{rows}"));
+    for seed in 0..4 {
+        let words = format!(
+            "train c.toml --out r{seed} --set data.path=rare.csv --set data.validation=0.2 --set train.seed={seed}"
+        );
+        let said = place.ok(&words);
+        assert!(said.contains("no row to validate with"), "{said}");
+        assert!(said.contains("7 classes"), "{said}");
+    }
+    place.fails("train c.toml --out n --set data.split=group", 3, &["data.split", "name it in data.group"]);
+}
