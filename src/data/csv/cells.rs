@@ -14,7 +14,7 @@ use crate::quote::shown;
 use crate::{Error, Result};
 
 /// So many bytes are looked at to find out how a text is written.
-const LOOK: usize = 256 << 10;
+const LOOK: usize = 64 << 10;
 
 /// The rows of a text; one row is held at a time.
 pub(super) struct Rows<R> {

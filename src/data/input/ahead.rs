@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read};
 
 /// Bytes that are asked for at a time.
-const CHUNK: usize = 64 << 10;
+const CHUNK: usize = 16 << 10;
 
 /// A reader whose next bytes can be looked at.
 pub(in crate::data) struct Ahead<R> {
@@ -56,6 +56,11 @@ impl<R: Read> Ahead<R> {
         self.buffer.drain(..self.used);
         self.used = 0;
         let kept = self.buffer.len();
+        // What was looked at far ahead is used by now: its memory is given back.
+        if self.buffer.capacity() > 2 * (kept + CHUNK) {
+            self.buffer.shrink_to(kept + CHUNK);
+        }
+        self.buffer.reserve_exact(CHUNK);
         self.buffer.resize(kept + CHUNK, 0);
         let read = self.reader.read(&mut self.buffer[kept..]);
         self.buffer.truncate(kept + read.as_ref().map_or(0, |count| (*count).min(CHUNK)));
