@@ -24,7 +24,8 @@ pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result
         Some(preparation) => weighed(preparation, &found, &wanted)?,
         None => {
             let train: Vec<bool> = held.iter().map(|held| !held).collect();
-            Preparation::fit(&mut table, &found, &wanted, &train).map_err(|error| in_file(error, config))?
+            Preparation::fit(&mut table, &found, &wanted, &train)
+                .map_err(|error| no_weight(error, config, &found, train.iter().filter(|train| **train).count()))?
         }
     };
     let mut train = prepared(table()?, &preparation)?;
@@ -44,12 +45,15 @@ pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result
     Ok(Parts { train, validation, feature_scale: None, preparation, reading, target_scale, remarks, held })
 }
 
-/// An error about the weights of rows, with the file and the column that they are of.
-fn in_file(error: Error, config: &Config) -> Error {
-    let Error::Data { place: rows, message } = error else { return error };
-    let column = config.data.weight.as_deref().unwrap_or_default();
-    let place = if rows == "rows" { place(&config.data.path, column) } else { rows };
-    Error::data(place, message)
+/// The error of a fit to rows of which none counts, with the file and the column that says so.
+fn no_weight(error: Error, config: &Config, found: &Found, rows: usize) -> Error {
+    let Error::Data { place: of, message } = error else { return error };
+    let Some(weight) = found.of(Use::Weight).next().filter(|_| of == "rows") else { return Error::data(of, message) };
+    let message = match weight.range {
+        Some((_, 0.0)) => "every weight is 0; at least one row must count".to_owned(),
+        _ => format!("all {rows} rows to train on have weight 0; give another share or train.seed"),
+    };
+    Error::data(place(&config.data.path, &weight.name), message)
 }
 
 fn opened(path: &Path, reading: &Reading, key: &str) -> Result<Box<dyn Table>> {
