@@ -13,7 +13,8 @@ use crate::run::RunFolder;
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct WhichModel {
     /// The folder of the run that `accrue train` wrote, or one model of it, such as its `best.safetensors`. Of a folder it takes
-    /// the model after the best epoch, where there are rows to validate on.
+    /// the model that was trained again on all rows, where `train.refit` wanted that; or else the model after the best epoch,
+    /// where there are rows to validate on.
     pub run: PathBuf,
     /// Of a folder, take the model after the last epoch.
     #[arg(long)]

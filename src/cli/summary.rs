@@ -263,7 +263,7 @@ fn facts(session: &Session, chosen: &Chosen, updates: u64) -> Vec<(String, Strin
         fact("Accumulation steps", session.batch().div_ceil(chosen.micro_batch).to_string()),
         fact("Tail", config.train.tail.to_string()),
         fact("Updates", updates.to_string()),
-        fact("Epochs", config.train.epochs.to_string()),
+        fact("Epochs", config.train.last_epoch().to_string()),
         fact("Optimizer", config.optimizer.describe()),
         fact("Shuffled", if config.train.shuffle { "yes" } else { "no" }.to_owned()),
         fact("Seed", config.train.seed.to_string()),

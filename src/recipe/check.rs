@@ -203,6 +203,15 @@ fn train(train: &Train) -> Result<()> {
     if train.epochs == 0 {
         return Err(unusable("train.epochs", 0));
     }
+    match train.stop_after {
+        Some(0) => return Err(unusable("train.stop_after", 0)),
+        Some(after) if after > train.epochs => {
+            let message =
+                format!("{after} is more than the {} of train.epochs; leave one of the two out", train.epochs);
+            return Err(Error::config("train.stop_after", message));
+        }
+        _ => {}
+    }
     if i64::try_from(train.seed).is_err() {
         return Err(unusable("train.seed", train.seed));
     }

@@ -115,6 +115,8 @@ fn train() -> Vec<Key> {
         key("on_nonfinite", r#""stop" or "skip""#, r#""stop""#).elsewhere(&["skip_nan", "detect_anomaly"]),
         key("best", &metrics, r#""loss""#).elsewhere(&["monitor", "metric_for_best_model", "val_metric"]),
         key("patience", COUNT, "20").elsewhere(&["early_stopping", "n_iter_no_change", "early_stopping_patience"]),
+        key("stop_after", COUNT, "5"),
+        key("refit", SWITCH, "true").elsewhere(&["retrain", "refit_full"]),
         key("class_weight", CLASS_WEIGHT, r#""balanced""#).elsewhere(&["class_weights", "pos_weight"]),
         key("shuffle", SWITCH, "true"),
         key("seed", "a whole number from 0 to 9223372036854775807", "0").elsewhere(&["random_state"]),

@@ -13,7 +13,7 @@
 //! let (gpu, folder) = (Gpu::new(&Choice::default())?, RunFolder::open(Path::new("runs/first")));
 //! config.train(&gpu, &folder, &Options::default(), |_event| ControlFlow::Continue(()))?;
 //!
-//! let saved = ModelFile::read(&folder.best())?;
+//! let saved = ModelFile::read(&RunFolder::model_of(folder.path(), false)?)?;
 //! let rows = ModelRows::features(&saved, Path::new("new.csv"))?;
 //! let outputs = predictor(&gpu, &saved, rows.data.rows())?.predict(&rows.data.features.values.to_f32())?;
 //! # Ok::<(), accrue::Error>(())
@@ -34,6 +34,7 @@ mod prepare;
 mod proposal;
 #[cfg(test)]
 mod readme;
+mod refit;
 mod rows;
 mod schema;
 mod session;

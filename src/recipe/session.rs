@@ -24,6 +24,8 @@ pub struct Session {
     pub cut: Cut,
     /// All windows of the run.
     pub windows: Windows,
+    /// The updates of all epochs, which the schedule is for; the run may stop before.
+    scheduled: u64,
     /// Whether the trainer can resume inside a block of rows.
     pub open_blocks: bool,
     /// Kernels to take if the configuration names none; see [`Session::prefer`].
@@ -52,15 +54,17 @@ impl Session {
         best::check(&config, &prepared)?;
         let cut = config.train.cut()?;
         let train = &config.train;
-        let windows = Windows::new(prepared.train.rows(), train.epochs, cut.batches.clone(), train.tail)?;
-        Ok(Session { config, prepared, cut, windows, open_blocks: false, preferred: None })
+        let windows = |epochs| Windows::new(prepared.train.rows(), epochs, cut.batches.clone(), train.tail);
+        let (scheduled, windows) = (windows(train.epochs)?.updates(), windows(train.last_epoch())?);
+        Ok(Session { config, prepared, cut, windows, scheduled, open_blocks: false, preferred: None })
     }
 
     /// Trains so many epochs instead of those configured.
     pub(super) fn set_epochs(&mut self, epochs: u32) -> Result<()> {
-        self.config.train.epochs = epochs;
+        (self.config.train.epochs, self.config.train.stop_after) = (epochs, None);
         let train = &self.config.train;
         self.windows = Windows::new(self.prepared.train.rows(), epochs, self.cut.batches.clone(), train.tail)?;
+        self.scheduled = self.windows.updates();
         Ok(())
     }
 
@@ -97,7 +101,7 @@ impl Session {
             lr_factors: optimizer.lr_factors.clone(),
             lr: optimizer.lr,
             label_smoothing: self.config.model.label_smoothing,
-            schedule: optimizer.schedule(self.windows.updates()),
+            schedule: optimizer.schedule(self.scheduled),
             start: self.prepared.start.clone(),
             first_weights: self.config.model.first_weights,
             seed: self.config.train.seed,
@@ -111,7 +115,7 @@ impl Session {
     pub fn batch(&self) -> usize {
         let rows = self.prepared.train.rows() as u64;
         let most =
-            if self.config.train.tail == Tail::Carry { rows * u64::from(self.config.train.epochs) } else { rows };
+            if self.config.train.tail == Tail::Carry { rows * u64::from(self.config.train.last_epoch()) } else { rows };
         u64::from(self.cut.batches.most()).min(most) as usize
     }
 
@@ -237,7 +241,7 @@ impl Session {
             train: self.prepared.train.batch(),
             validation: self.prepared.validation.as_ref().map(|data| data.batch()),
             unit: self.prepared.unit(),
-            epochs: train.epochs,
+            epochs: train.last_epoch(),
             batch: self.cut.batches.clone(),
             lr_scaling: self.config.optimizer.scaling(self.cut.batches.first()),
             tail: train.tail,

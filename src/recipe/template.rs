@@ -79,6 +79,8 @@ mod tests {
             "init",
             "accumulation_steps",
             "patience",
+            "stop_after",
+            "refit",
             "class_weight",
             "lr_factors",
             "momentum",

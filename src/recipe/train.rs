@@ -6,12 +6,13 @@ use super::{Config, Session, Train};
 use crate::Result;
 use crate::gpu::Gpu;
 use crate::run::{Finished, Options, RunFolder};
-use crate::train::Event;
+use crate::train::{Event, Outcome};
 
 impl Config {
-    /// Trains as configured, and writes model, best model, checkpoints and losses to the folder. Resumes the folder's run, if
-    /// it has one. The configuration replaces `config`, `every`, `best` and `patience` of `options`. Every event goes to `on_event`, which may
-    /// stop the run; the run is then saved.
+    /// Trains as configured, and writes model, best model, checkpoints and losses to the folder; with `train.refit` once more
+    /// on all rows, to [`RunFolder::refit`]. Resumes the folder's run, if it has one. The configuration replaces `config`,
+    /// `every`, `best` and `patience` of `options`. Every event goes to `on_event`, which may stop the run; the run is then
+    /// saved. [`RunFolder::model_of`] has the model to take.
     ///
     /// # Errors
     /// Those of [`Config::check`], [`Session::new`], [`Session::trainer`] and [`run::train`](crate::run::train).
@@ -20,7 +21,26 @@ impl Config {
         gpu: &Gpu,
         folder: &RunFolder,
         options: &Options,
-        on_event: impl FnMut(&Event) -> ControlFlow<()>,
+        mut on_event: impl FnMut(&Event) -> ControlFlow<()>,
+    ) -> Result<Finished> {
+        let finished = self.train_once(gpu, folder, options, &mut on_event)?;
+        let best = finished.best.filter(|_| self.train.refit && finished.outcome == Outcome::Done);
+        match best {
+            None => Ok(finished),
+            Some(best) => {
+                let Finished { outcome, .. } = self.refit(&best, gpu, folder, options, &mut on_event)?;
+                Ok(Finished { outcome, ..finished })
+            }
+        }
+    }
+
+    /// As [`Config::train`], but only once.
+    pub(super) fn train_once(
+        &self,
+        gpu: &Gpu,
+        folder: &RunFolder,
+        options: &Options,
+        on_event: &mut dyn FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<Finished> {
         self.check()?;
         let Train { best, patience, .. } = self.train;

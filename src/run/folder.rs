@@ -51,6 +51,7 @@ impl RunFolder {
     pub fn check_written(&self, out: &Path, read: &[&Path]) -> Result<()> {
         let Ok(out) = fs::canonicalize(out) else { return Ok(()) };
         let mut ours = vec![self.config(), self.model(), self.best(), self.report(), self.metrics()];
+        ours.push(self.refit().model());
         ours.extend(self.checkpoints().list()?);
         let mut kept = ours.iter().map(PathBuf::as_path).chain(read.iter().copied());
         match kept.find(|path| fs::canonicalize(path).is_ok_and(|path| path == out)) {
@@ -135,7 +136,7 @@ impl RunFolder {
     /// Begins a run with this configuration, and removes the files of an earlier one.
     pub(super) fn begin(&self, config: &str) -> Result<()> {
         self.checkpoints().clear()?;
-        for file in [self.model(), self.best(), self.metrics(), self.report()] {
+        for file in [self.model(), self.best(), self.metrics(), self.report(), self.refit().model()] {
             match fs::remove_file(&file) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io(&file, error)),
                 _ => {}
@@ -169,8 +170,8 @@ impl RunFolder {
         self.0.join("model.safetensors")
     }
 
-    /// The model meant by a path: a model file itself, or of a run's folder the best model, or the last one if `last` says so
-    /// or no epoch was validated.
+    /// The model meant by a path: a model file itself, or of a run's folder the one that was trained again on all rows, or
+    /// else that of the best epoch; the last one if `last` says so or no epoch was validated.
     ///
     /// # Errors
     /// [`Error::Config`] for the last model of a file.
@@ -180,7 +181,8 @@ impl RunFolder {
             return if last { Err(Error::config("--last", message)) } else { Ok(path.to_owned()) };
         }
         let folder = RunFolder::open(path);
-        Ok(if !last && folder.best().exists() { folder.best() } else { folder.model() })
+        let better = [folder.refit().model(), folder.best()].into_iter().find(|path| !last && path.exists());
+        Ok(better.unwrap_or_else(|| folder.model()))
     }
 
     /// The updates and epochs of its file of metrics, while a run goes on too; none where there is no such file.
@@ -194,6 +196,11 @@ impl RunFolder {
     /// The model after the best epoch.
     pub fn best(&self) -> PathBuf {
         self.0.join("best.safetensors")
+    }
+
+    /// The folder of the run that trains again on all rows, for as many epochs as the best one of this run had.
+    pub fn refit(&self) -> RunFolder {
+        RunFolder(self.0.join("refit"))
     }
 
     /// The metrics: one line of JSON for each update and each epoch.

@@ -29,7 +29,7 @@ pub struct Identity {
 }
 
 /// Keys that decide where and how fast a run is computed, or how it is reported.
-const HARMLESS: [&str; 7] = [
+const HARMLESS: [&str; 8] = [
     "train.micro_batch",
     "train.accumulation_steps",
     "train.memory",
@@ -37,6 +37,7 @@ const HARMLESS: [&str; 7] = [
     "train.checkpoint",
     "train.on_nonfinite",
     "train.patience",
+    "train.refit",
 ];
 
 /// Keys whose change does not matter: those that name rows, which the checksum covers, and those that count only at the start.
@@ -100,7 +101,9 @@ impl Identity {
         let mut changes: Vec<Change> = differing
             .map(|key| Change {
                 words: format!("{key} = {} (now {}{})", shown(&old, key), shown(&new, key), why(key)),
-                harmless: HARMLESS.contains(&key.as_str()) || (epochs == Epochs::More && key == "train.epochs"),
+                harmless: HARMLESS.contains(&key.as_str())
+                    || (epochs == Epochs::More && key == "train.epochs")
+                    || (key == "train.stop_after" && may_stop_later(&old, &new)),
             })
             .collect();
         if self.data != now.data {
@@ -135,12 +138,24 @@ impl Epochs {
         let is = |key: &str, value: &str| new.get(key).is_some_and(|own| *own == format!("{value:?}"));
         match epochs(new) >= epochs(old) {
             false => Epochs::Fewer,
-            true if is("optimizer.schedule", "cosine") || is("train.tail", &Tail::Carry.to_string()) => {
+            true if ["cosine", "coslog4"].iter().any(|shape| is("optimizer.schedule", shape))
+                || is("train.tail", &Tail::Carry.to_string()) =>
+            {
                 Epochs::EndKnown
             }
             true => Epochs::More,
         }
     }
+}
+
+/// Whether a run that stops before its last epoch now stops later, with nothing in it that depends on that.
+fn may_stop_later(old: &Keys, new: &Keys) -> bool {
+    let last = |keys: &Keys| {
+        let value = keys.get("train.stop_after").or(keys.get("train.epochs"))?;
+        value.parse::<u64>().ok()
+    };
+    let carries = new.get("train.tail").is_some_and(|tail| *tail == format!("{:?}", Tail::Carry.to_string()));
+    last(new) >= last(old) && !carries
 }
 
 /// The values of all keys, as written, by names such as `train.batch`.
@@ -270,6 +285,12 @@ mod tests {
         let shorter = run(&CONFIG.replace("= 3", "= 2"));
         assert!(said(&shorter, true).contains("train.epochs = 3 (now 2); that would be another run"));
         assert!(longer(&CONFIG.replace("constant", "cosine")).is_err());
+        assert!(longer(&CONFIG.replace("constant", "coslog4")).is_err());
         assert!(longer(&CONFIG.replace("epochs", "tail = \"carry\"\nepochs")).is_err());
+        // Where a run stops before its end, the schedule does not.
+        let stops = |after: &str| CONFIG.replace("constant", "cosine").replace("epochs", &format!("{after}epochs"));
+        let goes_on = |old: &str, new: &str| run(&stops(old)).goes_on_as(&run(&stops(new)), "r", true);
+        assert!(goes_on("stop_after = 1\n", "stop_after = 2\n").unwrap() && goes_on("stop_after = 1\n", "").unwrap());
+        assert!(goes_on("stop_after = 2\n", "stop_after = 1\n").is_err() && goes_on("", "stop_after = 1\n").is_err());
     }
 }

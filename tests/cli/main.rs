@@ -18,6 +18,7 @@ mod npz;
 mod place;
 mod plan;
 mod profile;
+mod refit;
 mod repeat;
 mod report;
 mod resume;

@@ -140,7 +140,7 @@ impl Course<'_> {
         let (updates, train) = (session.windows.updates(), &session.config.train);
         let quiet = self.arguments.common.quiet || self.arguments.json;
         let all = updates.saturating_mul(u64::from(self.arguments.folds));
-        let progress = Progress::new(all, train.epochs, train.best, quiet);
+        let progress = Progress::new(all, train.last_epoch(), train.best, quiet);
         let pressed = progress.interrupts()?;
         self.progress = Some((progress, pressed));
         Ok(())

@@ -76,6 +76,15 @@ struct Metrics {
     last: Epoch,
     /// The epoch of the best model.
     best: Option<Epoch>,
+    /// The training on all rows that followed.
+    refit: Option<Refit>,
+}
+
+#[derive(Serialize)]
+struct Refit {
+    updates: u64,
+    epochs: u32,
+    train_loss: f64,
 }
 
 #[derive(Serialize)]
@@ -111,6 +120,7 @@ impl Inspect {
         };
         let folder = RunFolder::open(&self.which.run);
         let metrics = if folder.path().is_dir() { folder.read_metrics()? } else { Vec::new() };
+        let refit = if folder.refit().model().exists() { folder.refit().read_metrics()? } else { Vec::new() };
         let best = saved.epoch.or_else(|| ModelFile::read(&folder.best()).ok()?.epoch);
         Ok(Report {
             model: path,
@@ -122,7 +132,7 @@ impl Inspect {
             features: scaled(saved.features, saved.feature_scale.as_ref()),
             columns: table,
             target,
-            metrics: summed_up(metrics, best),
+            metrics: summed_up(metrics, best, refit),
             epoch: saved.epoch,
         })
     }
@@ -133,13 +143,20 @@ fn scaled(names: Vec<String>, scale: Option<&Standardizer>) -> Vec<Column> {
     names.into_iter().enumerate().map(column).collect()
 }
 
-fn summed_up(lines: Vec<Line>, best: Option<u32>) -> Option<Metrics> {
+/// The number of updates, and the epochs.
+fn counted(lines: Vec<Line>) -> (u64, Vec<EpochPoint>) {
     let updates = lines.iter().filter(|line| matches!(line, Line::Update(_))).count() as u64;
     let epochs = lines.into_iter().filter_map(|line| if let Line::Epoch(epoch) = line { Some(epoch) } else { None });
-    let epochs: Vec<EpochPoint> = epochs.collect();
+    (updates, epochs.collect())
+}
+
+fn summed_up(lines: Vec<Line>, best: Option<u32>, refit: Vec<Line>) -> Option<Metrics> {
+    let (updates, epochs) = counted(lines);
+    let (again, refit) = counted(refit);
+    let refit = refit.last().map(|last| Refit { updates: again, epochs: last.epoch, train_loss: last.train_loss });
     let last = epochs.last()?.clone();
     let best = epochs.iter().find(|epoch| Some(epoch.epoch) == best).map(|epoch| Epoch::from(epoch.clone()));
-    Some(Metrics { updates, epochs: last.epoch, last: last.into(), best })
+    Some(Metrics { updates, epochs: last.epoch, last: last.into(), best, refit })
 }
 
 impl From<EpochPoint> for Epoch {
@@ -187,10 +204,14 @@ impl Report {
                 lines.extend(listed(columns));
             }
         }
-        if let Some(Metrics { updates, epochs, last, best }) = &self.metrics {
+        if let Some(Metrics { updates, epochs, last, best, refit }) = &self.metrics {
             lines.push(format!("trained   {updates} updates in {epochs} epochs"));
             lines.push(format!("last      {}", last.text()));
             lines.extend(best.as_ref().map(|best| format!("best      {}", best.text())));
+            lines.extend(refit.as_ref().map(|refit| {
+                let Refit { updates, epochs, train_loss } = refit;
+                format!("refit     {updates} updates in {epochs} epochs on all rows: train_loss {train_loss:.6}")
+            }));
         }
         lines.join("\n") + "\n"
     }

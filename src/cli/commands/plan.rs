@@ -246,7 +246,7 @@ fn windows(session: &Session) -> Windows {
         seen += u64::from(window.rows);
         updates += 1;
     }
-    let epochs = session.config.train.epochs;
+    let epochs = session.config.train.last_epoch();
     Windows {
         samples_per_epoch: samples,
         epochs,

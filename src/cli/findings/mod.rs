@@ -85,7 +85,7 @@ fn importance(session: &Session, rows: &Dataset, trainer: &mut Trainer) -> Resul
         parts: &parts,
         unit: prepared.unit(),
         seed: train.seed,
-        most: prepared.train.rows() as u64 * u64::from(train.epochs),
+        most: prepared.train.rows() as u64 * u64::from(train.last_epoch()),
     };
     let Some(found) = shuffling.measure(|features| trainer.predict(features))? else {
         let why =

@@ -49,6 +49,13 @@ pub struct Train {
     /// Ends the training after so many epochs in a row that are no better; without it all epochs are made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
+    /// Ends the training after so many epochs, while the learning rate's schedule is that of all `epochs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_after: Option<u32>,
+    /// Whether to train once more, on the rows held back too, for as many epochs as the best one had: see
+    /// [`Config::refitted`](crate::recipe::Config::refitted).
+    #[serde(skip_serializing_if = "is_default")]
+    pub refit: bool,
     /// How much the rows of each class count in training, times their own weight; without it all count the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_weight: Option<ClassWeight>,
@@ -73,6 +80,8 @@ impl Default for Train {
             on_nonfinite: OnNonFinite::Stop,
             best: Metric::Loss,
             patience: None,
+            stop_after: None,
+            refit: false,
             class_weight: None,
             shuffle: true,
             seed: 0,
@@ -170,6 +179,11 @@ pub struct Cut {
 }
 
 impl Train {
+    /// The epochs that are made at most.
+    pub fn last_epoch(&self) -> u32 {
+        self.stop_after.unwrap_or(self.epochs)
+    }
+
     /// The batch and its cut, completed from the keys given.
     pub fn cut(&self) -> Result<Cut> {
         let rows = match self.micro_batch {

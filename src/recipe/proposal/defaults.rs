@@ -23,6 +23,11 @@ pub(super) fn sections(found: &Found, validation: &Validation) -> String {
     let classes = matches!(found.target, FoundTarget::Classes { .. });
     let (loss, activation, lr) = if classes { ("cross_entropy", "selu", 0.01) } else { ("mse", "mish", 0.0175) };
     let layers = ["[\"scale\"", &format!(", 256, {}", text(activation)).repeat(3), "]"].concat();
+    let refit = if share > 0.0 {
+        line("refit", true, "then trains again on all rows, for as many epochs as the best one had")
+    } else {
+        String::new()
+    };
     [
         "\n[model]                   # as in RealMLP-TD-S (Holzmüller et al., 2024), with a smaller learning rate\n"
             .to_owned(),
@@ -30,8 +35,9 @@ pub(super) fn sections(found: &Found, validation: &Validation) -> String {
         line("layers", layers, "a factor for each feature, and hidden layers"),
         line("first_weights", text("normal"), "by seed; the last layer begins with zeros"),
         "\n[train]\n".to_owned(),
-        line("epochs", epochs, "passes over the training rows; the model of the best one is kept"),
+        line("epochs", epochs, "passes over the training rows; the best one is kept"),
         line("batch", batch, "rows of an update; how many of them the GPU holds at once changes no bit"),
+        refit,
         line("seed", 0, "decides the split, the first weights and the order of the rows"),
         "\n[optimizer]\n".to_owned(),
         line("type", text("adam"), ""),

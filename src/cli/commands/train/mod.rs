@@ -1,11 +1,14 @@
 //! `accrue train`: from a file of data to a saved model.
 
+mod refit;
+
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
+use serde_json::Value;
 
 use super::{Command, timed};
 use crate::cli::args::Common;
@@ -15,7 +18,7 @@ use crate::cli::findings::Findings;
 use crate::cli::profile;
 use crate::cli::progress::{Progress, complain, json_line, print, rate};
 use crate::cli::report::render;
-use crate::cli::summary::{About, Clock, History, opening, refused_kernels};
+use crate::cli::summary::{About, Clock, History, opening, plural, refused_kernels};
 use crate::cli::tensorboard::Board;
 use crate::cli::tune::look_up;
 use crate::data::source::source_of;
@@ -97,9 +100,16 @@ impl Command for Train {
             .then(|| format!("after update {} of {}", trainer.updates(), session.windows.updates()));
         let findings = findings(&mut begun, self, stopped.is_some())?;
         clock.lap("measuring the model");
-        tell(&mut begun, self, clock, speed, findings, stopped.as_deref())?;
+        let mut page = tell(&mut begun, self, clock, speed, findings, stopped.as_deref())?;
         if let Some(profile) = profile? {
             show_profile(self, &profile, &begun.gpu, &begun.progress)?;
+        }
+        let stopped = match stopped {
+            None => refit::train(begun, self, &mut page)?,
+            stopped => stopped,
+        };
+        if self.json {
+            print(&json_line(&page))?;
         }
         match stopped {
             None => Ok(()),
@@ -120,10 +130,17 @@ impl Train {
     fn is_timed(&self) -> bool {
         self.profile || self.profile_json.is_some() || self.profile_trace.is_some()
     }
+
+    /// How a run begins, as far as the arguments decide it.
+    fn options(&self) -> Options {
+        let warn = |line: &str| complain(&format!("warning: {line}"));
+        Options { fresh: self.fresh, take_changes: self.resume_with_changes, warn, ..Options::default() }
+    }
 }
 
 /// A run about to train, in a folder that it has locked.
 struct Begun {
+    config: Config,
     config_toml: String,
     session: Session,
     gpu: Gpu,
@@ -145,13 +162,10 @@ fn begin(arguments: &Train, clock: &mut Clock) -> Result<Begun> {
         every: config.train.checkpoint.every()?,
         best: config.train.best,
         patience: config.train.patience,
-        fresh: arguments.fresh,
-        take_changes: arguments.resume_with_changes,
-        warn: |line| complain(&format!("warning: {line}")),
-        ..Options::default()
+        ..arguments.options()
     };
     let claim = RunFolder::open(&arguments.out).claim(&options)?;
-    let mut session = Session::of_run(config, &claim)?;
+    let mut session = Session::of_run(config.clone(), &claim)?;
     clock.lap("reading the data");
     let gpu = timed(&arguments.common, arguments.is_timed())?;
     clock.lap("opening the adapter");
@@ -164,7 +178,7 @@ fn begin(arguments: &Train, clock: &mut Clock) -> Result<Begun> {
     let mut journal = claim.begin(gpu.info(), &options)?;
     let mut history = History::default();
     let (updates, train) = (session.windows.updates(), &session.config.train);
-    let mut progress = Progress::new(updates, train.epochs, train.best, arguments.common.quiet || arguments.json);
+    let mut progress = Progress::new(updates, train.last_epoch(), train.best, arguments.common.quiet || arguments.json);
     let earlier = journal.earlier();
     let board = board(arguments, &journal, &earlier)?;
     progress.before(&earlier);
@@ -180,7 +194,7 @@ fn begin(arguments: &Train, clock: &mut Clock) -> Result<Begun> {
         history.goes_on(updates);
         progress.goes_on(updates, session.windows.updates());
     }
-    Ok(Begun { config_toml, session, gpu, trainer, chosen, journal, history, progress, board, pressed })
+    Ok(Begun { config, config_toml, session, gpu, trainer, chosen, journal, history, progress, board, pressed })
 }
 
 /// The event file for TensorBoard, as requested.
@@ -210,7 +224,8 @@ fn findings(begun: &mut Begun, arguments: &Train, stopped: bool) -> Result<Findi
     }
 }
 
-/// Writes the report, and prints where everything is. `stopped`: where the run was interrupted, if it was.
+/// Writes the report, and prints where everything is; with `--json` it returns what to print at the end. `stopped`: where the
+/// run was interrupted, if it was.
 fn tell(
     begun: &mut Begun,
     arguments: &Train,
@@ -218,13 +233,13 @@ fn tell(
     speed: f64,
     findings: Findings,
     stopped: Option<&str>,
-) -> Result<()> {
+) -> Result<Value> {
     let history = std::mem::take(&mut begun.history);
-    let Begun { session, gpu, chosen, config_toml, trainer, journal, progress, board, .. } = begun;
+    let Begun { config, session, gpu, chosen, config_toml, trainer, journal, progress, board, .. } = begun;
     let folder = journal.folder();
     let summary = history.summary();
     let early = ended::early(journal, session.config.train.best, session.config.train.patience);
-    let page = arguments.json.then(|| ended::page(trainer, journal, progress, history.last(), stopped.is_some()));
+    let page = ended::page(trainer, journal, progress, history.last(), stopped.is_some());
     let about = About {
         title: folder.name(),
         session,
@@ -234,14 +249,11 @@ fn tell(
         timings: clock.laps,
         samples_per_second: speed,
         findings,
-        note: match (stopped, &early) {
-            (Some(stopped), _) => Some(format!("Interrupted {stopped}.")),
-            (None, early) => early.as_ref().map(|early| format!("Stopped {early}.")),
-        },
+        note: note(stopped, early.as_deref(), refit::epochs(config, journal)),
     };
     durable::write_bytes(&folder.report(), render(&history.report(about)).as_bytes())?;
-    if let Some(page) = page {
-        return print(&json_line(&page));
+    if arguments.json {
+        return Ok(page);
     }
     if let Some(early) = early {
         progress.say(&format!("stopped   {early}"));
@@ -261,7 +273,23 @@ fn tell(
     if let Some(board) = board {
         progress.say(&format!("events    {}: tensorboard --logdir shows them", board.folder().display()));
     }
-    Ok(())
+    Ok(page)
+}
+
+/// What the report says first.
+fn note(stopped: Option<&str>, early: Option<&str>, refit: Option<u32>) -> Option<String> {
+    let words = [
+        stopped.map(|stopped| format!("Interrupted {stopped}.")),
+        early.filter(|_| stopped.is_none()).map(|early| format!("Stopped {early}.")),
+        refit.filter(|_| stopped.is_none()).map(|epochs| {
+            format!(
+                "The model in refit/ has {} of training on all rows, those held back here too; no row is left to measure it on.",
+                plural(u64::from(epochs), "epoch")
+            )
+        }),
+    ];
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 /// The command that resumes a saved run.
