@@ -45,7 +45,7 @@ def read(path, spec):
     """The table with every cell as its text: nothing is rounded or renamed on the way to train.csv."""
     header = 0 if spec.get("header", True) else None
     table = pd.read_csv(path, sep=spec.get("separator", ","), header=header, dtype=str, keep_default_na=False)
-    if header is None:  # test.csv of such a table has no header either; `target` is then c0, c1, ...
+    if header is None:  # test.csv of such a table has no header either; `target` is then column1, column2, ...
         table.columns = [f"column{i + 1}" for i in range(table.shape[1])]
     return table.drop(columns=spec.get("drop", []))
 

@@ -18,6 +18,7 @@ use accrue::plan::ExecutionMode;
 use accrue::window::{Batches, Tail};
 use common::runs::{Data, Path, Rest, Task};
 use common::{Numbers, gpu};
+use serde_json::json;
 
 /// What is tried in a plain `cargo test`.
 const CASES: u64 = 120;
@@ -30,8 +31,19 @@ fn any<T: Copy>(numbers: &mut Numbers, of: &[T]) -> T {
     of[numbers.below(of.len())]
 }
 
-fn model(seed: u64, numbers: &mut Numbers) -> Model {
+/// A model, and the levels of each column that is an index into a table.
+fn model(seed: u64, numbers: &mut Numbers) -> (Model, Vec<usize>) {
     let mut layers: Vec<Layer> = Vec::new();
+    let inputs = 1 + numbers.below(40);
+    // As for a table: learned rows of categories, and a factor for each feature.
+    let tables = if numbers.below(4) == 0 { 1 + numbers.below(inputs.min(3)) } else { 0 };
+    let tables: Vec<[usize; 2]> = (0..tables).map(|_| [1 + numbers.below(9), 1 + numbers.below(6)]).collect();
+    if !tables.is_empty() {
+        layers.push(Layer::With([("embedding".to_owned(), json!(tables))].into()));
+    }
+    if numbers.below(4) == 0 {
+        layers.push("scale".into());
+    }
     // Mostly one activation, so that kernels that do the whole network can be taken.
     let one = (numbers.below(4) > 0).then(|| any(numbers, &activations()));
     for _ in 0..numbers.below(4) {
@@ -43,7 +55,8 @@ fn model(seed: u64, numbers: &mut Numbers) -> Model {
     }
     layers.push((1 + numbers.below(12)).into());
     let losses = losses();
-    Model::new(1 + numbers.below(40), &layers, losses[(seed % losses.len() as u64) as usize]).unwrap()
+    let model = Model::new(inputs, &layers, losses[(seed % losses.len() as u64) as usize]).unwrap();
+    (model, tables.into_iter().map(|[levels, _]| levels).collect())
 }
 
 fn weights(rows: usize, numbers: &mut Numbers) -> Option<Vec<f32>> {
@@ -56,9 +69,13 @@ fn weights(rows: usize, numbers: &mut Numbers) -> Option<Vec<f32>> {
 }
 
 fn task(seed: u64, numbers: &mut Numbers) -> Task {
-    let model = model(seed, numbers);
+    let (model, levels) = model(seed, numbers);
     let rows = 1 + numbers.below(150);
     let mut data = Data::new(&model, rows, numbers);
+    for row in data.features.chunks_mut(model.inputs) {
+        let indices = &mut row[model.inputs - levels.len()..];
+        indices.iter_mut().zip(&levels).for_each(|(index, &levels)| *index = numbers.below(levels) as f32);
+    }
     if model.reads() == TargetKind::Values && numbers.below(4) == 0 {
         data.values.iter_mut().for_each(|value| *value *= 4.0); // beyond Huber's bend
     }

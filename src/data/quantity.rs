@@ -3,12 +3,14 @@
 /// With fewer classes than this, and as many, any label may be one.
 const FEW: usize = 20;
 
-/// Says what the labels of some rows are instead of classes; `None` if they may be classes. They are not if there are more than
-/// 20 different ones and
-///
-/// * each row has one of its own,
-/// * or all are numbers, and more than half of the rows have different ones,
-/// * or all are numbers, some with a fraction, and there are fewer than ten rows for each.
+/// Whether so many different numbers in so many rows are a quantity: they are if there are more than 20, and some have a fraction or
+/// more than half of the rows have different ones.
+pub fn is_quantity(count: usize, rows: usize, whole: bool) -> bool {
+    count > FEW && (!whole || 2 * count > rows)
+}
+
+/// Says what the labels of some rows are instead of classes; `None` if they may be classes. They are not if all are numbers and
+/// [a quantity](is_quantity), or if there are more than 20 different ones and each row has one of its own.
 pub fn instead_of_classes<'a>(classes: impl ExactSizeIterator<Item = &'a str>, rows: usize) -> Option<String> {
     let count = classes.len();
     if count <= FEW {
@@ -16,15 +18,12 @@ pub fn instead_of_classes<'a>(classes: impl ExactSizeIterator<Item = &'a str>, r
     }
     let numbers: Option<Vec<f64>> = classes.map(|class| class.trim().parse().ok()).collect();
     match numbers {
-        Some(numbers) => {
-            let fractions = numbers.iter().any(|number| number.fract() != 0.0);
-            (2 * count > rows || fractions && rows < 10 * count).then(|| {
-                format!(
-                    "{count} different numbers in {rows} rows are a quantity, not classes; take loss = \"mse\" (or write \
+        Some(numbers) => is_quantity(count, rows, numbers.iter().all(|number| number.fract() == 0.0)).then(|| {
+            format!(
+                "{count} different numbers in {rows} rows are a quantity, not classes; take loss = \"mse\" (or write \
                      names for them, such as a12 for 12, if they are classes)"
-                )
-            })
-        }
+            )
+        }),
         None => (count == rows).then(|| {
             format!(
                 "each of {rows} rows has a class of its own, and no model can learn from that; name another column in \
@@ -58,7 +57,7 @@ mod tests {
         let halves = |at: usize| (at as f64 / 2.0).to_string();
         // Miles per gallon of 398 cars; values of 20640 houses.
         assert!(said(halves, 129, 398).is_some() && said(halves, 3842, 20_640).is_some());
-        assert!(said(halves, 129, 1290).is_none() && said(halves, 10, 40).is_none());
+        assert!(said(halves, 30, 3000).is_some() && said(halves, 20, 40).is_none());
         assert!(said(|at| format!("{at}.0"), 129, 398).is_none(), "these are whole");
     }
 

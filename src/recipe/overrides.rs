@@ -6,13 +6,17 @@ use super::settings::{Setting, Settings};
 use crate::quote::short;
 use crate::{Error, Result};
 
+/// Keys that are tables, whose entries can be set one by one: `--set data.columns.zip=category`.
+const TABLES: [&str; 3] = ["data.columns", "train.class_weight", "optimizer.lr_factors"];
+
 /// Applies every override to the settings; the last one of a name wins.
 ///
 /// Of `batch`, `micro_batch` and `accumulation_steps` any two give the third, so an override of one replaces the one in the
 /// file that would contradict it; `batch`, which the maths sees, is the last to be replaced.
 pub fn apply(overrides: &[String], settings: &mut Settings) -> Result<()> {
     for text in overrides {
-        settings.put(parse(text)?);
+        let setting = parse(text)?;
+        settings.put(entry(&setting, settings).unwrap_or(setting));
     }
     let parts = ["train.accumulation_steps", "train.micro_batch", "train.batch"];
     let lines: Vec<_> = parts.iter().filter_map(|name| Some((name, settings.get(name)?.line))).collect();
@@ -24,6 +28,18 @@ pub fn apply(overrides: &[String], settings: &mut Settings) -> Result<()> {
         settings.remove(in_file);
     }
     Ok(())
+}
+
+/// The table with one more entry, where a name is that of an entry.
+fn entry(setting: &Setting, settings: &Settings) -> Option<Setting> {
+    let (table, name) =
+        TABLES.into_iter().find_map(|table| Some((table, setting.name.strip_prefix(table)?.strip_prefix('.')?)))?;
+    let mut entries = match settings.get(table).map(|setting| setting.value.clone()) {
+        Some(Value::Table(entries)) => entries,
+        _ => toml::Table::new(),
+    };
+    entries.insert(name.to_owned(), setting.value.clone());
+    Some(Setting { name: table.to_owned(), value: Value::Table(entries), line: None })
 }
 
 /// Splits `key=value`. The value is TOML; anything else is text, so that strings need no quotes.
@@ -82,6 +98,17 @@ mod tests {
             assert!(matches!(error, Error::Config { .. }));
             assert!(error.to_string().ends_with("write, for example, --set train.epochs=5"), "{error}");
         }
+    }
+
+    #[test]
+    fn an_entry_of_a_table_is_set_alone() {
+        let mut settings = Settings::parse("[data.columns]\nzip = \"drop\"\n\"a.b\" = \"text\"\n", "c").unwrap();
+        let sets = ["data.columns.zip=category", "data.columns.n b=number", "optimizer.lr_factors.bias=0.1"];
+        apply(&sets.map(str::to_owned), &mut settings).unwrap();
+        let shown = |name: &str| settings.get(name).unwrap().value.to_string();
+        assert_eq!(shown("data.columns"), r#"{ "a.b" = "text", "n b" = "number", zip = "category" }"#);
+        assert_eq!(shown("optimizer.lr_factors"), "{ bias = 0.1 }");
+        assert!(left("seed = 1", &["train.seed.x=2"]).contains(&"seed.x=2".to_owned()), "no table: an unknown key");
     }
 
     #[test]

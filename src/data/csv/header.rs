@@ -1,6 +1,7 @@
 //! The columns of a text: their names, and which cells of a row are theirs.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use super::dialect::{self, is_number};
 use crate::data::table::Header;
@@ -23,8 +24,9 @@ pub(super) struct Columns {
 
 /// Returns the columns of a text, by its first row and others that follow it.
 ///
-/// Where `header` does not say whether the first row has names, it has none if more than half of its cells are numbers, unless each
-/// of these is one more than that before, as years are and the numbers that pandas gives to columns without a name.
+/// Where `header` does not say whether the first row has names, it has none if more than half of its cells are numbers or stand in
+/// their column again, unless each number is one more than that before, as years are and the numbers that pandas gives to columns
+/// without a name.
 ///
 /// # Errors
 /// What is wrong with the first row.
@@ -34,21 +36,16 @@ pub(super) fn columns(first: &[&[u8]], rows: &dialect::Rows, header: Option<&Hea
         Some(Header::Present(false)) => Ok(numbered(first.len(), rows)),
         Some(Header::Names(names)) => given(names, first, rows),
         None => {
-            let cells = first.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned());
-            let cells: Vec<String> = cells.filter(|cell| !cell.is_empty()).collect();
-            let numbers: Vec<&String> = cells.iter().filter(|cell| is_number(cell)).collect();
-            let (count, of) = (numbers.len(), cells.len());
-            if count == 0 {
+            let looks = Looks::of(first, rows);
+            if looks.numbers + looks.again == 0 {
                 return named(first);
             }
-            let cells = format!(
-                "{count} of the {of} cells of the first row {}",
-                if count == 1 { "is a number" } else { "are numbers" }
-            );
-            if 2 * count <= of || counts_up(&numbers) {
+            if 2 * (looks.numbers + looks.again) <= looks.cells || looks.counts_up {
                 let mut columns = named(first)?;
-                let advice = "it is taken for the names of the columns; if it is data, set data.header = false";
-                columns.remarks.push(format!("{cells}; {advice}"));
+                if looks.numbers > 0 {
+                    let advice = "it is taken for the names of the columns; if it is data, set data.header = false";
+                    columns.remarks.push(format!("{}; {advice}", Looks { again: 0, ..looks }));
+                }
                 return Ok(columns);
             }
             let mut columns = numbered(first.len(), rows);
@@ -58,9 +55,47 @@ pub(super) fn columns(first: &[&[u8]], rows: &dialect::Rows, header: Option<&Hea
             } else {
                 format!("columns are column1 to column{last}")
             };
-            columns.remarks.push(format!("{cells}, so the file seems to have no header: its {named}; {advice}"));
+            columns.remarks.push(format!("{looks}, so the file seems to have no header: its {named}; {advice}"));
             Ok(columns)
         }
+    }
+}
+
+/// What the cells of a first row look like.
+struct Looks {
+    /// Those that are not empty.
+    cells: usize,
+    /// Those that are numbers.
+    numbers: usize,
+    /// The others that stand in their column again.
+    again: usize,
+    /// Whether the numbers count up, and nothing stands again.
+    counts_up: bool,
+}
+
+impl Looks {
+    fn of(first: &[&[u8]], rows: &dialect::Rows) -> Looks {
+        let cells = first.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).enumerate();
+        let cells: Vec<(usize, String)> = cells.filter(|(_, cell)| !cell.is_empty()).collect();
+        let (numbers, texts): (Vec<_>, Vec<_>) = cells.iter().partition(|(_, cell)| is_number(cell));
+        let again = texts.iter().filter(|(column, cell)| rows.iter().skip(1).any(|row| row.get(*column) == Some(cell)));
+        let again = again.count();
+        let all: Vec<&String> = numbers.iter().map(|(_, cell)| cell).collect();
+        Looks { cells: cells.len(), numbers: all.len(), again, counts_up: again == 0 && counts_up(&all) }
+    }
+}
+
+/// `3 of the 7 cells of the first row are numbers`
+impl fmt::Display for Looks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Looks { cells, numbers, again, .. } = self;
+        let what = match (numbers, again) {
+            (1, 0) => "is a number",
+            (_, 0) => "are numbers",
+            (0, _) => "stand in their columns again",
+            _ => "are numbers or stand in their columns again",
+        };
+        write!(f, "{} of the {cells} cells of the first row {what}", numbers + again)
     }
 }
 
@@ -195,6 +230,19 @@ mod tests {
         assert!(some.remarks[0].starts_with("3 of the 7 cells of the first row are numbers; it is taken for"));
         assert_eq!(names("6,148,72", Some(Header::Present(true))), ("6 148 72".into(), 0, false, 0));
         assert_eq!(names("a,b", Some(Header::Present(false))), ("column1 column2".into(), 0, true, 0));
+    }
+
+    #[test]
+    fn a_first_row_whose_texts_stand_below_again_is_data() {
+        // Two rows of german.data, of which the first has a number twice.
+        let columns = found("A11,6,A34,A93,6,A173\nA12,48,A32,A93,2,A173\nA11,12,A34,A92,1,A172", None).unwrap();
+        assert_eq!((columns.names.len(), columns.first_is_data), (6, true));
+        let expected = "6 of the 6 cells of the first row are numbers or stand in their columns again, so the file seems to have no header";
+        assert!(columns.remarks[0].starts_with(expected), "{:?}", columns.remarks);
+        let texts = found("x,y\nx,n\ny,y", None).unwrap();
+        assert!(texts.first_is_data && texts.remarks[0].starts_with("2 of the 2 cells of the first row stand in"));
+        // A name may be a level, too.
+        assert_eq!(names("male,female\nmale,x\ny,y", None), ("male female".into(), 0, false, 0));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use super::decide::is_number;
 use super::tally::Tally;
 use super::{Kind, Table, Wanted};
+use crate::data::quantity::is_quantity;
 use crate::{Error, Result};
 
 /// Numbers that are classes have at most so many different values.
@@ -78,7 +79,7 @@ fn looks(tally: &Tally, decimal: Option<char>, number: bool) -> (bool, String) {
     (!tally.more && (distinct == 2 || gapless && few), what)
 }
 
-/// Refuses classes of which most have one row, or that are numbers with a fraction.
+/// Refuses classes that are numbers of a quantity.
 fn refuse_quantity(
     table: &dyn Table,
     column: usize,
@@ -90,8 +91,7 @@ fn refuse_quantity(
     let Some((_, spread)) = tally.numbers.dialect(wanted.decimal).filter(|_| is_number(tally, wanted.decimal)) else {
         return Ok(());
     };
-    let many = classes > MOST_CLASSES / 2 && 2 * classes as u64 > tally.present;
-    if !many && (spread.whole || classes <= MOST_CLASSES) {
+    if !is_quantity(classes, tally.present as usize, spread.whole) {
         return Ok(());
     }
     let numbers = if spread.whole { "different numbers" } else { "different numbers, not all whole," };
