@@ -127,18 +127,19 @@ def command(log, *words):
     return done.stdout
 
 
-def run_accrue(binary, folder, target, task, seed):
+def run_accrue(binary, folder, target, task, seed, sets):
     """(score, seconds): init, train, then eval --json on rows that training never saw."""
     log, config, run = folder / "accrue.log", folder / "config.toml", folder / "run"
     command(log, binary, "init", config, "--force", "--data", folder / "train.csv", "--target", target)
     start = time.time()
-    command(log, binary, "train", config, "--out", run, "--fresh", "--set", f"train.seed={seed}")
+    command(log, binary, "train", config, "--out", run, "--fresh", "--set", f"train.seed={seed}",
+            *(word for one in sets for word in ("--set", one)))
     seconds = time.time() - start
     found = json.loads(command(log, binary, "eval", run, "--data", folder / "test.csv", "--json"))["metrics"]
     return (1 - found["accuracy"] if task == "class" else found["rmse"]), seconds
 
 
-def one(path, spec, seed, out, binary):
+def one(path, spec, seed, out, binary, sets):
     """(task, rows, {method: (score, seconds)}) of one table and one seed."""
     table, target = read(path, spec), spec["target"]
     table = table[~is_missing(table[target])]
@@ -152,7 +153,7 @@ def one(path, spec, seed, out, binary):
                     header=spec.get("header", True), quoting=csv.QUOTE_MINIMAL)
     found = fit_sklearn(train, test, target, task, seed)
     if binary:
-        found = {"accrue": run_accrue(binary, folder, target, task, seed), **found}
+        found = {"accrue": run_accrue(binary, folder, target, task, seed, sets), **found}
     return task, len(table), found
 
 
@@ -163,6 +164,7 @@ def main():
     arg.add_argument("--out", type=Path, required=True, help="for splits, configs, runs and results.csv")
     arg.add_argument("--seeds", type=int, default=3)
     arg.add_argument("--only", nargs="*", help="names of tables, e.g. iris mpg")
+    arg.add_argument("--set", action="append", default=[], help="another setting than the proposed one, as in train.refit=false")
     args = arg.parse_args()
     warnings.filterwarnings("ignore")
     args.out.mkdir(parents=True, exist_ok=True)
@@ -172,7 +174,7 @@ def main():
         scores = {}
         for seed in range(args.seeds):
             try:
-                task, rows, found = one(args.data / f"{name}.csv", specs[name], seed, args.out, args.accrue)
+                task, rows, found = one(args.data / f"{name}.csv", specs[name], seed, args.out, args.accrue, args.set)
             except (RuntimeError, KeyError, ValueError) as problem:
                 failed += 1
                 print(f"{name}, seed {seed}: {problem}", file=sys.stderr)

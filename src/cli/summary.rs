@@ -106,6 +106,8 @@ pub struct History {
     epochs: Vec<EpochPoint>,
     /// Updates made before this process began.
     earlier: u64,
+    /// The best epoch.
+    best: Option<u32>,
 }
 
 impl History {
@@ -152,10 +154,20 @@ impl History {
         self.epochs.last()
     }
 
+    /// Names the best epoch: its model is the run's result.
+    pub fn best_is(&mut self, epoch: Option<u32>) {
+        self.best = epoch;
+    }
+
     /// The result in one line.
     pub fn summary(&self) -> Option<String> {
-        let last = self.epochs.last()?;
-        let after = format!("after {}", plural(u64::from(last.epoch), "epoch"));
+        let all = self.epochs.last()?;
+        let best = self.epochs.iter().find(|epoch| Some(epoch.epoch) == self.best);
+        let last = best.unwrap_or(all);
+        let after = match last.epoch == all.epoch {
+            true => format!("after {}", plural(u64::from(last.epoch), "epoch")),
+            false => format!("after epoch {}, the best of {}", last.epoch, all.epoch),
+        };
         let value = |wanted: &str| last.metrics.iter().find(|(name, _)| name == wanted).map(|&(_, value)| value);
         Some(match (value("val_accuracy"), value("val_rmse")) {
             (Some(accuracy), _) => format!("{} validation accuracy {after}", metric("accuracy", accuracy)),

@@ -3,10 +3,13 @@
 /// With fewer classes than this, and as many, any label may be one.
 const FEW: usize = 20;
 
+/// More classes than this have names, or more rows for each.
+const MANY: usize = 100;
+
 /// Whether so many different numbers in so many rows are a quantity: they are if there are more than 20, and some have a fraction or
-/// more than half of the rows have different ones.
+/// more than half of the rows have different ones; or if there are more than 100, with fewer than ten rows for each.
 pub fn is_quantity(count: usize, rows: usize, whole: bool) -> bool {
-    count > FEW && (!whole || 2 * count > rows)
+    (count > FEW && (!whole || 2 * count > rows)) || (count > MANY && rows < 10 * count)
 }
 
 /// Says what the labels of some rows are instead of classes; `None` if they may be classes. They are not if all are numbers and
@@ -48,6 +51,8 @@ mod tests {
         assert!(said(whole, 100, 100).unwrap().starts_with("100 different numbers in 100 rows are a quantity"));
         assert!(said(whole, 3000, 3000).unwrap().contains("take loss = \"mse\""));
         assert!(said(whole, 51, 100).is_some() && said(whole, 50, 100).is_none());
+        // Values of 16 512 houses in whole dollars, and a thousand classes of pictures.
+        assert!(said(whole, 3750, 16_512).is_some() && said(whole, 1000, 50_000).is_none());
         // Ten digits, and few rows.
         assert!(said(|at| at.to_string(), 10, 12).is_none() && said(whole, 20, 20).is_none());
     }
@@ -58,7 +63,7 @@ mod tests {
         // Miles per gallon of 398 cars; values of 20640 houses.
         assert!(said(halves, 129, 398).is_some() && said(halves, 3842, 20_640).is_some());
         assert!(said(halves, 30, 3000).is_some() && said(halves, 20, 40).is_none());
-        assert!(said(|at| format!("{at}.0"), 129, 398).is_none(), "these are whole");
+        assert!(said(|at| format!("{at}.0"), 129, 1290).is_none(), "these are whole");
     }
 
     #[test]

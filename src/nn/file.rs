@@ -261,6 +261,15 @@ pub fn read_arrays(path: &Path, model: &Model) -> Result<Arrays> {
     arrays_of(Container::open(path, KEY)?, path, model)
 }
 
+/// Whether a file of weights says itself what model they are of, in this version of ours or another.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read, [`Error::ModelFile`] if it is no safetensors file.
+pub fn is_described(path: &Path) -> Result<bool> {
+    let container = Container::open(path, KEY)?;
+    Ok(container.description().is_some() && !container.is_checkpoint())
+}
+
 /// As [`read_arrays`], from the bytes of a file that errors call `place`.
 ///
 /// # Errors

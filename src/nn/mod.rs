@@ -7,7 +7,7 @@ mod init;
 mod model;
 mod outputs;
 
-pub use file::{ModelFile, TargetNames, arrays_from_bytes, read_arrays, write_arrays};
+pub use file::{ModelFile, TargetNames, arrays_from_bytes, is_described, read_arrays, write_arrays};
 pub use init::{FirstWeights, initial, initial_of};
 #[cfg(feature = "recipe")]
 pub(crate) use model::op_of;

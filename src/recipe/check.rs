@@ -82,7 +82,8 @@ fn table(data: &Data) -> Result<()> {
             return Err(Error::config("data.split", message));
         }
         (Some(_), Some(split)) if split != Split::Group => {
-            return Err(Error::config("data.group", "belongs to split = \"group\"; leave one of them out"));
+            let message = "belongs to data.split = \"group\"; set that, or leave data.group out";
+            return Err(Error::config("data.group", message));
         }
         (Some(name), _) if data.target.names().contains(name) => {
             return Err(Error::config(

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::check;
@@ -9,7 +10,9 @@ use super::config::{Batch, Config, Data, Names, Validation};
 use super::keys::{self, Key};
 use super::overrides;
 use super::settings::{Setting, Settings};
-use crate::quote::short;
+use crate::data::table::Kind;
+use crate::nearest::nearest;
+use crate::quote::{self, short};
 use crate::{Error, Result};
 
 impl Config {
@@ -96,7 +99,29 @@ fn check_alone(setting: &Setting) -> Result<()> {
     if Key::find(name).is_none() {
         return Err(keys::unknown(name));
     }
-    build(std::iter::once(setting)).map(drop).map_err(|_| keys::unusable(name, shown(&setting.value)))
+    build(std::iter::once(setting)).map(drop).map_err(|_| match &setting.value {
+        Value::Table(kinds) if name == "data.columns" => wrong_kind(kinds).unwrap_or_else(|| unusable(setting)),
+        _ => unusable(setting),
+    })
+}
+
+fn unusable(setting: &Setting) -> Error {
+    keys::unusable(&setting.name, shown(&setting.value))
+}
+
+/// The first column of `data.columns` whose kind is none.
+fn wrong_kind(kinds: &Table) -> Option<Error> {
+    let (column, kind) = kinds.iter().find(|(_, kind)| Kind::deserialize((*kind).clone()).is_err())?;
+    let given = short(&shown(kind));
+    let names = Kind::ALL.map(Kind::name);
+    let hint = match kind.as_str().and_then(|kind| nearest(kind, names.into_iter())) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("there is: {}", names.join(", ")),
+    };
+    Some(Error::config(
+        "data.columns",
+        format!("{} is {given}, which is no kind of column; {hint}", quote::shown(column)),
+    ))
 }
 
 /// Whether a value can be written for a key, apart from what other keys say.
@@ -125,8 +150,11 @@ fn build<'a>(settings: impl Iterator<Item = &'a Setting>) -> Result<Config, toml
     document.try_into()
 }
 
-/// A path that means the same file from any folder.
+/// A path that means the same file from any folder; `-` is standard input.
 fn absolute(folder: &Path, path: &Path) -> PathBuf {
+    if path == Path::new("-") {
+        return path.to_owned();
+    }
     let joined = folder.join(path);
     std::path::absolute(&joined).unwrap_or(joined)
 }
@@ -255,7 +283,8 @@ mod tests {
         ];
         let smooth = ["model.loss=cross_entropy", "model.label_smoothing=0.1", "optimizer.lr_factors={bias=0.1}"];
         let common = ["model.init=w", "model.first_weights=normal", "train.memory=1GiB", "train.accumulation_steps=3"];
-        let classes = ["train.class_weight={ a = 2 }", "train.best=auc", "train.patience=3"];
+        let best = ["train.best=auc", "train.patience=3", "train.stop_after=2", "train.refit=true"];
+        let classes = ["train.class_weight={ a = 2 }"];
         let step = ["clip_norm=1", "clip_value=1", "schedule=step", "step_every=5", "step_factor=0.5", "warmup=3"];
         let cosine = ["lr_scaling=sqrt", "base_batch=64", "schedule=cosine", "min_lr=0.1"];
         let mut seen = std::collections::BTreeSet::new();
@@ -263,7 +292,9 @@ mod tests {
             let own = kind.settings.iter().map(|own| format!("optimizer.{}={}", own.name, own.example));
             let mut sets: Vec<String> = schedule.iter().map(|set| format!("optimizer.{set}")).chain(own).collect();
             sets.push(format!("optimizer.type={}", kind.name));
-            sets.extend(common.iter().chain(&data).chain(&smooth).chain(&classes).map(|&set| set.to_owned()));
+            sets.extend(
+                common.iter().chain(&data).chain(&smooth).chain(&classes).chain(&best).map(|&set| set.to_owned()),
+            );
             let config = Config::parse(SMALLEST, "c.toml", &sets, Path::new("/runs")).unwrap();
             for (section, keys) in config.to_toml().unwrap().parse::<Table>().unwrap() {
                 seen.extend(keys.as_table().unwrap().keys().map(|key| format!("{section}.{key}")));

@@ -1,14 +1,13 @@
 //! `train.refit`: once the best epoch is known, training again on all rows, those held back too.
 
-use std::fs;
 use std::ops::ControlFlow;
 
 use super::{Config, Validation};
-use crate::Result;
 use crate::gpu::Gpu;
 use crate::run::{Best, Finished, Options, RunFolder};
-use crate::train::Event;
 use crate::train::metrics::Metric;
+use crate::train::{Event, Outcome};
+use crate::{Error, Result};
 
 impl Config {
     /// The configuration that trains from the first weights on all rows of `data.path`, for as many epochs as the best one
@@ -24,7 +23,8 @@ impl Config {
     }
 
     /// Trains as [`Config::refitted`] says, in the folder [`RunFolder::refit`] of the run that found the best epoch. It
-    /// resumes as any run does; a run there with another best epoch is replaced.
+    /// resumes as any run does; a run there that would be another one, such as for fewer epochs, is replaced. The model is
+    /// written once all of it is trained.
     ///
     /// # Errors
     /// Those of [`Config::train`].
@@ -37,9 +37,17 @@ impl Config {
         on_event: &mut dyn FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<Finished> {
         let (config, folder) = (self.refitted(best), folder.refit());
-        let is_other =
-            fs::read_to_string(folder.config()).is_ok_and(|text| config.to_toml().is_ok_and(|own| own != text));
-        let options = Options { fresh: options.fresh || is_other, ..options.clone() };
-        config.train_once(gpu, &folder, &options, on_event)
+        // How many epochs are the best was not known before, so a longer run there is no surprise.
+        let resumed = Options { take_changes: true, ..options.clone() };
+        let (finished, saved) = match config.train_once(gpu, &folder, &resumed, on_event) {
+            Err(Error::Config { field, .. }) if field == "--out" && !options.fresh => {
+                config.train_once(gpu, &folder, &Options { fresh: true, ..options.clone() }, on_event)?
+            }
+            trained => trained?,
+        };
+        if finished.outcome == Outcome::Done {
+            saved.write(&folder.model())?;
+        }
+        Ok(finished)
     }
 }

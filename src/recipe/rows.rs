@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::data::table::{Counted, Counts, Dialect, Preparation, Reads, Weighing, open};
+use crate::data::table::{Counted, Counts, Dialect, Encoding, Preparation, Reads, Weighing, open_alike};
 use crate::data::{Chunks, Dataset, Spec, TargetKind, Targets};
 use crate::gpu::Gpu;
 use crate::nn::{ModelFile, TargetNames};
@@ -36,7 +36,7 @@ impl<'a> ModelRows<'a> {
     /// [`Error::Io`]; [`Error::Data`] if the file does not fit the model.
     pub fn with_targets(saved: &'a ModelFile, path: &Path, weight: Option<String>) -> Result<Self> {
         if let Some(preparation) = &saved.preparation {
-            let weight = weight.map(|name| Weighing { name, dialect: Dialect::default() });
+            let weight = weight.map(|name| Weighing { name, dialect: dialect(preparation) });
             let preparation = Preparation { weight, ..preparation.clone() };
             return Self::of_table(saved, path, &preparation, Reads::Everything);
         }
@@ -60,7 +60,7 @@ impl<'a> ModelRows<'a> {
     }
 
     fn of_table(saved: &'a ModelFile, path: &Path, preparation: &Preparation, reads: Reads) -> Result<Self> {
-        let (chunks, counted) = Chunks::prepared(open(path, &saved.reading)?, preparation, reads)?;
+        let (chunks, counted) = Chunks::prepared(open_alike(path, &saved.reading)?, preparation, reads)?;
         Self::new(saved, chunks, Some(counted))
     }
 
@@ -105,6 +105,15 @@ impl<'a> ModelRows<'a> {
         }
         Ok(true)
     }
+}
+
+/// How numbers of the table are written, whose column the model does not know: as those of the first number that it knows.
+fn dialect(preparation: &Preparation) -> Dialect {
+    let first = preparation.columns.iter().find_map(|column| match &column.encoding {
+        Encoding::Number { dialect, .. } => Some(dialect.decimal),
+        _ => None,
+    });
+    Dialect { decimal: first.unwrap_or('.'), ..Dialect::default() }
 }
 
 /// A saved model on the device, with as many rows at once as fit; their number changes no bit of the outputs.

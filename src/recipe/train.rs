@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::{Config, Session, Train};
 use crate::Result;
 use crate::gpu::Gpu;
+use crate::nn::ModelFile;
 use crate::run::{Finished, Options, RunFolder};
 use crate::train::{Event, Outcome};
 
@@ -23,7 +24,8 @@ impl Config {
         options: &Options,
         mut on_event: impl FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<Finished> {
-        let finished = self.train_once(gpu, folder, options, &mut on_event)?;
+        let (finished, saved) = self.train_once(gpu, folder, options, &mut on_event)?;
+        saved.write(&folder.model())?;
         let best = finished.best.filter(|_| self.train.refit && finished.outcome == Outcome::Done);
         match best {
             None => Ok(finished),
@@ -34,24 +36,24 @@ impl Config {
         }
     }
 
-    /// As [`Config::train`], but only once.
+    /// As [`Config::train`], but only once, and the model is not written but returned.
     pub(super) fn train_once(
         &self,
         gpu: &Gpu,
         folder: &RunFolder,
         options: &Options,
         on_event: &mut dyn FnMut(&Event) -> ControlFlow<()>,
-    ) -> Result<Finished> {
+    ) -> Result<(Finished, ModelFile)> {
         self.check()?;
         let Train { best, patience, .. } = self.train;
         let options = Options { every: self.train.checkpoint.every()?, best, patience, ..options.clone() };
         let claim = folder.claim(&options)?;
-        let mut session = Session::of_run(self.clone(), &claim)?;
+        let session = Session::of_run(self.clone(), &claim)?;
         let claim = claim.accept(session.identity(self.to_toml()?, gpu.info()), &options)?;
         let (mut trainer, _) = session.trainer(gpu, session.settled(gpu)?)?;
         let mut journal = claim.begin(gpu.info(), &options)?;
         let outcome = journal.train(&mut trainer, &session.fit(), &session.prepared.saved, &options.stop, on_event)?;
-        session.save(&mut trainer, folder)?;
-        Ok(Finished { outcome, best: journal.best(), early: journal.early() })
+        let saved = ModelFile { arrays: trainer.parameters()?, ..session.prepared.saved };
+        Ok((Finished { outcome, best: journal.best(), early: journal.early() }, saved))
     }
 }

@@ -87,6 +87,7 @@ impl Accepted {
                 (MetricsFile::create(&folder.metrics(), info)?, Vec::new())
             }
             Some(found) => {
+                folder.forget_refit()?;
                 folder.write_config(&identity.config)?;
                 metrics(&folder, found, changed, info, options.warn)?
             }

@@ -136,13 +136,14 @@ impl RunFolder {
     /// Begins a run with this configuration, and removes the files of an earlier one.
     pub(super) fn begin(&self, config: &str) -> Result<()> {
         self.checkpoints().clear()?;
-        for file in [self.model(), self.best(), self.metrics(), self.report(), self.refit().model()] {
-            match fs::remove_file(&file) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io(&file, error)),
-                _ => {}
-            }
-        }
+        [self.model(), self.best(), self.metrics(), self.report()].iter().try_for_each(|file| remove(file))?;
+        self.forget_refit()?;
         self.write_config(config)
+    }
+
+    /// Removes the model that was trained again on all rows: while the run goes on, its best epoch may change.
+    pub(super) fn forget_refit(&self) -> Result<()> {
+        remove(&self.refit().model())
     }
 
     /// Writes the configuration.
@@ -185,6 +186,18 @@ impl RunFolder {
         Ok(better.unwrap_or_else(|| folder.model()))
     }
 
+    /// The model to start another training from: as [`RunFolder::model_of`], but never the one that was trained on all rows. It
+    /// has seen those that the other training holds back.
+    pub fn start_of(path: &Path) -> PathBuf {
+        let folder = RunFolder::open(path);
+        let models = [folder.best(), folder.model()];
+        if path.is_dir() {
+            models.iter().find(|model| model.exists()).unwrap_or(&models[1]).clone()
+        } else {
+            path.to_owned()
+        }
+    }
+
     /// The updates and epochs of its file of metrics, while a run goes on too; none where there is no such file.
     ///
     /// # Errors
@@ -217,6 +230,14 @@ impl RunFolder {
     pub fn name(&self) -> String {
         let full = fs::canonicalize(&self.0).unwrap_or_else(|_| self.0.clone());
         full.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+}
+
+/// Removes a file, if it is there.
+fn remove(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(file, error)),
+        _ => Ok(()),
     }
 }
 

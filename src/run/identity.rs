@@ -43,6 +43,12 @@ const HARMLESS: [&str; 8] = [
 /// Keys whose change does not matter: those that name rows, which the checksum covers, and those that count only at the start.
 const FREE: [&str; 3] = ["data.path", "data.validation", "model.init"];
 
+/// So many differences are named.
+const SHOWN: usize = 6;
+
+/// How the differences begin that are named first.
+const DECIDING: [&str; 2] = ["data.target", "other rows of data"];
+
 /// One difference.
 struct Change {
     words: String,
@@ -74,13 +80,21 @@ impl Identity {
             return Ok(true);
         }
         let spoiling = changes.iter().filter(|change| !change.harmless || !take);
-        let words: Vec<&str> = spoiling.map(|change| change.words.as_str()).collect();
+        let mut words: Vec<&str> = spoiling.map(|change| change.words.as_str()).collect();
+        // What decides comes first: another target, other rows.
+        words.sort_by_key(|words| !DECIDING.iter().any(|start| words.starts_with(start)));
+        let more = words.len().saturating_sub(SHOWN);
+        words.truncate(SHOWN);
+        let more = if more > 0 { format!(" and {more} other differences") } else { String::new() };
         let remedy = if harmless {
             "--resume-with-changes goes on with that, --fresh starts over"
         } else {
             "that would be another run: change it back, give another folder, or start over with --fresh"
         };
-        Err(Error::config("--out", format!("{folder} has a run that was saved with {}; {remedy}", words.join(", "))))
+        Err(Error::config(
+            "--out",
+            format!("{folder} has a run that was saved with {}{more}; {remedy}", words.join(", ")),
+        ))
     }
 
     fn changes(&self, now: &Identity) -> Vec<Change> {
@@ -91,7 +105,9 @@ impl Identity {
         let shown = |keys: &Keys, key: &str| keys.get(key).map_or("unset".to_owned(), |value| short(value));
         let epochs = Epochs::of(&old, &new);
         let why = |key: &str| match key {
-            "train.epochs" if epochs == Epochs::EndKnown => ", but the schedule or the carried tail knows the end",
+            "train.epochs" if epochs == Epochs::EndKnown => {
+                ", but the schedule or the carried tail depends on their number"
+            }
             _ => "",
         };
         let differs = |key: &str| !FREE.contains(&key) && old.get(key) != new.get(key);
@@ -167,8 +183,8 @@ fn flat(config: &str) -> Keys {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             section = format!("{name}.");
         } else if let Some((name, value)) = line.split_once(" = ") {
-            let name = format!("{section}{name}");
-            keys.insert(name.clone(), value.to_owned());
+            let name = format!("{section}{}", name.trim());
+            keys.insert(name.clone(), value.trim().to_owned());
             last = Some(name);
         } else if let Some(value) = last.as_ref().and_then(|last| keys.get_mut(last)) {
             // A text of several lines.

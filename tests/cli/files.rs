@@ -53,7 +53,11 @@ fn data_of_another_model_ends_with_4() {
     let place = Place::new("other_data");
     place.ok("train c.toml --out r --quiet");
     place.fails("eval r --data numbers.csv", 4, &["no column"]);
-    place.fails("predict r --data numbers.csv --out p.csv", 4, &["no column \"x\""]);
+    place.fails(
+        "predict r --data numbers.csv --out p.csv",
+        4,
+        &["2 features of the model are no columns here: \"x\", \"y\""],
+    );
     place.write("new.csv", classes(40..60).replace("below", "beneath"));
     place.fails("eval r --data new.csv", 4, &["new.csv, line ", "\"beneath\"", "column \"side\""]);
     place.write("new.csv", "y,x\n1,2\n");

@@ -104,6 +104,55 @@ fn a_refit_that_was_killed_goes_on_with_the_same_bytes() {
     }
 }
 
+/// Ends the command by this signal once `far` says so.
+#[cfg(unix)]
+fn interrupted(place: &Place, words: &str, far: impl Fn() -> bool) -> Option<i32> {
+    let mut child = place.command(words).spawn().unwrap();
+    while !far() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let _ = std::process::Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
+    child.wait().unwrap().code()
+}
+
+#[test]
+#[cfg(unix)]
+fn a_refit_that_was_interrupted_or_is_out_of_date_is_not_taken() {
+    let place = place("refit-part");
+    // It learns slowly, so that the best epoch is a late one.
+    let words = format!("{REFIT} --set train.epochs=400 --set train.checkpoint=50 --set optimizer.lr=0.0001");
+    let metrics = place.path("r/refit/metrics.jsonl");
+    let begun = || std::fs::metadata(&metrics).is_ok_and(|file| file.len() > 300);
+    let code = interrupted(&place, &format!("{words} --out r -q"), begun);
+    assert_eq!(code, Some(130), "it was interrupted while it trained again");
+    let told = |run: &str| place.run(&format!("eval {run} --data noisy.csv")).err;
+    assert!(told("r").starts_with("model: r/best.safetensors"), "{}", told("r"));
+    place.ok(&format!("{words} --out r"));
+    place.ok(&format!("{words} --out whole"));
+    let refit = |run: &str| place.bytes(&format!("{run}/refit/model.safetensors"));
+    assert!(refit("r") == refit("whole"));
+
+    // A run that goes on may find a better epoch.
+    let constant = format!("{REFIT} --set optimizer.schedule=constant --out s");
+    place.ok(&format!("{constant} --set train.epochs=1"));
+    assert_eq!(told("s"), "model: s/refit/model.safetensors\n");
+    place.ok(&format!("{constant} --set train.epochs=9 --set train.refit=false --resume-with-changes"));
+    assert!(told("s").starts_with("model: s/best.safetensors"), "{}", told("s"));
+    place.ok(&format!("{constant} --set train.epochs=9 --resume-with-changes"));
+    place.ok(&format!("{REFIT} --set optimizer.schedule=constant --out t --set train.epochs=9"));
+    assert!(refit("s") == refit("t"), "it is trained on, or again");
+}
+
+#[test]
+fn a_training_that_starts_from_a_run_takes_no_model_that_saw_the_rows_held_back() {
+    let place = place("refit-start");
+    place.ok(&format!("{REFIT} --out r"));
+    let start = "train noisy.toml --set train.epochs=1 --set optimizer.lr=1e-30 -q --out";
+    place.ok(&format!("{start} a --set model.init=r"));
+    place.ok(&format!("{start} b --set model.init=r/best.safetensors"));
+    assert!(place.bytes("a/model.safetensors") == place.bytes("b/model.safetensors"));
+}
+
 #[test]
 fn a_training_that_stops_before_its_end_has_the_epochs_of_the_whole_one() {
     let place = place("stop-after");

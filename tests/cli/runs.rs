@@ -25,7 +25,7 @@ fn a_run_leaves_model_configuration_metrics_and_report() {
 #[test]
 fn init_says_what_comes_next_unless_the_file_itself_is_printed() {
     let place = Place::new("init-says");
-    assert!(place.ok("init start.toml").ends_with("  accrue train start.toml --out runs/first\n"));
+    assert!(place.ok("init start.toml").ends_with("  accrue train start.toml --out runs/start\n"));
     assert_eq!(place.ok("init -"), place.text("start.toml"));
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::Command;
 use crate::cli::exit::Stop;
-use crate::cli::progress::{print, say};
+use crate::cli::progress::{complain, print, say};
 use crate::data::table::{Reading, open};
 use crate::quote::short;
 use crate::recipe::{Config, Data, propose, schema, template};
@@ -43,30 +43,41 @@ impl Command for Init {
         let file = self.file.as_deref().unwrap_or(Path::new(usual));
         let (text, said) = self.text(file)?;
         write(file, &text, self.force)?;
-        if file != Path::new("-") {
-            said.iter().for_each(|line| say(line));
+        let is_printed = file == Path::new("-");
+        said.notes.iter().for_each(|note| if is_printed { complain(note) } else { say(note) });
+        if !is_printed {
+            said.next.iter().for_each(|line| say(line));
         }
         Ok(())
     }
 }
 
+/// What is said when the configuration is written.
+#[derive(Default)]
+struct Said {
+    /// What was found in the table.
+    notes: Vec<String>,
+    /// Where the configuration is, and what comes next.
+    next: Vec<String>,
+}
+
 impl Init {
     /// What is written to a file, and what is said of it.
-    fn text(&self, file: &Path) -> Result<(String, Vec<String>)> {
+    fn text(&self, file: &Path) -> Result<(String, Said)> {
         let shown = file.display();
         if self.schema {
             let said = format!("wrote {shown}; name it in the first line of a configuration: #:schema {shown}");
-            return Ok((format!("{:#}\n", schema()), vec![said]));
+            return Ok((format!("{:#}\n", schema()), Said { next: vec![said], ..Said::default() }));
         }
-        let train = format!("  accrue train {shown} --out runs/first");
+        let stem = data_stem(file).unwrap_or("first");
+        let train = format!("  accrue train {shown} --out runs/{stem}");
         let Some(data) = &self.data else {
             let said = format!("wrote {shown}; set data.path, data.target and model.loss in it, and then:");
-            return Ok((template(), vec![said, train]));
+            return Ok((template(), Said { next: vec![said, train], ..Said::default() }));
         };
         let proposal = propose(&self.section(data)?, &relative(data, file))?;
-        let notes = proposal.remarks.iter().map(|remark| format!("note: {remark}"));
-        let said = notes.chain([format!("wrote {shown}; read it, and then:"), train]).collect();
-        Ok((proposal.toml, said))
+        let notes = proposal.remarks.iter().map(|remark| format!("note: {remark}")).collect();
+        Ok((proposal.toml, Said { notes, next: vec![format!("wrote {shown}; read it, and then:"), train] }))
     }
 
     /// What is said of the table.
@@ -78,6 +89,11 @@ impl Init {
         }
         Config::for_data(data, &self.target, &self.sets)
     }
+}
+
+/// The name of the configuration, where it is none of many.
+fn data_stem(file: &Path) -> Option<&str> {
+    file.file_stem().and_then(|stem| stem.to_str()).filter(|stem| !["config", "-"].contains(stem))
 }
 
 /// A path as the configuration has it: relative to the configuration's folder, if it was relative and that is this folder.

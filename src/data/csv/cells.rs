@@ -8,7 +8,7 @@ use super::header::{Columns, columns};
 use super::preamble::preamble;
 use super::records::{Records, Stop};
 use crate::data::input::{Decoded, MOST_LINE, decoded, failure};
-use crate::data::table::{Reading, Separator};
+use crate::data::table::{Header, Reading, Separator};
 use crate::nearest::nearest;
 use crate::quote::shown;
 use crate::{Error, Result};
@@ -21,6 +21,7 @@ pub(super) struct Rows<R> {
     records: Records<Decoded<R>>,
     separator: Separator,
     columns: Columns,
+    reading: Reading,
     /// The file, as shown to the user.
     file: String,
     /// The first row was read to find the columns, and is the next one.
@@ -33,7 +34,8 @@ impl<R: Read> Rows<R> {
     pub(super) fn open(reader: R, file: &str, reading: &Reading) -> Result<Self> {
         let records = Records::new(decoded(reader, reading.encoding), Separator::Comma);
         let (separator, columns) = (Separator::Comma, Columns::default());
-        let mut rows = Rows { records, separator, columns, file: file.to_owned(), waiting: false, any: false };
+        let (file, reading_) = (file.to_owned(), reading.clone());
+        let mut rows = Rows { records, separator, columns, reading: reading_, file, waiting: false, any: false };
         rows.find_columns(reading)?;
         Ok(rows)
     }
@@ -42,7 +44,9 @@ impl<R: Read> Rows<R> {
         let preamble = preamble(&mut self.records).map_err(|stop| self.stopped(stop))?;
         let start = self.records.look(LOOK).map_err(|error| failure(error, &self.file, 1))?;
         let whole = start.len() < LOOK;
-        self.separator = reading.separator.or(preamble.separator).unwrap_or_else(|| separator(start, whole));
+        let said = reading.separator.or(preamble.separator);
+        self.separator = said.unwrap_or_else(|| separator(start, whole, reading.likely));
+        self.reading.likely = Some(self.separator).filter(|_| said.is_none());
         let looked = rows(start, whole, self.separator);
         self.records.separate(self.separator);
         if !self.read()? {
@@ -54,7 +58,15 @@ impl<R: Read> Rows<R> {
         self.columns = found.map_err(|message| self.line_error(message))?;
         self.columns.remarks.splice(0..0, preamble.remark);
         self.waiting = self.columns.first_is_data;
+        if reading.header.is_none() && self.columns.first_is_data {
+            self.reading.header = Some(Header::Present(false));
+        }
         self.check_end()
+    }
+
+    /// How the text is read, with what was found by looking.
+    pub(super) fn found(&self) -> Reading {
+        self.reading.clone()
     }
 
     /// The names of the columns, all different.

@@ -48,6 +48,10 @@ impl<R: Read> Table for TextTable<R> {
         self.rows.names()
     }
 
+    fn found(&self) -> Option<Reading> {
+        Some(self.rows.found())
+    }
+
     fn remarks(&self) -> &[String] {
         self.rows.remarks()
     }

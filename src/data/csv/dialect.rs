@@ -17,11 +17,15 @@ pub(super) type Rows = Vec<Vec<String>>;
 /// It is the first of comma, semicolon, tab and `|` that gives every row the same number of cells, two or more. A comma gives way
 /// to another one that does so too and under which every comma is that of a number, and a tab to blanks where it leaves some of these between numbers. Blanks separate where none of the four
 /// is in the first row, nine rows of ten have as many cells as the first, and some column of them is all numbers. Where no separator
-/// fits every row, it is the one that fits most.
-pub(super) fn separator(start: &[u8], whole: bool) -> Separator {
+/// fits every row, it is the one that fits most. Where the likely one gives all rows the same number of cells, two or more, it
+/// is that.
+pub(super) fn separator(start: &[u8], whole: bool, likely: Option<Separator>) -> Separator {
     let found = LETTERS.map(|separator| (separator, rows(start, whole, separator)));
     let blanks = (Separator::Blanks, rows(start, whole, Separator::Blanks));
     let fits = |(_, rows): &&(Separator, Rows)| width(rows) > 1 && agreeing(rows).count() == rows.len();
+    if let Some((likely, _)) = found.iter().chain([&blanks]).filter(fits).find(|(one, _)| Some(*one) == likely) {
+        return *likely;
+    }
     match found.iter().find(fits) {
         Some((Separator::Comma, _)) => {
             let others =
@@ -130,16 +134,21 @@ mod tests {
             ("a b\nc\n", Separator::Comma),
             ("", Separator::Comma),
         ] {
-            assert_eq!(separator(text.as_bytes(), true), wanted, "{text:?}");
+            assert_eq!(separator(text.as_bytes(), true, None), wanted, "{text:?}");
         }
     }
 
     #[test]
     fn a_row_that_is_cut_off_is_not_counted() {
-        assert_eq!(separator(b"a;b;c\n1;2;3\n4;5", false), Separator::Semicolon);
+        assert_eq!(separator(b"a;b;c\n1;2;3\n4;5", false, None), Separator::Semicolon);
+        // One row says little: what is likely decides, where it fits.
+        let row = b"3,5;1,25 x;2";
+        assert_eq!(separator(row, true, None), Separator::Comma);
+        assert_eq!(separator(row, true, Some(Separator::Semicolon)), Separator::Semicolon);
+        assert_eq!(separator(row, true, Some(Separator::Tab)), Separator::Comma);
         assert_eq!(rows(b"a;b;c\n1;2;3\n4;5", false, Separator::Semicolon).len(), 2);
         let many = "1  2 3\n".repeat(20);
-        assert_eq!(separator(format!("{many}1 2\n").as_bytes(), true), Separator::Blanks);
+        assert_eq!(separator(format!("{many}1 2\n").as_bytes(), true, None), Separator::Blanks);
         assert_eq!(rows(b"a;b;c", false, Separator::Semicolon).len(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! The columns of a text: their names, and which cells of a row are theirs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::dialect::{self, is_number};
@@ -78,11 +78,25 @@ impl Looks {
         let cells = first.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).enumerate();
         let cells: Vec<(usize, String)> = cells.filter(|(_, cell)| !cell.is_empty()).collect();
         let (numbers, texts): (Vec<_>, Vec<_>) = cells.iter().partition(|(_, cell)| is_number(cell));
-        let again = texts.iter().filter(|(column, cell)| rows.iter().skip(1).any(|row| row.get(*column) == Some(cell)));
-        let again = again.count();
+        let again = match repeats(rows) {
+            true => 0,
+            false => texts.iter().filter(|(column, cell)| is_level(rows, *column, cell)).count(),
+        };
         let all: Vec<&String> = numbers.iter().map(|(_, cell)| cell).collect();
         Looks { cells: cells.len(), numbers: all.len(), again, counts_up: again == 0 && counts_up(&all) }
     }
+}
+
+/// Whether the whole first row stands below again, as where files with a header were put together.
+fn repeats(rows: &dialect::Rows) -> bool {
+    rows.split_first().is_some_and(|(first, rows)| rows.contains(first))
+}
+
+/// Whether a text stands below in its column again, among two others at least: the only text of a column may be its name.
+fn is_level(rows: &dialect::Rows, column: usize, text: &String) -> bool {
+    let below = rows.iter().skip(1).filter_map(|row| row.get(column)).filter(|cell| !cell.is_empty());
+    let different: HashSet<&String> = below.collect();
+    different.contains(text) && different.len() > 2
 }
 
 /// `3 of the 7 cells of the first row are numbers`
@@ -235,14 +249,17 @@ mod tests {
     #[test]
     fn a_first_row_whose_texts_stand_below_again_is_data() {
         // Two rows of german.data, of which the first has a number twice.
-        let columns = found("A11,6,A34,A93,6,A173\nA12,48,A32,A93,2,A173\nA11,12,A34,A92,1,A172", None).unwrap();
+        let more = "A14,12,A34,A93,2,A172\nA11,42,A32,A91,2,A173\nA11,24,A33,A92,3,A171";
+        let columns = found(&format!("A11,6,A34,A93,6,A173\nA12,48,A32,A93,2,A173\n{more}"), None).unwrap();
         assert_eq!((columns.names.len(), columns.first_is_data), (6, true));
         let expected = "6 of the 6 cells of the first row are numbers or stand in their columns again, so the file seems to have no header";
         assert!(columns.remarks[0].starts_with(expected), "{:?}", columns.remarks);
-        let texts = found("x,y\nx,n\ny,y", None).unwrap();
+        let texts = found("x,y\nx,n\ny,y\nz,m", None).unwrap();
         assert!(texts.first_is_data && texts.remarks[0].starts_with("2 of the 2 cells of the first row stand in"));
-        // A name may be a level, too.
-        assert_eq!(names("male,female\nmale,x\ny,y", None), ("male female".into(), 0, false, 0));
+        // A name may be a level, too; or all that its column has; or stand between two parts of the file.
+        assert_eq!(names("male,female\nmale,x\ny,y\nz,z", None), ("male female".into(), 0, false, 0));
+        assert_eq!(names("apple,pear,buys\napple,,yes\n,pear,no", None), ("apple pear buys".into(), 0, false, 0));
+        assert_eq!(names("a,b\nx,u\ny,v\nz,w\na,b\nx,u", None), ("a b".into(), 0, false, 0));
     }
 
     #[test]

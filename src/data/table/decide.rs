@@ -4,7 +4,8 @@
 //! 1. what the user says;
 //! 2. nothing but missing cells, or the same text everywhere: left out (numbers that are all the same stay, as 0);
 //! 3. all cells are numbers, written alike: a number. Whole numbers of which some begin with 0 are codes, and go on below. A
-//!    column that counts the rows from 0 or 1 and is named like an index is left out;
+//!    column that counts the rows from 0 or 1 and is named like an index is left out, and so is one of different whole numbers
+//!    that is named as an identifier;
 //! 4. all cells are of one spelling of true and false: a boolean;
 //! 5. all cells are ISO dates: a date;
 //! 6. as many different texts as cells, and 8 or more: an identifier, left out;
@@ -62,10 +63,16 @@ fn found(name: &str, tally: &Tally, decimal: Option<char>) -> (Kind, String) {
         return (Kind::Drop, format!("every cell is {:?}", tally.examples[0]));
     }
     if number && !codes {
-        return match tally.numbers.counts_rows() && tally.missing == 0 && is_index(name) {
-            true => (Kind::Drop, "it counts the rows".into()),
-            false => (Kind::Number, why_number(tally, decimal)),
-        };
+        if tally.missing == 0 && tally.numbers.counts_rows() && is_index(name) {
+            return (Kind::Drop, "it counts the rows".into());
+        }
+        let whole = tally.numbers.dialect(decimal).is_some_and(|(_, spread)| spread.whole);
+        let all_differ = tally.more || tally.distinct() as u64 == tally.present;
+        if whole && all_differ && tally.present >= FEW && is_identifier(name) {
+            let count = tally.present;
+            return (Kind::Drop, format!("{count} different whole numbers in as many cells: an identifier"));
+        }
+        return (Kind::Number, why_number(tally, decimal));
     }
     if tally.pair.is_some() {
         return (Kind::Boolean, "true and false".into());
@@ -119,6 +126,14 @@ fn texts(tally: &Tally, codes: bool) -> (Kind, String) {
     let words = tally.words as f64 / present as f64;
     let free = if words > 4.0 { format!(", {words:.0} words each") } else { String::new() };
     (Kind::Text, format!("{counted}{free}: free text"))
+}
+
+/// Whether a column is named as an identifier: `id`, `customer_id`, `PassengerId`, `orderID`.
+fn is_identifier(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let part = ["_id", "-id", ".id", " id"].iter().any(|end| lower.ends_with(end));
+    let word = name.strip_suffix("Id").or(name.strip_suffix("ID"));
+    lower == "id" || part || word.is_some_and(|word| word.ends_with(char::is_lowercase))
 }
 
 /// Whether a column is named like an index of the rows.

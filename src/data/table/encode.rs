@@ -93,7 +93,16 @@ impl Encoder {
     }
 
     fn place_of(&self, kind: Kind, cell: &Cell<'_>) -> Option<usize> {
-        self.levels.get(&*level(kind, cell)?).copied()
+        let level = level(kind, cell)?;
+        self.levels.get(&*level).or_else(|| self.levels.get(&whole(&level)?)).copied()
+    }
+}
+
+/// A whole number in its other spelling, 3.0 for 3 and 3 for 3.0: as soon as one cell is missing, many programs write floats.
+fn whole(level: &str) -> Option<String> {
+    match level.strip_suffix(".0") {
+        Some(number) => number.parse::<i64>().is_ok().then(|| number.to_owned()),
+        None => level.parse::<i64>().is_ok().then(|| format!("{level}.0")),
     }
 }
 

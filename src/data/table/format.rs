@@ -43,6 +43,17 @@ pub fn open(path: &Path, reading: &Reading) -> Result<Box<dyn Table>> {
     format_of(&input).open(&input, reading)
 }
 
+/// As [`open`], for a file like one that was read so before; it may be of another format.
+///
+/// # Errors
+/// Those of [`Format::open`].
+pub fn open_alike(path: &Path, reading: &Reading) -> Result<Box<dyn Table>> {
+    let input = Input::new(path);
+    let format = format_of(&input);
+    let is_text = format.name() == FORMATS[0].name();
+    format.open(&input, &if is_text { reading.clone() } else { reading.of_named_cells() })
+}
+
 fn format_of(input: &Input) -> &'static dyn Format {
     let extension = input.extension();
     let named = FORMATS.iter().find(|format| format.extensions().contains(&extension.as_str()));

@@ -23,6 +23,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 6] = [Kind::Number, Kind::Category, Kind::Boolean, Kind::Date, Kind::Text, Kind::Drop];
+
     /// Whether a column of this kind becomes features.
     pub fn is_used(self) -> bool {
         !matches!(self, Kind::Text | Kind::Drop)

@@ -12,7 +12,8 @@ use crate::{Error, Result};
 
 /// Looks at all rows of a table, once; twice where rows with a missing feature are left out.
 ///
-/// What this holds in memory does not grow with the rows, apart from four bytes a row for the class and four for the group. Of a
+/// What this holds in memory does not grow with the rows, apart from four bytes a row for the class and four for the group,
+/// and the names of classes and groups. Of a
 /// column at most 65 536 different values are counted; fewer in a table of many columns.
 ///
 /// # Errors
@@ -24,8 +25,9 @@ pub fn look(open: &mut Open<'_>, wanted: &Wanted) -> Result<Found> {
     let mut tallies: Vec<Tally> = table.names().iter().map(|_| Tally::new(table.names().len())).collect();
     let mut answers = Answers::new(&roles, said(wanted) != Some(false), said(wanted) == Some(true));
     let mut kept = Kept::new(&wanted.missing_values, roles.targets.clone(), Vec::new());
+    let unread: Vec<bool> = (0..tallies.len()).map(|column| roles.is_unread(&*table, column, wanted)).collect();
     while kept.advance(&mut *table)? {
-        for (column, tally) in tallies.iter_mut().enumerate() {
+        for (column, tally) in tallies.iter_mut().enumerate().filter(|(column, _)| !unread[*column]) {
             let cell = table.cell(column)?;
             match kept.blanks.is_missing(&cell) {
                 true => tally.add_missing(),

@@ -39,7 +39,7 @@ pub use blank::{BLANKS, Blanks};
 pub use date::Cycle;
 pub use features::{Embedded, Part};
 #[cfg(feature = "csv")]
-pub use format::{FORMATS, Format, open};
+pub use format::{FORMATS, Format, open, open_alike};
 pub use found::{Found, FoundColumn, FoundTarget, Use};
 #[cfg(feature = "csv")]
 pub use json_lines::JsonLines;
@@ -81,6 +81,11 @@ pub type Open<'a> = dyn FnMut() -> Result<Box<dyn Table>> + 'a;
 pub trait Table {
     /// The names of the columns, all different.
     fn names(&self) -> &[String];
+
+    /// How another file of the same kind is read: as this one, what was found by looking included. `None` where nothing was.
+    fn found(&self) -> Option<Reading> {
+        None
+    }
 
     /// What was decided by looking at the file and should be told, a line each: such as a header that seems to be missing.
     fn remarks(&self) -> &[String];

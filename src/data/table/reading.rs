@@ -15,9 +15,17 @@ pub struct Reading {
     pub encoding: Option<Charset>,
     /// The names of the columns; looked for in the first row.
     pub header: Option<Header>,
+    /// What stands between the cells unless looking says something else, as it does not for a file of few rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub likely: Option<Separator>,
 }
 
 impl Reading {
+    /// What of it concerns a format whose cells have names and no separator.
+    pub fn of_named_cells(&self) -> Reading {
+        Reading { encoding: self.encoding, ..Reading::default() }
+    }
+
     /// Whether all is found by looking.
     pub fn is_default(&self) -> bool {
         *self == Reading::default()
@@ -120,7 +128,7 @@ mod tests {
         let reading = read(r#"{"separator": ";", "encoding": "latin-1", "header": ["a", "b"]}"#).unwrap();
         let header = Some(Header::Names(vec!["a".into(), "b".into()]));
         let (separator, encoding) = (Some(Separator::Semicolon), Some(Charset::Latin1));
-        assert_eq!(reading, Reading { separator, encoding, header });
+        assert_eq!(reading, Reading { separator, encoding, header, likely: None });
         assert_eq!(read(r#"{"header": false}"#).unwrap().header, Some(Header::Present(false)));
         for text in [r#"{"separator": "x"}"#, r#"{"encoding": "ebcdic"}"#, r#"{"header": 1}"#] {
             assert!(read(text).is_err(), "{text}");

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Table, Use, Wanted};
+use super::{Header, Table, Use, Wanted};
 use crate::nearest::nearest;
 use crate::quote::shown;
 use crate::{Error, Result};
@@ -54,6 +54,16 @@ impl Roles {
         }
         Ok(roles)
     }
+
+    /// Whether the cells of a column do not matter, so that nothing in them can be wrong.
+    pub fn is_unread(&self, table: &dyn Table, column: usize, wanted: &Wanted) -> bool {
+        let kind = wanted.kinds.get(&table.names()[column]);
+        match self.uses[column] {
+            Use::Out => true,
+            Use::Feature => kind.is_some_and(|kind| !kind.is_used()),
+            Use::Target | Use::Weight | Use::Group => false,
+        }
+    }
 }
 
 /// The columns of a table by name.
@@ -67,6 +77,35 @@ impl<'a> Columns<'a> {
         Columns { table, places: table.names().iter().map(String::as_str).zip(0..).collect() }
     }
 
+    /// What there is instead, in a few words.
+    fn listed(&self) -> String {
+        match self.table.names() {
+            [] => "no column".to_owned(),
+            names if names.len() <= 12 => names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", "),
+            [first, .., last] => {
+                format!("{} columns from {} to {}", self.table.names().len(), shown(first), shown(last))
+            }
+            [only] => shown(only),
+        }
+    }
+
+    /// Fails if several of these columns are not there.
+    pub fn has_all<'n>(&self, names: impl Iterator<Item = &'n String>) -> Result<()> {
+        let missing: Vec<String> =
+            names.filter(|name| !self.places.contains_key(name.as_str())).map(|name| shown(name)).collect();
+        if missing.len() < 2 || has_no_header(self.table) {
+            return Ok(());
+        }
+        let (count, some) = (missing.len(), missing[..missing.len().min(6)].join(", "));
+        let more = if count > 6 { ", …" } else { "" };
+        let message = format!(
+            "{count} features of the model are no columns here: {some}{more}; add them, with empty cells if nothing is known. The \
+             file has {}",
+            self.listed()
+        );
+        Err(self.table.wrong(None, message))
+    }
+
     /// The place of a column; `role` says in the message what it is wanted for.
     pub fn find(&self, name: &str, role: &str) -> Result<usize> {
         if let Some(place) = self.places.get(name) {
@@ -75,17 +114,22 @@ impl<'a> Columns<'a> {
         let names = self.table.names();
         let hint = match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean {}?", shown(near)),
+            None if names.len() == 1 && names[0].contains([',', ';', '\t', '|']) => {
+                String::from("there is one column only: is data.separator right, and is the first row the header?")
+            }
             None => String::from("name one that is there or add it."),
         };
-        let listed = match names {
-            [] => "no column".to_owned(),
-            names if names.len() <= 12 => names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", "),
-            [first, .., last] => format!("{} columns from {} to {}", names.len(), shown(first), shown(last)),
-            [only] => shown(only),
-        };
+        let listed = self.listed();
         let message = format!("there is no column {} ({role}); {hint} The file has {listed}", shown(name));
-        Err(self.table.wrong(None, message))
+        // Without a header, no name that was meant is there.
+        let header = self.table.remarks().last().filter(|_| has_no_header(self.table));
+        Err(self.table.wrong(None, header.map_or(message.clone(), |remark| format!("{message}; {remark}"))))
     }
+}
+
+/// Whether it was found that the first row has no names.
+fn has_no_header(table: &dyn Table) -> bool {
+    table.found().is_some_and(|reading| reading.header == Some(Header::Present(false))) && !table.remarks().is_empty()
 }
 
 /// Contradictions that can be seen without a file.

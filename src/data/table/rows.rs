@@ -75,6 +75,7 @@ impl<'a> PreparedRows<'a> {
     /// [`Error::Data`] for a table that lacks a column.
     pub fn new(table: Box<dyn Table + 'a>, preparation: &Preparation, reads: Reads) -> Result<PreparedRows<'a>> {
         let columns = Columns::of(&*table);
+        columns.has_all(preparation.columns.iter().map(|column| &column.name))?;
         let encoder =
             |column: &super::Column| Ok(Encoder::new(columns.find(&column.name, "a feature of the model")?, column));
         let encoders = preparation.columns.iter().map(encoder).collect::<Result<Vec<_>>>()?;
@@ -92,9 +93,10 @@ impl<'a> PreparedRows<'a> {
         let fields = fields.chain(names.iter().map(|name| field(Role::Target, name)));
         let fields = fields.chain(weighing.iter().map(|weight| field(Role::Weight, &weight.name))).collect();
         drop(columns);
+        // A prediction is wanted for every row, so there a missing cell is filled.
         let complete = match preparation.missing {
-            Missing::Drop => encoders.iter().map(|encoder| encoder.place).collect(),
-            Missing::Fill | Missing::Error => Vec::new(),
+            Missing::Drop if everything => encoders.iter().map(|encoder| encoder.place).collect(),
+            Missing::Fill | Missing::Error | Missing::Drop => Vec::new(),
         };
         let counts = Counts { missing: vec![0; encoders.len()], unseen: vec![0; encoders.len()], ..Counts::default() };
         Ok(PreparedRows {

@@ -53,6 +53,7 @@ pub(super) fn answer(
             Ok(Answer { classes: false, why: "as the loss says".into() })
         }
         None => {
+            almost_numbers(table, column, tally, number)?;
             let (classes, why) = looks(tally, wanted.decimal, number);
             match classes {
                 true => refuse_quantity(table, column, tally, wanted, count)?,
@@ -61,6 +62,21 @@ pub(super) fn answer(
             Ok(Answer { classes, why })
         }
     }
+}
+
+/// A target of many different numbers and a few cells that are none, such as "unknown" or a line of totals, is a quantity with a slip.
+fn almost_numbers(table: &dyn Table, column: usize, tally: &Tally, number: bool) -> Result<()> {
+    let (numbers, others) = (tally.numbers.count, tally.numbers.others);
+    if number || others == 0 || numbers < 9 * others || tally.distinct() <= MOST_CLASSES {
+        return Ok(());
+    }
+    let first = tally.no_number.as_ref().map_or_else(String::new, |error| format!("; the first that is not: {error}"));
+    let message = format!(
+        "{numbers} of {} cells of the target are numbers{first}; if it stands for nothing, name it in data.missing_values, \
+         and if the cells are names of classes, set the column's kind to \"category\" in data.columns",
+        numbers + others
+    );
+    Err(table.wrong_column(column, message))
 }
 
 /// What a target looks like.

@@ -85,8 +85,8 @@ fn numbers(graph: &mut Graph, preparation: &Preparation, columns: &[Scaled], cli
     let x = graph.node("Concat", &inputs, &[("axis", 1.into())]);
     let missing = missing(graph, preparation, &x);
     let fills = row(graph, "fill", columns, |column| match preparation.missing {
-        Missing::Fill => column.fill,
-        Missing::Error | Missing::Drop => f64::NAN,
+        Missing::Fill | Missing::Drop => column.fill,
+        Missing::Error => f64::NAN,
     });
     let filled = graph.node("Where", &[&missing, &fills, &x], &[]);
     let center = row(graph, "center", columns, |column| column.scale.center);

@@ -21,7 +21,7 @@ pub fn columns(preparation: &Preparation) -> String {
 fn encoding(column: &Column, missing: Missing) -> String {
     let boolean = (column.kind == Kind::Boolean).then(|| "boolean=True".to_owned());
     let flag = |name: &str, is: bool| is.then(|| format!("{name}=True"));
-    let fill = |fill: f64| (missing == Missing::Fill).then_some(fill);
+    let fill = |fill: f64| (missing != Missing::Error).then_some(fill);
     let levels = |levels: &[String]| list(levels.iter().map(|level| text(level)), 4);
     match &column.encoding {
         Encoding::Number { dialect, fill: number, indicator, scale } => {

@@ -71,7 +71,7 @@ fn head(saved: &ModelFile, preparation: &Preparation, modules: &[&str], weights:
     head += &target(&saved.target);
     head += &format!("BLANKS = {}  # what stands for a missing cell, in any letter case\n", set(&BLANKS));
     head += &format!("MISSING = {}  # and letter by letter\n", set(&preparation.missing_values));
-    let may_miss = if preparation.missing == Missing::Fill { "True" } else { "False" };
+    let may_miss = if preparation.missing == Missing::Error { "False" } else { "True" };
     head += &format!("MAY_MISS = {may_miss}  # whether a missing cell is filled, or an error\n");
     head += &reading(&saved.reading);
     if preparation.columns.iter().any(|column| column.kind == Kind::Boolean) {
@@ -83,7 +83,7 @@ fn head(saved: &ModelFile, preparation: &Preparation, modules: &[&str], weights:
 
 /// How the file that was trained on is read; what is not said is found by looking.
 fn reading(reading: &Reading) -> String {
-    let separator = reading.separator.map_or("None".to_owned(), |separator| match separator {
+    let separator = reading.separator.or(reading.likely).map_or("None".to_owned(), |separator| match separator {
         Separator::Comma => text(","),
         Separator::Semicolon => text(";"),
         Separator::Tab => text("\t"),

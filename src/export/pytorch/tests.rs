@@ -58,7 +58,7 @@ fn a_program_has_only_what_its_columns_need() {
 #[test]
 fn how_the_file_was_read_is_how_the_program_reads() {
     let header = Some(Header::Names(vec!["a".into(), "prediction".into()]));
-    let found = Reading { separator: Some(Separator::Tab), encoding: Some(Charset::Latin1), header };
+    let found = Reading { separator: Some(Separator::Tab), encoding: Some(Charset::Latin1), header, likely: None };
     let lines = "SEPARATOR, ENCODING = \"\\t\", \"cp1252\"\nHEADER = [\"a\", \"prediction\"]\n";
     assert_eq!(reading(&found), lines);
 }

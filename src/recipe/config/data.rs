@@ -143,7 +143,7 @@ impl Default for Data {
 impl Data {
     /// How a file of a table is read.
     pub fn reading(&self) -> Reading {
-        Reading { separator: self.separator, encoding: self.encoding, header: self.header.clone() }
+        Reading { separator: self.separator, encoding: self.encoding, header: self.header.clone(), likely: None }
     }
 
     /// What is wanted of a table; whether its target is one of several classes is for the loss to say.

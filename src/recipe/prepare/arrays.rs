@@ -32,7 +32,7 @@ pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result
             };
             let by = by(config, labels.map(|(labels, _)| &labels[..]), None)?;
             kept = held(by, train.rows(), (*share, fold), config.train.seed)?;
-            remarks.extend(labels.and_then(|(labels, classes)| unsplit(classes, labels, &kept)));
+            remarks.extend(labels.map(|(labels, classes)| unsplit(classes, labels, &kept)).unwrap_or_default());
             if kept.contains(&true) { Some(train.split_off(&kept)?) } else { None }
         }
     };

@@ -17,6 +17,7 @@ use crate::data::split::{By, Split, folds, held_by};
 use crate::data::table::{Preparation, Reading};
 use crate::data::{Dataset, Targets};
 use crate::nn::{Arrays, Layer, Model, ModelFile, TargetNames};
+use crate::ops::MOST_TABLES;
 use crate::quote::shown;
 use crate::{Error, Result};
 
@@ -136,8 +137,8 @@ fn held(by: By, rows: usize, (share, fold): (f64, Option<Fold>), seed: u64) -> R
     }
 }
 
-/// Classes of which no row is held back, as remarks.
-fn unsplit(classes: &[String], labels: &[u32], held: &[bool]) -> Option<String> {
+/// Classes of which no row trains, and those of which none is held back, as remarks.
+fn unsplit(classes: &[String], labels: &[u32], held: &[bool]) -> Vec<String> {
     let mut seen = vec![[false; 2]; classes.len()];
     labels.iter().zip(held).for_each(|(&label, &held)| seen[label as usize][usize::from(held)] = true);
     let without = |side: usize| -> Vec<&str> {
@@ -152,7 +153,7 @@ fn unsplit(classes: &[String], labels: &[u32], held: &[bool]) -> Option<String> 
             Some(format!("{} of the target: no row to {what}", some.join(", ") + &rest))
         }
     };
-    line(without(0), "train on").or_else(|| line(without(1), "validate with"))
+    line(without(0), "train on").into_iter().chain(line(without(1), "validate with")).collect()
 }
 
 /// Some row of the file has weight, but after the split one part may have none.
@@ -180,6 +181,14 @@ fn model(config: &Config, train: &Dataset, preparation: Option<&Preparation>) ->
         },
         targets => targets.outputs(),
     };
+    let tables = preparation.map_or(0, |preparation| preparation.embedded().len());
+    if tables > MOST_TABLES {
+        let message = format!(
+            "{tables} categories have more levels than that and take learned tables, {MOST_TABLES} at most; raise it, or name \
+             some of the columns in data.ignore"
+        );
+        return Err(Error::config("data.one_hot", message));
+    }
     let hidden = config.model.layers.iter().cloned();
     let layers = preparation.and_then(embedding).into_iter().chain(hidden).chain([Layer::Linear(outputs)]);
     let layers: Vec<Layer> = layers.collect();

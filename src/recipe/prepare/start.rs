@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::data::table::Preparation;
-use crate::nn::{Arrays, Model, ModelFile, TargetNames, read_arrays};
+use crate::nn::{Arrays, Model, ModelFile, TargetNames, is_described, read_arrays};
 use crate::run::RunFolder;
 use crate::{Error, Result};
 
@@ -21,10 +21,10 @@ impl Start {
     /// Reads what `model.init` names: a file of weights, a model, or the folder of a run.
     pub fn of(init: Option<&Path>) -> Result<Start> {
         let Some(init) = init else { return Ok(Start::Seed) };
-        let path = RunFolder::model_of(init, false)?;
+        let path = RunFolder::start_of(init);
         match ModelFile::read(&path) {
             Ok(saved) => Ok(Start::Model(path, Box::new(saved))),
-            Err(Error::ModelFile { .. }) => Ok(Start::Weights(path)),
+            Err(Error::ModelFile { .. }) if !is_described(&path)? => Ok(Start::Weights(path)),
             Err(error) => Err(error),
         }
     }

@@ -1,13 +1,15 @@
 //! Data whose features are made of the columns of a table.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::start::Start;
 use super::{Parts, by, from_key, place, unsplit};
 use crate::data::table::{
-    Found, FoundTarget, Learned, Preparation, Reading, Reads, Table, Use, Wanted, Weighing, look, open,
+    Found, FoundTarget, Learned, Preparation, Reading, Reads, Table, Use, Wanted, Weighing, look, open, open_alike,
 };
 use crate::data::{Chunks, Dataset};
+use crate::quote::shown;
 use crate::recipe::config::{Config, Validation, class_losses};
 use crate::recipe::folds::Fold;
 use crate::{Error, Result};
@@ -16,6 +18,10 @@ use crate::{Error, Result};
 pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result<Parts> {
     let reading = config.data.reading();
     let mut table = || opened(&config.data.path, &reading, "data.path");
+    let first = table()?;
+    let alike = first.found().unwrap_or_else(|| reading.clone());
+    start.preparation().map_or(Ok(()), |preparation| has_columns(&*first, preparation, config))?;
+    drop(first);
     let wanted = wanted(config, start);
     let found = look(&mut table, &wanted)?;
     let mut remarks = found.remarks.clone();
@@ -30,7 +36,10 @@ pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result
     };
     let mut train = prepared(table()?, &preparation)?;
     let validation = match &config.data.validation {
-        Validation::File(path) => Some(prepared(opened(path, &reading, "data.validation")?, &preparation)?),
+        Validation::File(path) => {
+            let table = open_alike(path, &alike).map_err(|error| from_key(error, "data.validation"))?;
+            Some(prepared(table, &preparation)?)
+        }
         Validation::Share(_) if held.contains(&true) => Some(train.split_off(&held)?),
         Validation::Share(_) => None,
     };
@@ -42,7 +51,29 @@ pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result
     let preparation = Preparation { weight: None, ..preparation };
     let complete = found.without_target + found.incomplete == 0;
     let (held, preparation) = (complete.then_some(held), Some(preparation));
-    Ok(Parts { train, validation, feature_scale: None, preparation, reading, target_scale, remarks, held })
+    Ok(Parts { train, validation, feature_scale: None, preparation, reading: alike, target_scale, remarks, held })
+}
+
+/// Fails for a table that lacks a feature of the model that training starts from.
+fn has_columns(table: &dyn Table, preparation: &Preparation, config: &Config) -> Result<()> {
+    let names: HashSet<&String> = table.names().iter().collect();
+    let missing: Vec<String> = preparation
+        .columns
+        .iter()
+        .map(|column| &column.name)
+        .filter(|name| !names.contains(name))
+        .map(|name| shown(name))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let columns = if missing.len() == 1 { "a feature" } else { "features" };
+    let message = format!(
+        "the model has {columns} that {} lacks: {}; add or rename them, or leave model.init out",
+        config.data.path.display(),
+        missing.join(", ")
+    );
+    Err(Error::config("model.init", message))
 }
 
 /// The error of a fit to rows of which none counts, with the file and the column that says so.
@@ -90,7 +121,7 @@ fn held(config: &Config, found: &Found, fold: Option<Fold>, remarks: &mut Vec<St
     let by = by(config, classes.map(|(labels, _)| labels), found.groups.as_deref())?;
     let held = super::held(by, found.rows, (share, fold), config.train.seed)?;
     if held.contains(&true) {
-        remarks.extend(classes.and_then(|(labels, classes)| unsplit(classes, labels, &held)));
+        remarks.extend(classes.map(|(labels, classes)| unsplit(classes, labels, &held)).unwrap_or_default());
     }
     Ok(held)
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use toml::Value;
 
-use super::config::Data;
-use crate::data::table::{Found, FoundTarget, Scaling, look, open};
+use super::config::{Data, Validation};
+use crate::data::table::{Found, FoundTarget, Header, Reading, Scaling, Separator, look, open};
 use crate::quote::{short, shown};
 use crate::{Error, Result};
 
@@ -33,13 +33,19 @@ pub fn propose(data: &Data, path: &Path) -> Result<Proposal> {
     let mut wanted = data.wanted(None);
     wanted.scale = Scaling::Robust;
     let found = look(&mut || open(&data.path, &reading), &wanted)?;
+    let read = open(&data.path, &reading)?.found().unwrap_or_default();
+    let mut data = data.clone();
+    if found.rows < FEW {
+        data.validation = Validation::Share(0.0);
+    }
+    let data = &data;
     let toml = [
         format!(
             "# A table of {} rows, as `accrue init` found it. `accrue init -` shows every key that there is; any key can be\n\
              # set for one run: `--set train.epochs=20`. Paths are relative to this file.\n\n",
             found.rows
         ),
-        section(data, path, &found)?,
+        section(data, path, &found, &read)?,
         columns::section(&found),
         defaults::sections(&found, &data.validation),
     ];
@@ -47,7 +53,7 @@ pub fn propose(data: &Data, path: &Path) -> Result<Proposal> {
 }
 
 /// The section `[data]`, without the columns.
-fn section(data: &Data, path: &Path, found: &Found) -> Result<String> {
+fn section(data: &Data, path: &Path, found: &Found, read: &Reading) -> Result<String> {
     let internal = |error| Error::Internal(format!("a section that cannot be written as TOML: {error}"));
     let Value::Table(mut given) = Value::try_from(data).map_err(internal)? else { return Ok(String::new()) };
     let target = given.remove("target").map_or_else(String::new, |target| target.to_string());
@@ -59,6 +65,13 @@ fn section(data: &Data, path: &Path, found: &Found) -> Result<String> {
     let said = ["path", "columns", "validation", "split", "standardize"];
     lines
         .extend(given.iter().filter(|(key, _)| !said.contains(&key.as_str())).map(|(key, value)| line(key, value, "")));
+    if let (None, Some(Header::Present(false))) = (&data.header, &read.header) {
+        lines.push(line("header", false, "found by looking: the first row is data"));
+    }
+    if let Some(separator) = read.likely.filter(|separator| *separator != Separator::Comma) {
+        let name = Value::try_from(separator).map_err(internal)?;
+        lines.push(line("separator", name, "what stands between the cells; found by looking"));
+    }
     let validation = given.get("validation").map_or_else(String::new, Value::to_string);
     lines.push(line(
         "validation",
@@ -77,6 +90,9 @@ fn section(data: &Data, path: &Path, found: &Found) -> Result<String> {
     lines.push(line("standardize", text("robust"), "numbers by median and quartiles, far values drawn in smoothly"));
     Ok(lines.concat())
 }
+
+/// A table of fewer rows has none to hold back.
+const FEW: usize = 10;
 
 /// What a target is, in a few words.
 fn about(target: &FoundTarget) -> String {

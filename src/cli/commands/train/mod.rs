@@ -234,7 +234,8 @@ fn tell(
     findings: Findings,
     stopped: Option<&str>,
 ) -> Result<Value> {
-    let history = std::mem::take(&mut begun.history);
+    let mut history = std::mem::take(&mut begun.history);
+    history.best_is(begun.journal.best().map(|best| best.epoch));
     let Begun { config, session, gpu, chosen, config_toml, trainer, journal, progress, board, .. } = begun;
     let folder = journal.folder();
     let summary = history.summary();
