@@ -114,7 +114,7 @@ fn wrong_kind(kinds: &Table) -> Option<Error> {
     let (column, kind) = kinds.iter().find(|(_, kind)| Kind::deserialize((*kind).clone()).is_err())?;
     let given = short(&shown(kind));
     let names = Kind::ALL.map(Kind::name);
-    let hint = match kind.as_str().and_then(|kind| nearest(kind, names.into_iter())) {
+    let hint = match kind.as_str().and_then(|kind| nearest(kind, names)) {
         Some(near) => format!("did you mean {near:?}?"),
         None => format!("there is: {}", names.join(", ")),
     };
