@@ -284,7 +284,7 @@ fn note(stopped: Option<&str>, early: Option<&str>, refit: Option<u32>) -> Optio
         early.filter(|_| stopped.is_none()).map(|early| format!("Stopped {early}.")),
         refit.filter(|_| stopped.is_none()).map(|epochs| {
             format!(
-                "The model in refit/ has {} of training on all rows, those held back here too; no row is left to measure it on.",
+                "In refit/, {} of training on all rows follow, those held back here too; no row is left to measure that model on.",
                 plural(u64::from(epochs), "epoch")
             )
         }),
