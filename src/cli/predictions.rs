@@ -34,7 +34,7 @@ impl<'a> Table<'a> {
         match &self.saved.target {
             TargetNames::Classes { classes, .. } => outputs.chunks(columns).try_for_each(|row| {
                 let class = classes.get(class_of(row)).cloned().unwrap_or_default();
-                let shares = probabilities(row).into_iter().map(|p| (p as f32).to_string());
+                let shares = probabilities(row).into_iter().map(|p| share(p as f32));
                 self.line(std::iter::once(class).chain(shares))
             }),
             TargetNames::Values { scale: None, .. } => {
@@ -64,6 +64,11 @@ impl<'a> Table<'a> {
     }
 }
 
+/// A probability, with its power of ten where there are many zeros.
+fn share(p: f32) -> String {
+    if p > 0.0 && p < 1e-4 { format!("{p:e}") } else { p.to_string() }
+}
+
 /// The number x = y · std + mean of an output y, with as many decimals as tell it from that of the next output.
 fn digits(x: f64, y: f32, std: f64) -> String {
     // Outputs are sums of numbers around 1: below that they are no finer.
@@ -86,6 +91,14 @@ fn digits(x: f64, y: f32, std: f64) -> String {
 mod tests {
     use super::*;
     use crate::data::scale::Standardizer;
+
+    #[test]
+    fn probabilities_are_short_and_read_back_as_they_are() {
+        for (p, text) in [(0.0, "0"), (1.0, "1"), (0.00044974947, "0.00044974947"), (2.7777344e-16, "2.7777344e-16")] {
+            assert_eq!(share(p), text);
+            assert_eq!(text.parse::<f32>().unwrap().to_bits(), p.to_bits());
+        }
+    }
 
     #[test]
     fn outputs_that_differ_give_numbers_that_differ_and_no_digits_that_mean_nothing() {

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::quantity::instead_of_classes;
-
+use super::quantity::{instead_of_classes, other_spelling};
 use crate::quote::shown;
 
 /// More classes than this are taken for a mistake.
@@ -47,7 +46,10 @@ impl Labels {
     pub(super) fn number(&mut self, label: &str) -> Result<u32, String> {
         let place = match self.places.get(label) {
             Some(place) => *place,
-            None if self.fixed => return Err(self.unknown(label)),
+            None if self.fixed => {
+                let other = other_spelling(label).and_then(|label| self.places.get(&label).copied());
+                return other.ok_or_else(|| self.unknown(label));
+            }
             None if label.len() > LONGEST => {
                 let advice = "shorten it, or name another column in data.target";
                 return Err(format!("{} is longer than {LONGEST} bytes, too long for a class; {advice}", shown(label)));

@@ -1,4 +1,4 @@
-//! Labels that are no classes: a quantity, or a name for each row.
+//! Labels that are numbers: how they are spelt, and when they are no classes but a quantity.
 
 /// With fewer classes than this, and as many, any label may be one.
 const FEW: usize = 20;
@@ -36,9 +36,24 @@ pub fn instead_of_classes<'a>(classes: impl ExactSizeIterator<Item = &'a str>, r
     }
 }
 
+/// A whole number in its other spelling, 3.0 for 3 and 3 for 3.0: as soon as one cell is missing, many programs write floats.
+pub fn other_spelling(label: &str) -> Option<String> {
+    match label.strip_suffix(".0") {
+        Some(number) => number.parse::<i64>().is_ok().then(|| number.to_owned()),
+        None => label.parse::<i64>().is_ok().then(|| format!("{label}.0")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_numbers_have_two_spellings() {
+        let other = |label: &str| other_spelling(label).unwrap_or_default();
+        assert_eq!([other("3"), other("3.0"), other("-1"), other("-1.0")], ["3.0", "3", "-1.0", "-1"]);
+        assert!(["3.5", "a", "", ".0", "3.00", "1e3"].iter().all(|label| other_spelling(label).is_none()));
+    }
 
     fn said(label: impl Fn(usize) -> String, classes: usize, rows: usize) -> Option<String> {
         let labels: Vec<String> = (0..classes).map(label).collect();

@@ -163,3 +163,21 @@ fn every_row_gets_a_prediction_where_training_left_rows_out() {
     let ended = place.run("eval r --data holes.csv");
     assert!(ended.out.starts_with("rows 30\n"), "those that training would take: {}", ended.out);
 }
+
+#[test]
+fn whole_numbers_are_levels_and_classes_in_either_spelling() {
+    let place = Place::new("spelling");
+    let table = |dot: &str| -> String {
+        let row = |at: usize| format!("{}{dot},{}.5,{}{dot}\n", 1 + at % 3, at % 7, at % 2);
+        "k,x,y\n".to_owned() + &(0..40).map(row).collect::<String>()
+    };
+    place.write("whole.csv", table(""));
+    place.write("floats.csv", table(".0"));
+    for (mine, other) in [("whole", "floats"), ("floats", "whole")] {
+        place.ok(&format!("init {mine}.toml --data {mine}.csv --target y --set data.columns.k=category"));
+        place.ok(&format!("train {mine}.toml --out {mine} --set train.epochs=1"));
+        let asked = |words: &str, data: &str| place.ok(&format!("{words} {mine} --data {data}.csv -q"));
+        assert_eq!(asked("eval", mine), asked("eval", other));
+        assert_eq!(asked("predict --out -", mine), asked("predict --out -", other));
+    }
+}

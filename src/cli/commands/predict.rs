@@ -13,6 +13,7 @@ use crate::cli::model::WhichModel;
 use crate::cli::noticed;
 use crate::cli::predictions::Table;
 use crate::cli::progress::{complain, json_line, print, say};
+use crate::cli::summary::plural;
 use crate::nn::ModelFile;
 use crate::recipe::{ModelRows, predictor};
 use crate::run::RunFolder;
@@ -73,7 +74,7 @@ impl Command for Predict {
         } else if !self.common.quiet {
             let notes = counts.iter().flat_map(|counts| noticed::lines(&saved, counts));
             notes.for_each(|line| complain(&format!("note: {line}")));
-            let line = format!("{count} predictions in {}", self.out.display());
+            let line = format!("{} in {}", plural(count as u64, "prediction"), self.out.display());
             if to_output { complain(&line) } else { say(&line) }
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::gather::{level, number};
 use super::{Cell, Column, Encoding, Kind};
+use crate::data::quantity::other_spelling;
 
 /// Turns the cells of one column into features.
 pub(super) struct Encoder {
@@ -94,15 +95,7 @@ impl Encoder {
 
     fn place_of(&self, kind: Kind, cell: &Cell<'_>) -> Option<usize> {
         let level = level(kind, cell)?;
-        self.levels.get(&*level).or_else(|| self.levels.get(&whole(&level)?)).copied()
-    }
-}
-
-/// A whole number in its other spelling, 3.0 for 3 and 3 for 3.0: as soon as one cell is missing, many programs write floats.
-fn whole(level: &str) -> Option<String> {
-    match level.strip_suffix(".0") {
-        Some(number) => number.parse::<i64>().is_ok().then(|| number.to_owned()),
-        None => level.parse::<i64>().is_ok().then(|| format!("{level}.0")),
+        self.levels.get(&*level).or_else(|| self.levels.get(&other_spelling(&level)?)).copied()
     }
 }
 
