@@ -24,8 +24,6 @@ pub struct Session {
     pub cut: Cut,
     /// All windows of the run.
     pub windows: Windows,
-    /// The updates of all epochs, which the schedule is for; the run may stop before.
-    scheduled: u64,
     /// Whether the trainer can resume inside a block of rows.
     pub open_blocks: bool,
     /// Kernels to take if the configuration names none; see [`Session::prefer`].
@@ -54,9 +52,8 @@ impl Session {
         best::check(&config, &prepared)?;
         let cut = config.train.cut()?;
         let train = &config.train;
-        let windows = |epochs| Windows::new(prepared.train.rows(), epochs, cut.batches.clone(), train.tail);
-        let (scheduled, windows) = (windows(train.epochs)?.updates(), windows(train.last_epoch())?);
-        Ok(Session { config, prepared, cut, windows, scheduled, open_blocks: false, preferred: None })
+        let windows = Windows::new(prepared.train.rows(), train.last_epoch(), cut.batches.clone(), train.tail)?;
+        Ok(Session { config, prepared, cut, windows, open_blocks: false, preferred: None })
     }
 
     /// Trains so many epochs instead of those configured.
@@ -64,7 +61,6 @@ impl Session {
         (self.config.train.epochs, self.config.train.stop_after) = (epochs, None);
         let train = &self.config.train;
         self.windows = Windows::new(self.prepared.train.rows(), epochs, self.cut.batches.clone(), train.tail)?;
-        self.scheduled = self.windows.updates();
         Ok(())
     }
 
@@ -94,14 +90,16 @@ impl Session {
 
     /// The trainer's settings, except for the micro-batch.
     pub fn settings(&self) -> Result<Settings> {
-        let optimizer = &self.config.optimizer;
+        let (optimizer, train) = (&self.config.optimizer, &self.config.train);
+        // The schedule is that of all epochs, also where the run stops before.
+        let all = Windows::new(self.prepared.train.rows(), train.epochs, self.cut.batches.clone(), train.tail)?;
         Ok(Settings {
             optimizer: optimizer.make()?,
             clip: optimizer.clip(),
             lr_factors: optimizer.lr_factors.clone(),
             lr: optimizer.lr,
             label_smoothing: self.config.model.label_smoothing,
-            schedule: optimizer.schedule(self.scheduled),
+            schedule: optimizer.schedule(all.updates()),
             start: self.prepared.start.clone(),
             first_weights: self.config.model.first_weights,
             seed: self.config.train.seed,

@@ -182,20 +182,22 @@ impl RunFolder {
             return if last { Err(Error::config("--last", message)) } else { Ok(path.to_owned()) };
         }
         let folder = RunFolder::open(path);
-        let better = [folder.refit().model(), folder.best()].into_iter().find(|path| !last && path.exists());
-        Ok(better.unwrap_or_else(|| folder.model()))
+        let refit = folder.refit().model();
+        Ok(match last {
+            true => folder.model(),
+            false if refit.exists() => refit,
+            false => RunFolder::start_of(path),
+        })
     }
 
     /// The model to start another training from: as [`RunFolder::model_of`], but never the one that was trained on all rows. It
     /// has seen those that the other training holds back.
     pub fn start_of(path: &Path) -> PathBuf {
-        let folder = RunFolder::open(path);
-        let models = [folder.best(), folder.model()];
-        if path.is_dir() {
-            models.iter().find(|model| model.exists()).unwrap_or(&models[1]).clone()
-        } else {
-            path.to_owned()
+        if path.is_file() {
+            return path.to_owned();
         }
+        let folder = RunFolder::open(path);
+        if folder.best().exists() { folder.best() } else { folder.model() }
     }
 
     /// The updates and epochs of its file of metrics, while a run goes on too; none where there is no such file.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// A classification with rows of its own to validate on.
 pub const CLASSES: &str = r#"
@@ -95,6 +96,18 @@ impl Place {
         command.env_remove("RUST_LOG").env_remove("NO_COLOR").env("COLUMNS", "100").stdin(Stdio::null());
         command.env("ACCRUE_CACHE", self.path("cache"));
         command
+    }
+
+    /// Starts the command, waits until it has come so far, sends it a signal, waits for its end and returns its code.
+    pub fn stopped(&self, words: &str, signal: &str, far: impl Fn() -> bool) -> Option<i32> {
+        let mut child = self.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let begun = Instant::now();
+        while !far() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it trains");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        child.wait().unwrap().code()
     }
 
     /// Runs the command.

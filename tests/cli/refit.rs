@@ -104,26 +104,14 @@ fn a_refit_that_was_killed_goes_on_with_the_same_bytes() {
     }
 }
 
-/// Ends the command by this signal once `far` says so.
-#[cfg(unix)]
-fn interrupted(place: &Place, words: &str, far: impl Fn() -> bool) -> Option<i32> {
-    let mut child = place.command(words).spawn().unwrap();
-    while !far() && child.try_wait().unwrap().is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-    let _ = std::process::Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
-    child.wait().unwrap().code()
-}
-
 #[test]
-#[cfg(unix)]
 fn a_refit_that_was_interrupted_or_is_out_of_date_is_not_taken() {
     let place = place("refit-part");
     // It learns slowly, so that the best epoch is a late one.
     let words = format!("{REFIT} --set train.epochs=400 --set train.checkpoint=50 --set optimizer.lr=0.0001");
     let metrics = place.path("r/refit/metrics.jsonl");
     let begun = || std::fs::metadata(&metrics).is_ok_and(|file| file.len() > 300);
-    let code = interrupted(&place, &format!("{words} --out r -q"), begun);
+    let code = place.stopped(&format!("{words} --out r -q"), "-INT", begun);
     assert_eq!(code, Some(130), "it was interrupted while it trained again");
     let told = |run: &str| place.run(&format!("eval {run} --data noisy.csv")).err;
     assert!(told("r").starts_with("model: r/best.safetensors"), "{}", told("r"));

@@ -1,24 +1,12 @@
 //! A run that was stopped goes on, with the bits that it would have had.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::place::Place;
 
 /// Long enough to be stopped in its middle: 1000 epochs, each of three updates.
 const LONG: &str = "train c.toml --set train.epochs=1000";
-
-/// Starts a run, waits until it has come so far, sends it a signal and waits for its end.
-fn stopped(place: &Place, words: &str, signal: &str, far: impl Fn() -> bool) -> Option<i32> {
-    let mut child = place.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let begun = Instant::now();
-    while !far() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "it trains");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-    child.wait().unwrap().code()
-}
 
 fn assert_same(place: &Place, one: &str, other: &str) {
     for file in ["model.safetensors", "best.safetensors", "metrics.jsonl"] {
@@ -35,7 +23,7 @@ fn a_run_that_was_stopped_goes_on_with_the_same_bytes() {
         let run = &signal[1..];
         let metrics = place.path(&format!("{run}/metrics.jsonl"));
         let far = || std::fs::metadata(&metrics).is_ok_and(|metadata| metadata.len() > 20_000);
-        assert_eq!(stopped(&place, &format!("{LONG} --out {run}"), signal, far), Some(130), "{signal}");
+        assert_eq!(place.stopped(&format!("{LONG} --out {run}"), signal, far), Some(130), "{signal}");
         let left = place.metrics(run).len();
         let out = place.ok(&format!("{LONG} --out {run}"));
         assert!(
@@ -56,7 +44,7 @@ fn a_run_goes_on_in_the_middle_of_a_window_with_another_micro_batch() {
     place.ok(&format!("{words} --set train.micro_batch=1 --out whole"));
     let began = format!("{words} --set train.micro_batch=1 --out r");
     let saved = place.path("r/checkpoints");
-    stopped(&place, &began, "-INT", || std::fs::read_dir(&saved).is_ok_and(|mut entries| entries.next().is_some()));
+    place.stopped(&began, "-INT", || std::fs::read_dir(&saved).is_ok_and(|mut entries| entries.next().is_some()));
     let name = place.checkpoints("r").pop().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
     assert!(!name.ends_with("-row-0000000000.safetensors"), "{name} is inside a window");
     let other = format!("{words} --set train.micro_batch=32 --out r");
@@ -85,7 +73,7 @@ fn an_open_block_is_within_the_memory_too() {
     while open() != Some(true) {
         let before = last();
         let began = format!("{words} --set train.micro_batch=1");
-        assert_eq!(stopped(&place, &began, "-INT", || last() > before), Some(130), "it is stopped inside of a window");
+        assert_eq!(place.stopped(&began, "-INT", || last() > before), Some(130), "it is stopped inside of a window");
     }
     let on = |memory: &str| {
         let memory = format!("--set train.memory={memory} --resume-with-changes");
@@ -261,7 +249,7 @@ fn metrics_that_are_gone_do_not_stop_a_run_that_is_killed_before_it_is_saved_aga
     std::fs::remove_file(place.path("r/metrics.jsonl")).unwrap();
     // A run that is made longer and killed soon: at once, when the metrics are there again.
     let longer = format!("{LONG} --set train.checkpoint=end --resume-with-changes --out r");
-    stopped(&place, &longer, "-KILL", || place.path("r/metrics.jsonl").exists());
+    place.stopped(&longer, "-KILL", || place.path("r/metrics.jsonl").exists());
     place.ok("train c.toml --out r --set train.checkpoint=2");
     assert_eq!(place.metrics("r")[0]["kind"], "run");
 }

@@ -69,8 +69,7 @@ impl Init {
             let said = format!("wrote {shown}; name it in the first line of a configuration: #:schema {shown}");
             return Ok((format!("{:#}\n", schema()), Said { next: vec![said], ..Said::default() }));
         }
-        let stem = data_stem(file).unwrap_or("first");
-        let train = format!("  accrue train {shown} --out runs/{stem}");
+        let train = format!("  accrue train {shown} --out runs/{}", run_of(file));
         let Some(data) = &self.data else {
             let said = format!("wrote {shown}; set data.path, data.target and model.loss in it, and then:");
             return Ok((template(), Said { next: vec![said, train], ..Said::default() }));
@@ -91,9 +90,10 @@ impl Init {
     }
 }
 
-/// The name of the configuration, where it is none of many.
-fn data_stem(file: &Path) -> Option<&str> {
-    file.file_stem().and_then(|stem| stem.to_str()).filter(|stem| !["config", "-"].contains(stem))
+/// The name of a run: that of its configuration, where it has one of its own.
+fn run_of(config: &Path) -> &str {
+    let stem = config.file_stem().and_then(|stem| stem.to_str());
+    stem.filter(|stem| !["config", "-"].contains(stem)).unwrap_or("first")
 }
 
 /// A path as the configuration has it: relative to the configuration's folder, if it was relative and that is this folder.

@@ -250,7 +250,7 @@ fn tell(
         timings: clock.laps,
         samples_per_second: speed,
         findings,
-        note: note(stopped, early.as_deref(), refit::epochs(config, journal)),
+        note: note(stopped, early.as_deref(), refit::best(config, journal).map(|best| best.epoch)),
     };
     durable::write_bytes(&folder.report(), render(&history.report(about)).as_bytes())?;
     if arguments.json {

@@ -1,7 +1,6 @@
 //! The second training of `train.refit`: on all rows, for as many epochs as the best one had.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
@@ -11,20 +10,20 @@ use crate::cli::exit::Stop;
 use crate::cli::progress::Progress;
 use crate::cli::summary::plural;
 use crate::recipe::Config;
-use crate::run::{Journal, Options};
+use crate::run::{Best, Journal, Options};
 use crate::train::metrics::Metric;
 use crate::train::{Event, Outcome};
 use crate::window::Windows;
 
-/// The epochs of that training, if the configuration wants it and a best epoch was found.
-pub(super) fn epochs(config: &Config, journal: &Journal) -> Option<u32> {
-    journal.best().filter(|_| config.train.refit).map(|best| best.epoch)
+/// The best epoch, if one was found and the configuration wants that training.
+pub(super) fn best(config: &Config, journal: &Journal) -> Option<Best> {
+    journal.best().filter(|_| config.train.refit)
 }
 
 /// Trains again, if the configuration wants that and a best epoch was found, and adds what it left to the page for programs.
 /// Returns where it was interrupted, if it was.
 pub(super) fn train(begun: Begun, arguments: &Train, page: &mut Value) -> Result<Option<String>, Stop> {
-    let Some(best) = begun.journal.best().filter(|_| begun.config.train.refit) else { return Ok(None) };
+    let Some(best) = best(&begun.config, &begun.journal) else { return Ok(None) };
     let (rows, updates) = length(&begun, best.epoch)?;
     let Begun { config, session, gpu, trainer, journal, progress, pressed, .. } = begun;
     // Both trainers at once would need more memory than was said.
@@ -35,14 +34,14 @@ pub(super) fn train(begun: Begun, arguments: &Train, page: &mut Value) -> Result
 
     let quiet = arguments.common.quiet || arguments.json;
     let mut again = Progress::new(updates, best.epoch, Metric::Loss, quiet);
-    let options = Options { stop: pressed.clone(), ..arguments.options() };
+    let options = Options { stop: pressed, ..arguments.options() };
     let (folder, mut made) = (journal.folder(), 0);
     let trained = config.refit(&best, &gpu, folder, &options, &mut |event| {
         if let Event::Update { update, .. } = event {
             made = update.update;
             again.event(event);
         }
-        if pressed.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        ControlFlow::Continue(())
     });
     again.finish();
     let finished = trained.map_err(|error| {
