@@ -222,6 +222,7 @@ fn refusal(graph: &Graph, output: Tensor, loss: Tensor) -> String {
         lr_factors: Default::default(),
         open_blocks: true,
         kernels: Kernels::OPS,
+        seed: 0,
     };
     Plan::new(graph, output, 4, Some(training)).err().expect("the plan is refused").to_string()
 }

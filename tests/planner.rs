@@ -30,6 +30,7 @@ fn plan(network: &Network, rows: usize, open_blocks: bool) -> Result<Plan> {
         lr_factors: Default::default(),
         open_blocks,
         kernels: Kernels::OPS,
+        seed: 0,
     };
     Plan::new(&network.graph, network.output, rows, Some(training))
 }

@@ -67,6 +67,11 @@ impl Case {
                 let middle = graph.layer(op, "op", "op", before)?;
                 (linear(&mut graph, "after", middle, OUTPUTS)?, loss_of_values())
             }
+            Role::Join => {
+                let beside = linear(&mut graph, "beside", x, width)?;
+                let middle = graph.join(op, "op", "op", &[before, beside])?;
+                (linear(&mut graph, "after", middle, OUTPUTS)?, loss_of_values())
+            }
         };
         Case::ending(graph, output, loss, rows, seed).map(|case| Case { name, ..case })
     }
@@ -108,6 +113,10 @@ impl Case {
                     let values = random(lines, columns, 2.0);
                     let flag = |v: f64| if kind == TargetKind::Flags { f64::from(u8::from(v > 0.0)) } else { v };
                     Matrix::build(lines, columns, |r, c| flag(values.at(r, c)))
+                }
+                (TensorKind::Statistic, Shape::Parameters(parts)) => {
+                    let values = random(1, parts.iter().map(ParameterSpec::elements).sum(), 1.0);
+                    Matrix::build(1, values.columns, |_, c| 1.5 + values.at(0, c))
                 }
                 (TensorKind::Parameter, Shape::Parameters(parts)) => {
                     let (_, inputs) = parts[0].matrix();

@@ -41,7 +41,11 @@ impl<'a> Rig<'a> {
     /// The driver's error.
     pub fn with(gpu: &Gpu, case: &'a Case, optimizer: &dyn Optimizer, clip: Clip, kernels: Kernels) -> Result<Rig<'a>> {
         let lr_factors = LrFactors::default();
-        Rig::of(gpu, case, Training { loss: case.loss, optimizer, clip, lr_factors, open_blocks: true, kernels })
+        Rig::of(
+            gpu,
+            case,
+            Training { loss: case.loss, optimizer, clip, lr_factors, open_blocks: true, kernels, seed: 0 },
+        )
     }
 
     /// As [`Rig::new`], with all that a plan takes.

@@ -40,6 +40,8 @@ pub enum TensorKind {
     Target,
     /// Learned.
     Parameter,
+    /// Kept by an op beside its parameters, and moved by its own kernels when a window's update is made.
+    Statistic,
     /// Made by an op.
     Intermediate,
 }
@@ -124,18 +126,28 @@ impl Graph {
         Ok(output)
     }
 
-    /// Adds an op as a node called `name`. The op's own parameters, if any, are called `parameters`.
+    /// Adds an op as a node called `name`. The op's own parameters and statistics, if any, are called `parameters`.
     ///
     /// # Errors
     /// As [`Graph::apply`].
     pub fn layer(&mut self, op: Arc<dyn Op>, parameters: &str, name: &str, x: Tensor) -> Result<Tensor> {
-        match op.parameters(self.shape(x)) {
-            none if none.is_empty() => self.apply(op, name, &[x]),
-            parts => {
-                let parameters = self.parameters(parameters, parts);
-                self.apply(op, name, &[x, parameters])
+        self.join(op, parameters, name, &[x])
+    }
+
+    /// As [`Graph::layer`], for an op that reads several tensors besides its own parameters.
+    ///
+    /// # Errors
+    /// As [`Graph::apply`].
+    pub fn join(&mut self, op: Arc<dyn Op>, parameters: &str, name: &str, x: &[Tensor]) -> Result<Tensor> {
+        let mut inputs = x.to_vec();
+        let shape = self.shape(x[0]);
+        let own = [(op.parameters(shape), TensorKind::Parameter), (op.statistics(shape), TensorKind::Statistic)];
+        for (parts, kind) in own {
+            if !parts.is_empty() {
+                inputs.push(self.add(parameters, Shape::Parameters(parts), kind));
             }
         }
+        self.apply(op, name, &inputs)
     }
 
     fn add(&mut self, name: &str, shape: Shape, kind: TensorKind) -> Tensor {
@@ -183,6 +195,11 @@ impl Graph {
         self.of_kind(kind).next()
     }
 
+    /// Rows of a window that some op looks at together: no micro-batch but a window's last may end inside of such a group.
+    pub fn group(&self) -> usize {
+        self.nodes.iter().map(|node| node.op.group()).fold(1, least_common_multiple)
+    }
+
     /// Whether a tensor is learned.
     pub fn is_parameter(&self, tensor: Tensor) -> bool {
         self.info(tensor).kind == TensorKind::Parameter
@@ -200,4 +217,12 @@ impl Graph {
         let before = before.flat_map(|node| &node.inputs).chain(&node.inputs[..k]);
         before.filter(|&&input| input == parameter).count() as u16
     }
+}
+
+fn least_common_multiple(a: usize, b: usize) -> usize {
+    let (mut x, mut y) = (a, b);
+    while y > 0 {
+        (x, y) = (y, x % y);
+    }
+    a / x.max(1) * b
 }

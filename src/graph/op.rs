@@ -28,6 +28,23 @@ pub trait Op: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// The shapes of what it keeps besides its parameters for an input of this shape, such as running means; empty for most ops.
+    /// Its forward kernels sum a window's share of it up where its gradient would lie, and [`Op::update`] moves it.
+    fn statistics(&self, _input: &Shape) -> Vec<ParameterSpec> {
+        Vec::new()
+    }
+
+    /// Rows of a window that it looks at together, counted from the window's start; no micro-batch but the last may end inside of
+    /// such a group.
+    fn group(&self) -> usize {
+        1
+    }
+
+    /// Whether it computes something else in training than in use.
+    fn differs_in_training(&self) -> bool {
+        false
+    }
+
     /// The kind of one of its parameters, by which a configuration names learning-rate factors.
     fn kind_of(&self, _part: &ParameterSpec) -> &'static str {
         self.name()
@@ -68,9 +85,19 @@ pub trait Op: Debug + Send + Sync {
     /// The backward kernels, for the gradients of the inputs that [`OpContext::wants`] names. A loss has none.
     fn backward(&self, cx: &OpContext) -> Vec<Step>;
 
+    /// The kernels that move its statistics when a window ends; they have to ask whether its update is made.
+    fn update(&self, _cx: &OpContext) -> Vec<Step> {
+        Vec::new()
+    }
+
     /// Its role in the kernels of a whole multi-layer perceptron; `None` for most ops.
     fn mlp_part(&self) -> Option<MlpPart> {
         None
+    }
+
+    /// Whether its kernels compute the activations of [`OpContext::epilogues`] too.
+    fn takes_epilogues(&self) -> bool {
+        matches!(self.mlp_part(), Some(MlpPart::Linear))
     }
 
     /// The forward reference: `output = op(inputs)` in f64, obviously right.
@@ -100,10 +127,9 @@ impl dyn Op {
     /// # Errors
     /// As [`Op::output`].
     pub fn shape_of(&self, x: &Shape) -> Result<Shape, String> {
-        match self.parameters(x) {
-            none if none.is_empty() => self.output(&[x]),
-            parts => self.output(&[x, &Shape::Parameters(parts)]),
-        }
+        let own = [self.parameters(x), self.statistics(x)].map(Shape::Parameters);
+        let own = own.iter().filter(|shape| matches!(shape, Shape::Parameters(parts) if !parts.is_empty()));
+        self.output(&std::iter::once(x).chain(own).collect::<Vec<_>>())
     }
 }
 
@@ -114,6 +140,8 @@ pub enum Role {
     Layer,
     /// Takes rows, and makes rows of the same shape element by element.
     Activation,
+    /// Takes rows of several tensors and makes rows of all of them.
+    Join,
     /// Takes rows and a target and makes the loss of each position.
     Loss(TargetKind),
 }
@@ -167,10 +195,14 @@ pub struct OpContext<'a> {
     pub node: &'a Node,
     /// For each input: how its gradient is written, or `None` if nobody wants the gradient.
     pub wants: Vec<Option<Write>>,
-    /// The activations that its kernels compute too; only a [`MlpPart::Linear`] gets any.
+    /// The activations that its kernels compute too; only an op that [takes](Op::takes_epilogues) them gets any.
     pub epilogues: Epilogues,
     /// What decides the choice of its kernels.
     pub hardware: Hardware,
+    /// Whether its steps are those of training; otherwise those of a model in use.
+    pub trains: bool,
+    /// The seed of what it draws.
+    pub seed: u64,
 }
 
 impl OpContext<'_> {
@@ -244,9 +276,20 @@ impl OpContext<'_> {
 
     /// A step of this op over the lines of its first input, without dims and bindings yet. `work` is that of one line.
     pub fn step(&self, entry: &'static str, grid: Grid, work: Work) -> Step {
+        self.step_over(self.input(0), entry, grid, work)
+    }
+
+    /// The same over the lines of this tensor.
+    pub fn step_over(&self, tensor: Tensor, entry: &'static str, grid: Grid, work: Work) -> Step {
         let name = &self.graph.info(self.output()).name;
-        let blocks = Blocks::of(self.positions() as usize);
+        let blocks = Blocks::of(self.graph.shape(tensor).positions());
         Step::new(&format!("{name} {entry}"), self.node.op.shader(), entry, grid, work).over(blocks)
+    }
+
+    /// The number of this op among those of its name in the graph, from 0: what it draws differs from what the others draw.
+    pub fn stream(&self) -> u32 {
+        let before = self.graph.nodes().iter().take_while(|node| node.output != self.output());
+        before.filter(|node| node.op.name() == self.node.op.name()).count() as u32
     }
 }
 

@@ -72,7 +72,7 @@ impl Graph {
         match self.info(tensor).kind {
             TensorKind::Target => true,
             TensorKind::Input => self.shape(tensor).positions() == 1 && self.only(TensorKind::Input) == Some(tensor),
-            TensorKind::Parameter | TensorKind::Intermediate => false,
+            TensorKind::Parameter | TensorKind::Statistic | TensorKind::Intermediate => false,
         }
     }
 }

@@ -172,11 +172,9 @@ impl Op for Embedding {
     }
 
     fn parameters(&self, _: &Shape) -> Vec<ParameterSpec> {
-        let spec = |(t, &(levels, width)): (usize, &(usize, usize))| ParameterSpec {
-            name: format!("{t}.weight").into(),
-            shape: vec![levels, width],
-            // As PyTorch's `nn.Embedding`.
-            init: Init::Normal(1.0),
+        // As PyTorch's `nn.Embedding`.
+        let spec = |(t, &(levels, width)): (usize, &(usize, usize))| {
+            ParameterSpec::new(format!("{t}.weight"), &[levels, width], Init::Normal(1.0))
         };
         self.tables.iter().enumerate().map(spec).collect()
     }

@@ -73,8 +73,8 @@ impl Op for LayerNorm {
     fn parameters(&self, x: &Shape) -> Vec<ParameterSpec> {
         let shape = vec![x.columns().unwrap_or(0)];
         vec![
-            ParameterSpec { name: "weight".into(), shape: shape.clone(), init: Init::Constant(1.0) },
-            ParameterSpec { name: "bias".into(), shape, init: Init::Constant(0.0) },
+            ParameterSpec::new("weight", &shape, Init::Constant(1.0)),
+            ParameterSpec::new("bias", &shape, Init::Constant(0.0)),
         ]
     }
 

@@ -50,7 +50,7 @@ impl Op for Scale {
     }
 
     fn parameters(&self, x: &Shape) -> Vec<ParameterSpec> {
-        vec![ParameterSpec { name: "weight".into(), shape: vec![x.columns().unwrap_or(0)], init: Init::Constant(1.0) }]
+        vec![ParameterSpec::new("weight", &[x.columns().unwrap_or(0)], Init::Constant(1.0))]
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {

@@ -68,7 +68,7 @@ fn is_made(graph: &Graph, tensor: Tensor) -> bool {
     match graph.info(tensor).kind {
         TensorKind::Intermediate => true,
         TensorKind::Input | TensorKind::Target => !graph.in_records(tensor),
-        TensorKind::Parameter => false,
+        TensorKind::Parameter | TensorKind::Statistic => false,
     }
 }
 

@@ -8,7 +8,7 @@ use super::liveness::{row_bytes, share_rows};
 use super::lower::Arena;
 use super::{CLOCKS, ITEMS, Layout, Plan, RESULTS, SAMPLES, Training};
 use crate::gpu::{SLOT, usage};
-use crate::graph::{Blocks, Graph, Node, Resource, Span, Step, Tensor, TensorKind, pad4};
+use crate::graph::{Blocks, Graph, Node, Resource, Step, Tensor, TensorKind, pad4};
 use crate::optim::Clip;
 
 /// A buffer that a plan needs.
@@ -108,7 +108,7 @@ const IN_FLIGHT: usize = 2;
 /// Gives every resource of the plan's steps a stretch of a buffer.
 pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>, arena: Option<&Arena>) {
     let flat = 4 * plan.layout.floats() as u64;
-    let all = Span { start: 0, len: (plan.layout.floats() / 4) as u32 };
+    let all = plan.layout.all();
     let parameters = plan.add("parameters", BufferRole::Parameters, flat, usage::STORAGE);
     plan.put(Resource::Parameters(all), parameters);
     plan.put_layers(&plan.layout.clone(), parameters, |tensor, _| Resource::Value(tensor));
@@ -120,7 +120,7 @@ pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>,
         plan.put(Resource::Value(tensor), record);
     }
     if let Some(training) = training {
-        place_training(plan, graph, training, all, flat);
+        place_training(plan, graph, training);
     }
     match arena {
         Some(arena) => place_arena(plan, arena, record),
@@ -137,11 +137,13 @@ pub(super) fn place(plan: &mut Plan, graph: &Graph, training: Option<&Training>,
     plan.places.clock = plan.add("clocks", BufferRole::Control, clocks, usage::UNIFORM | BufferUsages::COPY_SRC);
 }
 
-fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span, flat: u64) {
-    let every = plan.all_gradients();
+fn place_training(plan: &mut Plan, graph: &Graph, training: &Training) {
+    let (learned, all, every) = (plan.layout.learned(), plan.layout.all(), plan.all_gradients());
     let gradients = plan.add("gradients", BufferRole::Gradients, 4 * every.floats(), usage::STORAGE);
     plan.put(Resource::Gradients(every), gradients);
     plan.put_stretch(Resource::Gradients(all), gradients, 0..all.floats());
+    plan.put_stretch(Resource::Gradients(learned), gradients, 0..learned.floats());
+    plan.put_stretch(Resource::Parameters(learned), 0, 0..learned.floats());
     let layout = plan.gradients.clone();
     plan.put_layers(&layout, gradients, Resource::of_use);
 
@@ -159,11 +161,11 @@ fn place_training(plan: &mut Plan, graph: &Graph, training: &Training, all: Span
     }
     let moments = training.optimizer.state_slots() as u64;
     if moments > 0 {
-        let moments = plan.add("moments", BufferRole::Optimizer, moments * flat, usage::STORAGE);
-        plan.put(Resource::OptimizerState(all), moments);
+        let moments = plan.add("moments", BufferRole::Optimizer, moments * learned.floats() * 4, usage::STORAGE);
+        plan.put(Resource::OptimizerState(learned), moments);
     }
     if training.clip.norm.is_some() {
-        let norms = 4 * Clip::norms(plan.layout.floats()) as u64;
+        let norms = 4 * Clip::norms(learned.floats() as usize) as u64;
         let norms = plan.add("norms", BufferRole::Control, norms, usage::STORAGE);
         plan.put(Resource::Norms, norms);
     }
@@ -187,7 +189,7 @@ pub(super) fn slots(step: &Step) -> u64 {
 /// Whether a micro-batch can end inside a block of some parameter's gradient.
 fn can_be_open(graph: &Graph) -> bool {
     let learns = |node: &&Node| node.inputs.iter().any(|&input| graph.info(input).kind == TensorKind::Parameter);
-    let positions = |node: &Node| graph.shape(node.inputs[0]).positions();
+    let positions = |node: &Node| graph.shape(node.output).positions();
     graph.nodes().iter().filter(learns).any(|node| Blocks::of(positions(node)).can_be_open())
 }
 

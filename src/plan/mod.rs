@@ -63,6 +63,8 @@ pub struct Training<'a> {
     pub open_blocks: bool,
     /// Which kernels may be taken.
     pub kernels: Kernels,
+    /// The seed of what ops draw.
+    pub seed: u64,
 }
 
 /// Lists of steps, and the memory that they need.
@@ -79,6 +81,10 @@ pub struct Plan {
     pub output: Tensor,
     /// The steps from the records to the output.
     pub forward: Vec<Step>,
+    /// The same for a model in use, in a plan for training some of whose ops compute something else there.
+    pub in_use: Option<Vec<Step>>,
+    /// Rows that ops look at together; see [`Op::group`](crate::graph::Op::group).
+    pub group: usize,
     /// The steps of training; `None` in a plan for inference.
     pub training: Option<TrainingSteps>,
     /// All buffers.
@@ -136,8 +142,9 @@ impl Plan {
         let source = Source { graph, output, micro_batch, record, layout: &layout };
         let lowered = lower(&source, kernels, training.as_ref());
         let steps = training.as_ref().zip(lowered.training);
-        let steps =
-            steps.map(|(training, lowering)| TrainingSteps::new(lowering, graph, (&layout, &gradients), training));
+        let steps = steps.map(|(training, lowering)| {
+            TrainingSteps::new(lowering, graph, (&layout, &gradients), lowered.statistics, training)
+        });
         let mut plan = Plan {
             micro_batch,
             record,
@@ -146,6 +153,8 @@ impl Plan {
             output,
             packed: false,
             forward: lowered.forward,
+            in_use: lowered.in_use,
+            group: graph.group(),
             training: steps,
             buffers: Vec::new(),
             places: memory::Places::default(),
@@ -226,6 +235,7 @@ impl Plan {
         let Some(training) = &self.training else { return vec![("forward", &self.forward)] };
         let TrainingSteps { lowering, close, mark, update } = training;
         let mut lists = lowering.lists(&self.forward);
+        lists.extend(self.in_use.as_ref().map(|steps| ("in use", &steps[..])));
         lists.push(("close", std::slice::from_ref(close)));
         lists.push(("mark", std::slice::from_ref(mark)));
         lists.push(("update", update));

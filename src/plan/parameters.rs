@@ -15,6 +15,8 @@ const ALIGN: usize = 64;
 pub struct Layout {
     parts: Vec<Placed>,
     layers: Vec<(Tensor, u16, Range<usize>)>,
+    /// Floats of what is learned, which comes first.
+    learned: usize,
     len: usize,
 }
 
@@ -26,14 +28,25 @@ struct Placed {
 }
 
 impl Layout {
-    /// The layout of the parameters.
+    /// The layout of the parameters, and behind them of the statistics.
     pub(super) fn new(graph: &Graph) -> Result<Layout> {
         let mut layout = Layout::default();
         for tensor in graph.of_kind(TensorKind::Parameter) {
             layout.add(graph, tensor, 0)?;
         }
         layout.len = layout.len.max(ALIGN);
+        layout.learned = layout.len;
+        for tensor in graph.of_kind(TensorKind::Statistic) {
+            layout.add(graph, tensor, 0)?;
+        }
         Ok(layout)
+    }
+
+    /// The layout of what is learned alone.
+    pub fn learned_only(&self) -> Layout {
+        let parts = self.parts.iter().filter(|placed| placed.at < self.learned).cloned().collect();
+        let layers = self.layers.iter().filter(|(.., range)| range.start < self.learned).cloned().collect();
+        Layout { parts, layers, learned: self.learned, len: self.learned }
     }
 
     /// The layout of their gradients: the parameters' layout, then one entry for each later use of a parameter.
@@ -80,9 +93,15 @@ impl Layout {
         Span { start: 0, len: (self.len / 4) as u32 }
     }
 
+    /// What is learned: all but the statistics.
+    pub fn learned(&self) -> Span {
+        Span { start: 0, len: (self.learned / 4) as u32 }
+    }
+
     /// The number of learned values, without padding.
     pub fn count(&self) -> usize {
-        self.parts.iter().map(|placed| placed.part.elements()).sum()
+        let learned = self.parts.iter().filter(|placed| placed.at < self.learned);
+        learned.map(|placed| placed.part.elements()).sum()
     }
 
     /// Names and shapes, in order.
@@ -114,11 +133,7 @@ impl Layout {
             if array.shape != part.shape || array.values.len() != part.elements() {
                 return Err(format!("{name} is {:?}, but the model's is {:?}", array.shape, part.shape));
             }
-            let (_, columns) = part.matrix();
-            let (_, stride) = part.padded();
-            for (r, row) in array.values.chunks(columns.max(1)).enumerate() {
-                flat[at + r * stride..][..columns].copy_from_slice(row);
-            }
+            part.places().zip(&array.values).for_each(|(place, &value)| flat[at + place] = value);
         }
         Ok(flat)
     }
@@ -127,9 +142,7 @@ impl Layout {
     pub fn unpack(&self, flat: &[f32]) -> BTreeMap<String, Array> {
         let mut arrays = BTreeMap::new();
         for Placed { name, part, at } in &self.parts {
-            let (rows, columns) = part.matrix();
-            let (_, stride) = part.padded();
-            let values = (0..rows).flat_map(|r| &flat[at + r * stride..][..columns]).copied().collect();
+            let values = part.places().map(|place| flat[at + place]).collect();
             arrays.insert(name.clone(), Array { shape: part.shape.clone(), values });
         }
         arrays

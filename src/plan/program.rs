@@ -12,6 +12,8 @@ use crate::{Error, Result};
 pub struct Program {
     plan: Plan,
     forward: Vec<Dispatch>,
+    /// The forward pass of a model in use, if it differs from that of its training.
+    in_use: Option<Vec<Dispatch>>,
     training: Option<TrainingDispatches>,
     attached: Option<Attached>,
     gpu: Gpu,
@@ -96,6 +98,7 @@ impl Program {
         let mut program = Program {
             plan,
             forward: Vec::new(),
+            in_use: None,
             training: None,
             attached: None,
             gpu: gpu.clone(),
@@ -106,6 +109,8 @@ impl Program {
         };
         let mut dims = Vec::new();
         program.forward = program.compile(&program.plan.forward, &mut dims, None)?;
+        let in_use = program.plan.in_use.as_ref().map(|steps| program.compile(steps, &mut dims, None));
+        program.in_use = in_use.transpose()?;
         program.training = program.compile_training(&mut dims)?;
         gpu.upload(&program.buffers[program.plan.places.dims], &dims)?;
         program.fixed_dims = dims.len();
@@ -137,9 +142,9 @@ impl Program {
         &self.plan
     }
 
-    /// The dispatches from the records to the output.
+    /// The dispatches from the records to the output, as of a model in use.
     pub fn forward(&self) -> &[Dispatch] {
-        &self.forward
+        self.in_use.as_ref().unwrap_or(&self.forward)
     }
 
     /// The dispatches of a micro-batch, list after list, with its rows from `attached` data or from the records.

@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// for all of them.
 pub(super) fn stretches(graph: &Graph, layout: &Layout, factors: &LrFactors) -> Vec<(u32, f32)> {
     let mut found: Vec<(u32, f32)> = Vec::new();
-    for (tensor, _, range) in layout.layers() {
+    for (tensor, _, range) in layout.layers().filter(|&(tensor, ..)| graph.is_parameter(tensor)) {
         let node = graph.nodes().iter().find(|node| node.inputs.contains(&tensor));
         let (Some(node), Shape::Parameters(parts)) = (node, graph.shape(tensor)) else { continue };
         let inputs = inputs(graph, node, parts);
@@ -35,7 +35,7 @@ fn inputs(graph: &Graph, node: &Node, parts: &[ParameterSpec]) -> usize {
 impl Training<'_> {
     /// The step that updates all parameters.
     pub(super) fn update_step(&self, graph: &Graph, layout: &Layout) -> Step {
-        let step = self.clip.apply(self.optimizer.step(layout.all()));
+        let step = self.clip.apply(self.optimizer.step(layout.learned()));
         factored(step, &stretches(graph, layout, &self.lr_factors))
     }
 
@@ -49,7 +49,7 @@ impl Training<'_> {
                  fewer kinds, or take fewer layers"
             ));
         }
-        if stretches > 0 && !takes_factors(&self.optimizer.step(layout.all())) {
+        if stretches > 0 && !takes_factors(&self.optimizer.step(layout.learned())) {
             return wrong(format!("{} has a kernel of its own, which takes none; leave it out", self.optimizer.name()));
         }
         Ok(())

@@ -26,17 +26,24 @@ pub struct TrainingSteps {
 }
 
 impl TrainingSteps {
-    /// Adds to a lowering the steps that end its windows, for parameters and gradients with these layouts.
+    /// Adds to a lowering the steps that end its windows, for parameters and gradients with these layouts; some of them move the
+    /// statistics of ops.
     pub(super) fn new(
         lowering: Lowering,
         graph: &Graph,
         (layout, gradients): (&Layout, &Layout),
+        statistics: Vec<Step>,
         training: &Training,
     ) -> TrainingSteps {
-        let (all, every) = (layout.all(), gradients.all());
+        let (learned, all, every) = (layout.learned(), layout.all(), gradients.all());
         let mut update = fold(gradients);
-        // Clipping by norm reads all gradients, and checks them on the way.
-        update.extend(training.clip.steps(all).unwrap_or_else(|| vec![check(all)]));
+        // Clipping by norm reads all gradients, and checks them on the way; what statistics are made of is no gradient.
+        let clips = training.clip.steps(learned);
+        if clips.is_none() || learned != all {
+            update.push(check(all));
+        }
+        update.extend(clips.unwrap_or_default());
+        update.extend(statistics);
         update.push(training.update_step(graph, layout));
         let mark = Step::new("submission", &WINDOW, "mark", Grid::Group, Work::moves_once(1, LoopBound::NONE));
         TrainingSteps { lowering, close: close(every), mark: mark.bind("stats", Resource::Stats), update }

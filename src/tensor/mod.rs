@@ -133,24 +133,76 @@ pub struct ParameterSpec {
     pub shape: Vec<usize>,
     /// Its first values.
     pub init: Init,
+    /// The order of its axes in memory, from the outermost to the innermost; empty for that of `shape`.
+    pub axes: Vec<usize>,
 }
 
 impl ParameterSpec {
+    /// An array that lies in memory as in a file.
+    pub fn new(name: impl Into<Cow<'static, str>>, shape: &[usize], init: Init) -> ParameterSpec {
+        ParameterSpec { name: name.into(), shape: shape.to_vec(), init, axes: Vec::new() }
+    }
+
+    /// The same array with its axes in this order in memory.
+    pub fn in_order(self, axes: &[usize]) -> ParameterSpec {
+        ParameterSpec { axes: axes.to_vec(), ..self }
+    }
+
     /// Its elements.
     pub fn elements(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Rows and columns; a vector is one row.
+    /// Its dimensions in memory, before padding.
+    fn dims(&self) -> Vec<usize> {
+        if self.axes.is_empty() { self.shape.clone() } else { self.axes.iter().map(|&axis| self.shape[axis]).collect() }
+    }
+
+    /// Rows and columns in memory, before padding; a vector is one row.
     pub fn matrix(&self) -> (usize, usize) {
-        let columns = self.shape.last().copied().unwrap_or(1);
+        let columns = self.dims().last().copied().unwrap_or(1);
         (self.elements() / columns.max(1), columns)
     }
 
-    /// Rows and columns on the GPU: a matrix is padded with +0 to multiples of four, a vector at its end.
+    /// Rows and columns on the GPU. The innermost dimension is padded with +0 to a multiple of four, the outermost too if there
+    /// are several.
     pub fn padded(&self) -> (usize, usize) {
         let (rows, columns) = self.matrix();
-        (if self.shape.len() > 1 { pad4(rows) } else { rows }, pad4(columns))
+        let rows = match self.dims()[..] {
+            [outermost, _, ..] => rows / outermost.max(1) * pad4(outermost),
+            _ => rows,
+        };
+        (rows, pad4(columns))
+    }
+
+    /// The place in memory of each element, in the order of the elements in a file.
+    pub fn places(&self) -> impl Iterator<Item = usize> + '_ {
+        let (_, stride) = self.padded();
+        let (_, columns) = self.matrix();
+        let rank = self.shape.len();
+        let axes: Vec<usize> = if self.axes.is_empty() { (0..rank).collect() } else { self.axes.clone() };
+        // Elements of the unpadded memory from one index of each axis of the file to the next.
+        let mut steps = vec![0; rank];
+        let mut step = 1;
+        for &axis in axes.iter().rev() {
+            steps[axis] = step;
+            step *= self.shape[axis];
+        }
+        let mut index = vec![0; rank];
+        let mut at = 0;
+        (0..self.elements()).map(move |_| {
+            let place = at / columns.max(1) * stride + at % columns.max(1);
+            for axis in (0..rank).rev() {
+                index[axis] += 1;
+                at += steps[axis];
+                if index[axis] < self.shape[axis] {
+                    break;
+                }
+                at -= steps[axis] * self.shape[axis];
+                index[axis] = 0;
+            }
+            place
+        })
     }
 }
 
@@ -171,11 +223,26 @@ mod tests {
         assert_eq!(image.to_string(), "(rows, 28, 14, 3)");
         let row = Shape::columns_of(5);
         assert_eq!((row.positions(), row.columns(), row.padded()), (1, Some(5), 8));
-        let parameters = Shape::Parameters(vec![ParameterSpec {
-            name: "weight".into(),
-            shape: vec![3, 2],
-            init: Init::Constant(0.0),
-        }]);
+        let parameters = Shape::Parameters(vec![ParameterSpec::new("weight", &[3, 2], Init::Constant(0.0))]);
         assert_eq!((parameters.columns(), parameters.to_string()), (None, "weight [3, 2]".to_owned()));
+    }
+
+    #[test]
+    fn an_array_lies_in_memory_in_the_order_of_its_axes_and_padded() {
+        let zero = Init::Constant(0.0);
+        let plain = ParameterSpec::new("weight", &[3, 2], zero);
+        assert_eq!((plain.padded(), plain.places().collect::<Vec<_>>()), ((4, 4), vec![0, 1, 4, 5, 8, 9]));
+        let vector = ParameterSpec::new("bias", &[3], zero);
+        assert_eq!((vector.padded(), vector.places().collect::<Vec<_>>()), ((1, 4), vec![0, 1, 2]));
+        let number = ParameterSpec::new("count", &[], zero);
+        assert_eq!((number.elements(), number.padded(), number.places().collect::<Vec<_>>()), (1, (1, 4), vec![0]));
+        // (outputs, inputs, height, width) as (outputs, height, width, inputs)
+        let image = ParameterSpec::new("weight", &[5, 3, 1, 2], zero).in_order(&[0, 2, 3, 1]);
+        assert_eq!((image.matrix(), image.padded()), ((10, 3), (16, 4)));
+        let places: Vec<usize> = image.places().collect();
+        for (at, &place) in places.iter().enumerate() {
+            let (o, i, x) = (at / 6, at / 2 % 3, at % 2);
+            assert_eq!(place, (o * 2 + x) * 4 + i, "element {at}");
+        }
     }
 }

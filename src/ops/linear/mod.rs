@@ -133,8 +133,8 @@ impl Op for Linear {
         // Initialised like PyTorch's `nn.Linear`.
         let init = Init::Uniform(1.0 / (inputs as f64).sqrt());
         vec![
-            ParameterSpec { name: "weight".into(), shape: vec![self.outputs, inputs], init },
-            ParameterSpec { name: "bias".into(), shape: vec![self.outputs], init },
+            ParameterSpec::new("weight", &[self.outputs, inputs], init),
+            ParameterSpec::new("bias", &[self.outputs], init),
         ]
     }
 

@@ -11,19 +11,25 @@ pub(super) struct Fusion<'a> {
     output: Tensor,
     fuse: bool,
     hardware: Hardware,
-    trains: bool,
+    /// The seed of what ops draw; only for training.
+    seed: Option<u64>,
 }
 
 impl<'a> Fusion<'a> {
-    /// The fusion of a network with this output, for inference or for training.
+    /// The fusion of a network with this output, for inference or, with the seed of what ops draw, for training.
     pub(super) fn new(
         graph: &'a Graph,
         output: Tensor,
         kernels: &Kernels,
         micro_batch: usize,
-        trains: bool,
+        seed: Option<u64>,
     ) -> Fusion<'a> {
-        Fusion { graph, output, fuse: kernels.fuse, hardware: kernels.hardware(micro_batch), trains }
+        Fusion { graph, output, fuse: kernels.fuse, hardware: kernels.hardware(micro_batch), seed }
+    }
+
+    /// The steps that move what the node's op keeps besides its parameters.
+    pub(super) fn update(&self, node: &Node) -> Vec<Step> {
+        node.op.update(&self.cx(node, vec![None; node.inputs.len()]))
     }
 
     /// The node's own forward kernels, if it has any.
@@ -43,7 +49,8 @@ impl<'a> Fusion<'a> {
         if is_layer(node) {
             epilogues = Epilogues { backward: self.done_below(node.inputs[0]), forward: self.done_above(node.output) };
         }
-        OpContext { graph: self.graph, node, wants, epilogues, hardware: self.hardware }
+        let (trains, seed) = (self.seed.is_some(), self.seed.unwrap_or_default());
+        OpContext { graph: self.graph, node, wants, epilogues, hardware: self.hardware, trains, seed }
     }
 
     /// The activation of a layer's output, if no other node reads that output.
@@ -63,7 +70,7 @@ impl<'a> Fusion<'a> {
     fn activation(&self, node: &Node) -> Option<Activation> {
         let Some(MlpPart::Activation { wgsl, derivative_of }) = node.op.mlp_part() else { return None };
         let (name, x, y) = (node.op.name(), node.inputs[0], node.output);
-        let derivative_of: Option<DerivativeOf> = self.trains.then_some(derivative_of);
+        let derivative_of: Option<DerivativeOf> = self.seed.is_some().then_some(derivative_of);
         Some(Activation { name, wgsl, x, y, derivative_of })
     }
 
@@ -81,5 +88,5 @@ impl<'a> Fusion<'a> {
 }
 
 fn is_layer(node: &Node) -> bool {
-    matches!(node.op.mlp_part(), Some(MlpPart::Linear))
+    node.op.takes_epilogues()
 }

@@ -29,6 +29,10 @@ pub enum Lowering {
 pub(super) struct Lowered {
     /// The steps from the records to the output.
     pub forward: Vec<Step>,
+    /// In training, the same for a model in use, if that differs.
+    pub in_use: Option<Vec<Step>>,
+    /// The steps that move the statistics of ops at a window's end.
+    pub statistics: Vec<Step>,
     /// The steps of a training's micro-batch.
     pub training: Option<Lowering>,
     /// The one buffer of all rows, if tensors have no memory of their own.

@@ -25,18 +25,29 @@ pub struct OpSteps {
 /// Lowers any graph.
 pub(super) fn lower(source: &Source, kernels: &Kernels, training: Option<&Training>) -> Lowered {
     let end = training.map(|training| training.loss);
-    let fusion = Fusion::new(source.graph, source.output, kernels, source.micro_batch, training.is_some());
+    let seed = training.map(|training| training.seed);
+    let fusion = Fusion::new(source.graph, source.output, kernels, source.micro_batch, seed);
     let (mut forward, mut loss) = (fields(source.graph, &source.record), Vec::new());
     for node in source.graph.nodes() {
         let list = if Some(node.output) == end { &mut loss } else { &mut forward };
         list.extend(fusion.forward(node));
     }
+    let differs = end.is_some() && source.graph.nodes().iter().any(|node| node.op.differs_in_training());
+    let in_use = differs.then(|| {
+        let fusion = Fusion::new(source.graph, source.output, kernels, source.micro_batch, None);
+        let nodes = source.graph.nodes().iter().filter(|node| Some(node.output) != end);
+        fields(source.graph, &source.record).into_iter().chain(nodes.flat_map(|node| fusion.forward(node))).collect()
+    });
+    let statistics = match end {
+        Some(_) => source.graph.nodes().iter().flat_map(|node| fusion.update(node)).collect(),
+        None => Vec::new(),
+    };
     let training = end.map(|end| {
         loss.push(sum(source.graph, &source.record, end));
         let gradient = backward(source.graph, end, |node, wants| fusion.backward(node, wants));
         Lowering::Ops(OpSteps { gather: gather(&source.record), loss, gradient })
     });
-    Lowered { forward, training, arena: None }
+    Lowered { forward, in_use, statistics, training, arena: None }
 }
 
 /// The fields of `dims` in `shaders/gather.wgsl`; a step sets those that it needs.

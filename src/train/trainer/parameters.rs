@@ -43,9 +43,9 @@ impl Trainer {
         if !self.plan().buffers.iter().any(|buffer| buffer.role == BufferRole::Optimizer) {
             return Ok(Vec::new());
         }
-        let floats = self.plan().layout.floats();
-        let flat = self.read(Resource::OptimizerState(self.all()))?;
-        Ok(flat.chunks_exact(floats).map(|moment| self.plan().layout.unpack(moment)).collect())
+        let learned = self.plan().layout.learned_only();
+        let flat = self.read(Resource::OptimizerState(learned.all()))?;
+        Ok(flat.chunks_exact(learned.floats()).map(|moment| learned.unpack(moment)).collect())
     }
 
     /// Waits, and returns the open window's gradient sums Σ_r w_r · ∂loss_r/∂θ over its closed blocks. A parameter that is used

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Trainer;
 use crate::graph::Resource;
 use crate::nn::Arrays;
-use crate::plan::{BLOCK, Stats};
+use crate::plan::{BLOCK, Layout, Stats};
 use crate::{Error, Result};
 
 /// Everything that training has changed, including an open window.
@@ -102,7 +102,7 @@ impl Trainer {
         let (all, every) = (self.all(), self.plan().all_gradients());
         self.put(Resource::Parameters(all), parameters)?;
         if !moments.is_empty() {
-            self.put(Resource::OptimizerState(all), moments)?;
+            self.put(Resource::OptimizerState(self.plan().layout.learned()), moments)?;
         }
         if let Some(gradients) = gradients {
             self.put(Resource::Gradients(every), gradients)?;
@@ -150,17 +150,19 @@ impl Trainer {
             let message = "its window is open inside a block of rows; make the trainer with open_blocks".to_owned();
             return Err(Error::config("open_blocks", message));
         }
-        let flat = |what: &str, arrays: &Arrays| {
-            let packed = self.plan().layout.pack(arrays);
+        let flat = |what: &str, layout: &Layout, arrays: &Arrays| {
+            let packed = layout.pack(arrays);
             packed.map_err(|message| Error::config(format!("state, {what}"), message))
         };
         let sums = |what: &str, arrays: &BTreeMap<_, _>| {
             let packed = (!arrays.is_empty()).then(|| self.plan().gradients.pack(arrays)).transpose();
             packed.map_err(|message| Error::config(format!("state, {what}"), message))
         };
-        let moments = state.moments.iter().map(|moment| flat("moments", moment)).collect::<Result<Vec<_>>>()?;
+        let learned = self.plan().layout.learned_only();
+        let moments =
+            state.moments.iter().map(|moment| flat("moments", &learned, moment)).collect::<Result<Vec<_>>>()?;
         Ok(Packed {
-            parameters: flat("parameters", &state.parameters)?,
+            parameters: flat("parameters", &self.plan().layout, &state.parameters)?,
             moments: moments.concat(),
             gradients: sums("gradients", &state.gradients)?,
             open_block: sums("open block", &state.open_block)?,

@@ -67,7 +67,8 @@ impl Net {
         } else {
             Lowering::Fused(micro_batch)
         };
-        Lowered { forward: vec![forward], training: Some(training), arena: Some(self.arena()) }
+        let (in_use, statistics) = (None, Vec::new());
+        Lowered { forward: vec![forward], in_use, statistics, training: Some(training), arena: Some(self.arena()) }
     }
 
     fn windows_step(&self, source: &Source, training: &Training, all: Span) -> Step {
