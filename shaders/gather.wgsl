@@ -6,8 +6,8 @@
 
 struct Dims {
     @align(16) stride4: u32,  // from one record to the next, in vec4
-    at4: u32,                 // where the field begins in a record
-    columns4: u32,            // and what a position has of it
+    at: u32,                  // where the field begins in a record
+    columns: u32,             // and what a position has of it
     words: u32,               // from one packed sample to the next
     features: u32,            // how many of the record's floats are packed features
     target_at: u32,           // where target and weight begin in the record, how many floats they are, and where they
@@ -29,7 +29,7 @@ fn gather(@builtin(global_invocation_id) id: vec3<u32>) {
     record[id.y * size.stride4 + id.x] = data[samples[now.index0 + id.y] * size.stride4 + id.x];
 }
 
-@group(0) @binding(5) var<storage, read> records: array<vec4<f32>>;         // (rows, stride)
+@group(0) @binding(5) var<storage, read> records: array<f32>;               // (rows, stride)
 @group(0) @binding(6) var<storage, read_write> value: array<vec4<f32>>;     // (lines, columns)
 
 @group(0) @binding(7) var<storage, read> packed: array<u32>;                // (samples, features | target | weight)
@@ -59,7 +59,13 @@ fn unpack(@builtin(global_invocation_id) id: vec3<u32>) {
 fn field(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
-    if id.x >= size.columns4 || id.y >= lines(now) { return; }
-    let source = id.y / POSITIONS * size.stride4 + size.at4 + id.y % POSITIONS * size.columns4 + id.x;
-    value[id.y * size.columns4 + id.x] = records[source];
+    let columns4 = (size.columns + 3u) / 4u;
+    if id.x >= columns4 || id.y >= lines(now) { return; }
+    let at = id.y / POSITIONS * 4u * size.stride4 + size.at + id.y % POSITIONS * size.columns;
+    let c = 4u * id.x;
+    let last = size.columns - 1u;
+    let four = vec4(
+        records[at + c], records[at + min(c + 1u, last)], records[at + min(c + 2u, last)], records[at + min(c + 3u, last)],
+    );
+    value[id.y * columns4 + id.x] = select(vec4(0.0), four, vec4(c) + vec4(0u, 1u, 2u, 3u) < vec4(size.columns));
 }

@@ -162,6 +162,7 @@ fn reference_window(task: &Task, trainer: &mut Trainer, rows: usize, weights: &[
                 Matrix::from_f32(rows, task.model.inputs, &task.data.features[..rows * task.model.inputs])
             }
             TensorKind::Target => Matrix::from_f32(rows, 3, &task.data.values[..rows * 3]),
+            TensorKind::Statistic => unreachable!("no layer of a task keeps any"),
             TensorKind::Parameter => {
                 let name = &network.graph.info(tensor).name;
                 let parts = [&arrays[&format!("{name}.weight")], &arrays[&format!("{name}.bias")]];

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::Case;
 use crate::gpu::{Access, Dispatch, Gpu, SLOT, Scalar, encode};
-use crate::graph::{Graph, Resource, Role, Shape, Span, Step, Tensor, TensorKind, pad4};
+use crate::graph::{Graph, Resource, Role, Shape, Span, Step, Tensor, TensorKind};
 use crate::optim::{Clip, LrFactors, Optimizer};
 use crate::plan::{Array, Kernels, Plan, Program, SHADERS, Training};
 use crate::reference::Matrix;
@@ -187,7 +187,7 @@ impl<'a> Rig<'a> {
         for (r, record_of_row) in rows.zip(records.chunks_mut(record.stride)) {
             for tensor in self.case.graph.tensors() {
                 let (at, apart) = match self.case.graph.info(tensor).kind {
-                    TensorKind::Input => (self.case.graph.input_at(tensor), pad4(self.case.graph.columns(tensor))),
+                    TensorKind::Input => (self.case.graph.input_at(tensor), self.case.graph.columns(tensor)),
                     TensorKind::Target => (record.target_at, self.case.graph.columns(tensor)),
                     _ => continue,
                 };

@@ -52,9 +52,10 @@ impl Packing {
 }
 
 impl Graph {
-    /// The layout of a sample of this graph: each input with its columns padded to a multiple of four, the target unpadded.
+    /// The layout of a sample of this graph: the numbers of each input, padded at their end to a multiple of four, and the target
+    /// unpadded.
     pub fn record(&self) -> Record {
-        let inputs = self.of_kind(TensorKind::Input).map(|input| self.shape(input).padded()).sum();
+        let inputs = self.of_kind(TensorKind::Input).map(|input| self.floats_of(input)).sum();
         let features = self.only(TensorKind::Input).map_or(0, |input| self.shape(input).dims().iter().product());
         let targets = self.only(TensorKind::Target).map_or(0, |target| self.shape(target).dims().iter().product());
         Record::with(features, inputs, targets, self.weights.unwrap_or(1))
@@ -63,7 +64,12 @@ impl Graph {
     /// Offset of an input in a record, in floats.
     pub fn input_at(&self, input: Tensor) -> usize {
         let before = self.of_kind(TensorKind::Input).take_while(|&other| other != input);
-        before.map(|input| self.shape(input).padded()).sum()
+        before.map(|input| self.floats_of(input)).sum()
+    }
+
+    /// Floats that an input takes in a record.
+    fn floats_of(&self, input: Tensor) -> usize {
+        pad4(self.shape(input).dims().iter().product())
     }
 
     /// Whether kernels read a tensor in the records: the target, and the first input if it has one position (its rows are a
@@ -99,8 +105,8 @@ mod tests {
         image.target_of(&[4, 3, 1]);
         image.weigh_positions(12);
         let record = image.record();
-        assert_eq!((image.input_at(pixels), image.input_at(more)), (0, 48));
-        assert_eq!((record.target_at, record.weight_at, record.weights, record.stride), (52, 64, 12, 76));
+        assert_eq!((image.input_at(pixels), image.input_at(more)), (0, 36));
+        assert_eq!((record.target_at, record.weight_at, record.weights, record.stride), (40, 52, 12, 64));
         assert!(!image.in_records(pixels) && !image.in_records(more));
     }
 }

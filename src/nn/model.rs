@@ -30,6 +30,9 @@ pub const WIDEST: usize = 1 << 24;
 pub struct Model {
     /// Features of a sample.
     pub inputs: usize,
+    /// The dimensions of a sample, channels last: `[height, width, channels]`; empty for features of one position.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shape: Vec<usize>,
     /// Linear layers by width, all others by name; the last width is the output's.
     pub layers: Vec<Layer>,
     /// The name of the loss.
@@ -89,9 +92,24 @@ impl Model {
     /// # Errors
     /// [`Error::Config`] naming what is wrong, and the nearest right name.
     pub fn new(inputs: usize, layers: &[Layer], loss: &str) -> Result<Model> {
-        let model = Model { inputs, layers: layers.to_vec(), loss: loss.to_owned() };
+        Model::of_shape(&[inputs], layers, loss)
+    }
+
+    /// As [`Model::new`], for samples with these dimensions, channels last: `[height, width, channels]`.
+    ///
+    /// # Errors
+    /// As [`Model::new`].
+    pub fn of_shape(dims: &[usize], layers: &[Layer], loss: &str) -> Result<Model> {
+        let inputs = dims.iter().fold(1usize, |all, &dim| all.saturating_mul(dim));
+        let shape = if dims.len() > 1 { dims.to_vec() } else { Vec::new() };
+        let model = Model { inputs, shape, layers: layers.to_vec(), loss: loss.to_owned() };
         model.check()?;
         Ok(model)
+    }
+
+    /// The shape of a sample.
+    pub fn input(&self) -> Shape {
+        if self.shape.is_empty() { Shape::columns_of(self.inputs) } else { Shape::of(&self.shape) }
     }
 
     /// As [`Model::new`], for a model that was read from a file.
@@ -105,6 +123,11 @@ impl Model {
         }
         if self.inputs == 0 || self.inputs > WIDEST {
             return Err(Error::config("model.inputs", format!("{} features; give 1 to {WIDEST}", self.inputs)));
+        }
+        let numbers = self.shape.iter().fold(1usize, |all, &dim| all.saturating_mul(dim));
+        if !self.shape.is_empty() && numbers != self.inputs {
+            let message = format!("{:?} are {numbers} numbers, but there are {} features", self.shape, self.inputs);
+            return Err(Error::config("model.shape", message));
         }
         for (at, layer) in self.layers.iter().enumerate() {
             op_of(layer, at)?;
@@ -125,7 +148,7 @@ impl Model {
 
     /// Its ops, each with the shape of what it reads and of what it makes; none for a model that [`Model::check`] refuses.
     fn ops(&self) -> Vec<(Arc<dyn Op>, Shape, Shape)> {
-        let (mut ops, mut x) = (Vec::new(), Shape::columns_of(self.inputs));
+        let (mut ops, mut x) = (Vec::new(), self.input());
         for (at, layer) in self.layers.iter().enumerate() {
             let Ok(op) = op_of(layer, at) else { return Vec::new() };
             let Ok(y) = op.shape_of(&x) else { return Vec::new() };
@@ -188,7 +211,7 @@ impl Model {
     pub fn network_with(&self, loss: Option<Arc<dyn Op>>) -> Result<Network> {
         self.check()?;
         let mut graph = Graph::new();
-        let mut x = graph.input(self.inputs);
+        let mut x = graph.input_of(self.input().dims());
         for (at, layer) in self.layers.iter().enumerate() {
             let op = op_of(layer, at)?;
             let name = format!("{at} {}", op.name());

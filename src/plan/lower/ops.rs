@@ -53,8 +53,8 @@ pub(super) fn lower(source: &Source, kernels: &Kernels, training: Option<&Traini
 /// The fields of `dims` in `shaders/gather.wgsl`; a step sets those that it needs.
 const GATHER_DIMS: [(&str, u32); 8] = [
     ("stride4", 0),
-    ("at4", 0),
-    ("columns4", 0),
+    ("at", 0),
+    ("columns", 0),
     ("words", 0),
     ("features", 0),
     ("target_at", 0),
@@ -98,15 +98,16 @@ fn gather(record: &Record) -> Step {
 /// Copies the inputs that ops do not read in the records out of them.
 fn fields(graph: &Graph, record: &Record) -> Vec<Step> {
     let copy = |input: Tensor| {
-        let columns4 = graph.columns(input).div_ceil(4) as u32;
+        let columns = graph.columns(input) as u32;
+        let columns4 = columns.div_ceil(4);
         let grid = Grid::Tiles { columns: columns4, rows_each: 1 };
         Step::new(&graph.info(input).name, &GATHER, "field", grid, Work::moves(8 * columns4, LoopBound::NONE))
             .over(Blocks::of(graph.shape(input).positions()))
             .dims(&GATHER_DIMS)
             .set_dims(&[
                 ("stride4", (record.stride / 4) as u32),
-                ("at4", (graph.input_at(input) / 4) as u32),
-                ("columns4", columns4),
+                ("at", graph.input_at(input) as u32),
+                ("columns", columns),
             ])
             .bind("records", Resource::Record)
             .bind("value", Resource::Value(input))
