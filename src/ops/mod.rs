@@ -2,6 +2,7 @@
 //! what an op declares.
 
 mod bce;
+pub mod conv2d;
 mod cross_entropy;
 mod embedding;
 mod gelu;
@@ -23,6 +24,7 @@ mod tanh;
 
 use std::sync::Arc;
 
+pub use conv2d::{Conv2d, Padding};
 pub use cross_entropy::CrossEntropy;
 pub use embedding::{Embedding, MOST_TABLES};
 pub use layer_norm::LayerNorm;
@@ -43,6 +45,7 @@ pub static ALL: &[Samples] = &[
     layer_norm::samples,
     scale::samples,
     embedding::samples,
+    conv2d::samples,
     relu::samples,
     leaky_relu::samples,
     tanh::samples,
