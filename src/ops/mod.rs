@@ -1,9 +1,11 @@
 //! The operations of networks. An op is one file here, one file in `shaders/` and one line in [`ALL`]; the trait [`Op`] lists
 //! what an op declares.
 
+mod batch_norm;
 mod bce;
 pub mod conv2d;
 mod cross_entropy;
+mod dropout;
 mod embedding;
 mod gelu;
 mod gelu_tanh;
@@ -24,8 +26,10 @@ mod tanh;
 
 use std::sync::Arc;
 
+pub use batch_norm::{BatchNorm, Running};
 pub use conv2d::{Conv2d, Padding};
 pub use cross_entropy::CrossEntropy;
+pub use dropout::Dropout;
 pub use embedding::{Embedding, MOST_TABLES};
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, MatmulKernel, MatmulPolicy};
@@ -46,6 +50,8 @@ pub static ALL: &[Samples] = &[
     scale::samples,
     embedding::samples,
     conv2d::samples,
+    batch_norm::samples,
+    dropout::samples,
     relu::samples,
     leaky_relu::samples,
     tanh::samples,
