@@ -49,7 +49,7 @@ fn every_optimizer_and_loss_is_verified_with_weights_clipping_and_schedules() {
             };
             for (tail, batch) in [(Tail::Flush, 64), (Tail::Drop, 47), (Tail::Carry, 67)] {
                 let fit = FitConfig { tail, shuffle: Some(3), ..FitConfig::new(data.all(), batch, 3) };
-                let trials = trials(batch as usize, 40, 5, 1);
+                let trials = trials(batch as usize, 40, 5, 1, 1);
                 let make = |rows, open_blocks| trainer(&model, rows, open_blocks, settings());
                 let verdicts = verify(make, &fit, 5, &trials, |_| ()).unwrap();
                 assert!(verdicts.len() >= 7);
@@ -123,7 +123,7 @@ fn one_flipped_bit_of_a_parameter_is_found_where_it_is() {
         trainer.set_parameters(&arrays)?;
         Ok(trainer)
     };
-    let trials = trials(64, 40, 3, 0);
+    let trials = trials(64, 40, 3, 0, 1);
     let verdicts = verify(make, &fit, 3, &trials, |_| ()).unwrap();
     let differ = verdicts.iter().filter(|verdict| matches!(verdict.result, Agreement::Differs(_)));
     assert_eq!(differ.count(), 1, "{verdicts:?}");
@@ -181,7 +181,7 @@ fn a_run_that_lacks_an_update_is_found() {
 #[test]
 fn what_diverges_is_refused_and_what_does_not_fit_is_left_out() {
     let (model, mut data) = odd("mse");
-    let trials = trials(50, 10, 3, 0);
+    let trials = trials(50, 10, 3, 0, 1);
     let fit = FitConfig::new(data.all(), 50, 1);
     let make = |rows, open_blocks| match rows {
         50 => Err(Error::Memory("too large".to_owned())),

@@ -200,6 +200,16 @@ impl Graph {
         self.nodes.iter().map(|node| node.op.group()).fold(1, least_common_multiple)
     }
 
+    /// The name of a node that would look at one number by itself in a window of so many rows, if there is one.
+    pub fn lonely(&self, rows: usize) -> Option<&str> {
+        let lonely = |node: &&Node| {
+            let (group, positions) = (node.op.group(), self.shape(node.inputs[0]).positions());
+            let looks = self.of_kind(TensorKind::Statistic).any(|kept| node.inputs.contains(&kept));
+            looks && positions == 1 && (group == 1 || rows % group == 1)
+        };
+        self.nodes.iter().find(lonely).map(|node| self.info(node.output).name.as_str())
+    }
+
     /// Whether a tensor is learned.
     pub fn is_parameter(&self, tensor: Tensor) -> bool {
         self.info(tensor).kind == TensorKind::Parameter
@@ -219,7 +229,8 @@ impl Graph {
     }
 }
 
-fn least_common_multiple(a: usize, b: usize) -> usize {
+/// The smallest number that both divide.
+pub fn least_common_multiple(a: usize, b: usize) -> usize {
     let (mut x, mut y) = (a, b);
     while y > 0 {
         (x, y) = (y, x % y);

@@ -1,6 +1,7 @@
 //! How many rows the GPU holds at once, from the memory allowed. Pure arithmetic: nothing is allocated.
 
 use super::{BLOCK, Plan, size};
+use crate::graph::least_common_multiple;
 use crate::{Error, Result};
 
 /// GPU memory that a training may use.
@@ -51,8 +52,13 @@ pub fn needs_open_blocks(batch: usize, rows: usize) -> bool {
     rows < batch && !rows.is_multiple_of(BLOCK)
 }
 
+/// Rows that end both blocks and groups of this many rows.
+pub fn blocks_of_groups(group: usize) -> usize {
+    least_common_multiple(BLOCK, group)
+}
+
 /// The most rows at once whose plan fits the budget and the adapter: the whole batch, or a multiple of [`BLOCK`], or fewer
-/// than one [`BLOCK`]. Data of `data` bytes stays on the GPU if it takes at most half of the budget and leaves room for a block
+/// than one [`BLOCK`]; where ops look at groups of rows, a multiple of these too. Data of `data` bytes stays on the GPU if it takes at most half of the budget and leaves room for a block
 /// of rows. `plan` makes the plan for this many rows, with open blocks or without.
 ///
 /// # Errors
@@ -65,18 +71,19 @@ pub fn choose(
     plan: impl Fn(usize, bool) -> Result<Plan>,
 ) -> Result<Chosen> {
     let largest = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+    let group = plan(1, true).map_or(1, |plan| plan.group);
     if data <= largest && data <= budget.bytes / 2 {
-        let chosen = most_rows(batch, budget, data, limits, &plan);
+        let chosen = most_rows((batch, group), budget, data, limits, &plan);
         if let Some(chosen) = chosen.filter(|chosen| chosen.micro_batch >= BLOCK.min(batch)) {
             return Ok(Chosen { resident: true, ..chosen });
         }
     }
-    most_rows(batch, budget, 0, limits, &plan).ok_or_else(|| too_small(batch, budget, limits, &plan))
+    most_rows((batch, group), budget, 0, limits, &plan).ok_or_else(|| too_small((batch, group), budget, limits, &plan))
 }
 
 /// The most rows that fit beside `data` bytes of data.
 fn most_rows(
-    batch: usize,
+    (batch, group): (usize, usize),
     budget: &Budget,
     data: u64,
     limits: &wgpu::Limits,
@@ -93,16 +100,17 @@ fn most_rows(
         return Some(Chosen { why: "the whole batch fits".to_owned(), ..chosen });
     }
     // Whole blocks: bisect for the most that fit. Fewer blocks never need more memory.
-    let (mut fit, mut too_many) = (0, batch.div_ceil(BLOCK));
+    let unit = blocks_of_groups(group);
+    let (mut fit, mut too_many) = (0, batch.div_ceil(unit));
     while too_many - fit > 1 {
         let middle = (fit + too_many) / 2;
-        if check(middle * BLOCK).is_some() { fit = middle } else { too_many = middle }
+        if check(middle * unit).is_some() { fit = middle } else { too_many = middle }
     }
     if fit == 0 {
-        return (1..BLOCK.min(batch)).rev().find_map(check);
+        return (1..unit.min(batch)).rev().filter(|rows| rows.is_multiple_of(group)).find_map(check);
     }
-    let chosen = check(fit * BLOCK)?;
-    let more = batch.min((fit + 1) * BLOCK);
+    let chosen = check(fit * unit)?;
+    let more = batch.min((fit + 1) * unit);
     match plan(more, needs_open_blocks(batch, more)).and_then(|plan| plan.check_sizes(limits)) {
         Ok(()) => Some(chosen),
         Err(_) => Some(Chosen { why: "the most that the adapter takes at once".to_owned(), ..chosen }),
@@ -111,21 +119,22 @@ fn most_rows(
 
 /// The error if nothing fits: the cause, and the smallest sufficient budget.
 fn too_small(
-    batch: usize,
+    (batch, group): (usize, usize),
     budget: &Budget,
     limits: &wgpu::Limits,
     plan: &impl Fn(usize, bool) -> Result<Plan>,
 ) -> Error {
     // One row needs an open block of gradients, a whole block of rows does not: either plan may be the smaller one.
     let mut smallest: Option<(Plan, usize)> = None;
-    for rows in [1, BLOCK.min(batch), batch] {
+    let least = group.min(batch);
+    for rows in [least, blocks_of_groups(group).min(batch), batch] {
         let plan = match plan(rows, needs_open_blocks(batch, rows)) {
             Ok(plan) => plan,
-            Err(error) if rows == 1 => return error,
+            Err(error) if rows == least => return error,
             Err(_) => continue,
         };
         match plan.check_sizes(limits) {
-            Err(error) if rows == 1 => return error,
+            Err(error) if rows == least => return error,
             Err(_) => {}
             Ok(()) if smallest.as_ref().is_some_and(|(least, _)| least.bytes() <= plan.bytes()) => {}
             Ok(()) => smallest = Some((plan, rows)),

@@ -19,7 +19,7 @@ use lower::{Source, lower};
 
 pub use crate::graph::BLOCK;
 pub use crate::tensor::Array;
-pub use choose::{Budget, Chosen, choose, needs_open_blocks};
+pub use choose::{Budget, Chosen, blocks_of_groups, choose, needs_open_blocks};
 pub use kernels::{ExecutionMode, Kernels};
 pub use limits::{LOOP_LIMIT, size};
 pub use lower::{Lowering, OpSteps};

@@ -1,11 +1,14 @@
 //! From a configuration to a trainer.
 
+use std::collections::BTreeSet;
+
 use super::best;
 use super::config::{Automatic, Config, Cut, MicroBatch};
 use super::folds::Fold;
 use super::prepare::Prepared;
 use crate::data::{Dataset, Targets};
 use crate::gpu::Gpu;
+use crate::nn::Model;
 use crate::plan::{Budget, Chosen, ExecutionMode, Plan, needs_open_blocks};
 use crate::run::{Claim, Identity, RunFolder, checksum};
 use crate::train::{
@@ -53,6 +56,7 @@ impl Session {
         let cut = config.train.cut()?;
         let train = &config.train;
         let windows = Windows::new(prepared.train.rows(), train.last_epoch(), cut.batches.clone(), train.tail)?;
+        check_groups(&prepared.saved.model, &windows, &cut)?;
         Ok(Session { config, prepared, cut, windows, open_blocks: false, preferred: None })
     }
 
@@ -271,5 +275,35 @@ fn classes(data: &Dataset) -> &[String] {
     match &data.targets {
         Targets::Classes { classes, .. } => classes,
         Targets::Values { .. } => &[],
+    }
+}
+
+/// Refuses windows with a group of one number, which has no variance, and micro-batches that end inside of groups.
+fn check_groups(model: &Model, windows: &Windows, cut: &Cut) -> Result<()> {
+    let graph = model.network(false)?.graph;
+    let group = graph.group();
+    if group == 1 {
+        return Ok(());
+    }
+    let sizes: BTreeSet<u32> = windows.clone().map(|window| window.rows).collect();
+    if let Some((rows, name)) = sizes.iter().find_map(|&rows| Some((rows, graph.lonely(rows as usize)?))) {
+        return Err(Error::config(
+            "train.batch",
+            format!(
+                "a window of {rows} rows leaves the layer \"{name}\" one row by itself, which has no variance; give another \
+                 batch or group, or train.tail = \"drop\""
+            ),
+        ));
+    }
+    match cut.micro_batch {
+        MicroBatch::Rows(rows)
+            if !(rows as usize).is_multiple_of(group) && sizes.last().is_some_and(|&most| rows < most) =>
+        {
+            let message = format!(
+                "{rows} rows end inside a group of {group} rows that are normalised together; give a multiple of {group}, or \"auto\""
+            );
+            Err(Error::config("train.micro_batch", message))
+        }
+        _ => Ok(()),
     }
 }

@@ -40,7 +40,7 @@ impl Ahead {
         let (gpu, rates) = (program.gpu(), submitter.rates());
         let seconds = time.as_secs_f64().min(SUBMISSION);
         let within = rates.rows_within(program.forward(), seconds).min(rates.rows(program.forward()));
-        let rows = whole_rows(within, program.plan().micro_batch, true).min(features.len() / columns.features);
+        let rows = whole_rows(within, program.plan().micro_batch, true, 1).min(features.len() / columns.features);
         let pass = Pass::begin(program, &features[..rows * columns.features], columns)?;
         let jobs = pass.jobs(program);
         let mut encoder = gpu.encoder()?;

@@ -10,7 +10,7 @@ use super::trial::SpeedTrial;
 use crate::data::Batch;
 use crate::gpu::Gpu;
 use crate::nn::{Model, Network};
-use crate::plan::{BLOCK, Budget, Chosen, Kernels, Plan, Training, choose, needs_open_blocks};
+use crate::plan::{Budget, Chosen, Kernels, Plan, Training, blocks_of_groups, choose, needs_open_blocks};
 use crate::tensor::Element;
 use crate::{Error, Result};
 
@@ -100,6 +100,7 @@ pub fn build(
     mut chosen: Chosen,
     settings: impl Fn() -> Result<Settings>,
 ) -> Result<(Trainer, Chosen)> {
+    let group = model.network(false)?.graph.group();
     loop {
         let now = Settings {
             micro_batch: chosen.micro_batch,
@@ -112,10 +113,11 @@ pub fn build(
                 chosen.bytes = trainer.plan().bytes() + chosen.data;
                 return Ok((trainer, chosen));
             }
-            Err(Error::Memory(message)) if chosen.micro_batch > 1 => {
+            Err(Error::Memory(message)) if chosen.micro_batch > group => {
                 // Whole blocks first: fewer rows than a block need an open block of gradients.
-                let half = chosen.micro_batch / 2;
-                let rows = if chosen.micro_batch > BLOCK { (half / BLOCK * BLOCK).max(BLOCK) } else { half };
+                let (half, unit) = (chosen.micro_batch / 2, blocks_of_groups(group));
+                let whole = |unit: usize| (half / unit * unit).max(unit);
+                let rows = if chosen.micro_batch > unit { whole(unit) } else { whole(group) };
                 log::warn!("{message}; continuing with micro-batches of {rows} rows instead of {}", chosen.micro_batch);
                 chosen.micro_batch = rows;
                 chosen.open_blocks |= needs_open_blocks(batch, rows);
@@ -136,7 +138,7 @@ pub fn fastest(
     settings: impl Fn() -> Result<Settings>,
 ) -> Result<Chosen> {
     let mut best: Option<(f64, Chosen)> = None;
-    let mut rows = BLOCK.min(most.micro_batch);
+    let mut rows = blocks_of_groups(model.network(false)?.graph.group()).min(most.micro_batch);
     loop {
         let candidate = Chosen {
             micro_batch: rows,

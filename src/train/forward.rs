@@ -37,7 +37,7 @@ pub(super) fn forward(
     let mut all = Vec::with_capacity(features.len() / columns.features * columns.outputs);
     let mut left = features;
     while !left.is_empty() {
-        let most = whole_rows(submitter.rates().rows(program.forward()), program.plan().micro_batch, true);
+        let most = whole_rows(submitter.rates().rows(program.forward()), program.plan().micro_batch, true, 1);
         let (rows, rest) = left.split_at(left.len().min(most * columns.features));
         // Other work may be in flight before the first slice, which then takes longer than by itself.
         let alone = rest.len() + rows.len() < features.len();

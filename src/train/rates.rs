@@ -2,7 +2,7 @@
 //! seconds, and on a slow adapter little work takes seconds.
 
 use crate::gpu::{CostKind, Dispatch};
-use crate::plan::BLOCK;
+use crate::plan::blocks_of_groups;
 
 /// Estimated time of a dispatch. The limit is 100 ms, and a dispatch takes twice as long when others use the memory.
 pub(super) const DISPATCH: f64 = 0.040;
@@ -122,14 +122,16 @@ impl Rates {
     }
 }
 
-/// Rows of a slice: whole blocks, or `most`, or with `open_blocks` part of a block.
-pub(super) fn whole_rows(rows: f64, most: usize, open_blocks: bool) -> usize {
+/// Rows of a slice: whole blocks, or `most`, or with `open_blocks` part of a block; always whole groups of rows that ops look at
+/// together.
+pub(super) fn whole_rows(rows: f64, most: usize, open_blocks: bool, group: usize) -> usize {
     let rows = rows.clamp(1.0, most as f64) as usize;
+    let unit = blocks_of_groups(group);
     let rows = match rows {
         _ if rows == most => most,
-        rows if rows >= BLOCK => rows / BLOCK * BLOCK,
-        rows if open_blocks => (1 << rows.ilog2()).max(LEAST),
-        _ => BLOCK,
+        rows if rows >= unit => rows / unit * unit,
+        rows if open_blocks => (1usize << rows.ilog2()).max(LEAST).next_multiple_of(group),
+        _ => unit,
     };
     rows.min(most)
 }
@@ -140,10 +142,14 @@ mod tests {
 
     #[test]
     fn slices_are_whole_blocks_or_the_micro_batch() {
-        let rows = |rows, open_blocks| whole_rows(rows, 500, open_blocks);
+        let rows = |rows, open_blocks| whole_rows(rows, 500, open_blocks, 1);
         assert_eq!([rows(f64::INFINITY, false), rows(1000.0, true), rows(499.0, true)], [500, 500, 480]);
         assert_eq!([rows(40.0, false), rows(31.0, false), rows(-3.0, false)], [32, 32, 32]);
         assert_eq!([rows(40.0, true), rows(31.0, true), rows(-3.0, true)], [32, 16, LEAST]);
-        assert_eq!([whole_rows(9.0, 20, true), whole_rows(9.0, 5, true), whole_rows(9.0, 20, false)], [8, 5, 20]);
+        let some = |most, open_blocks| whole_rows(9.0, most, open_blocks, 1);
+        assert_eq!([some(20, true), some(5, true), some(20, false)], [8, 5, 20]);
+        let groups = |rows, open_blocks, group| whole_rows(rows, 500, open_blocks, group);
+        assert_eq!([groups(499.0, true, 64), groups(40.0, false, 24), groups(40.0, true, 24)], [448, 96, 48]);
+        assert_eq!([groups(5.0, true, 12), groups(5.0, true, 500)], [12, 500]);
     }
 }

@@ -9,6 +9,8 @@ use crate::{Error, Result};
 pub(super) struct WindowState {
     micro_batch: usize,
     open_blocks: bool,
+    /// Rows that ops look at together.
+    group: usize,
     schedule: Schedule,
     lr: f64,
     updates: u64,
@@ -32,15 +34,16 @@ impl Default for WindowSettings {
 }
 
 impl WindowState {
-    /// Starts with no open window and no updates.
+    /// Starts with no open window and no updates; ops look at `group` rows together.
     ///
     /// # Errors
     /// [`Error::Config`] for a learning rate that is negative or not finite.
-    pub fn new(settings: &Settings) -> Result<WindowState> {
+    pub fn new(settings: &Settings, group: usize) -> Result<WindowState> {
         check_lr(settings.lr)?;
         Ok(WindowState {
             micro_batch: settings.micro_batch,
             open_blocks: settings.open_blocks,
+            group,
             schedule: settings.schedule,
             lr: settings.lr,
             updates: 0,
@@ -107,6 +110,13 @@ impl WindowState {
         if rows == 0 || rows > most {
             return wrong(format!("{rows} rows; this trainer was planned for 1 to {most}"));
         }
+        if !(self.rows as usize).is_multiple_of(self.group) {
+            let (row, group) = (self.rows, self.group);
+            return wrong(format!(
+                "the micro-batch before it ended at row {row}, inside a group of {group} rows that are normalised together; \
+                 give multiples of {group} rows, except for a window's last micro-batch"
+            ));
+        }
         let end = self.rows as usize + rows;
         if self.open_blocks || last || end.is_multiple_of(BLOCK) {
             return Ok(());
@@ -167,7 +177,7 @@ mod tests {
     use super::*;
 
     fn state(open_blocks: bool) -> WindowState {
-        WindowState::new(&Settings { micro_batch: 48, open_blocks, lr: 0.5, ..Settings::default() }).unwrap()
+        WindowState::new(&Settings { micro_batch: 48, open_blocks, lr: 0.5, ..Settings::default() }, 1).unwrap()
     }
 
     #[test]
@@ -198,6 +208,19 @@ mod tests {
         window.add(32, false);
         assert!(window.check_micro_batch(1, false).unwrap_err().to_string().contains("at row 33"));
         state(true).check_micro_batch(31, false).unwrap();
+    }
+
+    #[test]
+    fn no_micro_batch_begins_inside_of_a_group() {
+        let settings = Settings { micro_batch: 48, open_blocks: true, ..Settings::default() };
+        let mut window = WindowState::new(&settings, 12).unwrap();
+        window.check_micro_batch(24, false).unwrap();
+        window.add(24, false);
+        window.check_micro_batch(5, false).unwrap();
+        window.add(5, false);
+        let text = window.check_micro_batch(1, true).unwrap_err().to_string();
+        assert!(text.contains("ended at row 29, inside a group of 12 rows"), "{text}");
+        assert_eq!(window.end(), (1, 29), "as a window's last micro-batch it is right");
     }
 
     #[test]

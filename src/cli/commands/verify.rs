@@ -49,7 +49,8 @@ impl Command for Verify {
         let config = &session.config;
         let windows = session.windows.clone().take(updates as usize);
         let batch = windows.map(|window| window.rows).max().unwrap_or(1) as usize;
-        let trials = trials(batch, configured, updates, config.train.seed);
+        let group = session.prepared.saved.model.network(false)?.graph.group();
+        let trials = trials(batch, configured, updates, config.train.seed, group);
 
         let lines = !self.json && !self.common.quiet;
         if lines {

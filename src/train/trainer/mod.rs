@@ -73,7 +73,7 @@ impl Trainer {
         let loss = network.loss.ok_or_else(|| Error::Internal("a network for training has a loss".to_owned()))?;
         settings.clip.check()?;
         settings.optimizer.check()?;
-        let window = WindowState::new(&settings)?;
+        let window = WindowState::new(&settings, network.graph.group())?;
         settings.lr_factors.check(&crate::ops::parameter_kinds())?;
         let (optimizer, clip, lr_factors) = (&*settings.optimizer, settings.clip, settings.lr_factors);
         let kernels = Kernels::of(gpu, settings.kernels);

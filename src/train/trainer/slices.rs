@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Trainer;
 use crate::gpu::{Dispatch, TIMED};
-use crate::plan::{BLOCK, SAMPLES};
+use crate::plan::{SAMPLES, blocks_of_groups};
 use crate::train::commands::Command;
 use crate::train::rates::{ENOUGH, whole_rows};
 use crate::train::time_model::Submitted;
@@ -57,7 +57,7 @@ impl Trainer {
     /// The most rows that a micro-batch may have now, so that no dispatch takes long.
     fn most_rows(&self, gather: bool) -> usize {
         let rows = self.submitter.rates().rows(self.lists(gather).into_iter().flatten());
-        whole_rows(rows, self.plan().micro_batch, self.window.open_blocks())
+        whole_rows(rows, self.plan().micro_batch, self.window.open_blocks(), self.plan().group)
     }
 
     /// How many of the next rows go to the GPU at once.
@@ -65,7 +65,8 @@ impl Trainer {
         let most = self.most_rows(gather);
         let (row, planned) = (self.open_rows() as usize, self.plan().micro_batch);
         // Slices end where blocks do: an open block is more work.
-        let end = (row + most) / BLOCK * BLOCK;
+        let unit = blocks_of_groups(self.plan().group);
+        let end = (row + most) / unit * unit;
         let rows = if most < planned && end > row { end - row } else { most };
         rows.min(left)
     }
@@ -76,7 +77,7 @@ impl Trainer {
         if all.div_ceil(self.most_rows(true)) <= SLICES {
             return slice;
         }
-        slice.max(all.div_ceil(SLICES).next_multiple_of(BLOCK)).min(left)
+        slice.max(all.div_ceil(SLICES).next_multiple_of(blocks_of_groups(self.plan().group))).min(left)
     }
 
     /// Slots for the slices of this many rows.
@@ -91,7 +92,7 @@ impl Trainer {
     pub fn rows_within(&self, time: Duration) -> usize {
         let gather = self.data_rows() > 0;
         let within = self.submitter.rates().rows_within(self.lists(gather).into_iter().flatten(), time.as_secs_f64());
-        whole_rows(within, self.most_rows(gather), self.window.open_blocks())
+        whole_rows(within, self.most_rows(gather), self.window.open_blocks(), self.plan().group)
     }
 
     /// Pretends from now on that the adapter is this many times slower than two cores of a CPU: for tests.

@@ -38,6 +38,20 @@ pub enum Way {
 }
 
 impl Cut {
+    /// The same with micro-batches of whole groups of rows, as far as windows of `batch` rows have them.
+    fn in_groups(self, group: usize, batch: usize) -> Cut {
+        let whole = |rows: usize| rows.next_multiple_of(group).min(batch.next_multiple_of(group));
+        match self {
+            Cut::Random(most, seed) if group > 1 => {
+                let drawn = (0..7).map(|at| whole(1 + (mix(seed ^ mix(at)) % most.max(1) as u64) as usize));
+                Cut::Cycle(drawn.collect())
+            }
+            Cut::Even(rows) => Cut::Even(whole(rows).min(batch.max(rows))),
+            Cut::Cycle(sizes) => Cut::Cycle(sizes.into_iter().map(whole).collect()),
+            random @ Cut::Random(..) => random,
+        }
+    }
+
     /// Rows of the largest micro-batch.
     pub fn most(&self) -> usize {
         match self {
@@ -123,8 +137,8 @@ const PATIENCE: u64 = 4096;
 /// The trials for windows of `batch` rows, first the configured micro-batch, with which the others are compared.
 ///
 /// All ways, one row at a time (or as few rows as `updates` windows allow in a short time), the whole batch, a power of
-/// two, sizes that do not divide the batch, and uneven cuts, some by `seed`.
-pub fn trials(batch: usize, micro_batch: usize, updates: u64, seed: u64) -> Vec<Trial> {
+/// two, sizes that do not divide the batch, and uneven cuts, some by `seed`; all of whole groups of `group` rows.
+pub fn trials(batch: usize, micro_batch: usize, updates: u64, seed: u64, group: usize) -> Vec<Trial> {
     let batch = batch.max(1);
     let fewest = (batch as u64 * updates).div_ceil(PATIENCE).max(1) as usize;
     // None is smaller than the smallest affordable size, and none larger than the batch.
@@ -145,7 +159,7 @@ pub fn trials(batch: usize, micro_batch: usize, updates: u64, seed: u64) -> Vec<
     ];
     let mut trials: Vec<Trial> = Vec::new();
     for (cut, way) in all {
-        let trial = Trial { cut, way };
+        let trial = Trial { cut: cut.in_groups(group, batch), way };
         if !trials.contains(&trial) {
             trials.push(trial);
         }
@@ -162,7 +176,7 @@ mod tests {
         for (batch, micro_batch, updates) in
             [(1, 1, 8), (2, 1, 1), (120, 40, 8), (64, 64, 8), (33, 7, 3), (100_000, 1000, 8)]
         {
-            for trial in trials(batch, micro_batch, updates, 3) {
+            for trial in trials(batch, micro_batch, updates, 3, 1) {
                 for rows in [batch, batch.div_ceil(2), 1] {
                     let pieces = trial.cut.pieces(rows, 2);
                     let mut at = 0;
@@ -180,13 +194,13 @@ mod tests {
     #[test]
     fn there_are_many_trials_and_all_are_affordable() {
         for batch in 4..300 {
-            let trials = trials(batch, batch.div_ceil(3), 8, 0);
+            let trials = trials(batch, batch.div_ceil(3), 8, 0, 1);
             assert!(trials.len() >= 5, "{batch}: {trials:?}");
             let odd = |t: &Trial| matches!(t.cut, Cut::Even(rows) if !batch.is_multiple_of(rows));
             assert!(trials.iter().any(odd), "{batch}: {trials:?}");
         }
         for batch in [512, 5_000, 100_000, 1 << 24] {
-            for trial in trials(batch, batch, 8, 0) {
+            for trial in trials(batch, batch, 8, 0, 1) {
                 let micro_batches: usize = (1..=8).map(|update| trial.cut.pieces(batch, update).len()).sum();
                 assert!(micro_batches as u64 <= 2 * PATIENCE, "{batch}: {trial} takes {micro_batches}");
             }
