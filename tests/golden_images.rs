@@ -1,0 +1,151 @@
+//! Whole training runs on images against PyTorch's, made in f64 by `tests/golden/make_image_goldens.py`.
+
+mod common;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use accrue::data::{Batch, Target};
+use accrue::nn::{Arrays, Layer, Model};
+use accrue::optim;
+use accrue::plan::Array;
+use accrue::train::{Event, FitConfig, Settings, Trainer};
+use common::{distance, gpu};
+use safetensors::SafeTensors;
+use serde_json::Value;
+
+struct Case {
+    entry: Value,
+    bytes: Vec<u8>,
+}
+
+impl Case {
+    fn all() -> Vec<Case> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let list: Vec<Value> = serde_json::from_slice(&std::fs::read(folder.join("images.json")).unwrap()).unwrap();
+        let read = |entry: Value| {
+            let bytes = std::fs::read(folder.join(entry["file"].as_str().unwrap())).unwrap();
+            Case { entry, bytes }
+        };
+        list.into_iter().map(read).collect()
+    }
+
+    fn number(&self, key: &str) -> usize {
+        self.entry[key].as_u64().unwrap() as usize
+    }
+
+    fn model(&self) -> Model {
+        let layers: Vec<Layer> = serde_json::from_value(self.entry["layers"].clone()).unwrap();
+        let shape: Vec<usize> = serde_json::from_value(self.entry["shape"].clone()).unwrap();
+        Model::of_shape(&shape, &layers, "cross_entropy").unwrap()
+    }
+
+    fn read<T: bytemuck::AnyBitPattern>(&self, name: &str) -> Vec<T> {
+        bytemuck::pod_collect_to_vec(SafeTensors::deserialize(&self.bytes).unwrap().tensor(name).unwrap().data())
+    }
+
+    fn arrays(&self, prefix: &str) -> Arrays {
+        let tensors = SafeTensors::deserialize(&self.bytes).unwrap();
+        let own = tensors.tensors().into_iter().filter_map(|(name, view)| {
+            let values = bytemuck::pod_collect_to_vec(view.data());
+            Some((name.strip_prefix(prefix)?.to_owned(), Array { shape: view.shape().to_vec(), values }))
+        });
+        own.collect()
+    }
+
+    fn trainer(&self, micro_batch: usize) -> Trainer {
+        let Value::Object(mut settings) = self.entry["optimizer"].clone() else { panic!("an optimizer is a table") };
+        let kind = optim::find(settings["type"].as_str().unwrap()).unwrap();
+        let lr = settings["lr"].as_f64().unwrap();
+        settings.retain(|key, _| key != "type" && key != "lr");
+        let given = settings.into_iter().collect::<serde_json::Map<_, _>>();
+        let optimizer = (kind.make)(serde_json::from_value(Value::Object(given)).unwrap()).unwrap();
+        let start = Some(self.arrays("start."));
+        let settings = Settings { micro_batch, optimizer, lr, start, ..Settings::default() };
+        Trainer::new(gpu(), &self.model(), settings).unwrap()
+    }
+}
+
+/// The same names and shapes, and no array further away than so much.
+fn close(case: &Case, what: &str, ours: &Arrays, wanted: &Arrays, by: f64) {
+    let name = &case.entry["name"];
+    assert_eq!(ours.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "{name}: {what}");
+    for (array, wanted) in wanted {
+        let ours = &ours[array];
+        assert_eq!(ours.shape, wanted.shape, "{name}: {what} {array}");
+        let apart = distance(ours.values.iter().map(|&v| f64::from(v)), wanted.values.iter().map(|&v| f64::from(v)));
+        assert!(apart < by, "{name}: {what} {array} is {apart:e} away from PyTorch's");
+    }
+}
+
+/// The losses of all updates, and what the run ends with.
+fn run(case: &Case, micro_batch: usize) -> (Vec<f64>, Arrays, Vec<f32>) {
+    let mut trainer = case.trainer(micro_batch);
+    let (inputs, targets) = (case.read::<f32>("inputs"), case.read::<u32>("targets"));
+    let batch = Batch { features: (&inputs).into(), targets: Target::Classes(&targets), weights: None };
+    let fit = FitConfig::new(batch, case.number("batch") as u32, case.number("epochs") as u32);
+    let mut losses = Vec::new();
+    let watch = |event| {
+        if let Event::Update { update, .. } = event {
+            losses.push(update.loss);
+        }
+        ControlFlow::Continue(())
+    };
+    trainer.fit(&fit, watch).unwrap();
+    let outputs = trainer.predict(&inputs).unwrap();
+    (losses, trainer.parameters().unwrap(), outputs)
+}
+
+#[test]
+fn images_train_as_in_pytorch_and_with_the_same_bits_for_every_cut_between_groups() {
+    let cases = Case::all();
+    assert!(cases.len() >= 5, "the golden cases are there");
+    for case in &cases {
+        let (batch, group) = (case.number("batch"), case.number("group"));
+        let (losses, parameters, outputs) = run(case, batch);
+        let wanted = case.read::<f64>("losses");
+        assert_eq!(losses.len(), wanted.len(), "{}: updates", case.entry["name"]);
+        for (at, (ours, wanted)) in losses.iter().zip(&wanted).enumerate() {
+            let apart = (ours - wanted).abs() / wanted.abs();
+            assert!(apart < 1e-5, "{}: loss of update {} is {ours}, PyTorch's {wanted}", case.entry["name"], at + 1);
+        }
+        close(case, "final", &parameters, &case.arrays("final."), 2e-5);
+        let apart = distance(outputs.iter().map(|&v| f64::from(v)), case.read::<f32>("outputs").iter().map(|&v| f64::from(v)));
+        assert!(apart < 2e-5, "{}: outputs are {apart:e} away from PyTorch's", case.entry["name"]);
+        let has_groups = case.model().network(false).unwrap().graph.group() > 1;
+        let cuts = if has_groups { vec![group] } else { vec![1, 7, 16] };
+        for micro_batch in cuts {
+            let bits = |(losses, parameters, outputs): &(Vec<f64>, Arrays, Vec<f32>)| {
+                let values = parameters.values().flat_map(|array| &array.values).chain(outputs);
+                let bits: Vec<u32> = values.map(|value| value.to_bits()).collect();
+                (losses.iter().map(|loss| loss.to_bits()).collect::<Vec<_>>(), bits)
+            };
+            let again = run(case, micro_batch);
+            let same = bits(&again) == bits(&(losses.clone(), parameters.clone(), outputs.clone()));
+            assert!(same, "{}: micro-batches of {micro_batch} give other bits", case.entry["name"]);
+        }
+    }
+}
+
+#[test]
+fn the_first_windows_gradient_is_pytorchs() {
+    for case in &Case::all() {
+        let (batch, group) = (case.number("batch"), case.number("group"));
+        let mut trainer = case.trainer(batch);
+        let (inputs, targets) = (case.read::<f32>("inputs"), case.read::<u32>("targets"));
+        let each = inputs.len() / targets.len();
+        let mut row = 0;
+        while row < batch {
+            let end = batch.min(row + group);
+            let features = &inputs[row * each..end * each];
+            let targets = Target::Classes(&targets[row..end]);
+            trainer.micro_step(&Batch { features: features.into(), targets, weights: None }).unwrap();
+            row = end;
+        }
+        let mut sums = trainer.gradient_sums().unwrap();
+        let wanted = case.arrays("gradient.");
+        sums.retain(|name, _| wanted.contains_key(name));
+        sums.values_mut().flat_map(|array| &mut array.values).for_each(|value| *value /= batch as f32);
+        close(case, "gradient", &sums, &wanted, 2e-5);
+    }
+}
