@@ -3,6 +3,9 @@
 //   gather   record[r]  = data[samples[index0 + r]]           out of the data that stays on the GPU
 //   unpack   the same out of packed samples: features of 8, 16 or 32 bits, which become floats, then target and weight
 //   field    value[l,c] = record[row of l, at + position of l, c]    an input that ops read in memory of its own
+//
+// In training, an image may be flipped from left to right (FLIP), and cut out of itself with CROP rows and columns of 0 around it. How is
+// drawn by Philox from the counter (0, row of the window, update, 2³² - 1) and the key `seed`: for every cut the same, and never stored.
 
 struct Dims {
     @align(16) stride4: u32,  // from one record to the next, in vec4
@@ -13,7 +16,14 @@ struct Dims {
     target_at: u32,           // where target and weight begin in the record, how many floats they are, and where they
     tail: u32,                // begin in a packed sample
     tail_at: u32,
+    high: u32,                // the image
+    wide: u32,
+    seed_low: u32,
+    seed_high: u32,
 }
+
+override FLIP: bool = false;
+override CROP: u32 = 0;
 
 @group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
 var<private> size: Dims;
@@ -55,17 +65,29 @@ fn unpack(@builtin(global_invocation_id) id: vec3<u32>) {
     );
 }
 
+// The position of a row's image from which one is filled; POSITIONS and more: none.
+fn position_of(row: u32, position: u32) -> u32 {
+    if !FLIP && CROP == 0u { return position; }
+    let words = philox(vec4(0u, now.row0 + row, now.update, 0xffffffffu), vec2(size.seed_low, size.seed_high));
+    let h = position / size.wide + words.y % (2u * CROP + 1u) - CROP;
+    var w = position % size.wide + words.z % (2u * CROP + 1u) - CROP;
+    if FLIP && words.x % 2u == 1u { w = size.wide - 1u - w; }
+    return select(POSITIONS, h * size.wide + w, h < size.high && w < size.wide);
+}
+
 @compute @workgroup_size(8, 8)
 fn field(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
     let columns4 = (size.columns + 3u) / 4u;
     if id.x >= columns4 || id.y >= lines(now) { return; }
-    let at = id.y / POSITIONS * 4u * size.stride4 + size.at + id.y % POSITIONS * size.columns;
+    let from_position = position_of(id.y / POSITIONS, id.y % POSITIONS);
+    let there = from_position < POSITIONS;
+    let at = id.y / POSITIONS * 4u * size.stride4 + size.at + select(0u, from_position, there) * size.columns;
     let c = 4u * id.x;
     let last = size.columns - 1u;
     let four = vec4(
         records[at + c], records[at + min(c + 1u, last)], records[at + min(c + 2u, last)], records[at + min(c + 3u, last)],
     );
-    value[id.y * columns4 + id.x] = select(vec4(0.0), four, vec4(c) + vec4(0u, 1u, 2u, 3u) < vec4(size.columns));
+    value[id.y * columns4 + id.x] = select(vec4(0.0), four, vec4(c) + vec4(0u, 1u, 2u, 3u) < vec4(size.columns) & vec4(there));
 }

@@ -40,7 +40,7 @@ impl Case {
         Model::of_shape(&shape, &layers, "cross_entropy").unwrap()
     }
 
-    fn read<T: bytemuck::AnyBitPattern>(&self, name: &str) -> Vec<T> {
+    fn read<T: bytemuck::Pod>(&self, name: &str) -> Vec<T> {
         bytemuck::pod_collect_to_vec(SafeTensors::deserialize(&self.bytes).unwrap().tensor(name).unwrap().data())
     }
 
@@ -110,7 +110,8 @@ fn images_train_as_in_pytorch_and_with_the_same_bits_for_every_cut_between_group
             assert!(apart < 1e-5, "{}: loss of update {} is {ours}, PyTorch's {wanted}", case.entry["name"], at + 1);
         }
         close(case, "final", &parameters, &case.arrays("final."), 2e-5);
-        let apart = distance(outputs.iter().map(|&v| f64::from(v)), case.read::<f32>("outputs").iter().map(|&v| f64::from(v)));
+        let apart =
+            distance(outputs.iter().map(|&v| f64::from(v)), case.read::<f32>("outputs").iter().map(|&v| f64::from(v)));
         assert!(apart < 2e-5, "{}: outputs are {apart:e} away from PyTorch's", case.entry["name"]);
         let has_groups = case.model().network(false).unwrap().graph.group() > 1;
         let cuts = if has_groups { vec![group] } else { vec![1, 7, 16] };

@@ -223,6 +223,7 @@ fn refusal(graph: &Graph, output: Tensor, loss: Tensor) -> String {
         open_blocks: true,
         kernels: Kernels::OPS,
         seed: 0,
+        augment: Default::default(),
     };
     Plan::new(graph, output, 4, Some(training)).err().expect("the plan is refused").to_string()
 }

@@ -31,6 +31,7 @@ fn plan(network: &Network, rows: usize, open_blocks: bool) -> Result<Plan> {
         open_blocks,
         kernels: Kernels::OPS,
         seed: 0,
+        augment: Default::default(),
     };
     Plan::new(&network.graph, network.output, rows, Some(training))
 }

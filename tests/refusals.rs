@@ -280,6 +280,7 @@ fn a_loss_of_the_features_themselves_is_refused_because_nothing_would_be_learned
         open_blocks: false,
         kernels: Kernels::OPS,
         seed: 0,
+        augment: Default::default(),
     };
     says(&refusal(Plan::new(&graph, x, 4, Some(training)).map(drop)), &["mse", "put a layer before it"]);
 }

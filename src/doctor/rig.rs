@@ -44,7 +44,16 @@ impl<'a> Rig<'a> {
         Rig::of(
             gpu,
             case,
-            Training { loss: case.loss, optimizer, clip, lr_factors, open_blocks: true, kernels, seed: 0 },
+            Training {
+                loss: case.loss,
+                optimizer,
+                clip,
+                lr_factors,
+                open_blocks: true,
+                kernels,
+                seed: 0,
+                augment: Default::default(),
+            },
         )
     }
 

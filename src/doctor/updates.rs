@@ -115,7 +115,16 @@ pub fn optimizer(
     let stretches = [("weight", 0..weights), ("bias", weights..weights + layer.1)];
     let factors = stretches.map(|(kind, stretch)| (stretch, lr_factors.of(kind, layer.0)));
     let kernels = Kernels::OPS;
-    let training = Training { loss: case.loss, optimizer, clip, lr_factors, open_blocks: true, kernels, seed: 0 };
+    let training = Training {
+        loss: case.loss,
+        optimizer,
+        clip,
+        lr_factors,
+        open_blocks: true,
+        kernels,
+        seed: 0,
+        augment: Default::default(),
+    };
     let rig = Rig::of(gpu, &case, training)?;
     let name = rig.plan().update_steps().last().map_or_else(String::new, kernel);
     let mut numbers = Numbers::new(9);

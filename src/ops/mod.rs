@@ -17,6 +17,7 @@ mod loss;
 mod map;
 mod mish;
 mod mse;
+mod normalize;
 mod relu;
 mod scale;
 mod selu;
@@ -35,6 +36,7 @@ pub use layer_norm::LayerNorm;
 pub use linear::{Linear, MatmulKernel, MatmulPolicy};
 pub use loss::Mean;
 pub use map::Map;
+pub use normalize::Normalize;
 pub use scale::Scale;
 
 use crate::graph::{MlpPart, Op, Role, Shape};
@@ -48,6 +50,7 @@ pub static ALL: &[Samples] = &[
     linear::samples,
     layer_norm::samples,
     scale::samples,
+    normalize::samples,
     embedding::samples,
     conv2d::samples,
     batch_norm::samples,

@@ -65,6 +65,17 @@ pub struct Training<'a> {
     pub kernels: Kernels,
     /// The seed of what ops draw.
     pub seed: u64,
+    /// What is done to images at random.
+    pub augment: Augment,
+}
+
+/// What is done to the images of a window at random, drawn anew for each of its rows. A model in use sees images as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Augment {
+    /// Whether half of them are flipped from left to right.
+    pub flip: bool,
+    /// So many rows and columns of 0 are put around an image, and one of its size is cut out anywhere.
+    pub crop: u32,
 }
 
 /// Lists of steps, and the memory that they need.

@@ -72,8 +72,16 @@ fn plan(gpu: &Gpu, network: &Network, settings: &Settings, rows: usize, open_blo
     let loss = network.loss.ok_or_else(|| Error::Internal("a network for training has a loss".to_owned()))?;
     let (optimizer, kernels) = (&*settings.optimizer, Kernels::of(gpu, settings.kernels));
     let lr_factors = settings.lr_factors.clone();
-    let training =
-        Training { loss, optimizer, clip: settings.clip, lr_factors, open_blocks, kernels, seed: settings.seed };
+    let training = Training {
+        loss,
+        optimizer,
+        clip: settings.clip,
+        lr_factors,
+        open_blocks,
+        kernels,
+        seed: settings.seed,
+        augment: settings.augment,
+    };
     let plan = Plan::new(&network.graph, network.output, rows, Some(training))?;
     Ok(plan.for_packed(Format::packing(settings.features).is_some()))
 }

@@ -6,7 +6,7 @@ use crate::graph::Op;
 use crate::nn::{Arrays, FirstWeights, Model, Network};
 use crate::ops::CrossEntropy;
 use crate::optim::{Clip, LrFactors, Optimizer, Schedule, Sgd};
-use crate::plan::ExecutionMode;
+use crate::plan::{Augment, ExecutionMode};
 use crate::tensor::Element;
 use crate::{Error, NotFinite, Result};
 
@@ -31,8 +31,10 @@ pub struct Settings {
     pub start: Option<Arrays>,
     /// The distributions of the first weights.
     pub first_weights: FirstWeights,
-    /// The seed of the first weights.
+    /// The seed of the first weights, of dropout and of what is done to images.
     pub seed: u64,
+    /// What is done to images at random.
+    pub augment: Augment,
     /// Whether micro-batches may end at any row of their window. Without it they must be multiples of
     /// [`BLOCK`](crate::plan::BLOCK) rows, except a window's last one, and one copy of the gradients less is kept.
     pub open_blocks: bool,
@@ -59,6 +61,7 @@ impl Default for Settings {
             start: None,
             first_weights: FirstWeights::default(),
             seed: 0,
+            augment: Augment::default(),
             open_blocks: true,
             stream: false,
             features: Element::F32,

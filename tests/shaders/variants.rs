@@ -142,8 +142,16 @@ fn steps_with(
     let network = Model::new(4, layers, loss).unwrap().network(true).unwrap();
     let norm = (kernels.mode.is_some()).then_some(1.0);
     let clip = Clip { norm, value: Some(0.1) };
-    let training =
-        Training { loss: network.loss.unwrap(), optimizer, clip, lr_factors, open_blocks: true, kernels, seed: 0 };
+    let training = Training {
+        loss: network.loss.unwrap(),
+        optimizer,
+        clip,
+        lr_factors,
+        open_blocks: true,
+        kernels,
+        seed: 0,
+        augment: Default::default(),
+    };
     steps_of_plan(Plan::new(&network.graph, network.output, rows, Some(training)).unwrap())
 }
 
@@ -178,6 +186,7 @@ fn steps_at_positions(op: Arc<dyn Op>) -> Vec<Step> {
         open_blocks: true,
         kernels: Kernels::OPS,
         seed: 0,
+        augment: Default::default(),
     };
     steps_of_plan(Plan::new(&case.graph, case.output, 8, Some(training)).unwrap())
 }

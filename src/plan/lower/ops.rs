@@ -5,12 +5,12 @@ use super::{Lowered, Lowering, Source};
 use crate::gpu::{Grid, Shader};
 use crate::graph::{Blocks, Graph, LoopBound, Packing, Record, Resource, Step, Tensor, TensorKind, Work, backward};
 use crate::plan::window::{WINDOW, WINDOW_DIMS};
-use crate::plan::{Kernels, Training};
-use crate::wgsl::CLOCK;
+use crate::plan::{Augment, Kernels, Training};
+use crate::wgsl::{CLOCK, PHILOX};
 
 /// Copies a micro-batch's rows out of the data on the GPU.
 pub(in crate::plan) static GATHER: Shader =
-    Shader { name: "gather", parts: &[CLOCK, include_str!("../../../shaders/gather.wgsl")] };
+    Shader { name: "gather", parts: &[CLOCK, PHILOX, include_str!("../../../shaders/gather.wgsl")] };
 
 /// The steps of a training's micro-batch around its forward steps.
 pub struct OpSteps {
@@ -27,16 +27,19 @@ pub(super) fn lower(source: &Source, kernels: &Kernels, training: Option<&Traini
     let end = training.map(|training| training.loss);
     let seed = training.map(|training| training.seed);
     let fusion = Fusion::new(source.graph, source.output, kernels, source.micro_batch, seed);
-    let (mut forward, mut loss) = (fields(source.graph, &source.record), Vec::new());
+    let (mut forward, mut loss) = (fields(source.graph, &source.record, training), Vec::new());
     for node in source.graph.nodes() {
         let list = if Some(node.output) == end { &mut loss } else { &mut forward };
         list.extend(fusion.forward(node));
     }
-    let differs = end.is_some() && source.graph.nodes().iter().any(|node| node.op.differs_in_training());
+    let augments = training.is_some_and(|training| training.augment != Augment::default());
+    let differs = augments || source.graph.nodes().iter().any(|node| node.op.differs_in_training());
+    let differs = end.is_some() && differs;
     let in_use = differs.then(|| {
         let fusion = Fusion::new(source.graph, source.output, kernels, source.micro_batch, None);
         let nodes = source.graph.nodes().iter().filter(|node| Some(node.output) != end);
-        fields(source.graph, &source.record).into_iter().chain(nodes.flat_map(|node| fusion.forward(node))).collect()
+        let fields = fields(source.graph, &source.record, None);
+        fields.into_iter().chain(nodes.flat_map(|node| fusion.forward(node))).collect()
     });
     let statistics = match end {
         Some(_) => source.graph.nodes().iter().flat_map(|node| fusion.update(node)).collect(),
@@ -51,7 +54,7 @@ pub(super) fn lower(source: &Source, kernels: &Kernels, training: Option<&Traini
 }
 
 /// The fields of `dims` in `shaders/gather.wgsl`; a step sets those that it needs.
-const GATHER_DIMS: [(&str, u32); 8] = [
+const GATHER_DIMS: [(&str, u32); 12] = [
     ("stride4", 0),
     ("at", 0),
     ("columns", 0),
@@ -60,6 +63,10 @@ const GATHER_DIMS: [(&str, u32); 8] = [
     ("target_at", 0),
     ("tail", 0),
     ("tail_at", 0),
+    ("high", 0),
+    ("wide", 0),
+    ("seed_low", 0),
+    ("seed_high", 0),
 ];
 
 /// The same as [`OpSteps::gather`] out of packed samples.
@@ -95,9 +102,12 @@ fn gather(record: &Record) -> Step {
         .bind("record", Resource::Record)
 }
 
-/// Copies the inputs that ops do not read in the records out of them.
-fn fields(graph: &Graph, record: &Record) -> Vec<Step> {
+/// Copies the inputs that ops do not read in the records out of them; in training with what is drawn for each image.
+fn fields(graph: &Graph, record: &Record, training: Option<&Training>) -> Vec<Step> {
     let copy = |input: Tensor| {
+        let drawn = training.filter(|_| graph.shape(input).dims().len() == 3);
+        let (augment, seed) = drawn.map_or((Augment::default(), 0), |training| (training.augment, training.seed));
+        let dims = graph.shape(input).dims();
         let columns = graph.columns(input) as u32;
         let columns4 = columns.div_ceil(4);
         let grid = Grid::Tiles { columns: columns4, rows_each: 1 };
@@ -108,7 +118,13 @@ fn fields(graph: &Graph, record: &Record) -> Vec<Step> {
                 ("stride4", (record.stride / 4) as u32),
                 ("at", graph.input_at(input) as u32),
                 ("columns", columns),
+                ("high", dims[0] as u32),
+                ("wide", dims.get(1).copied().unwrap_or(1) as u32),
+                ("seed_low", seed as u32),
+                ("seed_high", (seed >> 32) as u32),
             ])
+            .constant("FLIP", f64::from(u8::from(augment.flip)))
+            .constant("CROP", f64::from(augment.crop))
             .bind("records", Resource::Record)
             .bind("value", Resource::Value(input))
     };
