@@ -107,6 +107,11 @@ pub trait Op: Debug + Send + Sync {
     /// matrix.
     fn reference_backward(&self, inputs: &[Operand], output: &Matrix, doutput: &Matrix) -> Vec<Matrix>;
 
+    /// Multiplications that its output takes, for one sample of this shape; 0 where they are few beside those of other ops.
+    fn multiplications(&self, _x: &Shape) -> u64 {
+        0
+    }
+
     /// The tolerance of the f32 kernels against the reference.
     fn tolerance(&self, checked: &Checked) -> Tolerance;
 

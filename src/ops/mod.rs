@@ -1,7 +1,9 @@
 //! The operations of networks. An op is one file here, one file in `shaders/` and one line in [`ALL`]; the trait [`Op`] lists
 //! what an op declares.
 
+mod add;
 mod bce;
+mod concat;
 mod cross_entropy;
 mod embedding;
 mod gelu;
@@ -23,6 +25,8 @@ mod tanh;
 
 use std::sync::Arc;
 
+pub use add::Add;
+pub use concat::Concat;
 pub use cross_entropy::CrossEntropy;
 pub use embedding::{Embedding, MOST_TABLES};
 pub use layer_norm::LayerNorm;
@@ -78,9 +82,9 @@ pub fn activations() -> Vec<&'static str> {
     of_role(|role| role == Role::Activation).map(|op| op.name()).collect()
 }
 
-/// The names of all ops but losses whose bare name is enough in a list of layers.
+/// The names of all layers and activations whose bare name is enough in a list of layers.
 pub fn layers() -> Vec<&'static str> {
-    let names = each(1).filter(|op| !matches!(op.role(), Role::Loss(_)) && op.stands_alone());
+    let names = each(1).filter(|op| matches!(op.role(), Role::Layer | Role::Activation) && op.stands_alone());
     names.map(|op| op.name()).collect()
 }
 

@@ -138,6 +138,10 @@ impl Op for Linear {
         ]
     }
 
+    fn multiplications(&self, x: &Shape) -> u64 {
+        x.columns().unwrap_or(0) as u64 * self.outputs as u64 * x.positions() as u64
+    }
+
     fn stands_alone(&self) -> bool {
         false
     }
