@@ -60,7 +60,7 @@ pub trait Op: Debug + Send + Sync {
     /// # Errors
     /// One sentence that says what it takes.
     fn with(&self, _arguments: &Value) -> Result<Arc<dyn Op>, String> {
-        Err(format!("takes nothing; write \"{}\" alone", self.name()))
+        Err(takes_nothing(self.name()))
     }
 
     /// The shape of its output for inputs of these shapes.
@@ -296,6 +296,11 @@ impl OpContext<'_> {
         let before = self.graph.nodes().iter().take_while(|node| node.output != self.output());
         before.filter(|node| node.op.name() == self.node.op.name()).count() as u32
     }
+}
+
+/// What an op without attributes says to arguments.
+pub(crate) fn takes_nothing(name: &str) -> String {
+    format!("takes nothing; write \"{name}\" alone")
 }
 
 /// Returns the shape if it is that of rows; otherwise says what is wrong.

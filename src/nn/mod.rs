@@ -11,8 +11,10 @@ mod layers;
 mod model;
 mod outputs;
 mod summary;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use build::{Module, ModuleKind};
+pub(crate) use build::{Built, Module, ModuleKind};
 pub use file::{ModelFile, TargetNames, arrays_from_bytes, is_described, read_arrays, write_arrays};
 pub use grammar::{DEEPEST, MOST_LAYERS, NESTS};
 #[cfg(feature = "recipe")]

@@ -220,11 +220,11 @@ impl Model {
             return Err(Error::config(PLACE, message));
         }
         let targets = match self.reads() {
-            TargetKind::Class => 1,
-            TargetKind::Values | TargetKind::Flags => graph.columns(output),
+            TargetKind::Class => shape.with_columns(1),
+            TargetKind::Values | TargetKind::Flags => shape.clone(),
         };
         let mut apply = |op: Arc<dyn Op>| {
-            let target = graph.target(targets);
+            let target = graph.target_of(targets.dims());
             graph.apply(op, &self.loss, &[output, target])
         };
         let loss = loss.map(&mut apply).transpose()?;

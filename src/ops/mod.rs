@@ -35,7 +35,7 @@ pub use loss::Mean;
 pub use map::Map;
 pub use scale::Scale;
 
-use crate::graph::{MlpPart, Op, Role, Shape};
+use crate::graph::{MlpPart, Op, Role, Shape, takes_nothing};
 
 /// Makes the instances of an op that its checks use: together they cover all attributes, for inputs of this many columns.
 /// The first has the attributes that the bare name stands for.
@@ -102,6 +102,15 @@ pub fn with_arguments() -> Vec<&'static str> {
     let is_linear = |op: &Arc<dyn Op>| matches!(op.mlp_part(), Some(MlpPart::Linear));
     let names = each(1).filter(|op| op.role() == Role::Layer && !op.stands_alone() && !is_linear(op));
     names.map(|op| op.name()).collect()
+}
+
+/// The names of all layers that take arguments, be they needed or not.
+pub fn taking_arguments() -> Vec<&'static str> {
+    // What takes nothing says so of everything.
+    let refuses = |op: &dyn Op| op.with(&serde_json::Value::Null).err() == Some(takes_nothing(op.name()));
+    let is_linear = |op: &dyn Op| matches!(op.mlp_part(), Some(MlpPart::Linear));
+    let names = of_role(|role| matches!(role, Role::Layer | Role::Activation));
+    names.filter(|op| !is_linear(&**op) && !refuses(&**op)).map(|op| op.name()).collect()
 }
 
 /// The names of all losses.

@@ -157,3 +157,19 @@ fn a_model_without_its_weights_is_refused() {
     let saved = ModelFile::unnamed(&of_numbers(&[1.into()]).model);
     assert_eq!(onnx(&saved).unwrap_err().to_string(), "model: has no weights 0.weight");
 }
+
+#[test]
+fn layers_of_layers_are_nodes_under_their_names() {
+    let layers = r#"[3, {"residual": [4, "relu", 3]}, {"repeat": {"times": 2, "layers": [3, "scale"]}},
+        {"concat": [[4, "relu"], []]}, 1]"#;
+    let layers: Vec<crate::nn::Layer> = serde_json::from_str(layers).unwrap();
+    let saved = of_numbers(&layers);
+    let graph = graph_of(&saved);
+    assert_is_in_order(&graph);
+    let constants: HashSet<String> = of(&graph, 5).iter().map(|constant| texts(constant, 8).remove(0)).collect();
+    assert!(saved.arrays.keys().all(|name| constants.contains(name)));
+    let nodes = nodes(&graph);
+    let made = |name: &str| nodes.iter().find(|node| node.outputs == [name]).unwrap();
+    assert_eq!(made("1/Add").inputs, ["1.body.2/Gemm", "0/Gemm"]);
+    assert_eq!(made("3/Concat").inputs, ["3.0.1/Relu", "2.1.1/Mul"]);
+}

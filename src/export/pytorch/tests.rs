@@ -71,3 +71,50 @@ fn a_long_list_is_broken_into_lines() {
     assert!(text.lines().all(|line| line.len() <= 120));
     assert_eq!(list(["1".to_owned()].into_iter(), 4), "[1]");
 }
+
+#[test]
+fn layers_of_layers_are_nested_modules() {
+    let layers = r#"[3, {"residual": [4, "relu", 3]}, {"residual": {"body": [2], "shortcut": [2]}},
+        {"repeat": {"times": 2, "layers": ["scale"]}}, {"concat": [[4, "relu"], []]}, 1]"#;
+    let layers: Vec<crate::nn::Layer> = serde_json::from_str(layers).unwrap();
+    let program = pytorch(&of_numbers(&layers), "model.safetensors").unwrap();
+    let network = r#"    return nn.Sequential(
+        nn.Linear(2, 3),
+        Residual(
+            nn.Sequential(
+                nn.Linear(3, 4),
+                nn.ReLU(),
+                nn.Linear(4, 3),
+            ),
+        ),
+        Residual(
+            nn.Sequential(
+                nn.Linear(3, 2),
+            ),
+            nn.Sequential(
+                nn.Linear(3, 2),
+            ),
+        ),
+        nn.Sequential(
+            nn.Sequential(
+                Scale(2),
+            ),
+            nn.Sequential(
+                Scale(2),
+            ),
+        ),
+        Concat(
+            1,
+            nn.Sequential(
+                nn.Linear(2, 4),
+                nn.ReLU(),
+            ),
+            nn.Sequential(),
+        ),
+        nn.Linear(6, 1),
+    )
+"#;
+    assert_eq!(piece(&program, "    return nn.Sequential("), network);
+    let classes: Vec<&str> = program.lines().filter(|line| line.contains("(nn.")).take(3).collect();
+    assert_eq!(classes, ["class Residual(nn.Module):", "class Scale(nn.Module):", "class Concat(nn.ModuleList):"]);
+}
