@@ -127,7 +127,7 @@ pub fn main() -> accrue::Result<()> {
         println!("without the op: {refusal}");
     }
     let saved = ModelFile::read_with(&path, vec![sine])?;
-    let mut predictor = Predictor::new(&gpu, &saved.model, &saved.arrays, 64)?;
+    let predictor = Predictor::new(&gpu, &saved.model, &saved.arrays, 64)?;
     let (at, wanted) = (0.3f32, (6.0f32 * 0.3).sin() + 0.15);
     println!("f({at}) = {:.3}, which is {wanted:.3}", predictor.predict(&[at])?[0]);
     Ok(())

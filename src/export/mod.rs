@@ -13,7 +13,7 @@ pub use onnx::onnx;
 pub use pytorch::pytorch;
 
 use crate::data::table::{Column, Dialect, Encoding, Kind, Missing, Preparation, Scale, TRUTHS};
-use crate::graph::{Export, Graph, Node, Op, Shape};
+use crate::graph::{Export, Graph, Node, OnnxNode, Op, Shape};
 use crate::nn::{self, Built, Model, ModelFile, ModuleKind};
 use crate::{Error, Result};
 
@@ -46,8 +46,14 @@ enum Module {
 /// The layers of a model, in the order of computation.
 fn modules(model: &Model) -> Result<Vec<Module>> {
     model.network(false)?;
-    let Built { graph, modules, .. } = model.built()?;
-    sequence(&graph, &modules)
+    let Built { graph, modules, output } = model.built()?;
+    let mut layers = sequence(&graph, &modules)?;
+    if graph.shape(output).dims().len() > 1 {
+        // One position is a dimension in other libraries, and no feature.
+        let export = Export::new("nn.Flatten()", vec![OnnxNode::new("Flatten", &["x"], "y")]);
+        layers.push(Module::Op(Layer { name: modules.len().to_string(), export, parameters: Vec::new() }));
+    }
+    Ok(layers)
 }
 
 fn sequence(graph: &Graph, modules: &[nn::Module]) -> Result<Vec<Module>> {

@@ -208,7 +208,7 @@ impl ModelFile {
     }
 
     fn check(&self) -> Result<(), String> {
-        self.model.check().map_err(|e| own_op(e.to_string()))?;
+        self.model.network(false).map_err(|e| own_op(e.to_string()))?;
         let features = self.features.len();
         if features != self.model.inputs {
             return Err(format!("names {features} features, but the model takes {}", self.model.inputs));

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::export::samples::{of_a_table, of_numbers};
+use crate::export::samples::{of_a_table, of_numbers, of_shape};
 use crate::ops;
 use crate::protobuf::reader::{Value, fields, of, texts};
 
@@ -172,4 +172,15 @@ fn layers_of_layers_are_nodes_under_their_names() {
     let made = |name: &str| nodes.iter().find(|node| node.outputs == [name]).unwrap();
     assert_eq!(made("1/Add").inputs, ["1.body.2/Gemm", "0/Gemm"]);
     assert_eq!(made("3/Concat").inputs, ["3.0.1/Relu", "2.1.1/Mul"]);
+}
+
+#[test]
+fn samples_of_a_shape_are_given_it_back() {
+    let graph = graph_of(&of_shape(&[1, 2], &["layer_norm".into(), 1.into()]));
+    assert_is_in_order(&graph);
+    let operators: Vec<String> = nodes(&graph).into_iter().map(|node| node.operator).collect();
+    let network = operators.iter().position(|operator| operator == "Reshape").unwrap();
+    // A linear layer of a sequence is no Gemm.
+    assert_eq!(operators[network + 1], "LayerNormalization");
+    assert!(operators.contains(&"Flatten".to_owned()), "{operators:?}");
 }
