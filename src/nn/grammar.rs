@@ -237,7 +237,7 @@ impl Grammar<'_> {
             let known: Vec<&str> = ops::with_arguments().into_iter().chain(own).chain(NESTS).collect();
             return Err(unknown(name, &path, &known));
         };
-        op.with(arguments).map_err(|message| refused(&path, &message))
+        op.with(arguments).map_err(|message| refused(&path, arguments, &message))
     }
 
     /// The op of this name, one from outside first; none for what is no layer, and for a linear one, which is its width.
@@ -277,13 +277,14 @@ fn arguments<'a, const N: usize>(
     Ok(names.map(|name| table.get(name)))
 }
 
-/// What an op says of its arguments. A message `argument: …` is about that argument, which then belongs to the place.
-fn refused(path: &str, message: &str) -> Error {
-    let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    match message.split_once(": ") {
-        Some((argument, rest)) if is_word(argument) => Error::config(format!("{path}.{argument}"), rest),
-        _ => Error::config(path, message),
+/// What an op says of its arguments. Where a message begins with the name of one that was given, the name belongs to the place.
+fn refused(path: &str, arguments: &Value, message: &str) -> Error {
+    let word = message.split([' ', ':']).next().unwrap_or_default().trim_matches('"');
+    if !arguments.as_object().is_some_and(|table| table.contains_key(word)) {
+        return Error::config(path, message);
     }
+    let rest = message.strip_prefix(word).and_then(|rest| rest.strip_prefix(": "));
+    Error::config(format!("{path}.{}", short(word)), rest.unwrap_or(message))
 }
 
 fn unknown(name: &str, path: &str, known: &[&str]) -> Error {
@@ -292,4 +293,21 @@ fn unknown(name: &str, path: &str, known: &[&str]) -> Error {
         None => format!("there is: {}", known.join(", ")),
     };
     Error::config(path, format!("{} {UNKNOWN}; {hint}", shown(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_that_an_op_names_first_belongs_to_the_place() {
+        let given = serde_json::json!({ "chanels": 3, "kernel": 0 });
+        let said = |message: &str| refused("layers[1].conv2d", &given, message).to_string();
+        assert_eq!(said("\"chanels\" is no argument"), "layers[1].conv2d.chanels: \"chanels\" is no argument");
+        assert_eq!(said("kernel = 0 is too small"), "layers[1].conv2d.kernel: kernel = 0 is too small");
+        assert_eq!(said("kernel: too small"), "layers[1].conv2d.kernel: too small");
+        assert_eq!(said("lacks \"channels\""), "layers[1].conv2d: lacks \"channels\"");
+        let plain = refused("layers[1].max_pool", &serde_json::json!(0), "kernel is 0").to_string();
+        assert_eq!(plain, "layers[1].max_pool: kernel is 0");
+    }
 }
