@@ -69,6 +69,21 @@ fn below(random: &mut impl Rng, bound: u64) -> u64 {
     ((u128::from(random.next_u64()) * u128::from(bound)) >> 64) as u64
 }
 
+/// Philox4x32-10, as `shaders/lib/philox.wgsl` has it: four words from a counter of four and a key of two.
+pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+    let halves = |a: u32, b: u32| {
+        let product = u64::from(a) * u64::from(b);
+        ((product >> 32) as u32, product as u32)
+    };
+    for _ in 0..10 {
+        let [a, b, c, d] = counter;
+        let ((high_a, low_a), (high_c, low_c)) = (halves(0xd251_1f53, a), halves(0xcd9e_8d57, c));
+        counter = [high_c ^ b ^ key[0], low_c, high_a ^ d ^ key[1], low_a];
+        key = [key[0].wrapping_add(0x9e37_79b9), key[1].wrapping_add(0xbb67_ae85)];
+    }
+    counter
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +96,16 @@ mod tests {
         // first block of the published vector for ChaCha8 with key, nonce and counter 0
         let expected = [0x3e, 0, 0xef, 0x2f, 0x89, 0x5f, 0x40, 0xd6, 0x7f, 0x5b, 0xb8, 0xe8, 0x1f, 9, 0xa5, 0xa1];
         assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn philox_gives_the_published_words() {
+        // kat_vectors of Random123
+        let all = u32::MAX;
+        assert_eq!(philox([0; 4], [0; 2]), [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]);
+        assert_eq!(philox([all; 4], [all; 2]), [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]);
+        let counter = [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344];
+        assert_eq!(philox(counter, [0xa4093822, 0x299f31d0]), [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]);
     }
 
     #[test]

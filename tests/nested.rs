@@ -7,7 +7,7 @@ mod common;
 mod own_op;
 
 use accrue::data::Batch;
-use accrue::nn::{Layer, Model};
+use accrue::nn::{Layer, Model, ModelFile, initial};
 use accrue::plan::ExecutionMode;
 use accrue::train::{Settings, Trainer};
 use common::{Numbers, bits, gpu};
@@ -77,6 +77,40 @@ fn the_loss_falls_as_fast_as_its_gradient_says() {
     let (first, second) = (step(), step());
     let (fell, wanted) = (first.0 - second.0, (first.1 + second.1) / 2.0);
     assert!((fell - wanted).abs() < 0.01 * wanted, "the loss fell by {fell}, but its gradient says {wanted}");
+}
+
+#[test]
+fn running_statistics_are_kept_in_layers_of_layers_and_are_no_parameters() {
+    let layers = r#"[8, {"residual": [{"batch_norm": 10}, "relu", 8]}, {"repeat": {"times": 2, "layers": [{"batch_norm": 10}]}}, 2]"#;
+    let layers: Vec<Layer> = serde_json::from_str(layers).unwrap();
+    let model = Model::new(4, &layers, "mse").unwrap();
+    let first = initial(&model, 0);
+    assert!(first["1.body.0.running_var"].values.iter().all(|&one| one == 1.0));
+    let mut numbers = Numbers::new(8);
+    let (x, y) = (numbers.floats(ROWS * 4), numbers.floats(ROWS * 2));
+    let train = |micro_batch: usize| {
+        let settings = Settings { lr: 0.05, micro_batch, ..Settings::default() };
+        let mut trainer = Trainer::new(gpu(), &model, settings).unwrap();
+        for (x, y) in x.chunks(micro_batch * 4).zip(y.chunks(micro_batch * 2)) {
+            trainer.micro_step(&Batch::values(x, y)).unwrap();
+        }
+        trainer.update().unwrap();
+        trainer.finish().unwrap();
+        trainer.parameters().unwrap()
+    };
+    let after = train(10);
+    assert_eq!(after, train(ROWS));
+    assert_ne!(after["1.body.0.running_mean"], first["1.body.0.running_mean"]);
+    assert_ne!(after["2.0.0.running_mean"], after["2.1.0.running_mean"]);
+    let learned: u64 = model.summary().iter().map(|layer| layer.parameters).sum();
+    assert_eq!(learned, 40 + 16 + 72 + 2 * 16 + 18);
+
+    let saved = ModelFile { arrays: after, ..ModelFile::unnamed(&model) };
+    let path = std::env::temp_dir().join(format!("accrue-statistics-{}", std::process::id()));
+    saved.write(&path).unwrap();
+    let read = ModelFile::read(&path);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(read.unwrap(), saved);
 }
 
 #[test]

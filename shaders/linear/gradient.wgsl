@@ -38,7 +38,7 @@ fn part_of_bias(o: u32) -> vec4<f32> {
 fn put_gradient(o: u32, i: u32, total: mat4x4<f32>, part: mat4x4<f32>) {
     if o >= size.outputs4 || i >= size.inputs4 { return; }
     let at = (vec4(4u * o) + vec4(0u, 1u, 2u, 3u)) * size.inputs4 + i;
-    let keep = real(i, size.inputs);
+    let keep = kept(i);
     let rows = real(o, size.outputs);
     dparameters[at.x] = select(vec4(0.0), total[0], keep & vec4(rows.x));
     dparameters[at.y] = select(vec4(0.0), total[1], keep & vec4(rows.y));

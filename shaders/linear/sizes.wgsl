@@ -30,6 +30,9 @@ var<private> lane: u32;
 @group(0) @binding(7) var<storage, read_write> dparameters: array<vec4<f32>>;       // as parameters
 @group(0) @binding(8) var<storage, read_write> open_parameters: array<vec4<f32>>;   // as parameters: the open block
 
+// Which weights of a vec4 of a row are real.
+fn kept(i: u32) -> vec4<bool> { return real(i, size.inputs); }
+
 fn left_at(at: u32) -> vec4<f32> { return left[at]; }
 
 fn put_y(r: u32, o: u32, value: vec4<f32>) {

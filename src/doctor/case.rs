@@ -146,6 +146,12 @@ impl Case {
         }
     }
 
+    /// Whether each row has a weight.
+    pub fn counts(&self) -> Vec<bool> {
+        let weighs = |row| self.weights[self.lines_of(row, self.loss)].iter().any(|&weight| weight != 0.0);
+        (0..self.rows).map(weighs).collect()
+    }
+
     /// The lines of a tensor that belong to a row.
     pub fn lines_of(&self, row: usize, tensor: Tensor) -> Range<usize> {
         let positions = self.graph.shape(tensor).positions();

@@ -161,8 +161,9 @@ pub fn each_op(rig: &Rig, ran: &Ran) -> Vec<Compared> {
         all.push(Compared::new(kernel, name, &ran.values[&input], &case.given[&input], |_, _| 0.0, None));
     }
     let mut sums: HashMap<Tensor, (Matrix, Matrix)> = HashMap::new();
+    let counts = case.counts();
     for node in case.graph.nodes().iter().rev() {
-        let inputs = operands(&case.graph, node, &ran.values);
+        let inputs = operands(&case.graph, node, &ran.values, &counts);
         let (output, doutput) = (&ran.values[&node.output], &ran.gradients[&node.output]);
         let reference = node.op.reference_forward(&inputs);
         let references = node.op.reference_backward(&inputs, &reference, doutput);
@@ -238,7 +239,7 @@ fn off_everywhere(case: &Case) -> HashMap<Tensor, Matrix> {
     let (mut values, mut gradients) = (exact.values.clone(), exact.gradients.clone());
     gradients.retain(|&tensor, _| tensor == case.loss);
     let checked = |node: &Node, values: &HashMap<Tensor, Matrix>, doutput: &Matrix| {
-        let inputs = operands(&case.graph, node, values);
+        let inputs = operands(&case.graph, node, values, &[]);
         let output = node.op.reference_forward(&inputs);
         let made = node.op.reference_backward(&inputs, &output, doutput);
         let allowed = node.op.tolerance(&Checked { inputs: &inputs, output: &output, doutput, gradients: &made });
@@ -285,9 +286,10 @@ pub(super) fn largest(m: &Matrix) -> f64 {
 
 /// Trains the same window again, cut into awkward pieces: gradients and sums must have the same bits.
 fn cut(rig: &Rig, stats: &[f32]) -> Result<Vec<Compared>> {
-    let rows = rig.case.rows;
-    let first = 5.min(rows - 1);
-    let second = first.max(rows * 3 / 5);
+    let (rows, group) = (rig.case.rows, rig.case.graph.group());
+    let whole = |rows: usize| rows.div_ceil(group) * group;
+    let first = whole(5.min(rows - 1)).min(rows);
+    let second = first.max(whole(rows * 3 / 5)).min(rows);
     let cut: Vec<usize> = [first, second - first, rows - second].into_iter().filter(|&rows| rows > 0).collect();
     let parameters =
         rig.case.graph.tensors().filter(|&tensor| rig.case.graph.info(tensor).kind == TensorKind::Parameter);

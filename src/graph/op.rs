@@ -286,9 +286,13 @@ impl OpContext<'_> {
 
     /// The same over the lines of this tensor.
     pub fn step_over(&self, tensor: Tensor, entry: &'static str, grid: Grid, work: Work) -> Step {
+        self.step_of_lines(self.graph.shape(tensor).positions(), entry, grid, work)
+    }
+
+    /// The same for so many lines of each row, whatever they are.
+    pub fn step_of_lines(&self, lines: usize, entry: &'static str, grid: Grid, work: Work) -> Step {
         let name = &self.graph.info(self.output()).name;
-        let blocks = Blocks::of(self.graph.shape(tensor).positions());
-        Step::new(&format!("{name} {entry}"), self.node.op.shader(), entry, grid, work).over(blocks)
+        Step::new(&format!("{name} {entry}"), self.node.op.shader(), entry, grid, work).over(Blocks::of(lines))
     }
 
     /// The number of this op among those of its name in the graph, from 0: what it draws differs from what the others draw.

@@ -74,7 +74,7 @@ fn sums(op: &dyn Op, checked: &Checked, size: fn(f64) -> f64) -> Vec<Matrix> {
     let of = |m: &Matrix| Matrix::build(m.rows, m.columns, |r, c| size(m.at(r, c)));
     let values: Vec<Matrix> = checked.inputs.iter().map(|input| of(input)).collect();
     let inputs: Vec<Operand> =
-        checked.inputs.iter().zip(&values).map(|(input, values)| Operand { shape: input.shape, values }).collect();
+        checked.inputs.iter().zip(&values).map(|(input, values)| Operand { values, ..*input }).collect();
     let mut sums = vec![op.reference_forward(&inputs)];
     sums.extend(op.reference_backward(&inputs, checked.output, &of(checked.doutput)));
     sums

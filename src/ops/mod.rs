@@ -2,9 +2,12 @@
 //! what an op declares.
 
 mod add;
+mod batch_norm;
 mod bce;
 mod concat;
+pub mod conv2d;
 mod cross_entropy;
+mod dropout;
 mod embedding;
 mod gelu;
 mod gelu_tanh;
@@ -26,8 +29,11 @@ mod tanh;
 use std::sync::Arc;
 
 pub use add::Add;
+pub use batch_norm::{BatchNorm, Running};
 pub use concat::Concat;
+pub use conv2d::{Conv2d, Padding};
 pub use cross_entropy::CrossEntropy;
+pub use dropout::Dropout;
 pub use embedding::{Embedding, MOST_TABLES};
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, MatmulKernel, MatmulPolicy};
@@ -47,6 +53,9 @@ pub static ALL: &[Samples] = &[
     layer_norm::samples,
     scale::samples,
     embedding::samples,
+    conv2d::samples,
+    batch_norm::samples,
+    dropout::samples,
     relu::samples,
     leaky_relu::samples,
     tanh::samples,

@@ -43,6 +43,8 @@ pub struct Operand<'a> {
     pub shape: &'a Shape,
     /// (samples × positions, columns); parameters are one row, array after array.
     pub values: &'a Matrix,
+    /// Whether each sample has a weight; empty if all have.
+    pub counts: &'a [bool],
 }
 
 impl std::ops::Deref for Operand<'_> {

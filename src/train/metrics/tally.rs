@@ -35,8 +35,8 @@ impl Tally {
         let y = Matrix::from_f32(rows, columns, outputs);
         let t = targets(model, batch, rows);
         let shapes = [Shape::columns_of(columns), Shape::columns_of(t.columns)];
-        let losses = op
-            .reference_forward(&[Operand { shape: &shapes[0], values: &y }, Operand { shape: &shapes[1], values: &t }]);
+        let [y, t] = [(&shapes[0], &y), (&shapes[1], &t)].map(|(shape, values)| Operand { shape, values, counts: &[] });
+        let losses = op.reference_forward(&[y, t]);
         match batch.targets {
             // One logit tells two classes apart.
             Target::Classes(_) if self.weight == 0.0 => self.classes = ClassTally::of(columns.max(2)),
