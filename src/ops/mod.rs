@@ -26,6 +26,7 @@ mod sigmoid;
 mod silu;
 mod tanh;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 pub use add::Add;
@@ -102,7 +103,8 @@ pub fn parameter_kinds() -> Vec<&'static str> {
     let x = Shape::columns_of(4);
     let of = |op: Arc<dyn Op>| op.parameters(&x).iter().map(|part| op.kind_of(part)).collect::<Vec<_>>();
     let mut kinds: Vec<&str> = each(4).flat_map(of).collect();
-    kinds.dedup();
+    let mut known = HashSet::new();
+    kinds.retain(|kind| known.insert(*kind));
     kinds
 }
 

@@ -160,6 +160,5 @@ fn kinds(graph: &Graph) -> Vec<&'static str> {
         let shapes = graph.shapes(node);
         kinds.extend(node.op.parameters(shapes[0]).iter().map(|part| node.op.kind_of(part)));
     }
-    kinds.dedup();
     kinds
 }
