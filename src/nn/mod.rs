@@ -14,6 +14,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "export")]
 pub(crate) use build::{Built, Module, ModuleKind};
 pub use file::{ModelFile, TargetNames, arrays_from_bytes, is_described, read_arrays, write_arrays};
 pub use grammar::{DEEPEST, MOST_LAYERS, NESTS};
