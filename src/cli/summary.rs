@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
+use super::columns::columns;
 use super::findings::Findings;
 use super::progress::{metric, number};
 use super::report::{EpochPoint, LayerRow, Page, UpdatePoint};
 use super::tune::Tuned;
 use crate::data::Targets;
 use crate::gpu::{Gpu, adapter};
-use crate::nn::{Layer, LayerSummary, Model};
+use crate::nn::{Layer, LayerSummary, Model, Totals};
 use crate::plan::{Chosen, ExecutionMode, Plan, size};
 use crate::recipe::{MicroBatch, Session};
 use crate::run::Line;
@@ -53,7 +54,7 @@ pub fn chain(model: &Model) -> String {
         Layer::Named(name) => name.clone(),
         Layer::With(given) => given.keys().cloned().collect(),
     });
-    std::iter::once(model.inputs.to_string()).chain(layers).collect::<Vec<_>>().join("-")
+    std::iter::once(dims(model.input().dims())).chain(layers).collect::<Vec<_>>().join("-")
 }
 
 /// The windows and how they are cut, in a line.
@@ -92,6 +93,29 @@ pub fn kernels(session: &Session, plan: &Plan, chosen: &Chosen, tuned: Option<&T
         (None, None, None) => "by shape and adapter".to_owned(),
     };
     (taken, why)
+}
+
+/// The layers of a model as a table for people, totals at its end.
+pub fn layer_table(model: &Model) -> Vec<String> {
+    let layers = model.summary();
+    let Totals { parameters, multiplications, activation_bytes } = Totals::of(&layers);
+    let numbers = |parameters: u64, multiplications: u64, activation: u64| {
+        [parameters.to_string(), size(4 * parameters), multiplications.to_string(), size(activation)]
+    };
+    let line = |name: String, output: String, numbers: [String; 4]| [vec![name, output], numbers.to_vec()].concat();
+    let head = ["layer", "output", "parameters", "bytes", "multiplications", "activation"].map(str::to_owned);
+    let mut table = vec![head.to_vec(), line("input".to_owned(), dims(model.input().dims()), numbers(0, 0, 0))];
+    table.extend(layers.iter().map(|layer| {
+        let numbers = numbers(layer.parameters, layer.multiplications, layer.activation_bytes);
+        line(format!("{} {}", layer.name, layer.kind), layer.shape(), numbers)
+    }));
+    table.push(line("all".to_owned(), String::new(), numbers(parameters, multiplications, activation_bytes)));
+    columns(1, &table)
+}
+
+/// `28×28×1`
+fn dims(dims: &[usize]) -> String {
+    dims.iter().map(usize::to_string).collect::<Vec<_>>().join("×")
 }
 
 /// `1 update`, `2 updates`
@@ -254,12 +278,14 @@ pub struct About<'a> {
 }
 
 fn layers(model: &Model) -> Vec<LayerRow> {
-    let row = |LayerSummary { name, kind, columns, parameters }| LayerRow {
-        name,
-        kind,
-        output: columns as u64,
-        parameters,
-        bytes: 4 * parameters,
+    let row = |layer: LayerSummary| LayerRow {
+        output: layer.shape(),
+        name: layer.name,
+        kind: layer.kind,
+        parameters: layer.parameters,
+        bytes: 4 * layer.parameters,
+        multiplications: layer.multiplications,
+        activation_bytes: layer.activation_bytes,
     };
     model.summary().into_iter().map(row).collect()
 }

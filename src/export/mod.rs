@@ -13,32 +13,79 @@ pub use onnx::onnx;
 pub use pytorch::pytorch;
 
 use crate::data::table::{Column, Dialect, Encoding, Kind, Missing, Preparation, Scale, TRUTHS};
-use crate::graph::{Export, Node, Op, Shape};
-use crate::nn::{Model, ModelFile};
+use crate::graph::{Export, Graph, Node, OnnxNode, Op, Shape};
+use crate::nn::{self, Built, Model, ModelFile, ModuleKind};
 use crate::{Error, Result};
 
-/// A layer of a model, in the words of other libraries.
+/// An op of a model, in the words of other libraries.
 struct Layer {
-    /// What its parameters' names begin with, such as `0`.
+    /// What its parameters' names begin with, such as `3.body.0`.
     name: String,
     export: Export,
-    /// The names of its parameters, such as `weight`.
+    /// The names of its parameters and statistics, such as `weight`.
     parameters: Vec<String>,
 }
 
+/// A layer of a model, in the words of other libraries.
+enum Module {
+    Op(Layer),
+    Residual {
+        name: String,
+        body: Vec<Module>,
+        shortcut: Vec<Module>,
+    },
+    Repeat(Vec<Vec<Module>>),
+    Concat {
+        name: String,
+        branches: Vec<Vec<Module>>,
+        /// The axis of channels in other libraries, rows included.
+        axis: i64,
+    },
+}
+
 /// The layers of a model, in the order of computation.
-fn layers(model: &Model) -> Result<Vec<Layer>> {
-    let graph = model.network(false)?.graph;
-    let layer = |(at, node): (usize, &Node)| {
-        let shapes = graph.shapes(node);
-        let export = exported(&*node.op, shapes[0])?;
-        let parameters = shapes.iter().filter_map(|shape| match shape {
-            Shape::Parameters(parts) => Some(parts.iter().map(|part| part.name.to_string())),
-            Shape::Sample { .. } => None,
-        });
-        Ok(Layer { name: at.to_string(), export, parameters: parameters.flatten().collect() })
+fn modules(model: &Model) -> Result<Vec<Module>> {
+    model.network(false)?;
+    let Built { graph, modules, output } = model.built()?;
+    let mut layers = sequence(&graph, &modules)?;
+    if graph.shape(output).dims().len() > 1 {
+        // One position is a dimension in other libraries, and no feature.
+        let export = Export::new("nn.Flatten()", vec![OnnxNode::new("Flatten", &["x"], "y")]);
+        layers.push(Module::Op(Layer { name: modules.len().to_string(), export, parameters: Vec::new() }));
+    }
+    Ok(layers)
+}
+
+fn sequence(graph: &Graph, modules: &[nn::Module]) -> Result<Vec<Module>> {
+    modules.iter().map(|module| in_words(graph, module)).collect()
+}
+
+fn in_words(graph: &Graph, module: &nn::Module) -> Result<Module> {
+    let each = |lists: &[Vec<nn::Module>]| -> Result<Vec<Vec<Module>>> {
+        lists.iter().map(|modules| sequence(graph, modules)).collect()
     };
-    graph.nodes().iter().enumerate().map(layer).collect()
+    let name = module.name.clone();
+    Ok(match &module.kind {
+        ModuleKind::Op { node } => Module::Op(layer(graph, name, &graph.nodes()[*node])?),
+        ModuleKind::Residual { body, shortcut, .. } => {
+            Module::Residual { name, body: sequence(graph, body)?, shortcut: sequence(graph, shortcut)? }
+        }
+        ModuleKind::Repeat(times) => Module::Repeat(each(times)?),
+        ModuleKind::Concat { node, branches } => {
+            let dims = graph.shape(graph.nodes()[*node].output).dims().len();
+            Module::Concat { name, branches: each(branches)?, axis: if dims == 2 { 2 } else { 1 } }
+        }
+    })
+}
+
+fn layer(graph: &Graph, name: String, node: &Node) -> Result<Layer> {
+    let shapes = graph.shapes(node);
+    let export = exported(&*node.op, shapes[0])?;
+    let parameters = shapes.iter().filter_map(|shape| match shape {
+        Shape::Parameters(parts) => Some(parts.iter().map(|part| part.name.to_string())),
+        Shape::Sample { .. } => None,
+    });
+    Ok(Layer { name, export, parameters: parameters.flatten().collect() })
 }
 
 /// An op in the words of other libraries.

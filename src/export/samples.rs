@@ -65,7 +65,12 @@ pub fn of_a_table() -> ModelFile {
 
 /// A regression on two plain numbers.
 pub fn of_numbers(layers: &[Layer]) -> ModelFile {
-    let model = Model::new(2, layers, "mse").unwrap();
+    of_shape(&[2], layers)
+}
+
+/// The same on two numbers of this shape.
+pub fn of_shape(dims: &[usize], layers: &[Layer]) -> ModelFile {
+    let model = Model::of_shape(dims, layers, "mse").unwrap();
     let scale = Some(Standardizer { mean: vec![10.0], std: vec![4.0] });
     let target = TargetNames::Values { names: vec!["y".into()], scale: scale.clone() };
     let feature_scale = Some(Standardizer { mean: vec![1.0, 2.0], std: vec![2.0, 0.5] });

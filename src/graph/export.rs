@@ -26,6 +26,16 @@ impl Export {
     }
 }
 
+/// Nodes that see channels last, of an image that other libraries hold channels first: (rows, channels, height, width). They read
+/// `x_last` and make `y_last`.
+pub fn on_images(nodes: Vec<OnnxNode>) -> Vec<OnnxNode> {
+    let turned = |from: &str, to: &str, axes: [i64; 4]| {
+        OnnxNode::new("Transpose", &[from], to).with("perm", Attribute::Ints(axes.to_vec()))
+    };
+    let first = turned("x", "x_last", [0, 2, 3, 1]);
+    std::iter::once(first).chain(nodes).chain([turned("y_last", "y", [0, 3, 1, 2])]).collect()
+}
+
 /// A node of an ONNX graph. Names that are neither `x`, `y` nor a parameter's are known within the op only.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OnnxNode {

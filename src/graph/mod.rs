@@ -15,8 +15,9 @@ pub mod tolerance;
 use std::sync::Arc;
 
 pub use blocks::{BLOCK, Blocks};
-pub use export::{Attribute, Export, ONNX_OPERATORS, OnnxNode};
+pub use export::{Attribute, Export, ONNX_OPERATORS, OnnxNode, on_images};
 pub use fusion::{Activation, DerivativeOf, Epilogues, Hardware, MlpPart};
+pub(crate) use op::takes_nothing;
 pub use op::{Checked, Op, OpContext, Role, Scratch, TargetKind, Write, sample};
 pub use record::{Packing, Record};
 pub use resource::{Resource, Span};

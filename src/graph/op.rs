@@ -60,7 +60,7 @@ pub trait Op: Debug + Send + Sync {
     /// # Errors
     /// One sentence that says what it takes.
     fn with(&self, _arguments: &Value) -> Result<Arc<dyn Op>, String> {
-        Err(format!("takes nothing; write \"{}\" alone", self.name()))
+        Err(takes_nothing(self.name()))
     }
 
     /// The shape of its output for inputs of these shapes.
@@ -106,6 +106,11 @@ pub trait Op: Debug + Send + Sync {
     /// The backward reference: the gradient of each input, given the output's gradient. An input without gradient gets an empty
     /// matrix.
     fn reference_backward(&self, inputs: &[Operand], output: &Matrix, doutput: &Matrix) -> Vec<Matrix>;
+
+    /// Multiplications that its output takes, for one sample of this shape; 0 where they are few beside those of other ops.
+    fn multiplications(&self, _x: &Shape) -> u64 {
+        0
+    }
 
     /// The tolerance of the f32 kernels against the reference.
     fn tolerance(&self, checked: &Checked) -> Tolerance;
@@ -295,6 +300,11 @@ impl OpContext<'_> {
         let before = self.graph.nodes().iter().take_while(|node| node.output != self.output());
         before.filter(|node| node.op.name() == self.node.op.name()).count() as u32
     }
+}
+
+/// What an op without attributes says to arguments.
+pub(crate) fn takes_nothing(name: &str) -> String {
+    format!("takes nothing; write \"{name}\" alone")
 }
 
 /// Returns the shape if it is that of rows; otherwise says what is wrong.

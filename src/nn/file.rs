@@ -2,14 +2,16 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::container::{self, Container, MOST_HEADER, damaged};
+use super::grammar::UNKNOWN;
 use super::{Arrays, Model};
 use crate::data::scale::Standardizer;
 use crate::data::table::{Preparation, Reading};
-use crate::graph::TargetKind;
+use crate::graph::{Op, TargetKind};
 use crate::quote::{line, shown};
 use crate::{Error, Result};
 
@@ -117,7 +119,15 @@ impl ModelFile {
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::ModelFile`] if it is damaged or no model of ours.
     pub fn read(path: &Path) -> Result<ModelFile> {
-        ModelFile::from_container(Container::open(path, KEY)?, path)
+        ModelFile::read_with(path, Vec::new())
+    }
+
+    /// As [`ModelFile::read`], for a model with ops that are not of this crate: see [`Model::with_ops`].
+    ///
+    /// # Errors
+    /// Those of [`ModelFile::read`].
+    pub fn read_with(path: &Path, ops: Vec<Arc<dyn Op>>) -> Result<ModelFile> {
+        ModelFile::from_container(Container::open(path, KEY)?, path, ops)
     }
 
     /// As [`ModelFile::read`], from the bytes of a file that errors call `place`.
@@ -125,10 +135,18 @@ impl ModelFile {
     /// # Errors
     /// [`Error::ModelFile`] if they are damaged or no model of ours.
     pub fn from_bytes(bytes: &[u8], place: &Path) -> Result<ModelFile> {
-        ModelFile::from_container(Container::read(bytes, bytes.len() as u64, place, KEY)?, place)
+        ModelFile::from_bytes_with(bytes, place, Vec::new())
     }
 
-    fn from_container(container: Container<impl Read>, path: &Path) -> Result<ModelFile> {
+    /// As [`ModelFile::from_bytes`], for a model with ops that are not of this crate: see [`Model::with_ops`].
+    ///
+    /// # Errors
+    /// Those of [`ModelFile::from_bytes`].
+    pub fn from_bytes_with(bytes: &[u8], place: &Path, ops: Vec<Arc<dyn Op>>) -> Result<ModelFile> {
+        ModelFile::from_container(Container::read(bytes, bytes.len() as u64, place, KEY)?, place, ops)
+    }
+
+    fn from_container(container: Container<impl Read>, path: &Path, ops: Vec<Arc<dyn Op>>) -> Result<ModelFile> {
         let wrong = |message: String| damaged(path, message);
         if container.is_checkpoint() {
             return Err(wrong("is a checkpoint; give the folder of its run, or a model of it".to_owned()));
@@ -145,6 +163,7 @@ impl ModelFile {
             return Err(wrong(format!("its version is {}, this program reads {PLAIN} to {VERSION}", metadata.version)));
         }
         let Metadata { model, features, feature_scale, preparation, reading, target, epoch, .. } = metadata;
+        let model = model.with_ops(ops);
         let arrays = Arrays::new();
         let mut saved = ModelFile { model, arrays, features, feature_scale, preparation, reading, target, epoch };
         saved.check().and_then(|()| fits(&saved.model, container.shapes())).map_err(wrong)?;
@@ -172,8 +191,10 @@ impl ModelFile {
             epoch: self.epoch,
         };
         let text = serde_json::to_string(&metadata).map_err(|e| Error::Internal(format!("metadata: {e}")))?;
-        // Its length in the header: JSON in a JSON text. Each array then takes less than 100 bytes; 1024 layers have 2048.
-        let arrays = 100 * self.model.parameters().len().max(2048) as u64;
+        // Its length in the header: JSON in a JSON text. Each array then takes less than 100 bytes; 1024 layers have 2048. Arrays in
+        // layers of layers have longer names.
+        let names: usize = self.model.parameters().keys().map(|name| 80 + name.len()).sum();
+        let arrays = names.max(100 * 2048) as u64;
         let bytes = serde_json::Value::from(text.as_str()).to_string().len() as u64 + arrays;
         if bytes > MOST_HEADER {
             let message = format!(
@@ -187,7 +208,7 @@ impl ModelFile {
     }
 
     fn check(&self) -> Result<(), String> {
-        self.model.check().map_err(|e| e.to_string())?;
+        self.model.network(false).map_err(|e| own_op(e.to_string()))?;
         let features = self.features.len();
         if features != self.model.inputs {
             return Err(format!("names {features} features, but the model takes {}", self.model.inputs));
@@ -216,6 +237,14 @@ impl ModelFile {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// A refusal of a model; a name that is not known may be that of an op of somebody's own.
+fn own_op(refusal: String) -> String {
+    match refusal.contains(UNKNOWN) {
+        true => format!("{refusal}; an op of your own is given to ModelFile::read_with"),
+        false => refusal,
     }
 }
 

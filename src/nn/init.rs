@@ -4,8 +4,9 @@ use std::f64::consts::PI;
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Arrays, Layer, Model};
+use super::{Arrays, Model};
 use crate::random::{Purpose, stream};
 use crate::tensor::{Array, Init, ParameterSpec};
 
@@ -16,7 +17,7 @@ pub enum FirstWeights {
     /// Those of the ops: for linear layers PyTorch's, uniform in ±1/√inputs for weights and biases.
     #[default]
     PyTorch,
-    /// For linear layers N(0, 1/inputs) for weights and N(0, 1) for biases, and zeros in the last of them; for others as
+    /// For linear layers N(0, 1/inputs) for weights and N(0, 1) for biases, and zeros in the last of them that is in no other layer; for others as
     /// [`FirstWeights::PyTorch`]. So begins RealMLP-TD-S (Holzmüller, Grinsztajn & Steinwart, *Better by default*, 2024), there
     /// with weights N(0, 1) that are divided by √inputs where they are used.
     Normal,
@@ -24,10 +25,10 @@ pub enum FirstWeights {
 
 impl FirstWeights {
     /// The first values of a parameter of a layer.
-    fn of(self, layer: &Layer, is_last: bool, spec: &ParameterSpec) -> Init {
-        match (self, layer) {
-            (FirstWeights::Normal, Layer::Linear(_)) if is_last => Init::Constant(0.0),
-            (FirstWeights::Normal, Layer::Linear(_)) => match spec.shape[..] {
+    fn of(self, is_linear: bool, is_last: bool, spec: &ParameterSpec) -> Init {
+        match (self, is_linear) {
+            (FirstWeights::Normal, true) if is_last => Init::Constant(0.0),
+            (FirstWeights::Normal, true) => match spec.shape[..] {
                 [_, inputs] => Init::Normal(1.0 / (inputs as f64).sqrt()),
                 _ => Init::Normal(1.0),
             },
@@ -44,15 +45,17 @@ pub fn initial(model: &Model, seed: u64) -> Arrays {
     initial_of(model, FirstWeights::default(), seed)
 }
 
-/// First weights by seed, from these distributions.
+/// First weights by seed, from these distributions. The numbers of a layer depend on the seed and on its name alone.
 pub fn initial_of(model: &Model, first: FirstWeights, seed: u64) -> Arrays {
-    let last = model.layers.iter().rposition(|layer| matches!(layer, Layer::Linear(_)));
+    let specs = model.specs();
+    let is_outermost = |name: &str| !name.contains('.');
+    let last = specs.iter().rfind(|(name, is_linear, _)| *is_linear && is_outermost(name)).map(|(name, ..)| name);
     let mut arrays = Arrays::new();
-    for (at, specs) in model.specs() {
-        let mut random = stream(seed, Purpose::Init, at as u64);
-        for spec in specs {
+    for (name, is_linear, parts) in &specs {
+        let mut random = stream(seed, Purpose::Init, index_of(name));
+        for spec in parts {
             let count = spec.elements();
-            let values = match first.of(&model.layers[at], Some(at) == last, &spec) {
+            let values = match first.of(*is_linear, Some(name) == last, spec) {
                 Init::Constant(value) => vec![value; count],
                 Init::Uniform(bound) => (0..count).map(|_| uniform(random.next_u32(), bound)).collect(),
                 Init::Normal(deviation) => {
@@ -60,10 +63,16 @@ pub fn initial_of(model: &Model, first: FirstWeights, seed: u64) -> Arrays {
                     (0..count).map(draw).collect()
                 }
             };
-            arrays.insert(format!("{at}.{}", spec.name), Array { shape: spec.shape, values });
+            arrays.insert(format!("{name}.{}", spec.name), Array { shape: spec.shape.clone(), values });
         }
     }
     arrays
+}
+
+/// The number by which a layer draws: its place in the list of layers or, inside of another layer, the XXH3 of 64 bits of its name
+/// (`3.body.0`) with the highest bit set. It never changes: a seed gives the same weights for years.
+fn index_of(name: &str) -> u64 {
+    name.parse().unwrap_or_else(|_| xxh3_64(name.as_bytes()) | 1 << 63)
 }
 
 /// The upper 24 bits as one of 2²⁴ equally spaced numbers in (-bound, bound).

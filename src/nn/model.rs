@@ -1,19 +1,18 @@
-//! A multi-layer perceptron as data.
+//! A network as data, and what follows from it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::graph::{Graph, Op, ParameterSpec, Role, Shape, TargetKind, Tensor, TensorKind};
+use super::build::{Built, build};
+use super::grammar::{PLACE, Part, parse};
+use super::{Layer, LayerSummary};
+use crate::graph::{Graph, MlpPart, Op, ParameterSpec, Role, Shape, TargetKind, Tensor, TensorKind};
 use crate::nearest::nearest;
-use crate::ops::{self, Linear};
-use crate::quote::{short, shown};
+use crate::ops;
+use crate::quote::shown;
 use crate::{Error, Result};
-
-/// Most layers of a model, activations included: far more than train, and few enough to plan in a moment.
-pub const MOST_LAYERS: usize = 1024;
 
 /// Most outputs of a layer, and most features of a model.
 pub const WIDEST: usize = 1 << 24;
@@ -33,48 +32,25 @@ pub struct Model {
     /// The dimensions of a sample, channels last: `[height, width, channels]`; empty for features of one position.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shape: Vec<usize>,
-    /// Linear layers by width, all others by name; the last width is the output's.
+    /// The layers, in order; the last one makes the output.
     pub layers: Vec<Layer>,
     /// The name of the loss.
     pub loss: String,
+    #[serde(skip)]
+    outside: Outside,
 }
 
-/// One layer of a [`Model`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Layer {
-    /// A linear layer of so many outputs.
-    Linear(usize),
-    /// An activation, or another layer whose bare name is enough.
-    Named(String),
-    /// A layer with arguments: its name, and what it takes.
-    With(BTreeMap<String, Value>),
-}
+/// Ops that this crate does not have. They are code, no data: files do not hold them, and comparisons pass them by.
+#[derive(Clone, Debug, Default)]
+struct Outside(Vec<Arc<dyn Op>>);
 
-impl From<usize> for Layer {
-    fn from(width: usize) -> Layer {
-        Layer::Linear(width)
+impl PartialEq for Outside {
+    fn eq(&self, _: &Outside) -> bool {
+        true
     }
 }
 
-impl From<&str> for Layer {
-    fn from(name: &str) -> Layer {
-        Layer::Named(name.to_owned())
-    }
-}
-
-/// What there is to say of one layer of a model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LayerSummary {
-    /// Its name, which its weights' names begin with.
-    pub name: String,
-    /// Its op.
-    pub kind: String,
-    /// Columns of what it makes.
-    pub columns: usize,
-    /// How many numbers it learns.
-    pub parameters: u64,
-}
+impl Eq for Outside {}
 
 /// A model as a graph, ready to be planned.
 pub struct Network {
@@ -100,11 +76,31 @@ impl Model {
     /// # Errors
     /// As [`Model::new`].
     pub fn of_shape(dims: &[usize], layers: &[Layer], loss: &str) -> Result<Model> {
+        Model::of_ops(Vec::new(), dims, layers, loss)
+    }
+
+    /// As [`Model::of_shape`]; names of layers and of the loss may be those of ops that are not of this crate.
+    ///
+    /// # Errors
+    /// As [`Model::new`].
+    pub fn of_ops(ops: Vec<Arc<dyn Op>>, dims: &[usize], layers: &[Layer], loss: &str) -> Result<Model> {
         let inputs = dims.iter().fold(1usize, |all, &dim| all.saturating_mul(dim));
         let shape = if dims.len() > 1 { dims.to_vec() } else { Vec::new() };
-        let model = Model { inputs, shape, layers: layers.to_vec(), loss: loss.to_owned() };
+        let (layers, loss) = (layers.to_vec(), loss.to_owned());
+        let model = Model { inputs, shape, layers, loss, outside: Outside(ops) };
         model.check()?;
         Ok(model)
+    }
+
+    /// The model with ops that are not of this crate. Their names come before those of the crate, in lists of layers and for the
+    /// loss; arguments are given to [`Op::with`]. They are code: a file does not hold them, and equality passes them by.
+    pub fn with_ops(self, ops: Vec<Arc<dyn Op>>) -> Model {
+        Model { outside: Outside(ops), ..self }
+    }
+
+    /// The ops of [`Model::with_ops`].
+    pub fn own_ops(&self) -> &[Arc<dyn Op>] {
+        &self.outside.0
     }
 
     /// The shape of a sample.
@@ -117,10 +113,11 @@ impl Model {
     /// # Errors
     /// Those of [`Model::new`].
     pub fn check(&self) -> Result<()> {
-        if self.layers.len() > MOST_LAYERS {
-            let message = format!("{} layers; give 1 to {MOST_LAYERS}", self.layers.len());
-            return Err(Error::config("model.layers", message));
-        }
+        self.parts().map(drop)
+    }
+
+    /// Its layers, checked.
+    fn parts(&self) -> Result<Vec<Part>> {
         if self.inputs == 0 || self.inputs > WIDEST {
             return Err(Error::config("model.inputs", format!("{} features; give 1 to {WIDEST}", self.inputs)));
         }
@@ -129,60 +126,65 @@ impl Model {
             let message = format!("{:?} are {numbers} numbers, but there are {} features", self.shape, self.inputs);
             return Err(Error::config("model.shape", message));
         }
-        for (at, layer) in self.layers.iter().enumerate() {
-            op_of(layer, at)?;
+        let parts = parse(&self.layers, self.own_ops())?;
+        if !parts.iter().any(|part| part.any(&|op| op.role() == Role::Layer)) {
+            return Err(Error::config(PLACE, "no linear layer; give the width of the output at least"));
         }
-        if !self.layers.iter().any(|layer| matches!(layer, Layer::Linear(_))) {
-            return Err(Error::config("model.layers", "no linear layer; give the width of the output at least"));
-        }
-        named(&self.loss, "model.loss", "loss", &ops::losses())?;
-        Ok(())
+        self.find_loss()?;
+        Ok(parts)
     }
 
-    /// The names of its weights, layer by layer as in a PyTorch `state_dict`, and what is known of them before training;
-    /// empty for a model that [`Model::check`] refuses.
-    pub(crate) fn specs(&self) -> Vec<(usize, Vec<ParameterSpec>)> {
-        let ops = self.ops().into_iter().enumerate();
-        ops.map(|(at, (op, x, _))| (at, op.parameters(&x))).collect()
+    /// Its layers as a graph, without a loss.
+    pub(crate) fn built(&self) -> Result<Built> {
+        build(&self.input(), &self.parts()?)
     }
 
-    /// Its ops, each with the shape of what it reads and of what it makes; none for a model that [`Model::check`] refuses.
-    fn ops(&self) -> Vec<(Arc<dyn Op>, Shape, Shape)> {
-        let (mut ops, mut x) = (Vec::new(), self.input());
-        for (at, layer) in self.layers.iter().enumerate() {
-            let Ok(op) = op_of(layer, at) else { return Vec::new() };
-            let Ok(y) = op.shape_of(&x) else { return Vec::new() };
-            ops.push((op, std::mem::replace(&mut x, y.clone()), y));
+    /// The names of its layers with weights, whether each is linear, and what is known of its weights before training, running
+    /// statistics included; empty for a model that cannot be built.
+    pub(crate) fn specs(&self) -> Vec<(String, bool, Vec<ParameterSpec>)> {
+        let Ok(Built { graph, .. }) = self.built() else { return Vec::new() };
+        let mut specs = Vec::new();
+        for node in graph.nodes() {
+            let own = node.inputs.iter().map(|&input| graph.info(input));
+            let own = own.filter_map(|info| match &info.shape {
+                Shape::Parameters(parts) => Some((&info.name, parts)),
+                Shape::Sample { .. } => None,
+            });
+            let is_linear = matches!(node.op.mlp_part(), Some(MlpPart::Linear));
+            let mut all = (String::new(), is_linear, Vec::new());
+            for (name, parts) in own {
+                all.0.clone_from(name);
+                all.2.extend(parts.iter().cloned());
+            }
+            specs.push(all);
         }
-        ops
+        specs.retain(|(.., parts)| !parts.is_empty());
+        specs
     }
 
-    /// Its layers, one after the other; none for a model that [`Model::check`] refuses.
+    /// Its layers, one after the other, each written out as often as it is there; none for a model that cannot be built.
     pub fn summary(&self) -> Vec<LayerSummary> {
-        let row = |(at, (op, x, y)): (usize, (Arc<dyn Op>, Shape, Shape))| {
-            let parameters = op.parameters(&x).iter().map(|spec| spec.elements() as u64).sum();
-            let (name, kind, columns) = (at.to_string(), op.name().to_owned(), y.columns().unwrap_or(0));
-            LayerSummary { name, kind, columns, parameters }
-        };
-        self.ops().into_iter().enumerate().map(row).collect()
+        self.built().map(|built| LayerSummary::of(&built)).unwrap_or_default()
     }
 
-    /// The names and shapes of its weights, as in a PyTorch `state_dict`.
+    /// The names and shapes of its weights, as in a PyTorch `state_dict`: running statistics, such as running means, are among
+    /// them.
     pub fn parameters(&self) -> BTreeMap<String, Vec<usize>> {
-        let specs = self.specs();
-        let all = specs.into_iter().flat_map(|(at, parts)| parts.into_iter().map(move |part| (at, part)));
-        all.map(|(at, part)| (format!("{at}.{}", part.name), part.shape)).collect()
+        let all = self.specs().into_iter().flat_map(|(name, _, parts)| {
+            parts.into_iter().map(move |part| (format!("{name}.{}", part.name), part.shape))
+        });
+        all.collect()
     }
 
     /// Width of the output.
     pub fn outputs(&self) -> usize {
-        self.ops().last().and_then(|(.., y)| y.columns()).unwrap_or(self.inputs)
+        self.built().map_or(self.inputs, |built| built.graph.columns(built.output))
     }
 
     /// What the loss compares the output with.
     pub fn reads(&self) -> TargetKind {
-        match ops::find(&self.loss).map(|op| op.role()) {
-            Some(Role::Loss(reads)) => reads,
+        match self.find_loss().map(|op| op.role()) {
+            Ok(Role::Loss(reads)) => reads,
             _ => TargetKind::Values,
         }
     }
@@ -200,8 +202,7 @@ impl Model {
     /// # Errors
     /// Those of [`Model::new`], and [`Error::Shape`] if shapes do not fit each other or the loss.
     pub fn network(&self, with_target: bool) -> Result<Network> {
-        let loss = || named(&self.loss, "model.loss", "loss", &ops::losses());
-        self.network_with(with_target.then(loss).transpose()?)
+        self.network_with(with_target.then(|| self.find_loss()).transpose()?)
     }
 
     /// As [`Model::network`], for training with this loss: the model's own, with attributes.
@@ -209,55 +210,42 @@ impl Model {
     /// # Errors
     /// As [`Model::network`].
     pub fn network_with(&self, loss: Option<Arc<dyn Op>>) -> Result<Network> {
-        self.check()?;
-        let mut graph = Graph::new();
-        let mut x = graph.input_of(self.input().dims());
-        for (at, layer) in self.layers.iter().enumerate() {
-            let op = op_of(layer, at)?;
-            let name = format!("{at} {}", op.name());
-            x = graph.layer(op, &at.to_string(), &name, x)?;
+        let Built { mut graph, output, .. } = self.built()?;
+        let shape = graph.shape(output);
+        if shape.positions() != 1 {
+            let message = format!(
+                "the last layer makes {shape}; outputs of several positions are not supported in a model yet: end with \
+                 \"flatten\" or \"global_avg_pool\" and a width, or build a graph::Graph and a plan::Plan"
+            );
+            return Err(Error::config(PLACE, message));
         }
+        let targets = match self.reads() {
+            TargetKind::Class => shape.with_columns(1),
+            TargetKind::Values | TargetKind::Flags => shape.clone(),
+        };
         let mut apply = |op: Arc<dyn Op>| {
-            let target = graph.target(self.targets());
-            graph.apply(op, &self.loss, &[x, target])
+            let target = graph.target_of(targets.dims());
+            graph.apply(op, &self.loss, &[output, target])
         };
         let loss = loss.map(&mut apply).transpose()?;
         debug_assert!(graph.only(TensorKind::Input).is_some(), "a network has an input");
-        Ok(Network { graph, output: x, loss })
+        Ok(Network { graph, output, loss })
     }
-}
 
-/// The op of a layer, the one at this place.
-pub(crate) fn op_of(layer: &Layer, at: usize) -> Result<Arc<dyn Op>> {
-    match layer {
-        Layer::Linear(width) if *width == 0 || *width > WIDEST => {
-            Err(Error::config("model.layers", format!("a layer of width {width}; give 1 to {WIDEST}")))
-        }
-        Layer::Linear(outputs) => Ok(Arc::new(Linear { outputs: *outputs })),
-        Layer::Named(name) => named(name, "model.layers", "layer", &ops::layers()),
-        Layer::With(given) => {
-            let place = format!("model.layers[{at}]");
-            let mut given = given.iter();
-            let (Some((name, arguments)), None) = (given.next(), given.next()) else {
-                let message = "a table takes one name, as in { embedding = [[12, 4]] }";
-                return Err(Error::config(place, message));
+    /// The op of the loss.
+    pub(crate) fn find_loss(&self) -> Result<Arc<dyn Op>> {
+        let is_loss = |op: &Arc<dyn Op>| matches!(op.role(), Role::Loss(_));
+        let own = || self.own_ops().iter().filter(|op| is_loss(op));
+        let found = own().find(|op| op.name() == self.loss).cloned();
+        found.or_else(|| ops::find(&self.loss).filter(is_loss)).ok_or_else(|| {
+            let known: Vec<&str> = ops::losses().into_iter().chain(own().map(|op| op.name())).collect();
+            let hint = match nearest(&self.loss, known.iter().copied()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("there is: {}", known.join(", ")),
             };
-            let field = format!("{place}.{}", short(name));
-            let op = named(name, &field, "layer", &ops::with_arguments())?;
-            op.with(arguments).map_err(|message| Error::config(field, message))
-        }
+            Error::config("model.loss", format!("{} is not a known loss; {hint}", shown(&self.loss)))
+        })
     }
-}
-
-fn named(name: &str, field: &str, what: &str, known: &[&'static str]) -> Result<Arc<dyn Op>> {
-    let found = ops::find(name).filter(|op| known.contains(&op.name()));
-    found.ok_or_else(|| {
-        let hint = match nearest(name, known.iter().copied()) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("there is: {}", known.join(", ")),
-        };
-        Error::config(field, format!("{} is not a known {what}; {hint}", shown(name)))
-    })
 }
 
 #[cfg(test)]

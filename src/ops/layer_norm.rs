@@ -7,10 +7,18 @@ use crate::gpu::{Grid, Shader};
 use crate::graph::tolerance::rounds;
 use crate::graph::{
     Checked, Export, Init, LoopBound, OnnxNode, Op, OpContext, ParameterSpec, Role, Shape, Step, Tolerance, Work,
-    sample,
+    on_images, sample,
 };
 use crate::tensor::{Matrix, Operand, pad4};
 use crate::wgsl::{CLOCK, PADDING};
+
+/// In PyTorch, for the channels of an image, which come first there.
+const CLASS: &str = r#"class ImageNorm(nn.LayerNorm):
+    """Normalises the channels of each pixel."""
+
+    def forward(self, x):
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+"#;
 
 /// Layer normalisation of each position's columns.
 #[derive(Clone, Copy, Debug)]
@@ -138,9 +146,15 @@ impl Op for LayerNorm {
     }
 
     fn export(&self, x: &Shape) -> Option<Export> {
-        let torch = format!("nn.LayerNorm({}, eps={:?})", x.columns()?, self.eps);
-        let node = OnnxNode::new("LayerNormalization", &["x", "weight", "bias"], "y");
-        Some(Export::new(torch, vec![node.with("epsilon", self.eps as f32)]))
+        let arguments = format!("({}, eps={:?})", x.columns()?, self.eps);
+        let node = |x: &str, y: &str| {
+            let node = OnnxNode::new("LayerNormalization", &[x, "weight", "bias"], y);
+            vec![node.with("epsilon", self.eps as f32)]
+        };
+        Some(match x.dims().len() {
+            3 => Export::new(format!("ImageNorm{arguments}"), on_images(node("x_last", "y_last"))).with_class(CLASS),
+            _ => Export::new(format!("nn.LayerNorm{arguments}"), node("x", "y")),
+        })
     }
 
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix {

@@ -1,8 +1,10 @@
 //! The operations of networks. An op is one file here, one file in `shaders/` and one line in [`ALL`]; the trait [`Op`] lists
 //! what an op declares.
 
+mod add;
 mod batch_norm;
 mod bce;
+mod concat;
 pub mod conv2d;
 mod cross_entropy;
 mod dropout;
@@ -25,9 +27,12 @@ mod sigmoid;
 mod silu;
 mod tanh;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+pub use add::Add;
 pub use batch_norm::{BatchNorm, Running};
+pub use concat::Concat;
 pub use conv2d::{Conv2d, Padding};
 pub use cross_entropy::CrossEntropy;
 pub use dropout::Dropout;
@@ -39,7 +44,7 @@ pub use map::Map;
 pub use normalize::Normalize;
 pub use scale::Scale;
 
-use crate::graph::{MlpPart, Op, Role, Shape};
+use crate::graph::{MlpPart, Op, Role, Shape, takes_nothing};
 
 /// Makes the instances of an op that its checks use: together they cover all attributes, for inputs of this many columns.
 /// The first has the attributes that the bare name stands for.
@@ -90,9 +95,9 @@ pub fn activations() -> Vec<&'static str> {
     of_role(|role| role == Role::Activation).map(|op| op.name()).collect()
 }
 
-/// The names of all ops but losses whose bare name is enough in a list of layers.
+/// The names of all layers and activations whose bare name is enough in a list of layers.
 pub fn layers() -> Vec<&'static str> {
-    let names = each(1).filter(|op| !matches!(op.role(), Role::Loss(_)) && op.stands_alone());
+    let names = each(1).filter(|op| matches!(op.role(), Role::Layer | Role::Activation) && op.stands_alone());
     names.map(|op| op.name()).collect()
 }
 
@@ -101,7 +106,8 @@ pub fn parameter_kinds() -> Vec<&'static str> {
     let x = Shape::columns_of(4);
     let of = |op: Arc<dyn Op>| op.parameters(&x).iter().map(|part| op.kind_of(part)).collect::<Vec<_>>();
     let mut kinds: Vec<&str> = each(4).flat_map(of).collect();
-    kinds.dedup();
+    let mut known = HashSet::new();
+    kinds.retain(|kind| known.insert(*kind));
     kinds
 }
 
@@ -110,6 +116,15 @@ pub fn with_arguments() -> Vec<&'static str> {
     let is_linear = |op: &Arc<dyn Op>| matches!(op.mlp_part(), Some(MlpPart::Linear));
     let names = each(1).filter(|op| op.role() == Role::Layer && !op.stands_alone() && !is_linear(op));
     names.map(|op| op.name()).collect()
+}
+
+/// The names of all layers that take arguments, be they needed or not.
+pub fn taking_arguments() -> Vec<&'static str> {
+    // What takes nothing says so of everything.
+    let refuses = |op: &dyn Op| op.with(&serde_json::Value::Null).err() == Some(takes_nothing(op.name()));
+    let is_linear = |op: &dyn Op| matches!(op.mlp_part(), Some(MlpPart::Linear));
+    let names = of_role(|role| matches!(role, Role::Layer | Role::Activation));
+    names.filter(|op| !is_linear(&**op) && !refuses(&**op)).map(|op| op.name()).collect()
 }
 
 /// The names of all losses.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::gpu::{Grid, Shader};
 use crate::graph::{
     Checked, Export, Init, LoopBound, OnnxNode, Op, OpContext, ParameterSpec, Role, Shape, Step, Tolerance, Work,
-    sample,
+    on_images, sample,
 };
 use crate::tensor::{Matrix, Operand};
 use crate::wgsl::CLOCK;
@@ -19,7 +19,7 @@ const CLASS: &str = r#"class Scale(nn.Module):
         self.weight = nn.Parameter(torch.ones(columns))
 
     def forward(self, x):
-        return x * self.weight
+        return x * (self.weight[:, None, None] if x.dim() == 4 else self.weight)
 "#;
 
 /// y = x · weight, column by column.
@@ -92,7 +92,11 @@ impl Op for Scale {
 
     fn export(&self, x: &Shape) -> Option<Export> {
         let torch = format!("Scale({})", x.columns()?);
-        Some(Export::new(torch, vec![OnnxNode::new("Mul", &["x", "weight"], "y")]).with_class(CLASS))
+        let onnx = match x.dims().len() {
+            3 => on_images(vec![OnnxNode::new("Mul", &["x_last", "weight"], "y_last")]),
+            _ => vec![OnnxNode::new("Mul", &["x", "weight"], "y")],
+        };
+        Some(Export::new(torch, onnx).with_class(CLASS))
     }
 
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix {

@@ -6,9 +6,10 @@ use std::path::Path;
 use super::config::{Config, Data, Model, Train, Validation, class_losses};
 use super::keys::{listed, missing, unusable};
 use crate::data::split::Split;
+use crate::graph::Role;
 use crate::nearest::nearest;
-use crate::nn::{Layer, MOST_LAYERS, WIDEST, op_of};
-use crate::ops::{activations, layers, losses};
+use crate::nn::{Kind, MOST_LAYERS, Part, parse};
+use crate::ops::losses;
 use crate::quote::short;
 use crate::train::metrics::Metric;
 use crate::{Error, Result};
@@ -122,27 +123,7 @@ fn model(model: &Model) -> Result<()> {
         let message = format!("{} items; give {} at most", model.layers.len(), MOST_LAYERS - 1);
         return Err(Error::config("model.layers", message));
     }
-    // An activation stands alone: two in a row, or one of the features themselves, are mistakes more often than not.
-    let mut after_width = false;
-    for (i, layer) in model.layers.iter().enumerate() {
-        match layer {
-            Layer::Linear(width) if !(1..=WIDEST).contains(width) => return Err(unusable("model.layers", width)),
-            Layer::Named(name) if !layers().contains(&name.as_str()) => {
-                return Err(unknown_name("model.layers", name, "a layer", &layers()));
-            }
-            Layer::Named(name) if !after_width && activations().contains(&name.as_str()) => {
-                let message =
-                    format!("item {} is {name:?}; an activation must follow a width, as in [64, {name:?}]", i + 1);
-                return Err(Error::config("model.layers", message));
-            }
-            Layer::Named(name) => after_width = !activations().contains(&name.as_str()),
-            Layer::Linear(_) => after_width = true,
-            Layer::With(_) => {
-                op_of(layer, i)?;
-                after_width = true;
-            }
-        }
-    }
+    follows_a_width(&parse(&model.layers, &[])?, false)?;
     if model.loss.is_empty() {
         return Err(missing("model.loss"));
     }
@@ -157,6 +138,37 @@ fn model(model: &Model) -> Result<()> {
         return Err(Error::config("model.label_smoothing", message));
     }
     model.init.as_deref().map_or(Ok(()), |path| not_empty("model.init", path))
+}
+
+/// An activation stands alone: two in a row, or one of the features themselves, are mistakes more often than not. Returns whether
+/// what comes next may be one; `may` says so of the first.
+fn follows_a_width(layers: &[Part], may: bool) -> Result<bool> {
+    let mut may = may;
+    for Part { path, kind } in layers {
+        may = match kind {
+            Kind::Op(op) if op.role() == Role::Activation && !may => {
+                let name = op.name();
+                let message = format!("{name:?} is an activation; it must follow a width, as in [64, {name:?}]");
+                return Err(Error::config(path, message));
+            }
+            Kind::Op(op) => op.role() != Role::Activation,
+            // What goes in is added to what comes out, or stands beside it: none of it is activated twice.
+            Kind::Residual { body, shortcut } => {
+                follows_a_width(body, true)?;
+                follows_a_width(shortcut, true)?;
+                true
+            }
+            Kind::Concat(branches) => {
+                branches.iter().try_for_each(|branch| follows_a_width(branch, true).map(drop))?;
+                true
+            }
+            Kind::Repeat { layers, .. } => {
+                let after = follows_a_width(layers, may)?;
+                follows_a_width(layers, after)?
+            }
+        };
+    }
+    Ok(may)
 }
 
 fn unknown_name(field: &str, given: &str, what: &str, known: &[&str]) -> Error {
@@ -254,20 +266,41 @@ mod tests {
             check(&[&format!("model.layers={good}")]).unwrap();
         }
         let text = refusal(&["model.layers=['relu', 64]"]);
-        assert_eq!(text, "model.layers: item 1 is \"relu\"; an activation must follow a width, as in [64, \"relu\"]");
-        assert!(refusal(&["model.layers=[64, 'relu', 'tanh']"]).contains("item 3 is \"tanh\""));
-        assert!(refusal(&["model.layers=[0]"]).starts_with("model.layers: 0 is not"));
-        assert!(
-            refusal(&["model.layers=[16777217]"])
-                .starts_with("model.layers: 16777217 is not a list of widths (1 to 16777216)")
-        );
+        let rule = "is an activation; it must follow a width, as in [64,";
+        assert_eq!(text, format!("model.layers[0]: \"relu\" {rule} \"relu\"]"));
+        assert!(refusal(&["model.layers=[64, 'relu', 'tanh']"]).starts_with("model.layers[2]: \"tanh\" is an"));
+        assert!(refusal(&["model.layers=[0]"]).starts_with("model.layers[0]: a layer of width 0; give 1 to 16777216"));
+        assert!(refusal(&["model.layers=[16777217]"]).starts_with("model.layers[0]: a layer of width 16777217;"));
+        assert!(refusal(&["model.layers=[1.5]"]).starts_with("model.layers: [1.5] is not a list of layers"));
+    }
+
+    #[test]
+    fn activations_in_layers_of_layers_follow_a_width_too() {
+        for good in [
+            "[8, {residual=['layer_norm', 'relu', 8, 'relu', 8]}, 'relu']",
+            "[8, 'relu', {residual=['relu', 8]}]",
+            "[{concat=[[], ['tanh'], [4, 'tanh']]}, 'relu']",
+            "[{repeat={times=3, layers=[8, 'relu']}}, 4]",
+            "[8, {repeat={times=3, layers=['relu', 8]}}]",
+        ] {
+            check(&[&format!("model.layers={good}")]).unwrap();
+        }
+        for (bad, place) in [
+            ("[8, {residual=[8, 'relu', 'tanh']}]", "[1].residual[2]: \"tanh\" is an activation"),
+            ("[8, 'relu', {repeat={times=2, layers=['tanh', 8]}}]", "[2].repeat.layers[0]: \"tanh\" is an"),
+            ("[8, {repeat={times=2, layers=['tanh']}}]", "[1].repeat.layers[0]: \"tanh\" is an activation"),
+            ("[{concat=[[8], [8, 'relu', 'relu']]}]", "[0].concat[1][2]: \"relu\" is an activation"),
+        ] {
+            let text = refusal(&[&format!("model.layers={bad}")]);
+            assert!(text.starts_with(&format!("model.layers{place}")), "{text}");
+        }
     }
 
     #[test]
     fn names_that_are_not_known_find_the_nearest() {
         assert_eq!(
             refusal(&["model.layers=[8, 'ReLU']"]),
-            "model.layers: \"ReLU\" is not a layer; did you mean \"relu\"?"
+            "model.layers[1]: \"ReLU\" is not a known layer; did you mean \"relu\"?"
         );
         assert_eq!(
             refusal(&["model.loss=cross-entropy"]),

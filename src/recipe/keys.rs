@@ -88,7 +88,9 @@ fn data() -> Vec<Key> {
 }
 
 fn model() -> Vec<Key> {
-    let layers = format!("a list of widths (1 to {WIDEST}), each followed by an activation or not");
+    let layers = format!(
+        "a list of layers: widths (1 to {WIDEST}), names such as \"relu\", and tables such as {{ residual = [64, \"relu\"] }}"
+    );
     let key = keys_of("model");
     vec![
         key("layers", &layers, r#"[64, "relu", 64, "relu"]"#).elsewhere(&["hidden"]),

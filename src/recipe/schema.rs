@@ -10,7 +10,7 @@ use super::config::Config;
 use super::keys::{self, KEYS, Key};
 use super::load::takes;
 use super::template;
-use crate::ops;
+use crate::{nn, ops};
 
 /// Lists in lists as deep as this are found.
 const DEPTH: usize = 3;
@@ -27,7 +27,30 @@ pub fn schema() -> Json {
     let mut schema = closed(keys::sections().into_iter().map(section).collect());
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("A training of Accrue");
+    schema["$defs"] = json!({ "layer": layer(), "layers": layers() });
     schema
+}
+
+/// Any list of layers.
+fn layers() -> Json {
+    json!({ "type": "array", "items": { "$ref": "#/$defs/layer" } })
+}
+
+/// One layer: a width, a name, or a table of one name. Layers are made of layers.
+fn layer() -> Json {
+    let list = json!({ "$ref": "#/$defs/layers" });
+    let table = |properties: Json, required: Json| json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
+    let nests = [
+        json!({ "anyOf": [list, table(json!({ "body": list, "shortcut": list }), json!(["body"]))] }),
+        table(json!({ "times": { "type": "integer", "minimum": 1 }, "layers": list }), json!(["times", "layers"])),
+        json!({ "type": "array", "items": list, "minItems": 2 }),
+    ];
+    let nests = nn::NESTS.into_iter().zip(nests).map(|(name, schema)| (name.to_owned(), schema));
+    let ops = ops::taking_arguments().into_iter().map(|name| (name.to_owned(), json!({})));
+    let mut one = closed(ops.chain(nests).collect());
+    (one["minProperties"], one["maxProperties"]) = (json!(1), json!(1));
+    let width = json!({ "type": "integer", "minimum": 1, "maximum": nn::WIDEST });
+    any_of(vec![width, json!({ "enum": ops::layers() }), one])
 }
 
 /// An object with these properties and no others.
@@ -42,7 +65,10 @@ fn defaults() -> Json {
 
 /// One key: what it takes, what it means, its default and an example.
 fn property(key: &Key, template: &str, defaults: &Json) -> Json {
-    let mut schema = any_of(Probe { key, wrap: &|value| value, depth: 0 }.alternatives());
+    let mut schema = match (key.section, key.name) {
+        ("model", "layers") => layers(),
+        _ => any_of(Probe { key, wrap: &|value| value, depth: 0 }.alternatives()),
+    };
     schema["description"] = json!(format!("{}\n\nTakes {}.", comment(key, template), key.wanted));
     let example = format!("example = {}", key.example).parse::<Table>().ok();
     if let Some(example) = example.and_then(|table| serde_json::to_value(table.get("example")).ok()) {
@@ -126,13 +152,6 @@ impl Probe<'_> {
 
     fn table(&self) -> Option<Json> {
         let put = |value| Value::Table(Table::from_iter([("?".to_owned(), value)]));
-        let named = named_tables(self.key);
-        if !named.is_empty() {
-            let of = |name: &str| Table::from_iter([(name.to_owned(), Value::Array(Vec::new()))]);
-            let taken = named.iter().filter(|name| self.takes(of(name)));
-            let properties: Map<String, Json> = taken.map(|&name| (name.to_owned(), json!({}))).collect();
-            return (!properties.is_empty()).then(|| closed(properties));
-        }
         // One that takes anything here is checked later.
         if self.takes(put(true.into())) && self.takes(put("?".into())) {
             return Some(json!({ "type": "object" }));
@@ -156,14 +175,8 @@ impl Probe<'_> {
 fn names(key: &Key) -> Vec<&'static str> {
     match (key.section, key.name) {
         ("model", "loss") => ops::losses(),
-        ("model", "layers") => ops::layers(),
         _ => Vec::new(),
     }
-}
-
-/// The names that a table in the list of a key may have; their values are checked later.
-fn named_tables(key: &Key) -> Vec<&'static str> {
-    if (key.section, key.name) == ("model", "layers") { ops::with_arguments() } else { Vec::new() }
 }
 
 #[cfg(test)]
@@ -201,12 +214,25 @@ mod tests {
         assert_eq!(of("data.decimal"), json!({ "enum": [".", ","] }));
         assert_eq!(of("data.encoding"), json!({ "enum": ["utf-8", "utf-16", "latin-1"] }));
         assert_eq!(of("model.loss"), json!({ "enum": ops::losses() }));
-        let table = json!({ "type": "object", "properties": { "embedding": {} }, "additionalProperties": false });
-        assert_eq!(of("model.layers"), list(&json!({ "anyOf": [whole, { "enum": ops::layers() }, table] })));
+        assert_eq!(of("model.layers"), list(&json!({ "$ref": "#/$defs/layer" })));
         let factors = json!({ "anyOf": [{ "type": "number" }, { "enum": ["fan_in"] }] });
         assert_eq!(of("optimizer.lr_factors"), json!({ "type": "object", "additionalProperties": factors }));
         let weights = json!({ "type": "object", "additionalProperties": { "type": "number" } });
         assert_eq!(of("train.class_weight"), json!({ "anyOf": [{ "enum": ["balanced"] }, weights] }));
+    }
+
+    #[test]
+    fn layers_are_made_of_layers() {
+        let schema = schema();
+        let layer = &schema["$defs"]["layer"]["anyOf"];
+        assert_eq!((&layer[0]["minimum"], &layer[1]["enum"]), (&json!(1), &json!(ops::layers())));
+        let tables = &layer[2]["properties"];
+        assert_eq!(tables["embedding"], json!({}));
+        let list = json!({ "$ref": "#/$defs/layers" });
+        assert_eq!(schema["$defs"]["layers"]["items"], json!({ "$ref": "#/$defs/layer" }));
+        assert_eq!(tables["residual"]["anyOf"][0], list);
+        assert_eq!(tables["residual"]["anyOf"][1]["properties"]["shortcut"], list);
+        assert_eq!((&tables["repeat"]["properties"]["layers"], &tables["concat"]["items"]), (&list, &list));
     }
 
     #[test]

@@ -92,7 +92,9 @@ impl Settings {
     /// Adds to an error about a key the place where it was written.
     pub fn locate(&self, error: Error) -> Error {
         let Error::Config { field, message } = error else { return error };
-        let place = match self.get(&field).map(|setting| setting.line) {
+        // A place in a value, such as `model.layers[3]`, is where its key is.
+        let key = field.split('[').next().unwrap_or(&field);
+        let place = match self.get(key).map(|setting| setting.line) {
             Some(Some(line)) => format!("{}:{line}", self.file),
             Some(None) => "--set".to_owned(),
             None => self.file.clone(),

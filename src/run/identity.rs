@@ -199,9 +199,10 @@ fn flat(config: &str) -> Keys {
 pub(super) fn of_fit(model: &Model, fit: &FitConfig, options: &Options) -> String {
     let best = if options.best == Metric::Loss { String::new() } else { format!("best = {:?}\n", options.best.name()) };
     let patience = options.patience.map_or_else(String::new, |epochs| format!("patience = {epochs}\n"));
+    let shape = if model.shape.is_empty() { String::new() } else { format!("shape = {:?}\n", model.shape) };
     let layers: Vec<String> = model.layers.iter().map(|layer| format!("{layer:?}")).collect();
     format!(
-        "{}\n[model]\ninputs = {}\nlayers = {}\nloss = {:?}\n[train]\nepochs = {}\nbatch = {:?}\ntail = \"{}\"\nshuffle = {:?}\nlr_scaling = {:?}\non_nonfinite = {:?}\n{best}{patience}",
+        "{}\n[model]\ninputs = {}\n{shape}layers = {}\nloss = {:?}\n[train]\nepochs = {}\nbatch = {:?}\ntail = \"{}\"\nshuffle = {:?}\nlr_scaling = {:?}\non_nonfinite = {:?}\n{best}{patience}",
         options.config.trim_end(),
         model.inputs,
         layers.join(", "),

@@ -202,10 +202,10 @@ fn a_configuration_of_a_stranger_is_refused_in_one_line() {
     let layers = |list: &str| good.replace("[8, \"relu\"]", list);
     for (text, part) in [
         (layers(&format!("[{}]", "1,".repeat(500_000))), "model.layers: 500000 items; give 1023 at most"),
-        (layers("[1000000000000000000]"), "model.layers: "),
+        (layers("[1000000000000000000]"), "model.layers[0]: a layer of width"),
         (layers("[99999999999999999999999]"), "model.layers: "),
         (layers(&format!("[{}]", "[".repeat(100_000))), "d.toml:"),
-        (layers("[8, \"re\\u001b[2Jlu\"]"), "model.layers: \"re [2Jlu\" is not a layer"),
+        (layers("[8, \"re\\u001b[2Jlu\"]"), r#"model.layers[1]: "re\u{1b}[2Jlu" is not a known layer"#),
         (good.replace("path = \"classes.csv\"", &format!("path = \"{}\"", "x".repeat(900_000))), "name too long"),
         (good.replace("lr = 0.1", "lr = 1e999"), "optimizer.lr: "),
         (good.replace("epochs = 3", "epochs = -9223372036854775808"), "train.epochs: "),

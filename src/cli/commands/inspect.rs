@@ -13,10 +13,9 @@ use crate::cli::findings;
 use crate::cli::model::WhichModel;
 use crate::cli::progress::{metric, print};
 use crate::cli::report::ColumnRow;
-use crate::cli::summary::plural;
+use crate::cli::summary::{layer_table, plural};
 use crate::data::scale::Standardizer;
-use crate::nn::{LayerSummary, ModelFile, TargetNames};
-use crate::plan::size;
+use crate::nn::{LayerSummary, ModelFile, TargetNames, Totals};
 use crate::run::{EpochPoint, Line, RunFolder};
 
 /// Show the layers, parameters, columns and metrics of a run.
@@ -40,15 +39,22 @@ struct Report {
     /// The epoch after which these were its weights, if it is the best.
     epoch: Option<u32>,
     inputs: usize,
+    /// The dimensions of a sample, channels last.
+    shape: Vec<usize>,
     layers: Vec<LayerSummary>,
     loss: String,
-    parameters: u64,
+    #[serde(flatten)]
+    totals: Totals,
+    /// Of the parameters.
     bytes: u64,
     features: Vec<Column>,
     /// The columns of a table, and what becomes of them; none where each feature is a column of numbers.
     columns: Vec<ColumnRow>,
     target: Target,
     metrics: Option<Metrics>,
+    /// The layers for people.
+    #[serde(skip)]
+    table: Vec<String>,
 }
 
 /// An input or output column.
@@ -112,7 +118,7 @@ impl Inspect {
     fn report(&self) -> Result<Report, Error> {
         let (path, saved) = self.which.read()?;
         let layers = saved.model.summary();
-        let parameters = layers.iter().map(|layer| layer.parameters).sum();
+        let (totals, rows) = (Totals::of(&layers), layer_table(&saved.model));
         let table = if saved.preparation.is_some() { findings::columns_of(&saved) } else { Vec::new() };
         let target = match saved.target {
             TargetNames::Classes { name, classes } => Target::Classes { name, classes },
@@ -125,10 +131,12 @@ impl Inspect {
         Ok(Report {
             model: path,
             inputs: saved.model.inputs,
+            shape: saved.model.input().dims().to_vec(),
+            table: rows,
             layers,
             loss: saved.model.loss,
-            parameters,
-            bytes: 4 * parameters,
+            totals,
+            bytes: 4 * totals.parameters,
             features: scaled(saved.features, saved.feature_scale.as_ref()),
             columns: table,
             target,
@@ -171,20 +179,9 @@ const SHOWN: usize = 20;
 
 impl Report {
     fn text(&self) -> String {
-        let mut table = vec![["layer", "columns", "parameters", "bytes"].map(str::to_owned).to_vec()];
-        table.push(vec!["input".to_owned(), self.inputs.to_string(), "0".to_owned(), size(0)]);
-        for LayerSummary { name, kind, columns, parameters } in &self.layers {
-            table.push(vec![
-                format!("{name} {kind}"),
-                columns.to_string(),
-                parameters.to_string(),
-                size(4 * parameters),
-            ]);
-        }
-        table.push(vec!["all".to_owned(), String::new(), self.parameters.to_string(), size(self.bytes)]);
         let epoch = self.epoch.map_or_else(String::new, |epoch| format!(" (epoch {epoch})"));
         let mut lines = vec![format!("model     {}{epoch}", self.model.display()), format!("loss      {}", self.loss)];
-        lines.extend(columns(1, &table));
+        lines.extend(self.table.clone());
         match self.columns.len() {
             0 => {
                 lines.push(format!("features  {}", self.features.len()));

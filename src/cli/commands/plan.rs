@@ -10,9 +10,10 @@ use crate::Result;
 use crate::cli::args::Common;
 use crate::cli::exit::Stop;
 use crate::cli::progress::print;
-use crate::cli::summary::{cut, kernels, plural};
+use crate::cli::summary::{cut, kernels, layer_table, plural};
 use crate::cli::tune::{Tuned, look_up};
 use crate::gpu::{Gpu, adapter};
+use crate::nn::{LayerSummary, Model, Totals};
 use crate::plan::{Budget, Chosen, ExecutionMode, needs_open_blocks, size};
 use crate::recipe::{Config, Session};
 use crate::train::plan_training;
@@ -65,6 +66,7 @@ impl Command for Plan {
 #[derive(Serialize)]
 struct Outline {
     adapter: String,
+    model: Network,
     windows: Windows,
     micro_batch: MicroBatch,
     learning_rates: Vec<Rate>,
@@ -75,6 +77,16 @@ struct Outline {
     sweep: Vec<Swept>,
     #[serde(skip)]
     cut: String,
+}
+
+#[derive(Serialize)]
+struct Network {
+    layers: Vec<LayerSummary>,
+    #[serde(flatten)]
+    totals: Totals,
+    /// The layers for people.
+    #[serde(skip)]
+    table: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -141,6 +153,13 @@ struct Swept {
     verdict: String,
 }
 
+impl Network {
+    fn of(model: &Model) -> Network {
+        let layers = model.summary();
+        Network { totals: Totals::of(&layers), table: layer_table(model), layers }
+    }
+}
+
 impl Outline {
     fn new(session: &Session, gpu: &Gpu, (chosen, tuned): (&Chosen, Option<&Tuned>), sweep: bool) -> Result<Outline> {
         let plan = plan_training(gpu, &session.prepared.saved.model, &session.settings()?, chosen)?;
@@ -159,6 +178,7 @@ impl Outline {
         let kernel = |step: &crate::graph::Step| format!("{:<24} {}.{}", step.label, step.shader.name, step.entry);
         Ok(Outline {
             adapter: adapter::describe(gpu.info()),
+            model: Network::of(&session.prepared.saved.model),
             windows: windows(session),
             micro_batch: MicroBatch {
                 rows: chosen.micro_batch,
@@ -199,6 +219,7 @@ impl Outline {
                 plural(w.samples_left_out, "sample"),
             ),
         ];
+        lines.extend(self.model.table.clone());
         let rates: Vec<String> = self.learning_rates.iter().map(|r| format!("{} at {}", r.lr, r.update)).collect();
         lines.push(format!("lr        {}", rates.join(", ")));
         let m = &self.memory;

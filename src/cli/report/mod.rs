@@ -73,12 +73,16 @@ pub struct LayerRow {
     pub name: String,
     /// Its kind: `linear`, `relu`.
     pub kind: String,
-    /// Its outputs per sample.
-    pub output: u64,
+    /// What it makes of a sample: `28×28×16`.
+    pub output: String,
     /// The number of its parameters.
     pub parameters: u64,
     /// The bytes of its parameters.
     pub bytes: u64,
+    /// Multiplications for one sample.
+    pub multiplications: u64,
+    /// Bytes of what it makes of a sample.
+    pub activation_bytes: u64,
 }
 
 /// The report as one HTML file.
@@ -171,16 +175,21 @@ fn model(page: &mut String, report: &Page) {
     if report.layers.is_empty() {
         return;
     }
+    let some = |number: u64, text: fn(u64) -> String| if number == 0 { "–".into() } else { text(number) };
+    let numbers = |parameters, size, multiplications, activation| {
+        [some(parameters, count), some(size, bytes), some(multiplications, count), some(activation, bytes)]
+    };
     let row = |l: &LayerRow| {
-        let (parameters, size) =
-            if l.parameters == 0 { ("–".into(), "–".into()) } else { (count(l.parameters), bytes(l.bytes)) };
-        vec![l.name.clone(), l.kind.clone(), count(l.output), parameters, size]
+        let words = [l.name.clone(), l.kind.clone(), l.output.clone()];
+        [words.to_vec(), numbers(l.parameters, l.bytes, l.multiplications, l.activation_bytes).to_vec()].concat()
     };
     let rows: Vec<Vec<String>> = report.layers.iter().map(row).collect();
     let total = |of: fn(&LayerRow) -> u64| report.layers.iter().map(of).fold(0, u64::saturating_add);
-    let foot = ["all".into(), String::new(), String::new(), count(total(|l| l.parameters)), bytes(total(|l| l.bytes))];
+    let (parameters, size) = (total(|l| l.parameters), total(|l| l.bytes));
+    let totals = numbers(parameters, size, total(|l| l.multiplications), total(|l| l.activation_bytes));
+    let foot = [vec!["all".into(), String::new(), String::new()], totals.to_vec()].concat();
     page.push_str("<section><h2>Model</h2>\n");
-    let head = ["layer", "kind", "outputs", "parameters", "size"].map(String::from);
+    let head = ["layer", "kind", "output", "parameters", "size", "multiplications", "activation"].map(String::from);
     table(page, "Model", &head, 2, &rows, Some(&foot));
     page.push_str("</section>\n");
 }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use graph::{Constant, Graph};
 
-use super::{Layer, layers, preparation};
+use super::{Layer, Module, modules, preparation};
 use crate::nn::ModelFile;
 use crate::{Error, Result};
 
@@ -30,7 +30,7 @@ const MOST_BYTES: usize = (2 << 30) - (64 << 20);
 /// # Errors
 /// [`Error::Config`] for a layer whose op does not say what it is in ONNX, and for weights of more than 2 GiB.
 pub fn onnx(saved: &ModelFile) -> Result<Vec<u8>> {
-    let layers = layers(&saved.model)?;
+    let modules = modules(&saved.model)?;
     let bytes: usize = saved.arrays.values().map(|array| 4 * array.values.len()).sum();
     if bytes > MOST_BYTES {
         let message = format!("the weights are {bytes} bytes, but a file in ONNX holds {MOST_BYTES}; take --pytorch");
@@ -40,15 +40,54 @@ pub fn onnx(saved: &ModelFile) -> Result<Vec<u8>> {
     let mut graph = Graph::default();
     let inputs = columns::inputs(&mut graph, &preparation);
     let outputs = outputs::named(&mut graph, &saved.target);
-    let mut x = columns::features(&mut graph, &preparation, &inputs);
-    for layer in &layers {
-        x = add(&mut graph, layer, saved, &x)?;
-    }
+    let x = columns::features(&mut graph, &preparation, &inputs);
+    let x = shaped(&mut graph, &saved.model.shape, x);
+    let x = sequence(&mut graph, &modules, saved, x)?;
     outputs::write(&mut graph, saved, &outputs, &x);
     Ok(graph.finish("accrue", "A model of Accrue: raw cells in, predictions out."))
 }
 
-/// Adds a layer and returns what it makes.
+/// Features as samples of this shape, channels first.
+fn shaped(graph: &mut Graph, shape: &[usize], x: String) -> String {
+    if shape.is_empty() {
+        return x;
+    }
+    "shape".clone_into(&mut graph.scope);
+    let dims: Vec<i64> = std::iter::once(-1).chain(shape.iter().map(|&dim| dim as i64)).collect();
+    let dims = graph.constant("shape", &[dims.len()], Constant::Ints(&dims));
+    let x = graph.node("Reshape", &[&x, &dims], &[]);
+    match shape.len() {
+        3 => graph.node("Transpose", &[&x], &[("perm", vec![0, 3, 1, 2].into())]),
+        _ => x,
+    }
+}
+
+fn sequence(graph: &mut Graph, modules: &[Module], saved: &ModelFile, x: String) -> Result<String> {
+    modules.iter().try_fold(x, |x, module| add_module(graph, module, saved, x))
+}
+
+/// Adds a layer, or layers in a layer, and returns what it makes.
+fn add_module(graph: &mut Graph, module: &Module, saved: &ModelFile, x: String) -> Result<String> {
+    match module {
+        Module::Op(layer) => add(graph, layer, saved, &x),
+        Module::Residual { name, body, shortcut } => {
+            let a = sequence(graph, body, saved, x.clone())?;
+            let b = sequence(graph, shortcut, saved, x)?;
+            graph.scope.clone_from(name);
+            Ok(graph.node("Add", &[&a, &b], &[]))
+        }
+        Module::Repeat(times) => times.iter().try_fold(x, |x, modules| sequence(graph, modules, saved, x)),
+        Module::Concat { name, branches, axis } => {
+            let branch = |modules: &Vec<Module>| sequence(graph, modules, saved, x.clone());
+            let made: Vec<String> = branches.iter().map(branch).collect::<Result<_>>()?;
+            graph.scope.clone_from(name);
+            let made: Vec<&str> = made.iter().map(String::as_str).collect();
+            Ok(graph.node("Concat", &made, &[("axis", (*axis).into())]))
+        }
+    }
+}
+
+/// Adds an op and returns what it makes.
 fn add(graph: &mut Graph, layer: &Layer, saved: &ModelFile, x: &str) -> Result<String> {
     let mut names = HashMap::from([("x".to_owned(), x.to_owned())]);
     for parameter in &layer.parameters {

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::export::samples::{of_a_table, of_numbers};
+use crate::export::samples::{of_a_table, of_numbers, of_shape};
 use crate::ops;
 use crate::protobuf::reader::{Value, fields, of, texts};
 
@@ -156,4 +156,31 @@ fn a_model_of_every_layer_can_be_exported() {
 fn a_model_without_its_weights_is_refused() {
     let saved = ModelFile::unnamed(&of_numbers(&[1.into()]).model);
     assert_eq!(onnx(&saved).unwrap_err().to_string(), "model: has no weights 0.weight");
+}
+
+#[test]
+fn layers_of_layers_are_nodes_under_their_names() {
+    let layers = r#"[3, {"residual": [4, "relu", 3]}, {"repeat": {"times": 2, "layers": [3, "scale"]}},
+        {"concat": [[4, "relu"], []]}, 1]"#;
+    let layers: Vec<crate::nn::Layer> = serde_json::from_str(layers).unwrap();
+    let saved = of_numbers(&layers);
+    let graph = graph_of(&saved);
+    assert_is_in_order(&graph);
+    let constants: HashSet<String> = of(&graph, 5).iter().map(|constant| texts(constant, 8).remove(0)).collect();
+    assert!(saved.arrays.keys().all(|name| constants.contains(name)));
+    let nodes = nodes(&graph);
+    let made = |name: &str| nodes.iter().find(|node| node.outputs == [name]).unwrap();
+    assert_eq!(made("1/Add").inputs, ["1.body.2/Gemm", "0/Gemm"]);
+    assert_eq!(made("3/Concat").inputs, ["3.0.1/Relu", "2.1.1/Mul"]);
+}
+
+#[test]
+fn samples_of_a_shape_are_given_it_back() {
+    let graph = graph_of(&of_shape(&[1, 2], &["layer_norm".into(), 1.into()]));
+    assert_is_in_order(&graph);
+    let operators: Vec<String> = nodes(&graph).into_iter().map(|node| node.operator).collect();
+    let network = operators.iter().position(|operator| operator == "Reshape").unwrap();
+    // A linear layer of a sequence is no Gemm.
+    assert_eq!(operators[network + 1], "LayerNormalization");
+    assert!(operators.contains(&"Flatten".to_owned()), "{operators:?}");
 }

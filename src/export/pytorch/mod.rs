@@ -4,12 +4,14 @@
 //! becomes of each column, and the layers.
 
 mod columns;
+mod network;
 #[cfg(test)]
 mod tests;
 
 use columns::{columns, list, text};
+use network::network;
 
-use super::{Layer, layers, preparation};
+use super::{modules, preparation};
 use crate::Result;
 use crate::data::table::{BLANKS, Charset, Encoding, Header, Kind, Missing, Preparation, Reading, Separator, TRUTHS};
 use crate::nn::{ModelFile, TargetNames};
@@ -36,17 +38,17 @@ const PARTS: &[Part] = &[
 /// # Errors
 /// [`Error::Config`](crate::Error::Config) for a layer whose op does not say what it is in PyTorch.
 pub fn pytorch(saved: &ModelFile, weights: &str) -> Result<String> {
-    let layers = layers(&saved.model)?;
+    let network = network(&saved.model.shape, &modules(&saved.model)?);
     let preparation = preparation(saved);
     let needed = |part: &&Part| preparation.columns.iter().any(|column| part.2(&column.encoding));
     let parts: Vec<&Part> = PARTS.iter().filter(needed).collect();
-    let mut modules: Vec<&str> = parts.iter().flat_map(|part| part.1).copied().chain(["csv", "sys"]).collect();
-    modules.sort_unstable();
-    modules.dedup();
-    let mut pieces = vec![head(saved, &preparation, &modules, weights), include_str!("cells.py").to_owned()];
+    let mut imports: Vec<&str> = parts.iter().flat_map(|part| part.1).copied().chain(["csv", "sys"]).collect();
+    imports.sort_unstable();
+    imports.dedup();
+    let mut pieces = vec![head(saved, &preparation, &imports, weights), include_str!("cells.py").to_owned()];
     pieces.extend(parts.iter().map(|part| part.0.to_owned()));
     pieces.push(columns(&preparation));
-    pieces.extend(network(&layers));
+    pieces.extend(network);
     pieces.push(include_str!("main.py").to_owned());
     pieces.push(match &saved.target {
         TargetNames::Classes { .. } => include_str!("classes.py").to_owned(),
@@ -125,18 +127,4 @@ fn target(target: &TargetNames) -> String {
             format!("TARGETS = {names}\nMEAN = {}\nSTD = {}\n", numbers(mean), numbers(std))
         }
     }
-}
-
-/// The classes of modules that PyTorch does not have, and the network.
-fn network(layers: &[Layer]) -> Vec<String> {
-    let mut pieces: Vec<String> = Vec::new();
-    for class in layers.iter().map(|layer| layer.export.torch_class).filter(|class| !class.is_empty()) {
-        if !pieces.iter().any(|piece| piece == class) {
-            pieces.push(class.to_owned());
-        }
-    }
-    let layers: String = layers.iter().map(|layer| format!("        {},\n", layer.export.torch)).collect();
-    let about = "The network; the numbers of its layers are in the names of the weights.";
-    pieces.push(format!("def network():\n    \"\"\"{about}\"\"\"\n    return nn.Sequential(\n{layers}    )\n"));
-    pieces
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::export::samples::{of_a_table, of_numbers};
+use crate::export::samples::{of_a_table, of_numbers, of_shape};
 
 /// The lines from the one that begins with `first` on, up to a line that is empty.
 fn piece(program: &str, first: &str) -> String {
@@ -70,4 +70,79 @@ fn a_long_list_is_broken_into_lines() {
     assert!(text.starts_with("[\n        0, 1, 2,") && text.ends_with("59,\n    ]"), "{text}");
     assert!(text.lines().all(|line| line.len() <= 120));
     assert_eq!(list(["1".to_owned()].into_iter(), 4), "[1]");
+}
+
+#[test]
+fn layers_of_layers_are_nested_modules() {
+    let layers = r#"[3, {"residual": [4, "relu", 3]}, {"residual": {"body": [2], "shortcut": [2]}},
+        {"repeat": {"times": 2, "layers": ["scale"]}}, {"concat": [[4, "relu"], []]}, 1]"#;
+    let layers: Vec<crate::nn::Layer> = serde_json::from_str(layers).unwrap();
+    let program = pytorch(&of_numbers(&layers), "model.safetensors").unwrap();
+    let network = r#"    return nn.Sequential(
+        nn.Linear(2, 3),
+        Residual(
+            nn.Sequential(
+                nn.Linear(3, 4),
+                nn.ReLU(),
+                nn.Linear(4, 3),
+            ),
+        ),
+        Residual(
+            nn.Sequential(
+                nn.Linear(3, 2),
+            ),
+            nn.Sequential(
+                nn.Linear(3, 2),
+            ),
+        ),
+        nn.Sequential(
+            nn.Sequential(
+                Scale(2),
+            ),
+            nn.Sequential(
+                Scale(2),
+            ),
+        ),
+        Concat(
+            1,
+            nn.Sequential(
+                nn.Linear(2, 4),
+                nn.ReLU(),
+            ),
+            nn.Sequential(),
+        ),
+        nn.Linear(6, 1),
+    )
+"#;
+    assert_eq!(piece(&program, "    return nn.Sequential("), network);
+    let classes: Vec<&str> = program.lines().filter(|line| line.contains("(nn.")).take(3).collect();
+    assert_eq!(classes, ["class Residual(nn.Module):", "class Scale(nn.Module):", "class Concat(nn.ModuleList):"]);
+}
+
+#[test]
+fn samples_of_a_shape_are_given_it_back() {
+    let program = pytorch(&of_shape(&[1, 2], &["layer_norm".into(), 1.into()]), "m.safetensors").unwrap();
+    let network = r#"    return Shaped(
+        (1, 2),
+        nn.LayerNorm(2, eps=1e-5),
+        nn.Linear(2, 1),
+        nn.Flatten(),
+    )
+"#;
+    assert_eq!(piece(&program, "    return Shaped("), network);
+    assert!(program.contains("x.permute(0, 3, 1, 2) if len(self.shape) == 3"));
+}
+
+#[test]
+fn norms_and_scales_of_images_see_channels_last() {
+    let [norm, scale] = ["layer_norm", "scale"].map(|name| {
+        let op = crate::ops::find(name).unwrap();
+        op.export(&crate::graph::Shape::of(&[4, 4, 3])).unwrap()
+    });
+    assert_eq!((norm.torch.as_str(), scale.torch.as_str()), ("ImageNorm(3, eps=1e-5)", "Scale(3)"));
+    for export in [norm, scale] {
+        let operators: Vec<&str> = export.onnx.iter().map(|node| node.operator).collect();
+        assert_eq!((operators[0], operators[2], operators.len()), ("Transpose", "Transpose", 3));
+        assert!(export.torch_class.contains("permute") || export.torch_class.contains("x.dim() == 4"));
+    }
 }

@@ -166,3 +166,20 @@ fn weights_of_another_model_are_refused_by_name_and_shape() {
     nan.arrays.get_mut("2.weight").unwrap().values[1] = f32::NAN;
     assert!(refusal(&bytes_of(&nan)).contains("\"2.weight\" has NaN at element 1; weights must be finite"));
 }
+
+#[test]
+fn a_nested_model_is_read_as_it_was_written_and_one_whose_shapes_do_not_fit_is_not() {
+    let layers = r#"[4, {"residual": [2, "relu", 4]}, {"concat": [[], ["scale"]]}, 1]"#;
+    let layers: Vec<Layer> = serde_json::from_str(layers).unwrap();
+    let model = Model::new(3, &layers, "mse").unwrap();
+    let arrays = crate::nn::initial(&model, 3);
+    let nested = ModelFile { arrays, ..ModelFile::unnamed(&model) };
+    let path = std::env::temp_dir().join(format!("accrue-nested-{}", std::process::id()));
+    nested.write(&path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(read(&bytes).unwrap(), nested);
+    let odd: Vec<Layer> = serde_json::from_str(r#"[4, {"residual": [2]}, 3]"#).unwrap();
+    let odd = ModelFile { arrays: Arrays::new(), ..ModelFile::unnamed(&Model::new(3, &odd, "mse").unwrap()) };
+    assert!(odd.check().unwrap_err().starts_with("model.layers[1].residual: its body makes (rows, 2)"));
+}

@@ -220,6 +220,12 @@ impl Op for Conv2d {
         if part.name == "bias" { "bias" } else { "weight" }
     }
 
+    fn multiplications(&self, x: &Shape) -> u64 {
+        let made = self.made(x).map_or(0, |dims| dims.iter().map(|&dim| dim as u64).product());
+        let [high, wide] = self.kernel;
+        made * (high * wide * x.columns().unwrap_or(0) / self.groups.max(1)) as u64
+    }
+
     fn stands_alone(&self) -> bool {
         false
     }

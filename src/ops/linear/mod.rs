@@ -138,6 +138,10 @@ impl Op for Linear {
         ]
     }
 
+    fn multiplications(&self, x: &Shape) -> u64 {
+        x.columns().unwrap_or(0) as u64 * self.outputs as u64 * x.positions() as u64
+    }
+
     fn stands_alone(&self) -> bool {
         false
     }
@@ -181,8 +185,16 @@ impl Op for Linear {
     }
 
     fn export(&self, x: &Shape) -> Option<Export> {
-        let node = OnnxNode::new("Gemm", &["x", "weight", "bias"], "y").with("transB", 1);
-        Some(Export::new(format!("nn.Linear({}, {})", x.columns()?, self.outputs), vec![node]))
+        let onnx = match x.dims().len() {
+            1 => vec![OnnxNode::new("Gemm", &["x", "weight", "bias"], "y").with("transB", 1)],
+            // Gemm takes matrices only.
+            _ => vec![
+                OnnxNode::new("Transpose", &["weight"], "turned"),
+                OnnxNode::new("MatMul", &["x", "turned"], "product"),
+                OnnxNode::new("Add", &["product", "bias"], "y"),
+            ],
+        };
+        Some(Export::new(format!("nn.Linear({}, {})", x.columns()?, self.outputs), onnx))
     }
 
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix {

@@ -5,7 +5,6 @@ use super::numbers::{self, NumberTally};
 use super::{Detail, Evaluation};
 use crate::data::{Batch, Target};
 use crate::nn::Model;
-use crate::ops;
 use crate::reference::{Matrix, Operand};
 use crate::tensor::Shape;
 use crate::train::format::Format;
@@ -32,7 +31,7 @@ impl Tally {
             let message = format!("{} outputs for {rows} rows of {columns}", outputs.len());
             return Err(Error::Shape { op: "evaluate", message });
         }
-        let op = ops::find(&model.loss).ok_or_else(|| Error::Internal(format!("loss {} is unknown", model.loss)))?;
+        let op = model.find_loss()?;
         let y = Matrix::from_f32(rows, columns, outputs);
         let t = targets(model, batch, rows);
         let shapes = [Shape::columns_of(columns), Shape::columns_of(t.columns)];

@@ -23,6 +23,7 @@ use super::settings::Settings;
 use super::submitter::Submitter;
 use super::window_state::WindowState;
 use crate::gpu::{Gpu, fresh};
+use crate::graph::Graph;
 use crate::nn::{Model, initial_of};
 use crate::optim::Optimizer;
 use crate::plan::{Kernels, Plan, Program, Stats, Training};
@@ -46,6 +47,7 @@ use crate::{Error, Result};
 pub struct Trainer {
     model: Model,
     format: Format,
+    columns: Columns,
     optimizer: Box<dyn Optimizer>,
     /// Whether data is streamed even if it fits on the GPU.
     stream: bool,
@@ -74,7 +76,7 @@ impl Trainer {
         settings.clip.check()?;
         settings.optimizer.check()?;
         let window = WindowState::new(&settings, network.graph.group())?;
-        settings.lr_factors.check(&crate::ops::parameter_kinds())?;
+        settings.lr_factors.check(&kinds(&network.graph))?;
         let (optimizer, clip, lr_factors) = (&*settings.optimizer, settings.clip, settings.lr_factors);
         let kernels = Kernels::of(gpu, settings.kernels);
         let (open_blocks, seed, augment) = (settings.open_blocks, settings.seed, settings.augment);
@@ -84,6 +86,7 @@ impl Trainer {
         let mut trainer = Trainer {
             model: model.clone(),
             format: Format::of(model),
+            columns: Columns { features: model.inputs, outputs: model.outputs() },
             optimizer: settings.optimizer,
             stream: settings.stream,
             window,
@@ -146,6 +149,16 @@ impl Trainer {
     }
 
     fn columns(&self) -> Columns {
-        Columns { features: self.model.inputs, outputs: self.model.outputs() }
+        self.columns
     }
+}
+
+/// The kinds of parameters: those of every op, and those of the network's, which may have ops of its own.
+fn kinds(graph: &Graph) -> Vec<&'static str> {
+    let mut kinds = crate::ops::parameter_kinds();
+    for node in graph.nodes() {
+        let shapes = graph.shapes(node);
+        kinds.extend(node.op.parameters(shapes[0]).iter().map(|part| node.op.kind_of(part)));
+    }
+    kinds
 }
