@@ -22,6 +22,7 @@ pub const UPDATES: &str = include_str!("../shaders/lib/updates.wgsl");
 /// parameters have factors of their own.
 pub const ONE_RATE: &str = include_str!("../shaders/lib/one_rate.wgsl");
 
+pub(crate) const POOL: &str = include_str!("../shaders/lib/pool.wgsl");
 pub(crate) const RATES: &str = include_str!("../shaders/lib/rates.wgsl");
 pub(crate) const SUM: &str = include_str!("../shaders/lib/sum.wgsl");
 pub(crate) const CHAIN: &str = include_str!("../shaders/lib/chain.wgsl");

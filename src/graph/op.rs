@@ -119,6 +119,11 @@ pub trait Op: Debug + Send + Sync {
     fn kinks(&self) -> &'static [f64] {
         &[]
     }
+
+    /// Whether the derivative jumps nowhere within this distance of the inputs, for an op where that is no matter of single values.
+    fn is_smooth(&self, _inputs: &[Operand], _within: f64) -> bool {
+        true
+    }
 }
 
 impl dyn Op {
@@ -284,6 +289,12 @@ impl OpContext<'_> {
         let name = &self.graph.info(self.output()).name;
         let blocks = Blocks::of(self.graph.shape(tensor).positions());
         Step::new(&format!("{name} {entry}"), self.node.op.shader(), entry, grid, work).over(blocks)
+    }
+
+    /// The same over rows as a whole, whatever their positions are: in its kernel, lines are rows. `work` is that of one row.
+    pub fn step_over_rows(&self, entry: &'static str, grid: Grid, work: Work) -> Step {
+        let name = &self.graph.info(self.output()).name;
+        Step::new(&format!("{name} {entry}"), self.node.op.shader(), entry, grid, work)
     }
 
     /// The number of this op among those of its name in the graph, from 0: what it draws differs from what the others draw.

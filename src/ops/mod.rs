@@ -1,6 +1,8 @@
 //! The operations of networks. An op is one file here, one file in `shaders/` and one line in [`ALL`]; the trait [`Op`] lists
 //! what an op declares.
 
+mod arguments;
+mod avg_pool;
 mod bce;
 mod cross_entropy;
 mod embedding;
@@ -12,8 +14,10 @@ mod leaky_relu;
 pub mod linear;
 mod loss;
 mod map;
+mod max_pool;
 mod mish;
 mod mse;
+mod pool;
 mod relu;
 mod scale;
 mod selu;
@@ -23,12 +27,15 @@ mod tanh;
 
 use std::sync::Arc;
 
+pub use avg_pool::AvgPool;
 pub use cross_entropy::CrossEntropy;
 pub use embedding::{Embedding, MOST_TABLES};
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, MatmulKernel, MatmulPolicy};
 pub use loss::Mean;
 pub use map::Map;
+pub use max_pool::MaxPool;
+pub use pool::Windows;
 pub use scale::Scale;
 
 use crate::graph::{MlpPart, Op, Role, Shape};
@@ -43,6 +50,8 @@ pub static ALL: &[Samples] = &[
     layer_norm::samples,
     scale::samples,
     embedding::samples,
+    max_pool::samples,
+    avg_pool::samples,
     relu::samples,
     leaky_relu::samples,
     tanh::samples,
