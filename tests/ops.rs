@@ -5,14 +5,11 @@ mod common;
 use std::sync::Arc;
 
 use accrue::doctor::Case;
-use accrue::gpu::{Gpu, Grid, Shader};
-use accrue::graph::{
-    Checked, Graph, LoopBound, Op, OpContext, Role, Scratch, Shape, Step, Tensor, Tolerance, Work, Write,
-};
+use accrue::gpu::Gpu;
+use accrue::graph::{Graph, Op, Role, Tensor};
 use accrue::ops::{self, ALL, Linear};
 use accrue::optim::{Clip, Sgd};
 use accrue::plan::{Kernels, Plan, Training};
-use accrue::reference::{Matrix, Operand};
 use common::{check, gpu, linear, op, small_gpu};
 
 const WIDTHS: [usize; 14] = [1, 2, 3, 4, 5, 7, 8, 13, 31, 64, 127, 255, 256, 257];
@@ -98,89 +95,6 @@ fn a_sample_of_weight_0_changes_nothing_however_large_it_is() {
     }
 }
 
-/// y = a + b: an op of the tests' own, because none of the crate's takes two tensors that have gradients.
-#[derive(Debug)]
-struct Add;
-
-static ADD: Shader = Shader { name: "add", parts: &[include_str!("../shaders/lib/clock.wgsl"), ADD_WGSL] };
-
-const ADD_WGSL: &str = "
-struct Dims { @align(16) stride4: u32 }
-override ACCUMULATE: bool = false;
-@group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
-@group(0) @binding(2) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> b: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
-@compute @workgroup_size(8, 8)
-fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
-    let at = id.y * dims[id.z].stride4 + id.x;
-    if id.x < dims[id.z].stride4 && id.y < lines(clock[id.z]) { y[at] = a[at] + b[at]; }
-}
-@compute @workgroup_size(8, 8)
-fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
-    let at = id.y * dims[id.z].stride4 + id.x;
-    if id.x >= dims[id.z].stride4 || id.y >= lines(clock[id.z]) { return; }
-    if ACCUMULATE { y[at] += a[at]; } else { y[at] = a[at]; }
-}
-";
-
-impl Add {
-    fn step(&self, cx: &OpContext, entry: &'static str) -> Step {
-        let stride4 = cx.stride(cx.output()) / 4;
-        let work = Work::moves(12 * stride4, LoopBound::NONE);
-        cx.step(entry, Grid::Tiles { columns: stride4, rows_each: 1 }, work).dims(&[("stride4", stride4)])
-    }
-}
-
-impl Op for Add {
-    fn name(&self) -> &'static str {
-        "add"
-    }
-
-    fn role(&self) -> Role {
-        Role::Activation
-    }
-
-    fn shader(&self) -> &'static Shader {
-        &ADD
-    }
-
-    fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
-        Ok(inputs[0].clone())
-    }
-
-    /// A copy of a between its two steps, which the plan has to find a place for.
-    fn scratch(&self, inputs: &[&Shape]) -> Vec<Scratch> {
-        vec![Scratch { per_row: inputs[0].padded(), fixed: 0 }]
-    }
-
-    fn forward(&self, cx: &OpContext) -> Vec<Step> {
-        let copy = self.step(cx, "backward").bind("a", cx.value(0)).bind("y", cx.scratch(0)).write(Write::Overwrite);
-        let add = self.step(cx, "forward").bind("a", cx.scratch(0)).bind("b", cx.value(1));
-        vec![copy, add.bind("y", cx.output_value())]
-    }
-
-    fn backward(&self, cx: &OpContext) -> Vec<Step> {
-        let step = |(k, write)| {
-            let step = self.step(cx, "backward").bind("a", cx.output_gradient());
-            step.bind("y", cx.gradient(k)).write(write)
-        };
-        cx.wants.iter().enumerate().filter_map(|(k, write)| write.map(|write| step((k, write)))).collect()
-    }
-
-    fn reference_forward(&self, inputs: &[Operand]) -> Matrix {
-        Matrix::build(inputs[0].rows, inputs[0].columns, |r, c| inputs[0].at(r, c) + inputs[1].at(r, c))
-    }
-
-    fn reference_backward(&self, _: &[Operand], _: &Matrix, doutput: &Matrix) -> Vec<Matrix> {
-        vec![doutput.clone(), doutput.clone()]
-    }
-
-    fn tolerance(&self, checked: &Checked) -> Tolerance {
-        Tolerance::of_products(self, checked, &[2, 1, 1])
-    }
-}
-
 #[test]
 fn a_tensor_that_two_ops_read_gets_the_sum_of_their_gradients() {
     for activation in ops::of_role(|role| role == Role::Activation) {
@@ -199,12 +113,46 @@ fn a_tensor_that_two_ops_read_gets_the_sum_of_their_gradients() {
                     b = graph.apply(activation.clone(), "op", &[h]).unwrap();
                     a = layer(&mut graph);
                 }
-                let output = graph.apply(Arc::new(Add), "add", &[a, b]).unwrap();
+                let output = graph.apply(Arc::new(ops::Add), "add", &[a, b]).unwrap();
                 let name = format!("{} beside a layer, {rows} × {width}", activation.name());
                 let case = Case::ending(graph, output, op("mse"), rows, 3).unwrap();
                 check(gpu(), &Case { name, ..case });
             }
         }
+    }
+}
+
+#[test]
+fn tensors_of_any_widths_are_joined_and_any_number_of_them_is_added() {
+    // Columns that begin with a vec4 and that do not, with and without padding behind the last ones.
+    for (rows, positions, widths) in
+        [(3, &[][..], [3, 5, 2]), (37, &[], [4, 8, 3]), (5, &[2, 3], [8, 1, 4]), (2, &[40], [4, 4, 4])]
+    {
+        let mut graph = Graph::new();
+        let x = graph.input_of(&[positions, &[3]].concat());
+        let names = ["first", "second", "third"];
+        let parts = [0, 1, 2].map(|at| linear(&mut graph, names[at], x, widths[at]));
+        let joined = graph.join(Arc::new(ops::Concat), "join", "join", &[parts[0], x, parts[1], parts[2]]).unwrap();
+        let after = [("a", joined), ("b", joined), ("c", x)];
+        let outputs = after.map(|(name, from)| linear(&mut graph, name, from, 5));
+        let output = graph.join(Arc::new(ops::Add), "sum", "sum", &[outputs[0], outputs[1], outputs[2], outputs[0]]);
+        let name = format!("{widths:?} of {rows} × {positions:?}");
+        let case = Case::ending(graph, output.unwrap(), op("mse"), rows, 3).unwrap();
+        check(gpu(), &Case { name, ..case });
+    }
+}
+
+#[test]
+fn a_pooling_of_equal_values_agrees_with_its_reference() {
+    // Whole numbers from -1 to 1 everywhere: most windows have several largest values.
+    for (at, op) in (ops::ALL.iter()).flat_map(|samples| samples(5)).filter(|op| op.name() == "max_pool").enumerate() {
+        let mut case = Case::at_positions(op, 7, &[6, 9], 5, at as u64).unwrap();
+        for (tensor, matrix) in &mut case.given {
+            if case.graph.info(*tensor).name != "after" {
+                matrix.values.iter_mut().for_each(|value| *value = value.clamp(-1.0, 1.0).round());
+            }
+        }
+        check(gpu(), &case);
     }
 }
 

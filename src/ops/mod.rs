@@ -1,13 +1,17 @@
 //! The operations of networks. An op is one file here, one file in `shaders/` and one line in [`ALL`]; the trait [`Op`] lists
 //! what an op declares.
 
+mod add;
 mod arguments;
 mod avg_pool;
 mod bce;
+mod concat;
 mod cross_entropy;
 mod embedding;
+mod flatten;
 mod gelu;
 mod gelu_tanh;
+mod global_avg_pool;
 mod huber;
 mod layer_norm;
 mod leaky_relu;
@@ -24,12 +28,17 @@ mod selu;
 mod sigmoid;
 mod silu;
 mod tanh;
+mod upsample;
 
 use std::sync::Arc;
 
+pub use add::Add;
 pub use avg_pool::AvgPool;
+pub use concat::Concat;
 pub use cross_entropy::CrossEntropy;
 pub use embedding::{Embedding, MOST_TABLES};
+pub use flatten::Flatten;
+pub use global_avg_pool::GlobalAvgPool;
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, MatmulKernel, MatmulPolicy};
 pub use loss::Mean;
@@ -37,6 +46,7 @@ pub use map::Map;
 pub use max_pool::MaxPool;
 pub use pool::Windows;
 pub use scale::Scale;
+pub use upsample::Upsample;
 
 use crate::graph::{MlpPart, Op, Role, Shape};
 
@@ -52,6 +62,11 @@ pub static ALL: &[Samples] = &[
     embedding::samples,
     max_pool::samples,
     avg_pool::samples,
+    global_avg_pool::samples,
+    flatten::samples,
+    upsample::samples,
+    add::samples,
+    concat::samples,
     relu::samples,
     leaky_relu::samples,
     tanh::samples,

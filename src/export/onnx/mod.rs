@@ -50,7 +50,8 @@ pub fn onnx(saved: &ModelFile) -> Result<Vec<u8>> {
 
 /// Adds a layer and returns what it makes.
 fn add(graph: &mut Graph, layer: &Layer, saved: &ModelFile, x: &str) -> Result<String> {
-    let mut names = HashMap::from([("x".to_owned(), x.to_owned())]);
+    // An input that an operator does without has no name.
+    let mut names = HashMap::from([("x".to_owned(), x.to_owned()), (String::new(), String::new())]);
     for parameter in &layer.parameters {
         let name = format!("{}.{parameter}", layer.name);
         let array = saved.arrays.get(&name).ok_or_else(|| Error::config("model", format!("has no weights {name}")))?;
