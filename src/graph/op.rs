@@ -55,6 +55,11 @@ pub trait Op: Debug + Send + Sync {
         true
     }
 
+    /// Whether a list of layers may give it arguments.
+    fn takes_arguments(&self) -> bool {
+        !self.stands_alone()
+    }
+
     /// The same op with other attributes, as a configuration gives them after its name: `{ embedding = [[12, 4]] }`.
     ///
     /// # Errors

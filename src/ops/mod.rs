@@ -12,7 +12,10 @@ mod flatten;
 mod gelu;
 mod gelu_tanh;
 mod global_avg_pool;
+mod group_norm;
+mod grouped;
 mod huber;
+mod instance_norm;
 mod layer_norm;
 mod leaky_relu;
 pub mod linear;
@@ -39,6 +42,8 @@ pub use cross_entropy::CrossEntropy;
 pub use embedding::{Embedding, MOST_TABLES};
 pub use flatten::Flatten;
 pub use global_avg_pool::GlobalAvgPool;
+pub use group_norm::GroupNorm;
+pub use instance_norm::InstanceNorm;
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, MatmulKernel, MatmulPolicy};
 pub use loss::Mean;
@@ -58,6 +63,8 @@ pub type Samples = fn(usize) -> Vec<Arc<dyn Op>>;
 pub static ALL: &[Samples] = &[
     linear::samples,
     layer_norm::samples,
+    group_norm::samples,
+    instance_norm::samples,
     scale::samples,
     embedding::samples,
     max_pool::samples,
@@ -117,10 +124,10 @@ pub fn parameter_kinds() -> Vec<&'static str> {
     kinds
 }
 
-/// The names of all layers that take arguments: their bare names are not enough. A linear layer is its width.
+/// The names of all layers that take arguments. A linear layer is its width.
 pub fn with_arguments() -> Vec<&'static str> {
     let is_linear = |op: &Arc<dyn Op>| matches!(op.mlp_part(), Some(MlpPart::Linear));
-    let names = each(1).filter(|op| op.role() == Role::Layer && !op.stands_alone() && !is_linear(op));
+    let names = each(1).filter(|op| op.role() == Role::Layer && op.takes_arguments() && !is_linear(op));
     names.map(|op| op.name()).collect()
 }
 

@@ -201,7 +201,10 @@ mod tests {
         assert_eq!(of("data.decimal"), json!({ "enum": [".", ","] }));
         assert_eq!(of("data.encoding"), json!({ "enum": ["utf-8", "utf-16", "latin-1"] }));
         assert_eq!(of("model.loss"), json!({ "enum": ops::losses() }));
-        let table = json!({ "type": "object", "properties": { "embedding": {} }, "additionalProperties": false });
+        let names: serde_json::Map<String, Json> =
+            ops::with_arguments().into_iter().map(|name| (name.to_owned(), json!({}))).collect();
+        assert!(names.contains_key("embedding") && names.contains_key("max_pool") && !names.contains_key("relu"));
+        let table = json!({ "type": "object", "properties": names, "additionalProperties": false });
         assert_eq!(of("model.layers"), list(&json!({ "anyOf": [whole, { "enum": ops::layers() }, table] })));
         let factors = json!({ "anyOf": [{ "type": "number" }, { "enum": ["fan_in"] }] });
         assert_eq!(of("optimizer.lr_factors"), json!({ "type": "object", "additionalProperties": factors }));

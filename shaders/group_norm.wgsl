@@ -15,6 +15,7 @@
 const CHUNK: u32 = 256u;
 
 override EPS: f32 = 1e-5;
+override AFFINE: bool = true;   // otherwise weight is 1 and bias 0, and what is bound as parameters is not read
 override ACCUMULATE: bool = false;
 
 struct Dims {
@@ -33,10 +34,10 @@ var<private> size: Dims;
 @group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;              // weight (columns), bias (columns)
 @group(0) @binding(4) var<storage, read_write> made: array<vec4<f32>>;              // y or dinput (rows, positions, columns), or sums
 @group(0) @binding(5) var<storage, read> stats: array<vec4<f32>>;                   // of each row, columns of mean | rstd
-@group(0) @binding(6) var<storage, read_write> stats_of: array<f32>;                // the same
+@group(0) @binding(6) var<storage, read_write> columns_of: array<f32>;              // the same, or as per_row: four factors
 @group(0) @binding(7) var<storage, read> sums_of: array<f32>;                       // (rows, chunks, one or two sums, columns)
 @group(0) @binding(8) var<storage, read> dy: array<vec4<f32>>;                      // (rows, positions, columns)
-@group(0) @binding(9) var<storage, read> factors_of: array<vec4<f32>>;              // of each row, columns of the four factors
+@group(0) @binding(9) var<storage, read> per_row: array<vec4<f32>>;                 // as sums_of, or columns of four factors
 @group(0) @binding(10) var<storage, read_write> dparameters: array<vec4<f32>>;      // as parameters
 @group(0) @binding(11) var<storage, read_write> open_parameters: array<vec4<f32>>;  // as parameters: the open block
 
@@ -100,9 +101,9 @@ fn numbers() -> f32 { return f32(size.positions) * f32(size.columns / size.group
 fn set_columns(row: u32, group: u32, which: u32, value: f32) {
     let wide = size.columns / size.groups;
     let begins = (row * 2u + which) * size.columns4 * 4u;
-    for (var c = group * wide; c < (group + 1u) * wide; c++) { stats_of[begins + c] = value; }
+    for (var c = group * wide; c < (group + 1u) * wide; c++) { columns_of[begins + c] = value; }
     if group + 1u == size.groups {
-        for (var c = size.columns; c < size.columns4 * 4u; c++) { stats_of[begins + c] = 0.0; }
+        for (var c = size.columns; c < size.columns4 * 4u; c++) { columns_of[begins + c] = 0.0; }
     }
 }
 
@@ -120,6 +121,20 @@ fn rstds(@builtin(global_invocation_id) id: vec3<u32>) {
     size = dims[id.z];
     if id.x >= size.groups || id.y >= lines(now) { return; }
     set_columns(id.y, id.x, 1u, inverseSqrt(group_sum(id.y, id.x) / numbers() + EPS));
+}
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+    now = clock[id.z];
+    size = dims[id.z];
+    let count = size.positions * size.columns4;
+    if id.x >= count || id.y >= lines(now) { return; }
+    let c = id.x % size.columns4;
+    let mean = stats[id.y * 2u * size.columns4 + c];
+    let rstd = stats[(id.y * 2u + 1u) * size.columns4 + c];
+    var value = (x[(id.y * size.positions + id.x / size.columns4) * size.x_stride4 + c] - mean) * rstd;
+    if AFFINE { value = fma(value, parameters[c], parameters[size.columns4 + c]); }
+    made[id.y * count + id.x] = value;
 }
 
 @compute @workgroup_size(64)
@@ -143,6 +158,48 @@ fn backward_sums(@builtin(global_invocation_id) id: vec3<u32>) {
     made[at + size.columns4] = product;
 }
 
+fn weight_of(c: u32) -> f32 {
+    if AFFINE { return parameters[c / 4u][c % 4u]; }
+    return 1.0;
+}
+
+// The four factors of the columns of a group, of which backward_input makes the gradient.
+@compute @workgroup_size(8, 8)
+fn factors(@builtin(global_invocation_id) id: vec3<u32>) {
+    now = clock[id.z];
+    size = dims[id.z];
+    if id.x >= size.groups || id.y >= lines(now) { return; }
+    let wide = size.columns / size.groups;
+    let begin = id.x * wide;
+    var sum = 0.0;
+    var product = 0.0;
+    for (var c = begin; c < begin + wide; c++) {
+        let weight = weight_of(c);
+        sum = fma(column_sum(id.y, c, 0u, 2u), weight, sum);
+        product = fma(column_sum(id.y, c, 1u, 2u), weight, product);
+    }
+    let columns = size.columns4 * 4u;
+    let of_row = id.y * 2u * size.columns4 + begin / 4u;
+    let mean = stats[of_row][begin % 4u];
+    let rstd = stats[of_row + size.columns4][begin % 4u];
+    let shift = -rstd * (sum / numbers());
+    let slope = -rstd * (rstd * (product / numbers()));
+    let to = id.y * 4u * columns;
+    for (var c = begin; c < begin + wide; c++) {
+        columns_of[to + c] = rstd * weight_of(c);
+        columns_of[to + columns + c] = shift;
+        columns_of[to + 2u * columns + c] = mean;
+        columns_of[to + 3u * columns + c] = slope;
+    }
+    if id.x + 1u < size.groups { return; }
+    for (var c = size.columns; c < columns; c++) {
+        columns_of[to + c] = 0.0;
+        columns_of[to + columns + c] = 0.0;
+        columns_of[to + 2u * columns + c] = 0.0;
+        columns_of[to + 3u * columns + c] = 0.0;
+    }
+}
+
 // dinput = (dy · scale + shift) + (x - mean) · slope, column by column
 @compute @workgroup_size(64)
 fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -152,13 +209,13 @@ fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= count || id.y >= lines(now) { return; }
     let c = id.x % size.columns4;
     let factors = id.y * 4u * size.columns4 + c;
-    let scale = factors_of[factors];
-    let shift = factors_of[factors + size.columns4];
-    let mean = factors_of[factors + 2u * size.columns4];
-    let slope = factors_of[factors + 3u * size.columns4];
+    let scale = per_row[factors];
+    let shift = per_row[factors + size.columns4];
+    let mean = per_row[factors + 2u * size.columns4];
+    let slope = per_row[factors + 3u * size.columns4];
     let at = id.y * count + id.x;
-    let from = x[(id.y * size.positions + id.x / size.columns4) * size.x_stride4 + c] - mean;
-    let d = fma(from, slope, fma(dy[at], scale, shift));
+    let centred = x[(id.y * size.positions + id.x / size.columns4) * size.x_stride4 + c] - mean;
+    let d = fma(centred, slope, fma(dy[at], scale, shift));
     if ACCUMULATE { made[at] += d; } else { made[at] = d; }
 }
 
@@ -186,8 +243,8 @@ fn backward_parameters(@builtin(global_invocation_id) id: vec3<u32>) {
         while l < stop {
             let p = l % POSITIONS;
             let at = ((l / POSITIONS * size.chunks + p / CHUNK) * 2u) * size.columns4 + c;
-            bias_part += stats[at];
-            weight_part += stats[at + size.columns4];
+            bias_part += per_row[at];
+            weight_part += per_row[at + size.columns4];
             l += min(stop - l, POSITIONS - p);
         }
         if closed(now, l) {
