@@ -24,6 +24,7 @@ pub const ONE_RATE: &str = include_str!("../shaders/lib/one_rate.wgsl");
 /// `philox`: random words from a counter and a key.
 pub const PHILOX: &str = include_str!("../shaders/lib/philox.wgsl");
 
+pub(crate) const POOL: &str = include_str!("../shaders/lib/pool.wgsl");
 pub(crate) const RATES: &str = include_str!("../shaders/lib/rates.wgsl");
 pub(crate) const SUM: &str = include_str!("../shaders/lib/sum.wgsl");
 pub(crate) const CHAIN: &str = include_str!("../shaders/lib/chain.wgsl");

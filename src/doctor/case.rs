@@ -5,11 +5,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Numbers;
-use crate::Result;
 use crate::graph::{Graph, Op, Role, Shape, TargetKind, Tensor, TensorKind};
 use crate::ops::{self, Linear};
 use crate::reference::Matrix;
 use crate::tensor::ParameterSpec;
+use crate::{Error, Result};
 
 /// A network with its loss, the values of all its inputs, and the samples' weights.
 pub struct Case {
@@ -45,6 +45,23 @@ impl Case {
         Case::at_positions(op, rows, &[], width, seed)
     }
 
+    /// The same, or `None` if the op does not take such a shape.
+    ///
+    /// # Errors
+    /// Those of [`Case::at_positions`] but [`Error::Shape`].
+    pub fn if_it_fits(
+        op: Arc<dyn Op>,
+        rows: usize,
+        positions: &[usize],
+        width: usize,
+        seed: u64,
+    ) -> Result<Option<Case>> {
+        match Case::at_positions(op, rows, positions, width, seed) {
+            Err(Error::Shape { .. }) => Ok(None),
+            made => made.map(Some),
+        }
+    }
+
     /// As [`Case::new`], with these positions per sample: `[height, width]` of an image, `[tokens]` of a sequence.
     ///
     /// # Errors
@@ -53,10 +70,6 @@ impl Case {
         let mut graph = Graph::new();
         let x = graph.input_of(&[positions, &[FEATURES]].concat());
         let before = linear(&mut graph, "before", x, width)?;
-        let count: usize = positions.iter().product();
-        if seed % 2 == 1 && count > 1 {
-            graph.weigh_positions(count);
-        }
         let name = match positions {
             [] => format!("{op:?} of {rows} × {width}"),
             _ => format!("{op:?} of {rows} × {positions:?} × {width}"),
@@ -73,6 +86,10 @@ impl Case {
                 (linear(&mut graph, "after", middle, OUTPUTS)?, loss_of_values())
             }
         };
+        let count = graph.shape(output).positions();
+        if seed % 2 == 1 && count > 1 {
+            graph.weigh_positions(count);
+        }
         Case::ending(graph, output, loss, rows, seed).map(|case| Case { name, ..case })
     }
 

@@ -16,11 +16,15 @@ const SHAPES: [(usize, usize); 7] = [(1, 1), (2, 3), (33, 5), (17, 257), (255, 3
 /// Larger ones, for layers only: both sides of 256, in every place.
 const LAYERS: [(usize, usize); 3] = [(257, 64), (64, 255), (31, 256)];
 
-/// (rows, positions, width): blocks of several rows, of one row, and several of one row.
-const POSITIONS: [(usize, &[usize], usize); 4] = [(33, &[3], 4), (21, &[4, 5], 5), (5, &[40], 7), (3, &[20, 15], 6)];
+/// (rows, positions, width): blocks of several rows, of one row, and several of one row; sequences and images.
+const POSITIONS: [(usize, &[usize], usize); 6] =
+    [(33, &[3], 4), (21, &[4, 5], 5), (5, &[40], 7), (3, &[20, 15], 6), (35, &[3, 3], 1), (2, &[7, 41], 3)];
 
-/// The case with a row of weight 0 whose features are huge.
-const MASKED: (usize, usize) = (70, 3);
+/// The cases with a row of weight 0 whose features are huge.
+const MASKED: [(usize, &[usize], usize); 2] = [(70, &[], 3), (9, &[4, 5], 4)];
+
+/// Fewest cases of an op: one that refuses every shape is wrong.
+const FEWEST: usize = 4;
 
 /// (inputs, outputs) of the layers whose parameters are updated.
 const UPDATED: [(usize, usize); 3] = [(1, 1), (3, 5), (257, 31)];
@@ -96,7 +100,11 @@ where
         let Some(op) = samples(1).into_iter().next() else { continue };
         watch(Event::Begins(op.name().to_owned()));
         let shader = op.shader().name;
-        for case in cases(&samples, op.role())? {
+        let cases = cases(&samples, op.role())?;
+        if cases.len() < FEWEST {
+            tally.take("too few shapes", op.name(), Err(Error::Internal(format!("it takes only {}", cases.len()))))?;
+        }
+        for case in cases {
             tally.take(&case.name, op.name(), compare::case(gpu, &case))?;
         }
         tally.tell(&format!("{shader}."), &mut watch);
@@ -105,26 +113,25 @@ where
     Ok(())
 }
 
-/// The cases of an op: every instance on every shape, with and without positions, and with a row of weight 0.
+/// The cases of an op: every instance on every shape that it takes, with and without positions, and with a row of weight 0.
 fn cases(samples: &impl Fn(usize) -> Vec<Arc<dyn Op>>, role: Role) -> Result<Vec<Case>> {
     let larger = if role == Role::Layer { &LAYERS[..] } else { &[] };
+    let flat = SHAPES.iter().chain(larger).map(|&(rows, width)| (rows, &[][..], width));
     let mut cases = Vec::new();
-    for (at, &(rows, width)) in SHAPES.iter().chain(larger).enumerate() {
-        for op in samples(width) {
-            cases.push(Case::new(op, rows, width, at as u64)?);
+    for shapes in [flat.collect::<Vec<_>>(), POSITIONS.to_vec()] {
+        for (at, (rows, positions, width)) in shapes.into_iter().enumerate() {
+            for op in samples(width) {
+                cases.extend(Case::if_it_fits(op, rows, positions, width, at as u64)?);
+            }
         }
     }
-    for (at, &(rows, positions, width)) in POSITIONS.iter().enumerate() {
+    for (rows, positions, width) in MASKED {
         for op in samples(width) {
-            cases.push(Case::at_positions(op, rows, positions, width, at as u64)?);
+            let Some(mut case) = Case::if_it_fits(op, rows, positions, width, 11)? else { continue };
+            case.mask(rows - 1);
+            case.name += " with a huge row that counts nothing";
+            cases.push(case);
         }
-    }
-    let (rows, width) = MASKED;
-    for op in samples(width) {
-        let mut case = Case::new(op, rows, width, 11)?;
-        case.mask(rows - 1);
-        case.name += " with a huge row that counts nothing";
-        cases.push(case);
     }
     Ok(cases)
 }

@@ -55,6 +55,11 @@ pub trait Op: Debug + Send + Sync {
         true
     }
 
+    /// Whether a list of layers may give it arguments.
+    fn takes_arguments(&self) -> bool {
+        !self.stands_alone()
+    }
+
     /// The same op with other attributes, as a configuration gives them after its name: `{ embedding = [[12, 4]] }`.
     ///
     /// # Errors
@@ -123,6 +128,11 @@ pub trait Op: Debug + Send + Sync {
     /// Where the derivative jumps, as values of the first input; for a loss, of the first input minus the target.
     fn kinks(&self) -> &'static [f64] {
         &[]
+    }
+
+    /// Whether the derivative jumps nowhere within this distance of the inputs, for an op where that is no matter of single values.
+    fn is_smooth(&self, _inputs: &[Operand], _within: f64) -> bool {
+        true
     }
 }
 
@@ -293,6 +303,12 @@ impl OpContext<'_> {
     pub fn step_of_lines(&self, lines: usize, entry: &'static str, grid: Grid, work: Work) -> Step {
         let name = &self.graph.info(self.output()).name;
         Step::new(&format!("{name} {entry}"), self.node.op.shader(), entry, grid, work).over(Blocks::of(lines))
+    }
+
+    /// The same over rows as a whole, whatever their positions are: in its kernel, lines are rows. `work` is that of one row.
+    pub fn step_over_rows(&self, entry: &'static str, grid: Grid, work: Work) -> Step {
+        let name = &self.graph.info(self.output()).name;
+        Step::new(&format!("{name} {entry}"), self.node.op.shader(), entry, grid, work)
     }
 
     /// The number of this op among those of its name in the graph, from 0: what it draws differs from what the others draw.

@@ -1,58 +1,28 @@
-//! The sum of two tensors of one shape: y = a + b
+//! The sum of tensors of one shape, such as what goes around a few layers and what goes through them: y = a + b + …
+
+use std::sync::Arc;
 
 use crate::gpu::{Grid, Shader};
-use crate::graph::{Checked, Export, LoopBound, OnnxNode, Op, OpContext, Role, Shape, Step, Tolerance, Work, sample};
+use crate::graph::{Checked, LoopBound, Op, OpContext, Role, Shape, Step, Tensor, Tolerance, Work, sample};
 use crate::tensor::{Matrix, Operand};
 use crate::wgsl::CLOCK;
 
-const WGSL: &str = "
-// forward    y[l,c]  = a[l,c] + b[l,c]
-// backward   dx[l,c] (+)= dy[l,c]
-
-override ACCUMULATE: bool = false;
-
-struct Dims {
-    @align(16) columns4: u32,   // in vec4, rounded up
-    a_stride4: u32,             // from one line to the next, in vec4
-    b_stride4: u32,
-}
-
-@group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
-var<private> size: Dims;
-@group(0) @binding(2) var<storage, read> a: array<vec4<f32>>;         // (lines, columns)
-@group(0) @binding(3) var<storage, read> b: array<vec4<f32>>;         // (lines, columns)
-@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;   // (lines, columns)
-@group(0) @binding(5) var<storage, read> dy: array<vec4<f32>>;        // (lines, columns)
-@group(0) @binding(6) var<storage, read_write> dx: array<vec4<f32>>;  // (lines, columns)
-
-@compute @workgroup_size(8, 8)
-fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
-    now = clock[id.z];
-    size = dims[id.z];
-    if id.x >= size.columns4 || id.y >= lines(now) { return; }
-    y[id.y * size.columns4 + id.x] = a[id.y * size.a_stride4 + id.x] + b[id.y * size.b_stride4 + id.x];
-}
-
-@compute @workgroup_size(8, 8)
-fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
-    now = clock[id.z];
-    size = dims[id.z];
-    if id.x >= size.columns4 || id.y >= lines(now) { return; }
-    let at = id.y * size.columns4 + id.x;
-    if ACCUMULATE { dx[at] += dy[at]; } else { dx[at] = dy[at]; }
-}
-";
-
-/// y = a + b
+/// The sum of two or more tensors of one shape, in their order.
 #[derive(Clone, Copy, Debug)]
 pub struct Add;
 
-fn step(cx: &OpContext, entry: &'static str) -> Step {
-    let columns4 = cx.columns(cx.output()).div_ceil(4);
-    let [a, b] = [0, 1].map(|k| cx.stride(cx.input(k)) / 4);
-    let dims = [("columns4", columns4), ("a_stride4", a), ("b_stride4", b)];
+pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
+    vec![Arc::new(Add)]
+}
+
+fn step(cx: &OpContext, entry: &'static str, a: Tensor, b: Tensor) -> Step {
+    let columns4 = cx.columns(a).div_ceil(4);
     let work = Work::moves(12 * columns4, LoopBound::NONE);
-    cx.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }, work).dims(&dims)
+    cx.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }, work).dims(&[
+        ("columns4", columns4),
+        ("a_stride4", cx.stride(a) / 4),
+        ("b_stride4", cx.stride(b) / 4),
+    ])
 }
 
 impl Op for Add {
@@ -65,44 +35,51 @@ impl Op for Add {
     }
 
     fn shader(&self) -> &'static Shader {
-        Shader::joined("add".to_owned(), vec![CLOCK, WGSL])
+        Shader::joined(self.name().to_owned(), vec![CLOCK, include_str!("../../shaders/add.wgsl")])
+    }
+
+    fn stands_alone(&self) -> bool {
+        false
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
-        match inputs {
-            [a, b] if a == b => sample(a, "a").cloned(),
-            [a, b] => Err(format!("a is {a} but b is {b}; they must be alike")),
-            _ => Err(format!("takes a and b, but {} tensors were given", inputs.len())),
+        let [first, others @ ..] = inputs else { return Err("takes two tensors or more".to_owned()) };
+        if others.is_empty() {
+            return Err("takes two tensors or more, but one was given".to_owned());
+        }
+        match others.iter().find(|other| *other != first) {
+            Some(other) => Err(format!("{first} and {other} are not of one shape, and cannot be added")),
+            None => sample(first, "x").cloned(),
         }
     }
 
     fn forward(&self, cx: &OpContext) -> Vec<Step> {
-        let step = step(cx, "forward").bind("a", cx.value(0)).bind("b", cx.value(1));
-        vec![step.bind("y", cx.output_value())]
+        let inputs = &cx.node.inputs;
+        let first = step(cx, "forward", inputs[0], inputs[1]).bind("a", cx.value(0)).bind("b", cx.value(1));
+        let more = (2..inputs.len()).map(|k| step(cx, "more", inputs[k], inputs[k]).bind("a", cx.value(k)));
+        std::iter::once(first).chain(more).map(|step| step.bind("y", cx.output_value())).collect()
     }
 
     fn backward(&self, cx: &OpContext) -> Vec<Step> {
-        let of = |(k, write): (usize, &Option<_>)| {
-            let step = step(cx, "backward").bind("dy", cx.output_gradient()).bind("dx", cx.gradient(k));
-            write.map(|write| step.write(write))
+        let wanted = cx.wants.iter().enumerate().filter_map(|(k, write)| write.map(|write| (k, write)));
+        let step = |(k, write)| {
+            let step = step(cx, "backward", cx.input(k), cx.input(k));
+            step.bind("dy", cx.output_gradient()).bind("dinput", cx.gradient(k)).write(write)
         };
-        cx.wants.iter().enumerate().filter_map(of).collect()
+        wanted.map(step).collect()
     }
 
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix {
-        let [a, b] = inputs else { return Matrix::default() };
-        Matrix::build(a.rows, a.columns, |r, c| a.at(r, c) + b.at(r, c))
+        let sum = |r, c| inputs.iter().map(|input| input.at(r, c)).sum();
+        Matrix::build(inputs[0].rows, inputs[0].columns, sum)
     }
 
-    fn reference_backward(&self, _: &[Operand], _: &Matrix, doutput: &Matrix) -> Vec<Matrix> {
-        vec![doutput.clone(), doutput.clone()]
+    fn reference_backward(&self, inputs: &[Operand], _: &Matrix, dy: &Matrix) -> Vec<Matrix> {
+        vec![dy.clone(); inputs.len()]
     }
 
     fn tolerance(&self, checked: &Checked) -> Tolerance {
-        Tolerance::of_products(self, checked, &[2, 1, 1])
-    }
-
-    fn export(&self, _: &Shape) -> Option<Export> {
-        Some(Export::new("", vec![OnnxNode::new("Add", &["a", "b"], "y")]))
+        let count = checked.inputs.len();
+        Tolerance::of_products(self, checked, &[vec![count], vec![1; count]].concat())
     }
 }

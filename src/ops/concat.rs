@@ -1,70 +1,54 @@
-//! Several tensors side by side: their columns, one after the other, at every position.
+//! Puts the columns (channels) of several tensors side by side: (…, a) and (…, b) to (…, a + b)
+
+use std::sync::Arc;
 
 use crate::gpu::{Grid, Shader};
 use crate::graph::{Checked, LoopBound, Op, OpContext, Role, Shape, Step, Tolerance, Work, sample};
 use crate::tensor::{Matrix, Operand};
 use crate::wgsl::CLOCK;
 
-const WGSL: &str = "
-// forward    y[l, first + c] = x[l,c]          one dispatch for each x; the last one also writes the padding
-// backward   dx[l,c] (+)= dy[l, first + c]
-
-override ACCUMULATE: bool = false;
-
-struct Dims {
-    @align(16) columns: u32,   // of x
-    writes: u32,               // columns that are written, padding included
-    x_stride: u32,             // from one line to the next
-    y_stride: u32,
-    first: u32,                // the column of y that x begins at
-}
-
-@group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
-var<private> size: Dims;
-@group(0) @binding(2) var<storage, read> x: array<f32>;          // (lines, columns)
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;    // (lines, all columns)
-@group(0) @binding(4) var<storage, read> dy: array<f32>;         // (lines, all columns)
-@group(0) @binding(5) var<storage, read_write> dx: array<f32>;   // (lines, columns)
-
-@compute @workgroup_size(8, 8)
-fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
-    now = clock[id.z];
-    size = dims[id.z];
-    if id.x >= size.writes || id.y >= lines(now) { return; }
-    var value = 0.0;
-    if id.x < size.columns { value = x[id.y * size.x_stride + id.x]; }
-    y[id.y * size.y_stride + size.first + id.x] = value;
-}
-
-@compute @workgroup_size(8, 8)
-fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
-    now = clock[id.z];
-    size = dims[id.z];
-    if id.x >= size.writes || id.y >= lines(now) { return; }
-    var value = 0.0;
-    if id.x < size.columns { value = dy[id.y * size.y_stride + size.first + id.x]; }
-    let at = id.y * size.x_stride + id.x;
-    if ACCUMULATE { dx[at] += value; } else { dx[at] = value; }
-}
-";
-
-/// The columns of several tensors, one after the other.
+/// The columns of two or more tensors with the same positions, side by side.
 #[derive(Clone, Copy, Debug)]
 pub struct Concat;
 
-/// The step of the k-th input; `to` is where its padding ends.
-fn step(cx: &OpContext, entry: &'static str, k: usize, writes: u32) -> Step {
-    let first = (0..k).map(|before| cx.columns(cx.input(before))).sum();
-    let columns = cx.columns(cx.input(k));
-    let dims = [
-        ("columns", columns),
-        ("writes", writes),
-        ("x_stride", cx.stride(cx.input(k))),
-        ("y_stride", cx.stride(cx.output())),
-        ("first", first),
-    ];
-    let work = Work::moves(3 * writes, LoopBound::NONE);
-    cx.step_over(cx.output(), entry, Grid::Tiles { columns: writes, rows_each: 1 }, work).dims(&dims)
+pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
+    vec![Arc::new(Concat)]
+}
+
+/// Where the columns of the k-th input begin.
+fn begin(columns: impl Iterator<Item = usize>, k: usize) -> usize {
+    columns.take(k).sum()
+}
+
+/// The kernels of the k-th input: whole vec4 of both, or their elements.
+struct Piece {
+    begin: usize,
+    columns: usize,
+    written: usize,
+    whole: bool,
+}
+
+impl Piece {
+    fn new(cx: &OpContext, k: usize) -> Piece {
+        let columns = cx.graph.columns(cx.input(k));
+        let begin = begin(cx.node.inputs.iter().map(|&input| cx.graph.columns(input)), k);
+        let is_last = k + 1 == cx.node.inputs.len();
+        let outputs = cx.graph.columns(cx.output()).next_multiple_of(4);
+        let written = if is_last { outputs - begin } else { columns };
+        Piece { begin, columns, written, whole: begin.is_multiple_of(4) && written.is_multiple_of(4) }
+    }
+
+    fn step(&self, cx: &OpContext, k: usize, entry: &'static str, wide: usize) -> Step {
+        let work = Work::moves(3 * self.columns as u32, LoopBound::NONE);
+        cx.step(entry, Grid::Tiles { columns: wide as u32, rows_each: 1 }, work).dims(&[
+            ("columns", self.columns as u32),
+            ("columns4", self.columns.div_ceil(4) as u32),
+            ("x_stride4", cx.stride(cx.input(k)) / 4),
+            ("outputs4", cx.columns(cx.output()).div_ceil(4)),
+            ("begin", self.begin as u32),
+            ("written", self.written as u32),
+        ])
+    }
 }
 
 impl Op for Concat {
@@ -77,49 +61,68 @@ impl Op for Concat {
     }
 
     fn shader(&self) -> &'static Shader {
-        Shader::joined("concat".to_owned(), vec![CLOCK, WGSL])
+        Shader::joined(self.name().to_owned(), vec![CLOCK, include_str!("../../shaders/concat.wgsl")])
+    }
+
+    fn stands_alone(&self) -> bool {
+        false
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
-        let first = sample(inputs.first().ok_or("takes one tensor at least")?, "x")?;
-        if let Some(odd) = inputs.iter().find(|x| x.with_columns(1) != first.with_columns(1)) {
-            return Err(format!("{first} and {odd} differ in more than their columns"));
+        let [first, others @ ..] = inputs else { return Err("takes two tensors or more".to_owned()) };
+        if others.is_empty() {
+            return Err("takes two tensors or more, but one was given".to_owned());
         }
-        Ok(first.with_columns(inputs.iter().filter_map(|x| x.columns()).sum()))
+        let mut columns = 0;
+        for x in inputs {
+            columns += sample(x, "x")?.columns().unwrap_or(0);
+            if x.with_columns(1) != first.with_columns(1) {
+                return Err(format!("{first} and {x} differ in more than their columns, and cannot be joined"));
+            }
+        }
+        Ok(first.with_columns(columns))
     }
 
     fn forward(&self, cx: &OpContext) -> Vec<Step> {
-        let count = cx.node.inputs.len();
-        let padding = cx.stride(cx.output()) - cx.columns(cx.output());
-        let of = |k: usize| {
-            let writes = cx.columns(cx.input(k)) + if k + 1 == count { padding } else { 0 };
-            step(cx, "forward", k, writes).bind("x", cx.value(k)).bind("y", cx.output_value())
+        let step = |k| {
+            let piece = Piece::new(cx, k);
+            if piece.whole {
+                let step = piece.step(cx, k, "forward4", piece.columns.div_ceil(4));
+                return step.bind("x4", cx.value(k)).bind("y4", cx.output_value());
+            }
+            let step = piece.step(cx, k, "forward", piece.written);
+            step.bind("x", cx.value(k)).bind("y", cx.output_value())
         };
-        (0..count).map(of).collect()
+        (0..cx.node.inputs.len()).map(step).collect()
     }
 
     fn backward(&self, cx: &OpContext) -> Vec<Step> {
-        let of = |(k, write): (usize, &Option<_>)| {
-            let step = step(cx, "backward", k, cx.columns(cx.input(k)).next_multiple_of(4));
-            write.map(|write| step.bind("dy", cx.output_gradient()).bind("dx", cx.gradient(k)).write(write))
+        let wanted = cx.wants.iter().enumerate().filter_map(|(k, write)| write.map(|write| (k, write)));
+        let step = |(k, write)| {
+            let piece = Piece::new(cx, k);
+            let (entry, dy) = if piece.whole { ("backward4", "dy4") } else { ("backward", "dy") };
+            let step = piece.step(cx, k, entry, piece.columns.div_ceil(4));
+            step.bind(dy, cx.output_gradient()).bind("dinput", cx.gradient(k)).write(write)
         };
-        cx.wants.iter().enumerate().filter_map(of).collect()
+        wanted.map(step).collect()
     }
 
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix {
+        let lines = 0..inputs[0].rows;
+        let line = |r: usize| inputs.iter().flat_map(move |x| (0..x.columns).map(move |c| x.at(r, c)));
         let columns = inputs.iter().map(|x| x.columns).sum();
-        let rows = inputs.first().map_or(0, |x| x.rows);
-        let all = |r| inputs.iter().flat_map(move |x| (0..x.columns).map(move |c| x.at(r, c)));
-        Matrix { rows, columns, values: (0..rows).flat_map(all).collect() }
+        Matrix { rows: inputs[0].rows, columns, values: lines.flat_map(line).collect() }
     }
 
     fn reference_backward(&self, inputs: &[Operand], _: &Matrix, dy: &Matrix) -> Vec<Matrix> {
-        let first = |k: usize| inputs[..k].iter().map(|x| x.columns).sum::<usize>();
-        let of = |(k, x): (usize, &Operand)| Matrix::build(x.rows, x.columns, |r, c| dy.at(r, first(k) + c));
-        inputs.iter().enumerate().map(of).collect()
+        let begin = |k| begin(inputs.iter().map(|x| x.columns), k);
+        let gradient = |(k, x): (usize, &Operand)| Matrix::build(x.rows, x.columns, |r, c| dy.at(r, begin(k) + c));
+        inputs.iter().enumerate().map(gradient).collect()
     }
 
+    /// Numbers are copied.
     fn tolerance(&self, checked: &Checked) -> Tolerance {
-        Tolerance::of_elements(checked)
+        let exact = |m: &Matrix| Matrix::zeros(m.rows, m.columns);
+        Tolerance { value: exact(checked.output), inputs: checked.gradients.iter().map(exact).collect() }
     }
 }

@@ -2,6 +2,8 @@
 //! what an op declares.
 
 mod add;
+mod arguments;
+mod avg_pool;
 mod batch_norm;
 mod bce;
 mod concat;
@@ -9,40 +11,56 @@ pub mod conv2d;
 mod cross_entropy;
 mod dropout;
 mod embedding;
+mod flatten;
 mod gelu;
 mod gelu_tanh;
+mod global_avg_pool;
+mod group_norm;
+mod grouped;
 mod huber;
+mod instance_norm;
 mod layer_norm;
 mod leaky_relu;
 pub mod linear;
 mod loss;
 mod map;
+mod max_pool;
 mod mish;
 mod mse;
 mod normalize;
+mod pool;
 mod relu;
 mod scale;
 mod selu;
 mod sigmoid;
 mod silu;
 mod tanh;
+mod upsample;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 pub use add::Add;
+pub use avg_pool::AvgPool;
 pub use batch_norm::{BatchNorm, Running};
 pub use concat::Concat;
 pub use conv2d::{Conv2d, Padding};
 pub use cross_entropy::CrossEntropy;
 pub use dropout::Dropout;
 pub use embedding::{Embedding, MOST_TABLES};
+pub use flatten::Flatten;
+pub use global_avg_pool::GlobalAvgPool;
+pub use group_norm::GroupNorm;
+pub use instance_norm::InstanceNorm;
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, MatmulKernel, MatmulPolicy};
 pub use loss::Mean;
 pub use map::Map;
+pub use max_pool::MaxPool;
 pub use normalize::Normalize;
+pub use pool::Windows;
 pub use scale::Scale;
+pub use upsample::Upsample;
 
 use crate::graph::{MlpPart, Op, Role, Shape, takes_nothing};
 
@@ -54,12 +72,21 @@ pub type Samples = fn(usize) -> Vec<Arc<dyn Op>>;
 pub static ALL: &[Samples] = &[
     linear::samples,
     layer_norm::samples,
+    group_norm::samples,
+    instance_norm::samples,
     scale::samples,
     normalize::samples,
     embedding::samples,
     conv2d::samples,
     batch_norm::samples,
     dropout::samples,
+    max_pool::samples,
+    avg_pool::samples,
+    global_avg_pool::samples,
+    flatten::samples,
+    upsample::samples,
+    add::samples,
+    concat::samples,
     relu::samples,
     leaky_relu::samples,
     tanh::samples,
@@ -111,10 +138,10 @@ pub fn parameter_kinds() -> Vec<&'static str> {
     kinds
 }
 
-/// The names of all layers that take arguments: their bare names are not enough. A linear layer is its width.
+/// The names of all layers that take arguments. A linear layer is its width.
 pub fn with_arguments() -> Vec<&'static str> {
     let is_linear = |op: &Arc<dyn Op>| matches!(op.mlp_part(), Some(MlpPart::Linear));
-    let names = each(1).filter(|op| op.role() == Role::Layer && !op.stands_alone() && !is_linear(op));
+    let names = each(1).filter(|op| op.role() == Role::Layer && op.takes_arguments() && !is_linear(op));
     names.map(|op| op.name()).collect()
 }
 

@@ -87,6 +87,10 @@ impl Op for Changed {
         self.op.tolerance(checked)
     }
 
+    fn is_smooth(&self, inputs: &[Operand], within: f64) -> bool {
+        self.op.is_smooth(inputs, within)
+    }
+
     fn kinks(&self) -> &'static [f64] {
         self.op.kinks()
     }

@@ -160,16 +160,16 @@ fn steps_of_plan(plan: Plan) -> Vec<Step> {
     plan.steps().cloned().chain(packed).collect()
 }
 
-/// The steps of a network in the middle of which an op stands, for rows of several positions, and which uses one parameter
-/// twice.
-fn steps_at_positions(op: Arc<dyn Op>) -> Vec<Step> {
+/// The steps of a network in the middle of which an op stands, for images, and which uses one parameter twice.
+fn steps_of_images(op: Arc<dyn Op>) -> Vec<Step> {
     let mut graph = Graph::new();
-    let x = graph.input_of(&[3, 4]);
+    let x = graph.input_of(&[3, 5, 4]);
     let layer = Arc::new(Linear { outputs: 4 });
     let shared = graph.parameters("shared", layer.parameters(graph.shape(x)));
     let first = graph.apply(layer.clone(), "first", &[x, shared]).unwrap();
     let is_loss = matches!(op.role(), Role::Loss(_));
-    let middle = if is_loss { first } else { graph.layer(op.clone(), "op", "op", first).unwrap() };
+    let read = if op.role() == Role::Join { vec![first; 3] } else { vec![first] };
+    let middle = if is_loss { first } else { graph.join(op.clone(), "op", "op", &read).unwrap() };
     let width = graph.columns(middle);
     let output = match width {
         4 => graph.apply(layer, "second", &[middle, shared]).unwrap(),
@@ -213,7 +213,7 @@ pub fn steps() -> Vec<Step> {
             }
         }
     }
-    steps.extend(ops::ALL.iter().flat_map(|samples| samples(4)).flat_map(steps_at_positions));
+    steps.extend(ops::ALL.iter().flat_map(|samples| samples(4)).flat_map(steps_of_images));
     for optimizer in &optimizers {
         for kernels in kernels() {
             let layers = [5.into(), "relu".into(), 3.into()];

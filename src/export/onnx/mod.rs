@@ -89,7 +89,8 @@ fn add_module(graph: &mut Graph, module: &Module, saved: &ModelFile, x: String) 
 
 /// Adds an op and returns what it makes.
 fn add(graph: &mut Graph, layer: &Layer, saved: &ModelFile, x: &str) -> Result<String> {
-    let mut names = HashMap::from([("x".to_owned(), x.to_owned())]);
+    // An input that an operator does without has no name.
+    let mut names = HashMap::from([("x".to_owned(), x.to_owned()), (String::new(), String::new())]);
     for parameter in &layer.parameters {
         let name = format!("{}.{parameter}", layer.name);
         let array = saved.arrays.get(&name).ok_or_else(|| Error::config("model", format!("has no weights {name}")))?;

@@ -2,6 +2,7 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::export::samples::{of_a_table, of_numbers, of_shape};
+use crate::graph::Shape;
 use crate::ops;
 use crate::protobuf::reader::{Value, fields, of, texts};
 
@@ -146,7 +147,8 @@ fn weights_are_constants_under_their_names() {
 
 #[test]
 fn a_model_of_every_layer_can_be_exported() {
-    let each = ops::layers();
+    let takes_columns = |name: &&str| ops::find(name).unwrap().shape_of(&Shape::columns_of(4)).is_ok();
+    let each: Vec<&str> = ops::layers().into_iter().filter(takes_columns).collect();
     assert!(each.len() > 5);
     let layers: Vec<_> = each.iter().flat_map(|&name| [4.into(), name.into()]).chain([1.into()]).collect();
     assert_is_in_order(&graph_of(&of_numbers(&layers)));

@@ -78,9 +78,6 @@ static GROUPED: ConvKernel =
 /// For as many groups as channels.
 static DEPTHWISE: ConvKernel = ConvKernel { name: "depthwise", parts: &[DEPTHWISE_WGSL], lines: 1, turns: 36, ..SMALL };
 
-/// All kernels.
-pub(super) static ALL: [&ConvKernel; 7] = [&SMALL, &TALL, &LANES, &LANES_8, &LANES_4, &GROUPED, &DEPTHWISE];
-
 /// Fewer vec4 of channels than this leave most lanes of a workgroup that is eight wide empty.
 const FEW: u32 = 4;
 

@@ -1,0 +1,59 @@
+// The mean of each window, as PyTorch's nn.AvgPool2d, column by column:
+//
+//   forward    y[r,o,c]      = Σ_p x[r,p,c] / n[o] over the pixels p of window o, in scan order
+//   backward   dinput[r,p,c] (+)= Σ_o dy[r,o,c] / n[o] over the windows o that pixel p lies in, ascending
+//
+// n[o] is the number of pixels of a window: of all, padding included, or (PIXELS_ONLY) of those that exist.
+
+override PIXELS_ONLY: bool = false;
+
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;             // (rows, height, width, columns)
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;       // (rows, out_height, out_width, columns)
+@group(0) @binding(4) var<storage, read> dy: array<vec4<f32>>;            // as y
+@group(0) @binding(5) var<storage, read_write> dinput: array<vec4<f32>>;  // (rows, height, width, columns)
+
+// n[o]
+fn count_of(pixels: Range2) -> f32 {
+    if PIXELS_ONLY { return f32((pixels.y.y - pixels.y.x) * (pixels.x.y - pixels.x.x)); }
+    return f32(size.kernel_y * size.kernel_x);
+}
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+    now = clock[id.z];
+    size = dims[id.z];
+    let o = id.x / size.columns4;
+    let c = id.x % size.columns4;
+    let windows = size.out_height * size.out_width;
+    if o >= windows || id.y >= lines(now) { return; }
+    let pixels = pixels_of(o);
+    let image = id.y * size.height;
+    var sum = vec4(0.0);
+    for (var py = pixels.y.x; py < pixels.y.y; py++) {
+        for (var px = pixels.x.x; px < pixels.x.y; px++) {
+            sum += x[((image + py) * size.width + px) * size.x_stride4 + c];
+        }
+    }
+    y[(id.y * windows + o) * size.columns4 + c] = sum / count_of(pixels);
+}
+
+@compute @workgroup_size(64)
+fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
+    now = clock[id.z];
+    size = dims[id.z];
+    let p = id.x / size.columns4;
+    let c = id.x % size.columns4;
+    let pixels = size.height * size.width;
+    if p >= pixels || id.y >= lines(now) { return; }
+    let windows = windows_of(p);
+    var d = vec4(0.0);
+    for (var oy = windows.y.x; oy < windows.y.y; oy++) {
+        for (var ox = windows.x.x; ox < windows.x.y; ox++) {
+            let o = oy * size.out_width + ox;
+            let at = (id.y * size.out_height * size.out_width + o) * size.columns4 + c;
+            d += dy[at] / count_of(pixels_of(o));
+        }
+    }
+    let at = (id.y * pixels + p) * size.columns4 + c;
+    if ACCUMULATE { dinput[at] += d; } else { dinput[at] = d; }
+}
