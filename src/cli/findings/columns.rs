@@ -13,7 +13,7 @@ pub fn rows(saved: &ModelFile) -> Vec<ColumnRow> {
         return preparation.columns.iter().map(row).collect();
     }
     let plain = |(at, name): (usize, &String)| {
-        let scale = saved.feature_scale.as_ref().map(|scale| (scale.mean[at], scale.std[at]));
+        let scale = saved.feature_scale.as_ref().map(|scale| scale.of(at));
         let becomes = scale.map_or("as it is".to_owned(), |(mean, std)| standardized(mean, std));
         ColumnRow { name: name.clone(), becomes, ..ColumnRow::default() }
     };

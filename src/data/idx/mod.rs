@@ -265,3 +265,6 @@ impl RowReader for Rows {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -254,3 +254,6 @@ impl RowReader for Rows {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
