@@ -105,7 +105,7 @@ fn images_arrays_and_idx_files_of_the_same_pixels_make_the_same_model() {
     assert!(place.text("p.csv").starts_with("file,labels,p_0,p_1\nlying/00.png,0,"));
     place.fails(
         "train i.toml --out s --set data.path=t-images-idx3-ubyte",
-        2,
+        3,
         &["data.size", "folder of images", "IDX"],
     );
 }
@@ -129,6 +129,6 @@ fn what_is_wrong_with_a_folder_is_one_line() {
     let ended = place.run("train i.toml --out r --set train.epochs=1");
     assert_eq!(ended.code, 0, "{ended}");
     assert!((ended.out + &ended.err).contains("1 file is no image (png, jpg, jpeg) and left out, such as readme.md"));
-    place.fails("train i.toml --out s --set data.path=nowhere/", 3, &["nowhere", "it is named in data.path"]);
+    place.fails("train i.toml --out s --set data.path=nowhere/", 9, &["nowhere", "it is named in data.path"]);
     place.fails("train i.toml --out s --set model.loss=mse", 4, &["photos", "the loss is for numbers"]);
 }

@@ -217,3 +217,24 @@ fn embedding(preparation: &Preparation) -> Option<Layer> {
     let tables: Vec<[u32; 2]> = preparation.embedded().iter().map(|table| [table.rows, table.width]).collect();
     (!tables.is_empty()).then(|| Layer::With([("embedding".to_owned(), json!(tables))].into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Values, pixels};
+
+    #[test]
+    fn an_image_is_seen_as_such_where_its_numbers_do_not_fit_as_columns() {
+        let dims = [2, 2, 1];
+        let names = pixels::names("image", dims);
+        let features = Features { names, shape: dims.to_vec(), values: Values::U8(vec![0; 4]) };
+        let columns = seeing(&features, &[Layer::Linear(8), "relu".into(), Layer::Linear(2)], "cross_entropy").unwrap();
+        assert!(columns.inputs == 4 && columns.shape.is_empty());
+        // Five tables want five columns at least.
+        let tables = Layer::With([("embedding".to_owned(), json!([[2, 1], [2, 1], [2, 1], [2, 1], [2, 1]]))].into());
+        let image = seeing(&features, &[tables.clone(), Layer::Linear(2)], "cross_entropy").unwrap();
+        assert_eq!((image.inputs, image.shape), (4, dims.to_vec()));
+        let plain = Features { shape: vec![], ..features };
+        assert!(seeing(&plain, &[tables, Layer::Linear(2)], "cross_entropy").unwrap().shape.is_empty());
+    }
+}
