@@ -13,10 +13,10 @@ pub const SOURCES: &[&dyn Source] = &[
     &super::csv::Csv,
     #[cfg(feature = "npz")]
     &super::npz::Npz,
-    #[cfg(feature = "idx")]
-    &super::idx::Idx,
     #[cfg(feature = "images")]
     &super::images::Images,
+    #[cfg(feature = "idx")]
+    &super::idx::Idx,
 ];
 
 /// A format of files that hold rows.

@@ -37,6 +37,13 @@ pub(super) fn data(data: &Data) -> Result<()> {
         return Err(missing("data.path"));
     }
     let names = data.target.names();
+    if names.is_empty() && data.path.extension().is_none() {
+        let path = short(&data.path.to_string_lossy());
+        let message = format!(
+            "missing; a folder of images needs none, but there is no folder {path}: correct data.path, or name it"
+        );
+        return Err(Error::config("data.target", message));
+    }
     if names.is_empty() {
         return Err(missing("data.target"));
     }

@@ -284,7 +284,9 @@ mod tests {
             assert_eq!(parse(&text, &["data.target=y"]).unwrap().data.target, Names::One("y".into()));
         }
         let text = refusal(&SMALLEST.replace("target = 'y'\n", ""), &[]);
-        assert!(text.starts_with("data.target: missing"), "{text}");
+        assert!(text.starts_with("data.target: missing; add `target = "), "{text}");
+        let text = refusal("[data]\npath = 'phtos'\n[model]\nloss = 'cross_entropy'\n[train]\nbatch = 4\n", &[]);
+        assert!(text.starts_with("data.target: missing; a folder of images needs none, but there is no folder phtos"));
     }
 
     #[test]

@@ -191,7 +191,7 @@ fn a_broken_file_is_an_error_with_its_path() {
     folder.save("a/1.png", grey(2, 2, 0));
     let mut png = fs::read(folder.0.join("a/1.png")).unwrap();
     for (bytes, said) in [
-        (Vec::new(), "is no PNG or JPEG"),
+        (Vec::new(), "cannot be decoded ("),
         (b"GIF89a\x01\0\x01\0".to_vec(), "is no PNG or JPEG"),
         (png[..20].to_vec(), "cannot be decoded ("),
         (claiming(u32::MAX >> 1, 2), "is larger than 16384 × 16384 pixels"),
