@@ -224,10 +224,11 @@ impl RowReader for Rows {
     }
 
     fn numbers(&self, role: Role, into: &mut Vec<f32>) -> Result<()> {
-        match role {
-            Role::Input => Ok(into.extend(self.present.iter().map(|&pixel| f32::from(pixel)))),
-            _ => Err(Error::Internal(format!("{}: no numbers are read as {role:?}", self.place))),
+        if role != Role::Input {
+            return Err(Error::Internal(format!("{}: no numbers are read as {role:?}", self.place)));
         }
+        into.extend(self.present.iter().map(|&pixel| f32::from(pixel)));
+        Ok(())
     }
 
     fn text(&self, role: Role) -> Result<Cow<'_, str>> {
