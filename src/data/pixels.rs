@@ -1,6 +1,7 @@
 //! The names of an image's numbers: `image.2.0.1` is line 2, column 0, channel 1.
 
 /// What the image of a folder or of an IDX file is called.
+#[cfg(any(feature = "idx", feature = "images"))]
 pub(crate) const IMAGE: &str = "image";
 
 /// Numbers of one image, as many as a row of any other file may have columns.

@@ -256,5 +256,6 @@ impl RowReader for Rows {
     }
 }
 
-#[cfg(test)]
+// They take a checksum from flate2.
+#[cfg(all(test, feature = "idx"))]
 mod tests;
