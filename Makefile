@@ -56,7 +56,7 @@ soak: ## run the tests that take minutes or gigabytes, thousands of random cases
 # The targets are those of tests/hostile/targets.rs. What libFuzzer finds goes to fuzz/artifacts; once it is mended, move it to
 # fuzz/corpus/TARGET under a name that says what it is, so that every `cargo test` tries it again.
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS ?= checkpoint config csv json_lines model npz parquet table weights
+FUZZ_TARGETS ?= checkpoint config csv idx json_lines model npz parquet table weights
 # Nothing may take more than this, whatever a file claims; an input of 64 KiB is enough to claim anything.
 FUZZ_LIMITS := -rss_limit_mb=512 -malloc_limit_mb=256 -timeout=5 -max_len=65536
 

@@ -162,7 +162,7 @@ fn a_pooling_of_equal_values_agrees_with_its_reference() {
 /// A maximum over the windows of an image of one column, whose gradient by its output is 1, 2, 3, …
 fn pooled(op: &dyn Op, image: [[f64; 5]; 4]) -> (Vec<f64>, Vec<f64>) {
     let values = Matrix { rows: 20, columns: 1, values: image.concat() };
-    let x = [Operand { shape: &Shape::of(&[4, 5, 1]), values: &values }];
+    let x = [Operand { shape: &Shape::of(&[4, 5, 1]), values: &values, counts: &[] }];
     let y = op.reference_forward(&x);
     let dy = Matrix::build(y.rows, 1, |r, _| r as f64 + 1.0);
     (y.values.clone(), op.reference_backward(&x, &y, &dy).swap_remove(0).values)
@@ -243,7 +243,7 @@ fn the_kernels_of_a_maximum_do_with_what_is_no_number_as_its_reference_does() {
         case.given.insert(x, Matrix { rows: 20, columns: 1, values: SPECIAL.concat() });
         let rig = Rig::new(gpu(), &case, &Sgd::default(), Clip::default()).unwrap();
         let ran = compare::ran(&rig, &rig.micro_step().unwrap()).unwrap();
-        let operand = [Operand { shape: case.graph.shape(h), values: &ran.values[&h] }];
+        let operand = [Operand { shape: case.graph.shape(h), values: &ran.values[&h], counts: &[] }];
         let y = pool.reference_forward(&operand);
         let dx = pool.reference_backward(&operand, &y, &ran.gradients[&output]).swap_remove(0);
         assert!(y.values.iter().filter(|v| v.is_nan()).count() > 0 && dx.values.iter().any(|v| v.is_nan()), "{pool:?}");

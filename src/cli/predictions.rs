@@ -12,12 +12,15 @@ pub struct Table<'a> {
     saved: &'a ModelFile,
     path: &'a Path,
     csv: csv::Writer<&'a mut dyn Write>,
+    /// What the rows to be written are called, the last first; `None` where rows have no names.
+    names: Option<Vec<String>>,
 }
 
 impl<'a> Table<'a> {
-    /// Writes the header. Errors call the output `path`.
-    pub fn new(saved: &'a ModelFile, path: &'a Path, file: &'a mut dyn Write) -> Result<Table<'a>> {
-        let mut table = Table { saved, path, csv: csv::Writer::from_writer(file) };
+    /// Writes the header; where rows are `named`, the column `file` is the first. Errors call the output `path`.
+    pub fn new(saved: &'a ModelFile, path: &'a Path, file: &'a mut dyn Write, named: bool) -> Result<Table<'a>> {
+        let names = named.then(|| vec!["file".to_owned()]);
+        let mut table = Table { saved, path, csv: csv::Writer::from_writer(file), names };
         match &saved.target {
             TargetNames::Classes { name, classes } => {
                 let probabilities = classes.iter().map(|class| format!("p_{class}"));
@@ -28,8 +31,9 @@ impl<'a> Table<'a> {
         Ok(table)
     }
 
-    /// Writes the lines of some rows of outputs; `first` is the first one's number.
-    pub fn rows(&mut self, outputs: &[f32], first: usize) -> Result<()> {
+    /// Writes the lines of some rows of outputs; `first` is the first one's number, and `names` are their names if they have any.
+    pub fn rows(&mut self, outputs: &[f32], first: usize, names: &[String]) -> Result<()> {
+        self.names = self.names.take().map(|_| names.iter().rev().cloned().collect());
         let columns = self.saved.model.outputs();
         match &self.saved.target {
             TargetNames::Classes { classes, .. } => outputs.chunks(columns).try_for_each(|row| {
@@ -57,7 +61,11 @@ impl<'a> Table<'a> {
     }
 
     fn line(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<()> {
-        self.csv.write_record(cells).map_err(|error| match error.into_kind() {
+        let name = self.names.as_mut().and_then(Vec::pop);
+        let name = name.map_or(Ok(()), |name| self.csv.write_field(name));
+        let cells = cells.into_iter();
+        let written = name.and_then(|()| self.csv.write_record(cells));
+        written.map_err(|error| match error.into_kind() {
             csv::ErrorKind::Io(source) => Error::io(self.path, source),
             other => Error::Internal(format!("predictions: {other:?}")),
         })

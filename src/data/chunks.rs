@@ -33,6 +33,8 @@ pub struct Chunks<'a> {
     weighted: bool,
     /// The features of one row.
     row: Vec<f32>,
+    /// What the rows are called that were read last.
+    names: Vec<String>,
     count: u32,
     /// Some row has a weight above 0, or there are no weights.
     counts: bool,
@@ -67,12 +69,31 @@ impl<'a> Chunks<'a> {
             TargetKind::Values | TargetKind::Unread => None,
         };
         let weighted = spec.weight.is_some();
-        Chunks { rows, labels, weighted, row: Vec::new(), count: 0, counts: !weighted }
+        Chunks { rows, labels, weighted, row: Vec::new(), names: Vec::new(), count: 0, counts: !weighted }
     }
 
     /// The fields that are read: features in the model's order, then targets, then the weight.
     pub fn fields(&self) -> &[Field] {
         self.rows.fields()
+    }
+
+    /// The dimensions of a sample, where it is one image.
+    fn shape(&self) -> Vec<usize> {
+        let mut inputs = self.rows.fields().iter().filter(|field| field.role == Role::Input);
+        match (inputs.next(), inputs.next()) {
+            (Some(field), None) if field.dims.len() > 1 => field.dims.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What should be told of the file, a line each.
+    pub fn remarks(&self) -> Vec<String> {
+        self.rows.remarks()
+    }
+
+    /// What the rows that were read last are called, such as their files; empty where a row has no name.
+    pub fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// Data without rows, to be filled; its features are floats.
@@ -90,7 +111,8 @@ impl<'a> Chunks<'a> {
             },
             None => Targets::Values { names, values: Vec::new() },
         };
-        let features = Features { names: self.rows.columns(Role::Input), values: Values::empty(element) };
+        let (names, shape) = (self.rows.columns(Role::Input), self.shape());
+        let features = Features { names, shape, values: Values::empty(element) };
         Dataset { features, targets, weights: self.weighted.then(Vec::new) }
     }
 
@@ -107,9 +129,11 @@ impl<'a> Chunks<'a> {
             return Err(Error::config("data.target", message));
         }
         resize(data, Resize::Clear);
+        self.names.clear();
         let mut count = 0;
         while count < most && self.next_row()? {
             self.add_row(data)?;
+            self.names.extend(self.rows.name().map(str::to_owned));
             count += 1;
         }
         Ok(count > 0)

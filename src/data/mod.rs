@@ -7,10 +7,15 @@ mod classes;
 pub mod csv;
 pub(crate) mod elements;
 mod field;
+#[cfg(feature = "idx")]
+pub mod idx;
+#[cfg(feature = "images")]
+pub mod images;
 #[cfg(feature = "csv")]
 mod input;
 #[cfg(feature = "npz")]
 pub mod npz;
+pub(crate) mod pixels;
 mod quantity;
 pub mod scale;
 pub mod source;
@@ -64,6 +69,8 @@ pub struct Dataset {
 pub struct Features {
     /// One name per column.
     pub names: Vec<String>,
+    /// The dimensions of a sample, channels last: `[height, width, channels]` of images; empty for columns.
+    pub shape: Vec<usize>,
     /// `(rows, names.len())`, row-major, in the type in which the file has them.
     pub values: Values,
 }
@@ -93,6 +100,12 @@ impl Features {
     /// How many rows there are; 0 where there is no column.
     pub fn rows(&self) -> usize {
         self.values.len().checked_div(self.names.len()).unwrap_or(0)
+    }
+
+    /// The same columns without a row.
+    fn like(&self) -> Features {
+        let values = Values::empty(self.values.elements().element());
+        Features { names: self.names.clone(), shape: self.shape.clone(), values }
     }
 }
 
@@ -171,7 +184,7 @@ impl Dataset {
             }
         };
         Ok(Dataset {
-            features: Features { names: self.features.names.clone(), values: features },
+            features: Features { values: features, ..self.features.like() },
             targets,
             weights: self.weights.as_ref().map(|weights| gather(weights, 1, rows)),
         })
@@ -205,7 +218,7 @@ impl Dataset {
             }
         };
         Ok(Dataset {
-            features: Features { names: self.features.names.clone(), values: features },
+            features: Features { values: features, ..self.features.like() },
             targets,
             weights: self.weights.as_mut().map(|weights| part(weights, 1, held)),
         })
@@ -271,6 +284,7 @@ mod tests {
         Dataset {
             features: Features {
                 names: vec!["a".into(), "b".into()],
+                shape: vec![],
                 values: vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0].into(),
             },
             targets: Targets::Classes {

@@ -25,13 +25,19 @@ impl Standardizer {
     /// As [`Standardizer::fit`], where a row counts as much as its weight says: one of weight 2 like two rows, one of weight
     /// 0 not at all, whatever it holds.
     pub fn fit_weighted(values: &[f32], columns: usize, weights: Option<&[f32]>) -> Result<Self> {
-        check_columns(values, columns)?;
-        let rows = values.len() / columns;
+        Self::fit_positions(values, columns, 1, weights)
+    }
+
+    /// As [`Standardizer::fit_weighted`] for `(rows, positions, columns)`: one mean and deviation for all positions of a column,
+    /// such as a channel of images.
+    pub fn fit_positions(values: &[f32], columns: usize, positions: usize, weights: Option<&[f32]>) -> Result<Self> {
+        check_columns(values, columns.saturating_mul(positions))?;
+        let rows = values.len() / columns / positions;
         if let Some(weights) = weights.filter(|weights| weights.len() != rows) {
             let message = format!("{} weights for {rows} rows", weights.len());
             return Err(Error::Shape { op: "standardize", message });
         }
-        let weight = |row: usize| weights.map_or(1.0, |weights| f64::from(weights[row]));
+        let weight = |row: usize| weights.map_or(1.0, |weights| f64::from(weights[row / positions]));
         let counting = || values.chunks_exact(columns).enumerate().filter(|&(row, _)| weight(row) != 0.0);
         let Some((first, _)) = counting().next() else {
             return Err(Error::data("standardize", "there are no rows to take means and deviations from"));
@@ -67,7 +73,14 @@ impl Standardizer {
         self.mean.len()
     }
 
-    /// Standardises a `(rows, columns)` row-major matrix in place: `(x − mean) / std`, in `f64`, rounded once.
+    /// The mean and the deviation of a column, which are those of its channel where channels were measured.
+    pub fn of(&self, column: usize) -> (f64, f64) {
+        let channel = column % self.mean.len();
+        (self.mean[channel], self.std[channel])
+    }
+
+    /// Standardises a `(rows, columns)` row-major matrix in place: `(x − mean) / std`, in `f64`, rounded once. `columns` are those
+    /// that were measured, or those at all positions of as many channels.
     ///
     /// After an error the rows before the one that is named are already changed.
     pub fn apply(&self, values: &mut [f32], columns: usize) -> Result<()> {
@@ -93,7 +106,8 @@ impl Standardizer {
     pub fn inverted(&self, values: &[f32], columns: usize, first: usize) -> Result<Vec<f64>> {
         self.check_columns(values, columns)?;
         let invert = |(place, &x): (usize, &f32)| {
-            let inverted = f64::from(x) * self.std[place % columns] + self.mean[place % columns];
+            let (mean, std) = self.of(place);
+            let inverted = f64::from(x) * std + mean;
             if inverted.is_finite() { Ok(inverted) } else { Err(self.not_finite(x, place, columns, first)) }
         };
         values.iter().enumerate().map(invert).collect()
@@ -109,8 +123,8 @@ impl Standardizer {
     ) -> Result<()> {
         self.check_columns(values, columns)?;
         for (place, x) in values.iter_mut().enumerate() {
-            let column = place % columns;
-            let changed = change(f64::from(*x), self.mean[column], self.std[column]) as f32;
+            let (mean, std) = self.of(place);
+            let changed = change(f64::from(*x), mean, std) as f32;
             if !changed.is_finite() {
                 return Err(self.not_finite(*x, place, columns, first));
             }
@@ -120,7 +134,7 @@ impl Standardizer {
     }
 
     fn check_columns(&self, values: &[f32], columns: usize) -> Result<()> {
-        if columns != self.mean.len() || columns != self.std.len() {
+        if columns.checked_rem(self.mean.len()) != Some(0) || self.mean.len() != self.std.len() {
             let message = format!("{columns} columns were given, but {} were measured", self.mean.len());
             return Err(Error::Shape { op: "standardize", message });
         }
@@ -129,7 +143,7 @@ impl Standardizer {
 
     fn not_finite(&self, x: f32, place: usize, columns: usize, first: usize) -> Error {
         let (row, column) = (first + place / columns, place % columns);
-        let (mean, std) = (self.mean[column], self.std[column]);
+        let (mean, std) = self.of(column);
         let message = format!(
             "row {row}, column {column}: {x:e} with mean {mean:e} and deviation {std:e} does not give a finite number; \
              look for an extreme value there"
@@ -189,6 +203,25 @@ mod tests {
         assert_eq!((constant.mean[0], constant.std[0]), (f64::from(0.1_f32), 1.0));
         assert!(Standardizer::fit_weighted(&values, 2, Some(&[0.0; 3])).is_err());
         assert!(Standardizer::fit_weighted(&values, 2, Some(&[1.0; 2])).is_err());
+    }
+
+    #[test]
+    fn all_positions_of_a_channel_have_one_scale() {
+        // (rows, positions, channels)
+        let mut values = [0.0, 10.0, 2.0, 10.0, 4.0, 10.0, 6.0, 10.0];
+        let scale = Standardizer::fit_positions(&values, 2, 2, Some(&[1.0, 1.0])).unwrap();
+        assert_eq!(scale, Standardizer { mean: vec![3.0, 10.0], std: vec![5f64.sqrt(), 1.0] });
+        let second = Standardizer::fit_positions(&values, 2, 2, Some(&[0.0, 1.0])).unwrap();
+        assert_eq!(second.mean, [5.0, 10.0]);
+        let all = Standardizer::fit(&values, 2).unwrap();
+        assert_eq!(all, scale);
+        scale.apply(&mut values, 4).unwrap();
+        assert_eq!((values[1], values[6]), (0.0, (3.0 / 5f64.sqrt()) as f32));
+        scale.invert(&mut values, 4).unwrap();
+        assert_eq!((values[1], scale.of(3)), (10.0, (10.0, 1.0)));
+        assert!(Standardizer::fit_positions(&values, 2, 3, None).is_err());
+        let message = scale.apply(&mut [f32::MAX, 0.0, 0.0, 0.0, f32::NAN, 0.0, 0.0, 0.0], 4).unwrap_err().to_string();
+        assert!(message.starts_with("standardize: row 1, column 0: NaN"), "{message}");
     }
 
     #[test]

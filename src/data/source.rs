@@ -6,12 +6,17 @@ use std::path::Path;
 use super::{Field, Role, Spec};
 use crate::{Error, Result};
 
-/// Every format. The extension of a file chooses; a file of any other extension is read as the first of them.
+/// Every format. A path chooses by what [`Source::takes`], and then by its extension; a file of any other extension is read
+/// as the first of them.
 pub const SOURCES: &[&dyn Source] = &[
     #[cfg(feature = "csv")]
     &super::csv::Csv,
     #[cfg(feature = "npz")]
     &super::npz::Npz,
+    #[cfg(feature = "images")]
+    &super::images::Images,
+    #[cfg(feature = "idx")]
+    &super::idx::Idx,
 ];
 
 /// A format of files that hold rows.
@@ -21,6 +26,21 @@ pub trait Source: Sync {
 
     /// The extensions of its files, in lower case and without the dot.
     fn extensions(&self) -> &'static [&'static str];
+
+    /// Whether a path is of this format although its extension does not say so, such as a folder.
+    fn takes(&self, _path: &Path) -> bool {
+        false
+    }
+
+    /// The name of the target, where a file has one target alone, which then needs no name.
+    fn target(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether its images are resized to [`Spec::size`].
+    fn resizes(&self) -> bool {
+        false
+    }
 
     /// Whether its files are tables, whose cells [`table`](super::table) reads too, whatever they hold.
     fn is_table(&self) -> bool {
@@ -66,6 +86,16 @@ pub trait RowReader {
     /// When it is none, with its place.
     fn text(&self, role: Role) -> Result<Cow<'_, str>>;
 
+    /// What the present row is called, where each has a name of its own, such as that of its file.
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
+    /// What should be told of the file, a line each.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What is wrong at a place, as an error that names it.
     fn wrong(&self, place: Place, message: String) -> Error;
 }
@@ -81,13 +111,14 @@ pub enum Place {
     Column(Role),
 }
 
-/// The format of a file, by its extension.
+/// The format of a path: a folder, or a file by its name.
 ///
 /// # Errors
 /// [`Error::Config`] when the library was built without any.
 pub fn source_of(path: &Path) -> Result<&'static dyn Source> {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let named = SOURCES.iter().find(|source| source.extensions().contains(&extension.as_str()));
+    let taken = SOURCES.iter().find(|source| source.takes(path));
+    let named = taken.or_else(|| SOURCES.iter().find(|source| source.extensions().contains(&extension.as_str())));
     named.or(SOURCES.first()).copied().ok_or_else(|| {
         Error::config("data.path", "no format of files is built in; build with the feature \"csv\" or another")
     })
@@ -105,6 +136,23 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), count);
+    }
+
+    #[cfg(all(feature = "images", feature = "idx"))]
+    #[test]
+    fn folders_and_the_names_of_mnist_are_known_without_an_extension() {
+        for (path, name) in [
+            (env!("CARGO_MANIFEST_DIR"), "folder of images"),
+            ("not/there/", "folder of images"),
+            ("train-images-idx3-ubyte", "IDX"),
+            ("t10k-images.idx3-ubyte.gz", "IDX"),
+            ("a.idx", "IDX"),
+            ("a.idx.gz", "IDX"),
+            ("idx3.csv.gz", "CSV"),
+            ("a-idx", "CSV"),
+        ] {
+            assert_eq!(source_of(Path::new(path)).unwrap().name(), name, "{path}");
+        }
     }
 
     #[cfg(feature = "csv")]

@@ -21,6 +21,8 @@ pub struct Spec {
     pub features: FeatureNames,
     /// How images lie in the file.
     pub layout: Layout,
+    /// `[height, width]` that the images of a folder are resized to; without it all files have one size.
+    pub size: Option<[usize; 2]>,
 }
 
 /// The order of an image's axes in a file.
@@ -68,13 +70,20 @@ impl Spec {
     /// One or more columns of numbers; everything else is a feature.
     pub fn values<S: Into<String>>(targets: impl IntoIterator<Item = S>) -> Self {
         let target = targets.into_iter().map(Into::into).collect();
-        Spec { target, kind: TargetKind::Values, weight: None, features: FeatureNames::Rest, layout: Layout::Hwc }
+        Spec {
+            target,
+            kind: TargetKind::Values,
+            weight: None,
+            features: FeatureNames::Rest,
+            layout: Layout::Hwc,
+            size: None,
+        }
     }
 
     /// The features of a saved model alone, in its order; no target is read.
     pub fn features(names: &[String]) -> Self {
         let features = FeatureNames::Model(names.to_vec());
-        Spec { target: Vec::new(), kind: TargetKind::Unread, weight: None, features, layout: Layout::Hwc }
+        Spec { kind: TargetKind::Unread, features, ..Spec::values([""; 0]) }
     }
 
     /// The same, for a second file that must fit `data`: its features in its order, and its classes.

@@ -100,7 +100,10 @@ fn preparation(saved: &ModelFile) -> Cow<'_, Preparation> {
         return Cow::Borrowed(preparation);
     }
     let scale = |at: usize| match &saved.feature_scale {
-        Some(scale) => Scale { center: scale.mean[at], factor: 1.0 / scale.std[at], clip: false },
+        Some(scale) => {
+            let (mean, std) = scale.of(at);
+            Scale { center: mean, factor: 1.0 / std, clip: false }
+        }
         None => Scale::NONE,
     };
     let column = |(at, name): (usize, &String)| Column {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::container::{self, Container, MOST_HEADER, damaged};
 use super::grammar::UNKNOWN;
 use super::{Arrays, Model};
+use crate::data::pixels;
 use crate::data::scale::Standardizer;
 use crate::data::table::{Preparation, Reading};
 use crate::graph::{Op, TargetKind};
@@ -27,7 +28,7 @@ pub struct ModelFile {
     pub arrays: Arrays,
     /// The names of its features, in order.
     pub features: Vec<String>,
-    /// The standardisation of features that are columns of numbers.
+    /// The standardisation of features that are columns of numbers; of the channels where the model sees images.
     pub feature_scale: Option<Standardizer>,
     /// From the columns of a table to the features; `None` where each feature is a column, or a number of an array, of its own.
     pub preparation: Option<Preparation>,
@@ -59,11 +60,45 @@ pub enum TargetNames {
     },
 }
 
+/// The names of the features, in order.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum FeatureNames {
+    /// Those of all numbers of an image, which is called so: `image.0.0.0` and so on.
+    Image { image: String, dims: [usize; 3] },
+    /// Any others.
+    Listed(Vec<String>),
+}
+
+impl FeatureNames {
+    /// Thousands of names say no more than the dimensions of the image that the model sees.
+    fn of(saved: &ModelFile) -> FeatureNames {
+        match pixels::image_of(&saved.features) {
+            Some((image, dims)) if saved.model.shape == dims => FeatureNames::Image { image: image.to_owned(), dims },
+            _ => FeatureNames::Listed(saved.features.clone()),
+        }
+    }
+
+    /// The names; an error is the message about the file.
+    fn list(self) -> Result<Vec<String>, String> {
+        match self {
+            FeatureNames::Listed(names) => Ok(names),
+            FeatureNames::Image { image, dims } => {
+                let numbers = dims.iter().fold(1usize, |all, &dim| all.saturating_mul(dim));
+                if numbers > pixels::MOST {
+                    return Err(format!("has images of {numbers} numbers; {} are the most", pixels::MOST));
+                }
+                Ok(pixels::names(&image, dims))
+            }
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Metadata {
     version: u32,
     model: Model,
-    features: Vec<String>,
+    features: FeatureNames,
     feature_scale: Option<Standardizer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     preparation: Option<Preparation>,
@@ -164,6 +199,7 @@ impl ModelFile {
         }
         let Metadata { model, features, feature_scale, preparation, reading, target, epoch, .. } = metadata;
         let model = model.with_ops(ops);
+        let features = features.list().map_err(wrong)?;
         let arrays = Arrays::new();
         let mut saved = ModelFile { model, arrays, features, feature_scale, preparation, reading, target, epoch };
         saved.check().and_then(|()| fits(&saved.model, container.shapes())).map_err(wrong)?;
@@ -183,7 +219,7 @@ impl ModelFile {
         let metadata = Metadata {
             version: if self.preparation.is_some() { VERSION } else { PLAIN },
             model: self.model.clone(),
-            features: self.features.clone(),
+            features: FeatureNames::of(self),
             feature_scale: self.feature_scale.clone(),
             preparation: self.preparation.clone(),
             reading: self.reading.clone(),
@@ -213,7 +249,10 @@ impl ModelFile {
         if features != self.model.inputs {
             return Err(format!("names {features} features, but the model takes {}", self.model.inputs));
         }
-        check_scale(self.feature_scale.as_ref(), features, "features")?;
+        // Of an image, each channel has its scale.
+        let scaled = self.feature_scale.as_ref().map(Standardizer::columns);
+        let channels = self.model.shape.last().copied().filter(|&channels| scaled == Some(channels));
+        check_scale(self.feature_scale.as_ref(), channels.unwrap_or(features), "features")?;
         if let Some(preparation) = &self.preparation {
             preparation.check()?;
             if preparation.names() != self.features {

@@ -14,6 +14,12 @@ use crate::quote::short;
 use crate::train::metrics::Metric;
 use crate::{Error, Result};
 
+/// The largest height and width of an image.
+const MOST_SIDE: usize = 16_384;
+
+/// Pixels of an image: a row has no more numbers.
+const MOST_PIXELS: usize = crate::data::pixels::MOST;
+
 impl Config {
     /// Fails for a configuration that cannot be trained, with the key, its value, and the allowed values.
     pub fn check(&self) -> Result<()> {
@@ -32,6 +38,13 @@ pub(super) fn data(data: &Data) -> Result<()> {
         return Err(missing("data.path"));
     }
     let names = data.target.names();
+    if names.is_empty() && data.path.extension().is_none() {
+        let path = short(&data.path.to_string_lossy());
+        let message = format!(
+            "missing; a folder of images needs none, but there is no folder {path}: correct data.path, or name it"
+        );
+        return Err(Error::config("data.target", message));
+    }
     if names.is_empty() {
         return Err(missing("data.target"));
     }
@@ -57,6 +70,11 @@ pub(super) fn data(data: &Data) -> Result<()> {
         ));
     }
     table(data)?;
+    if let Some(size @ [height, width]) = data.size
+        && !(size.iter().all(|side| (1..=MOST_SIDE).contains(side)) && height * width <= MOST_PIXELS)
+    {
+        return Err(unusable("data.size", format!("[{height}, {width}]")));
+    }
     match &data.validation {
         Validation::Share(share) if !(0.0..1.0).contains(share) => Err(unusable("data.validation", share)),
         Validation::File(file) => not_empty("data.validation", file),
@@ -366,6 +384,11 @@ mod tests {
         assert!(refusal(&["data.features=['a', 'a']"]).starts_with("data.features: \"a\" is named twice"));
         assert!(refusal(&["data.features=['a', 'y']"]).starts_with("data.features: \"y\" is target or weight too"));
         assert!(refusal(&["data.features=[]"]).starts_with("data.features: [] is not the name"));
+        for bad in ["[0, 3]", "[3]", "[3, 16385]", "[1025, 1024]", "3", "[-1, 3]"] {
+            let text = refusal(&[&format!("data.size={bad}")]);
+            assert!(text.contains("is not a height and a width of 1 to 16384 pixels"), "{text}");
+        }
+        check(&["data.size=[1024, 1024]"]).unwrap();
         assert!(refusal(&["data.layout=nchw"]).starts_with("data.layout: "));
         assert!(refusal(&["data.path=''"]).contains("missing"));
         assert!(refusal(&["model.init=''"]).contains("is not the path"));

@@ -87,7 +87,7 @@ mod tests {
 
     fn data(weights: Option<Vec<f32>>) -> Dataset {
         Dataset {
-            features: Features { names: vec!["x".into()], values: vec![0.0; 6].into() },
+            features: Features { names: vec!["x".into()], shape: vec![], values: vec![0.0; 6].into() },
             targets: Targets::Classes {
                 name: "y".into(),
                 classes: ["no", "perhaps", "yes"].map(str::to_owned).to_vec(),

@@ -38,6 +38,7 @@ const KINDS: &str =
     "a section [data.columns] with a kind for each column: number, category, boolean, date, text or drop";
 const CLASS_WEIGHT: &str = "\"balanced\" or a table of weights such as { yes = 2.0 }";
 const SWITCH: &str = "true or false";
+const SIZE: &str = "a height and a width of 1 to 16384 pixels, at most 1048576 pixels in all";
 const LR_FACTORS: &str = "a table of numbers from 0 or \"fan_in\", by kind of parameter";
 const FROM_ZERO: &str = "a finite number from 0";
 
@@ -63,7 +64,7 @@ pub(super) fn listed(names: &[impl AsRef<str>], and: &str) -> String {
 fn data() -> Vec<Key> {
     let key = keys_of("data");
     vec![
-        key("path", "the path of a file of data", r#""digits.csv""#).elsewhere(&["file"]),
+        key("path", "the path of a file of data or of a folder of images", r#""digits.csv""#).elsewhere(&["file"]),
         key("target", "the name of a column or a list of names", r#""digit""#).elsewhere(&["label", "targets", "y"]),
         key("features", "the name of a column or a list of names", r#"["height", "width"]"#)
             .elsewhere(&["inputs", "x"]),
@@ -79,6 +80,7 @@ fn data() -> Vec<Key> {
         key("missing_values", "a list of texts", r#"["unknown"]"#).elsewhere(&["na_values"]),
         key("one_hot", COUNT, "16"),
         key("layout", r#""hwc" or "chw""#, r#""chw""#).elsewhere(&["data_format", "memory_format"]),
+        key("size", SIZE, "[32, 32]").elsewhere(&["image_size", "input_size", "resize"]),
         key("validation", "a share of the rows (0 to below 1) or the path of a file", "0.2").elsewhere(&["val"]),
         key("split", r#""stratified", "random", "last" or "group""#, r#""last""#).elsewhere(&["stratify"]),
         key("group", "the name of a column", r#""patient""#).elsewhere(&["groups"]),

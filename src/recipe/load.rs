@@ -10,6 +10,7 @@ use super::config::{Batch, Config, Data, Names, Validation};
 use super::keys::{self, Key};
 use super::overrides;
 use super::settings::{Setting, Settings};
+use crate::data::source::source_of;
 use crate::data::table::Kind;
 use crate::nearest::nearest;
 use crate::quote::{self, short};
@@ -65,9 +66,22 @@ impl Config {
         }
         let mut config = build(settings.iter())
             .map_err(|error| Error::Internal(format!("keys that fit alone do not fit together: {error}")))?;
+        config.fill_in_target(folder);
         config.check().map_err(|error| settings.locate(error))?;
         config.fill_in(folder)?;
         Ok(config)
+    }
+
+    /// The target of a folder of images, or of an IDX file, needs no name.
+    fn fill_in_target(&mut self, folder: &Path) {
+        let data = &mut self.data;
+        if !data.target.names().is_empty() || data.path.as_os_str().is_empty() {
+            return;
+        }
+        let source = source_of(&absolute(folder, &data.path)).ok();
+        if let Some(target) = source.and_then(|source| source.target()) {
+            data.target = Names::One(target.to_owned());
+        }
     }
 
     fn fill_in(&mut self, folder: &Path) -> Result<()> {
@@ -263,6 +277,19 @@ mod tests {
     }
 
     #[test]
+    fn the_target_of_images_has_a_name_of_its_own() {
+        for (path, target) in [("photos/", "class"), ("train-images-idx3-ubyte.gz", "labels")] {
+            let text = SMALLEST.replace("'d.csv'\ntarget = 'y'", &format!("'{path}'")).replace("mse", "cross_entropy");
+            assert_eq!(parse(&text, &["data.size=[9, 7]"]).unwrap().data.target, Names::One(target.into()));
+            assert_eq!(parse(&text, &["data.target=y"]).unwrap().data.target, Names::One("y".into()));
+        }
+        let text = refusal(&SMALLEST.replace("target = 'y'\n", ""), &[]);
+        assert!(text.starts_with("data.target: missing; add `target = "), "{text}");
+        let text = refusal("[data]\npath = 'phtos'\n[model]\nloss = 'cross_entropy'\n[train]\nbatch = 4\n", &[]);
+        assert!(text.starts_with("data.target: missing; a folder of images needs none, but there is no folder phtos"));
+    }
+
+    #[test]
     fn every_key_has_a_field_and_an_example_of_its_type() {
         // Configurations that set every key between them: some keys exclude each other.
         let data = [
@@ -278,6 +305,7 @@ mod tests {
             "data.missing_values=['x']",
             "data.one_hot=3",
             "data.layout=chw",
+            "data.size=[32, 48]",
             "data.split=group",
             "data.group=g",
         ];

@@ -78,6 +78,11 @@ impl<'a> ModelRows<'a> {
         self.counted.as_ref().map(Counted::now)
     }
 
+    /// What the current rows are called, such as their files; empty where rows have no names.
+    pub fn names(&self) -> &[String] {
+        self.chunks.names()
+    }
+
     /// Reads the next rows, if there are any.
     pub fn advance(&mut self) -> Result<bool> {
         self.before += self.data.rows();

@@ -129,7 +129,7 @@ mod tests {
         let first = values.chunks(3).map(|row| row[0]).collect();
         let names = ["a", "b", "c"].map(str::to_owned).to_vec();
         Dataset {
-            features: Features { names, values: values.into() },
+            features: Features { names, shape: vec![], values: values.into() },
             targets: Targets::Values { names: vec!["y".to_owned()], values: first },
             weights: None,
         }

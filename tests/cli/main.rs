@@ -9,6 +9,7 @@ mod faults;
 mod files;
 mod guides;
 mod help;
+mod images;
 mod inspect;
 mod kills;
 mod lr_find;

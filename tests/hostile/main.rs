@@ -96,6 +96,11 @@ fn arrays_of_strangers_do_no_harm() {
     run("npz");
 }
 
+#[test]
+fn idx_files_of_strangers_do_no_harm() {
+    run("idx");
+}
+
 #[cfg(feature = "parquet")]
 #[test]
 fn parquet_of_strangers_does_no_harm() {

@@ -12,7 +12,7 @@ use accrue::data::csv::{chunks, read, read_features};
 #[cfg(feature = "parquet")]
 use accrue::data::table::Parquet;
 use accrue::data::table::{Cell, Charset, Header, JsonLines, Reading, Separator, Table};
-use accrue::data::{Chunks, FeatureNames, Layout, Spec, TargetKind, npz};
+use accrue::data::{Chunks, FeatureNames, Layout, Spec, TargetKind, idx, npz};
 use accrue::nn::{Model, ModelFile, arrays_from_bytes};
 use accrue::recipe::Config;
 use accrue::train::Checkpoint;
@@ -25,6 +25,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("checkpoint", checkpoint),
     ("config", config),
     ("csv", csv),
+    ("idx", idx),
     ("json_lines", json_lines),
     ("model", model),
     ("npz", npz),
@@ -105,6 +106,34 @@ pub fn table(bytes: &[u8]) -> bool {
         judged(Delimited::read(bytes, "x.csv", &reading)).map(rows);
     }
     judged(Delimited::read(bytes, "x.csv", &usual)).is_some_and(rows)
+}
+
+/// An IDX file, as features and as the labels of three images. A few bytes may be packed rows without end, so not all of them
+/// are read.
+pub fn idx(bytes: &[u8]) -> bool {
+    let images = [0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6];
+    let alone = Spec { target: Vec::new(), kind: TargetKind::Unread, ..Spec::values(["y"]) };
+    let mut good = false;
+    for (images, labels, spec) in [
+        (bytes, None, alone),
+        (&images, Some(bytes.to_vec()), Spec::values(["y"])),
+        (&images, Some(bytes.to_vec()), Spec::classes("y")),
+    ] {
+        let Some(mut chunks) = judged(idx::chunks(images.to_vec(), labels, "x.idx", &spec)) else { continue };
+        if spec.kind == TargetKind::Classes {
+            judged(chunks.rest());
+            continue;
+        }
+        let mut part = chunks.empty();
+        for _ in 0..20 {
+            match judged(chunks.fill(&mut part, 2)) {
+                Some(true) => assert_eq!(part.features.values.len(), part.features.rows() * part.features.names.len()),
+                Some(false) => good = true,
+                None => break,
+            }
+        }
+    }
+    good
 }
 
 /// Objects, one a line.

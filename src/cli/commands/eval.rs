@@ -23,7 +23,7 @@ pub struct Eval {
     /// The model.
     #[command(flatten)]
     pub model: WhichModel,
-    /// The file to measure on, with the columns of the training data, including the target.
+    /// The file to measure on, with the columns of the training data, including the target; or a folder of images.
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// The column of FILE that says how much each row counts; without it all count 1.

@@ -147,7 +147,7 @@ impl Inspect {
 }
 
 fn scaled(names: Vec<String>, scale: Option<&Standardizer>) -> Vec<Column> {
-    let column = |(at, name)| Column { name, mean: scale.map(|s| s.mean[at]), std: scale.map(|s| s.std[at]) };
+    let column = |(at, name)| Column { name, mean: scale.map(|s| s.of(at).0), std: scale.map(|s| s.of(at).1) };
     names.into_iter().enumerate().map(column).collect()
 }
 

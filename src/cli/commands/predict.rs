@@ -32,10 +32,10 @@ pub struct Predict {
     /// The model.
     #[command(flatten)]
     pub model: WhichModel,
-    /// The file to predict from, with the feature columns of the training data.
+    /// The file to predict from, with the feature columns of the training data; or a folder of images.
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
-    /// The CSV file to write, one line for each row of the data; `-` is standard output, where nothing else is printed then.
+    /// The CSV file to write, one line for each row of the data, which begins with the name of the file for images; `-` is standard output, where nothing else is printed then.
     #[arg(long, value_name = "FILE.csv")]
     pub out: PathBuf,
     /// Print one JSON object about the written file instead of text.
@@ -113,9 +113,10 @@ fn fill(
     file: &mut dyn Write,
     path: &Path,
 ) -> Result<()> {
-    let mut table = Table::new(saved, path, file)?;
+    let mut table = Table::new(saved, path, file, !rows.names().is_empty())?;
     loop {
-        table.rows(&predictor.predict(&rows.data.features.values.to_f32())?, rows.before)?;
+        let outputs = predictor.predict(&rows.data.features.values.to_f32())?;
+        table.rows(&outputs, rows.before, rows.names())?;
         if !rows.advance()? {
             return table.finish();
         }

@@ -1,23 +1,36 @@
 //! The columns in words: what each holds, and what becomes of it.
 
 use crate::cli::report::ColumnRow;
+use crate::data::pixels::image_of;
 use crate::data::table::{Column, Cycle, Encoding, Scale};
 use crate::nn::ModelFile;
 
 /// The most levels that are named.
 const MOST_LEVELS: usize = 8;
 
-/// The columns of a table; of arrays and of plain numbers each feature, with its mean and deviation.
+/// The columns of a table; the channels of images that the model sees as such; of other arrays and of plain numbers each feature.
+/// With mean and deviation.
 pub fn rows(saved: &ModelFile) -> Vec<ColumnRow> {
     if let Some(preparation) = &saved.preparation {
         return preparation.columns.iter().map(row).collect();
     }
-    let plain = |(at, name): (usize, &String)| {
-        let scale = saved.feature_scale.as_ref().map(|scale| (scale.mean[at], scale.std[at]));
-        let becomes = scale.map_or("as it is".to_owned(), |(mean, std)| standardized(mean, std));
-        ColumnRow { name: name.clone(), becomes, ..ColumnRow::default() }
-    };
+    if let Some((_, [.., channels])) = image_of(&saved.features).filter(|(_, dims)| saved.model.shape == *dims) {
+        let channel =
+            |at: usize| ColumnRow { becomes: becomes(saved, at), ..named(format!("channel {at} of the image")) };
+        return (0..channels).map(channel).collect();
+    }
+    let plain = |(at, name): (usize, &String)| ColumnRow { becomes: becomes(saved, at), ..named(name.clone()) };
     saved.features.iter().enumerate().map(plain).collect()
+}
+
+fn named(name: String) -> ColumnRow {
+    ColumnRow { name, ..ColumnRow::default() }
+}
+
+/// What becomes of a number that is a feature.
+fn becomes(saved: &ModelFile, at: usize) -> String {
+    let scale = saved.feature_scale.as_ref().map(|scale| scale.of(at));
+    scale.map_or("as it is".to_owned(), |(mean, std)| standardized(mean, std))
 }
 
 fn row(column: &Column) -> ColumnRow {

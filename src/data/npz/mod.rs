@@ -13,7 +13,7 @@
 //! named, a whole array can be: `features = "x"`. Without `features` they are everything that is neither target nor weight.
 //!
 //! A model sees an image as its pixels one after the other, row of pixels by row of pixels and channels last, whatever the
-//! order in the file.
+//! order in the file; where a single image is the feature, [`Features::shape`](super::Features::shape) has its dimensions.
 //!
 //! Elements are whole numbers of 8 to 64 bits, with or without sign, `float32`, `float64` or `bool`, of either byte order,
 //! in C or Fortran order; labels may also be text of a fixed width (`S`, `U`). A number is rounded once, to `f32`. Labels are

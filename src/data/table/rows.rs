@@ -12,7 +12,7 @@ use super::roles::Columns;
 use super::tally::text_of;
 use super::{Dialect, Kind, Learned, Missing, Preparation, Table};
 use crate::data::source::{Place, RowReader};
-use crate::data::{FeatureNames, Field, Layout, Role, Spec, TargetKind};
+use crate::data::{FeatureNames, Field, Role, Spec, TargetKind};
 use crate::tensor::Element;
 use crate::{Error, Result};
 
@@ -128,7 +128,7 @@ impl<'a> PreparedRows<'a> {
             None => TargetKind::Unread,
         };
         let features = FeatureNames::Model(names(Role::Input));
-        Spec { target: names(Role::Target), kind, weight: names(Role::Weight).pop(), features, layout: Layout::Hwc }
+        Spec { kind, weight: names(Role::Weight).pop(), features, ..Spec::values(names(Role::Target)) }
     }
 
     /// Prepares the features of the present row.

@@ -139,6 +139,28 @@ fn sizes_beyond_reason_are_refused_before_anything_is_made_for_them() {
 }
 
 #[test]
+fn an_image_that_is_seen_as_such_has_a_scale_for_each_channel_and_no_list_of_names() {
+    let model = Model::of_shape(&[2, 1, 3], &[Layer::Linear(4)], "mse").unwrap();
+    let features = pixels::names("image", [2, 1, 3]);
+    let scale = Standardizer { mean: vec![0.5; 3], std: vec![2.0; 3] };
+    let outputs = (0..model.outputs()).map(|at| at.to_string()).collect();
+    let target = TargetNames::Values { names: outputs, scale: None };
+    let image =
+        ModelFile { arrays: initial(&model, 0), features, feature_scale: Some(scale), target, model, ..saved() };
+    let text = image.description(Path::new("m")).unwrap();
+    assert!(text.contains(r#""features":{"image":"image","dims":[2,1,3]}"#), "{text}");
+    assert_eq!(read(&bytes_of(&image)).unwrap(), image);
+    let mut other = image.clone();
+    other.features.swap(0, 1);
+    assert_eq!(read(&bytes_of(&other)).unwrap(), other, "other names are listed");
+    let scale = Standardizer { mean: vec![0.5; 2], std: vec![2.0; 2] };
+    let two = ModelFile { feature_scale: Some(scale), ..image };
+    assert!(refusal(&bytes_of(&two)).contains("scales 2 and 2 features of 6"));
+    let huge = FeatureNames::Image { image: "x".into(), dims: [usize::MAX, 2, 3] };
+    assert!(huge.list().unwrap_err().contains("1048576 are the most"));
+}
+
+#[test]
 fn names_that_have_no_room_in_a_file_are_refused_before_training() {
     let count = 200_000;
     let model = Model::new(count, &[Layer::Linear(1)], "mse").unwrap();

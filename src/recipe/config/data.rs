@@ -10,13 +10,13 @@ use crate::data::Layout;
 use crate::data::split::Split;
 use crate::data::table::{Charset, Header, Kind, Missing, Reading, Scaling, Separator, Wanted};
 
-/// The section `[data]`. What is said of tables does not matter to arrays of NumPy.
+/// The section `[data]`. What is said of tables does not matter to arrays and images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Data {
-    /// A table, or arrays of NumPy; `-` is standard input.
+    /// A table, arrays of NumPy, IDX files, or a folder with a folder of images for each class; `-` is standard input.
     pub path: PathBuf,
-    /// The columns or arrays to predict.
+    /// The columns or arrays to predict. Without it a folder of images has the target `class`, and an IDX file `labels`.
     pub target: Names,
     /// The columns or arrays that are features; every other one without it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +51,9 @@ pub struct Data {
     /// How images lie in the file.
     #[serde(skip_serializing_if = "is_default")]
     pub layout: Layout,
+    /// `[height, width]` to which the images of a folder are resized; without it all of them must have one size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<[usize; 2]>,
     /// The rows held back to measure the model on.
     pub validation: Validation,
     /// How these rows are chosen; stratified for classes and random for numbers without it.
@@ -131,6 +134,7 @@ impl Default for Data {
             missing_values: Vec::new(),
             one_hot: None,
             layout: Layout::default(),
+            size: None,
             validation: Validation::Share(0.2),
             split: None,
             group: None,

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::start::Start;
-use super::{Parts, by, from_key, held, unsplit};
+use super::{Parts, by, from_key, held, model, unsplit};
 use crate::data::scale::Standardizer;
 use crate::data::table::Reading;
-use crate::data::{Dataset, FeatureNames, Spec, TargetKind, Targets, read_file};
+use crate::data::{Chunks, Dataset, FeatureNames, Spec, TargetKind, Targets};
 use crate::nn::TargetNames;
 use crate::recipe::config::{Config, Standardize, Validation, class_losses};
 use crate::recipe::folds::Fold;
@@ -20,11 +20,16 @@ pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result
     }
     let path = &config.data.path;
     let spec = spec(config, start);
-    let file = |path: &Path, spec: &Spec, key| read_file(path, spec).map_err(|error| from_key(error, key));
+    let mut remarks = Vec::new();
+    let mut file = |path: &Path, spec: &Spec, key| {
+        let chunks = Chunks::open(path, spec).map_err(|error| from_key(error, key))?;
+        remarks.extend(chunks.remarks());
+        chunks.rest()
+    };
     let mut train = file(path, &spec, "data.path")?;
-    let (mut kept, mut remarks) = (vec![false; train.rows()], Vec::new());
+    let mut kept = vec![false; train.rows()];
     let mut validation = match &config.data.validation {
-        Validation::File(path) => Some(file(path, &spec.like(&train), "data.validation")?),
+        Validation::File(path) => Some(file(path, &Spec { size: None, ..spec.like(&train) }, "data.validation")?),
         Validation::Share(share) => {
             let labels = match &train.targets {
                 Targets::Classes { labels, classes, .. } => Some((labels, classes)),
@@ -55,7 +60,7 @@ fn spec(config: &Config, start: &Start) -> Spec {
         (None, Some(names)) => FeatureNames::Given(names.names().to_vec()),
         (None, None) => FeatureNames::Rest,
     };
-    Spec { weight: config.data.weight.clone(), features, layout: config.data.layout, ..spec }
+    Spec { weight: config.data.weight.clone(), features, layout: config.data.layout, size: config.data.size, ..spec }
 }
 
 /// Scales features, and the targets of a regression; by the scales of the model that training starts from, if it has any.
@@ -79,7 +84,7 @@ fn scale(
             let message = "\"robust\" is for the columns of a table; write true or false";
             return Err(Error::config("data.standardize", message));
         }
-        (None, Standardize::Switch(true)) => fit(parts[0])?,
+        (None, Standardize::Switch(true)) => fit(config, parts[0])?,
     };
     for data in &mut parts {
         if let Some(scale) = &features {
@@ -93,9 +98,14 @@ fn scale(
     Ok((features, targets))
 }
 
-fn fit(train: &mut Dataset) -> Result<(Option<Standardizer>, Option<Standardizer>)> {
+/// Scales for features and targets: one for each column, or for each channel of images that the model sees as such, since a pixel
+/// that hardly varies says no more than the others.
+fn fit(config: &Config, train: &mut Dataset) -> Result<(Option<Standardizer>, Option<Standardizer>)> {
+    let shape = model(config, train, None)?.shape;
     let columns = train.features.names.len();
-    let features = Standardizer::fit_weighted(train.features.values.floats(), columns, train.weights.as_deref())?;
+    let channels = shape.last().copied().unwrap_or(columns);
+    let values = train.features.values.floats();
+    let features = Standardizer::fit_positions(values, channels, columns / channels, train.weights.as_deref())?;
     let targets = match &train.targets {
         Targets::Values { names, values } => {
             Some(Standardizer::fit_weighted(values, names.len(), train.weights.as_deref())?)

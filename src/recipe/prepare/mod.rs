@@ -15,7 +15,7 @@ use crate::data::scale::Standardizer;
 use crate::data::source::source_of;
 use crate::data::split::{By, Split, folds, held_by};
 use crate::data::table::{Preparation, Reading};
-use crate::data::{Dataset, Targets};
+use crate::data::{Dataset, Features, Targets};
 use crate::nn::{Arrays, Layer, Model, ModelFile, TargetNames};
 use crate::ops::MOST_TABLES;
 use crate::quote::shown;
@@ -61,8 +61,14 @@ impl Prepared {
     pub fn of(config: &Config, fold: Option<Fold>) -> Result<Prepared> {
         fold.iter().try_for_each(|fold| fold.check(config))?;
         let start = Start::of(config.model.init.as_deref())?;
-        let is_table = source_of(&config.data.path)?.is_table();
-        let parts = if is_table { table::read(config, &start, fold)? } else { arrays::read(config, &start, fold)? };
+        let source = source_of(&config.data.path)?;
+        if config.data.size.is_some() && !source.resizes() {
+            let path = config.data.path.display();
+            let message = format!("is for a folder of images, but {path} is {}; leave it out", source.name());
+            return Err(Error::config("data.size", message));
+        }
+        let parts =
+            if source.is_table() { table::read(config, &start, fold)? } else { arrays::read(config, &start, fold)? };
         let Parts { mut train, validation, feature_scale, preparation, reading, target_scale, remarks, held } = parts;
         check_weights(config, &train, "to train on")?;
         validation.iter().try_for_each(|data| check_weights(config, data, "to validate with"))?;
@@ -192,11 +198,43 @@ fn model(config: &Config, train: &Dataset, preparation: Option<&Preparation>) ->
     let hidden = config.model.layers.iter().cloned();
     let layers = preparation.and_then(embedding).into_iter().chain(hidden).chain([Layer::Linear(outputs)]);
     let layers: Vec<Layer> = layers.collect();
-    Model::new(train.features.names.len(), &layers, &config.model.loss)
+    seeing(&train.features, &layers, &config.model.loss)
+}
+
+/// The model of these layers, which sees images as such if a layer needs them, and otherwise all their numbers as columns:
+/// `[64, "relu"]` is a network of pixels, as of any other columns, and a convolution, which columns do not fit, makes one of
+/// images.
+fn seeing(features: &Features, layers: &[Layer], loss: &str) -> Result<Model> {
+    let columns = Model::new(features.names.len(), layers, loss)?;
+    if features.shape.is_empty() || columns.network(false).is_ok() {
+        return Ok(columns);
+    }
+    Model::of_shape(&features.shape, layers, loss)
 }
 
 /// The first layer where some features are indices: it takes each from a table of its own.
 fn embedding(preparation: &Preparation) -> Option<Layer> {
     let tables: Vec<[u32; 2]> = preparation.embedded().iter().map(|table| [table.rows, table.width]).collect();
     (!tables.is_empty()).then(|| Layer::With([("embedding".to_owned(), json!(tables))].into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Values, pixels};
+
+    #[test]
+    fn an_image_is_seen_as_such_where_its_numbers_do_not_fit_as_columns() {
+        let dims = [2, 2, 1];
+        let names = pixels::names("image", dims);
+        let features = Features { names, shape: dims.to_vec(), values: Values::U8(vec![0; 4]) };
+        let columns = seeing(&features, &[Layer::Linear(8), "relu".into(), Layer::Linear(2)], "cross_entropy").unwrap();
+        assert!(columns.inputs == 4 && columns.shape.is_empty());
+        // Five tables want five columns at least.
+        let tables = Layer::With([("embedding".to_owned(), json!([[2, 1], [2, 1], [2, 1], [2, 1], [2, 1]]))].into());
+        let image = seeing(&features, &[tables.clone(), Layer::Linear(2)], "cross_entropy").unwrap();
+        assert_eq!((image.inputs, image.shape), (4, dims.to_vec()));
+        let plain = Features { shape: vec![], ..features };
+        assert!(seeing(&plain, &[tables, Layer::Linear(2)], "cross_entropy").unwrap().shape.is_empty());
+    }
 }

@@ -1,0 +1,134 @@
+//! A folder of images and IDX files in the place of a table.
+
+use image::{GrayImage, ImageFormat};
+
+use crate::place::Place;
+
+const CONFIG: &str = r#"
+[data]
+path = "photos"
+size = [6, 6]
+[model]
+layers = [8, "relu"]
+loss = "cross_entropy"
+[train]
+epochs = 20
+batch = 8
+[optimizer]
+lr = 0.1
+"#;
+
+/// A bright band on dark noise, upright or lying.
+fn band(upright: bool, number: usize) -> GrayImage {
+    GrayImage::from_fn(6, 6, |x, y| {
+        let at = if upright { x } else { y } as usize;
+        let noise = (number * 31 + x as usize * 7 + y as usize * 13) % 40;
+        [if at == 2 + number % 2 { 200 } else { 10 } + noise as u8].into()
+    })
+}
+
+/// Numbered images of both classes, in the folders of their classes.
+fn photos(place: &Place, folder: &str, numbers: std::ops::Range<usize>) {
+    for (class, upright) in [("lying", false), ("upright", true)] {
+        std::fs::create_dir_all(place.path(&format!("{folder}/{class}"))).unwrap();
+        for number in numbers.clone() {
+            let path = place.path(&format!("{folder}/{class}/{number:02}.png"));
+            band(upright, number).save_with_format(path, ImageFormat::Png).unwrap();
+        }
+    }
+}
+
+fn place(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("i.toml", CONFIG);
+    photos(&place, "photos", 0..20);
+    place
+}
+
+#[test]
+fn a_folder_of_images_trains_and_predicts_the_class_of_each_file() {
+    let place = place("images");
+    place.ok("train i.toml --out r --set train.seed=1");
+    assert!(place.text("r/config.toml").contains("target = \"class\""));
+    photos(&place, "new", 20..30);
+    let upright = band(true, 40);
+    image::imageops::resize(&upright, 12, 12, image::imageops::FilterType::Nearest)
+        .save(place.path("new/large.png"))
+        .unwrap();
+    place.ok("predict r --data new --out new.csv");
+    let text = place.text("new.csv");
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("file,class,p_lying,p_upright"));
+    let found: Vec<(&str, &str)> = lines
+        .map(|line| {
+            let mut cells = line.split(',');
+            (cells.next().unwrap(), cells.next().unwrap())
+        })
+        .collect();
+    assert_eq!(found.len(), 21);
+    assert_eq!((found[0], found[20].0), (("large.png", "upright"), "upright/29.png"), "{found:?}");
+    let right = found[1..].iter().filter(|(file, class)| file.starts_with(class)).count();
+    assert_eq!(right, 20, "{found:?}");
+    place.fails("eval r --data new", 4, &["new/large.png", "is in the folder of no class"]);
+    std::fs::remove_file(place.path("new/large.png")).unwrap();
+    assert!(place.ok("eval r --data new").contains("accuracy 1"), "{}", place.ok("eval r --data new"));
+    place.ok("train i.toml --out second --set data.validation=new --set train.seed=1");
+    place.fails("predict r --data held.csv --out no.csv", 4, &["held.csv", "image.0.0.0"]);
+}
+
+#[test]
+fn images_arrays_and_idx_files_of_the_same_pixels_make_the_same_model() {
+    let place = place("images-alike");
+    std::fs::create_dir(place.path("npy")).unwrap();
+    let images: Vec<GrayImage> = [false, true].into_iter().flat_map(|up| (0..20).map(move |at| band(up, at))).collect();
+    let pixels: Vec<u8> = images.iter().flat_map(|image| image.as_raw()).copied().collect();
+    let labels: Vec<u8> = (0..40).map(|at| at / 20).collect();
+    let npy = |shape: &str, data: &[u8]| {
+        let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
+        [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
+    };
+    place.write("npy/image.npy", npy("(40, 6, 6, 1)", &pixels));
+    place.write("npy/class.npy", npy("(40,)", &labels));
+    place.write("t-images-idx3-ubyte", [&[0, 0, 8, 3, 0, 0, 0, 40, 0, 0, 0, 6, 0, 0, 0, 6][..], &pixels].concat());
+    place.write("t-labels-idx1-ubyte", [&[0, 0, 8, 1, 0, 0, 0, 40][..], &labels].concat());
+    place.write("a.toml", CONFIG.replace("size = [6, 6]\n", ""));
+    place.ok("train i.toml --out folder");
+    place.ok("train a.toml --out npy-run --set data.path=npy/image.npy --set data.target=class");
+    place.ok("train a.toml --out idx --set data.path=t-images-idx3-ubyte");
+    let losses = |run: &str| {
+        let lines = place.metrics(run);
+        lines.iter().map(|line| (line["loss"].clone(), line["val_loss"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(losses("npy-run"), losses("folder"));
+    assert_eq!(losses("idx"), losses("folder"));
+    place.ok("predict idx --data photos --out p.csv");
+    assert!(place.text("p.csv").starts_with("file,labels,p_0,p_1\nlying/00.png,0,"));
+    place.fails(
+        "train i.toml --out s --set data.path=t-images-idx3-ubyte",
+        3,
+        &["data.size", "folder of images", "IDX"],
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_folder_is_one_line() {
+    let place = place("images-wrong");
+    let config = CONFIG.replace("size = [6, 6]\n", "");
+    place.write("a.toml", &config);
+    band(true, 1).save(place.path("photos/upright/z.png")).unwrap();
+    GrayImage::new(3, 5).save(place.path("photos/upright/zz.png")).unwrap();
+    place.fails(
+        "train a.toml --out r",
+        4,
+        &["photos/upright/zz.png", "has 5 × 3 pixels", "lying/00.png has 6 × 6", "size = [6, 6]"],
+    );
+    place.write("photos/upright/zz.png", "\u{89}PNG");
+    place.fails("train i.toml --out r", 4, &["photos/upright/zz.png", "replace the file or take it out"]);
+    std::fs::remove_file(place.path("photos/upright/zz.png")).unwrap();
+    place.write("photos/readme.md", "about");
+    let ended = place.run("train i.toml --out r --set train.epochs=1");
+    assert_eq!(ended.code, 0, "{ended}");
+    assert!((ended.out + &ended.err).contains("1 file is no image (png, jpg, jpeg) and left out, such as readme.md"));
+    place.fails("train i.toml --out s --set data.path=nowhere/", 9, &["nowhere", "it is named in data.path"]);
+    place.fails("train i.toml --out s --set model.loss=mse", 4, &["photos", "the loss is for numbers"]);
+}
