@@ -46,7 +46,7 @@ use self::archive::Archive;
 use self::array::Array;
 use self::names::{Column, Named};
 use super::source::{Place, RowReader, Source};
-use super::{Chunks, Field, Role, Spec};
+use super::{Chunks, Field, Layout, Role, Spec};
 use crate::quote::shown;
 use crate::tensor::Element;
 use crate::{Error, Result};
@@ -195,20 +195,24 @@ impl RowReader for NpzRows {
     }
 }
 
-/// Adds a field for each array that is read whole, and one for each column of the others.
+/// Adds a field for each array that is read whole, and one for each column of the others. The names of a model say the order of
+/// an image's axes, whatever the layout of its file was called.
 fn add_fields(fields: &mut Vec<Field>, role: Role, columns: &[Column], arrays: &[Array], spec: &Spec) {
     let mut left = columns;
-    let mut orders: HashMap<usize, Vec<usize>> = HashMap::new();
+    let mut orders: HashMap<(usize, bool), Vec<usize>> = HashMap::new();
+    let other = if spec.layout == Layout::Hwc { Layout::Chw } else { Layout::Hwc };
     while let Some(first) = left.first() {
         let array = &arrays[first.array];
         let element = array.dtype.element();
         let whole = array.columns();
-        let order = orders.entry(first.array).or_insert_with(|| array.order(spec.layout));
-        let all = left.len() >= whole
-            && left.iter().zip(&*order).all(|(column, at)| (column.array, column.at) == (first.array, *at));
-        let (name, dims, count) = match all {
-            true => (array.name.clone(), array.model_dims(spec.layout), whole),
-            false => (array.column_name(first.at), Vec::new(), 1),
+        let mut is_whole = |layout: Layout| {
+            let order = orders.entry((first.array, layout == Layout::Chw)).or_insert_with(|| array.order(layout));
+            left.len() >= whole
+                && left.iter().zip(&*order).all(|(column, at)| (column.array, column.at) == (first.array, *at))
+        };
+        let (name, dims, count) = match [spec.layout, other].into_iter().find(|layout| is_whole(*layout)) {
+            Some(layout) => (array.name.clone(), array.model_dims(layout), whole),
+            None => (array.column_name(first.at), Vec::new(), 1),
         };
         let element = if role == Role::Input { element } else { Element::F32 };
         fields.push(Field { role, name, dims, element });
