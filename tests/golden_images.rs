@@ -134,14 +134,11 @@ fn the_first_windows_gradient_is_pytorchs() {
         let (batch, group) = (case.number("batch"), case.number("group"));
         let mut trainer = case.trainer(batch);
         let (inputs, targets) = (case.read::<f32>("inputs"), case.read::<u32>("targets"));
-        let each = inputs.len() / targets.len();
-        let mut row = 0;
-        while row < batch {
-            let end = batch.min(row + group);
-            let features = &inputs[row * each..end * each];
-            let targets = Target::Classes(&targets[row..end]);
-            trainer.micro_step(&Batch { features: features.into(), targets, weights: None }).unwrap();
-            row = end;
+        let data = Batch { features: (&inputs).into(), targets: Target::Classes(&targets), weights: None };
+        trainer.attach(&data).unwrap();
+        let samples: Vec<u32> = (0..batch as u32).collect();
+        for micro_batch in samples.chunks(group) {
+            trainer.schedule(micro_batch, micro_batch.last() == samples.last()).unwrap();
         }
         let mut sums = trainer.gradient_sums().unwrap();
         let wanted = case.arrays("gradient.");

@@ -255,6 +255,40 @@ fn the_kernels_of_a_maximum_do_with_what_is_no_number_as_its_reference_does() {
 }
 
 #[test]
+fn a_normalisation_of_groups_and_its_gradients_are_those_of_pytorch() {
+    // (height, width, channels) of (4, 2, 3) in PyTorch.
+    let image = [
+        [1.0, 0.0, 5.0, -1.0],
+        [2.0, 1.0, 5.0, 0.0],
+        [0.0, 4.0, 1.0, 1.0],
+        [-1.0, 2.0, 0.0, 0.0],
+        [3.0, -2.0, 2.0, 3.0],
+        [1.0, 1.0, 2.0, -3.0],
+    ];
+    let x = Matrix { rows: 6, columns: 4, values: image.concat() };
+    let dy = Matrix::build(6, 4, |p, c| ((6 * c + p) as f64 - 7.0).abs());
+    let weights = vec![1.0, 2.0, 0.5, -1.0, 0.0, 1.0, -1.0, 2.0];
+    let parameters = Matrix { rows: 1, columns: 8, values: weights };
+    let group = ops::GroupNorm { groups: 2, eps: 1e-5, affine: true };
+    let shapes = [Shape::of(&[2, 3, 4]), Shape::Parameters(group.parameters(&Shape::of(&[2, 3, 4])))];
+    let inputs = [(&shapes[0], &x), (&shapes[1], &parameters)].map(|(shape, values)| Operand { shape, values });
+    let close = |ours: &[f64], theirs: &[f64]| {
+        assert!(ours.len() >= theirs.len() && ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() < 1e-4), "{ours:?}");
+    };
+    // Of PyTorch 2.15, the first two pixels: nn.GroupNorm(2, 4), then nn.InstanceNorm2d(4).
+    let y = group.reference_forward(&inputs);
+    close(&y.values, &[0.0, -0.26491, -0.16322, 3.00414, 0.63245, 1.0, -0.16322, 2.55786]);
+    let gradients = group.reference_backward(&inputs, &y, &dy);
+    close(&gradients[0].values, &[1.84466, -1.54951, -0.15647, -0.6648, 1.4441, -2.58252, 0.06667, -2.0305]);
+    close(&gradients[1].values, &[-0.63245, -3.16227, 19.52494, -45.63258, 27.0, 11.0, 45.0, 81.0]);
+    let instance = ops::InstanceNorm::default();
+    let y = instance.reference_forward(&inputs[..1]);
+    close(&y.values, &[0.0, -0.54772, 1.32067, -0.54772, 0.77459, 0.0, 1.32067, 0.0]);
+    let gradients = instance.reference_backward(&inputs[..1], &y, &dy);
+    close(&gradients[0].values, &[1.93649, -0.59336, -0.55284, -1.39669, 1.23935, -1.00416, -0.02457, -0.82158]);
+}
+
+#[test]
 fn layers_of_images_take_arguments_spelt_as_in_pytorch_and_refuse_others_in_a_sentence() {
     let with = |name: &str, arguments: Value| ops::find(name).unwrap().with(&arguments).map(|op| format!("{op:?}"));
     let windows = |kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]| {

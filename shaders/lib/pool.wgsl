@@ -27,15 +27,15 @@ struct Range2 {
 }
 
 // The pixels of a window along one axis.
-fn pixels_along(o: u32, steps: u32, before: u32, long: u32, count: u32) -> vec2<u32> {
+fn pixels_along(o: u32, steps: u32, before: u32, reach: u32, count: u32) -> vec2<u32> {
     let at = o * steps;
-    return vec2(max(at, before) - before, min(at + long - before, count));
+    return vec2(max(at, before) - before, min(at + reach - before, count));
 }
 
 // The windows along one axis that a pixel lies in.
-fn windows_along(at: u32, steps: u32, before: u32, long: u32, count: u32) -> vec2<u32> {
+fn windows_along(at: u32, steps: u32, before: u32, reach: u32, count: u32) -> vec2<u32> {
     let from_start = at + before;
-    return vec2((max(from_start + 1u, long) - long + steps - 1u) / steps, min(from_start / steps + 1u, count));
+    return vec2((max(from_start + 1u, reach) - reach + steps - 1u) / steps, min(from_start / steps + 1u, count));
 }
 
 // The pixels of window o, a number in scan order.

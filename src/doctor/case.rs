@@ -82,7 +82,7 @@ impl Case {
             }
             Role::Join => {
                 let beside = linear(&mut graph, "beside", x, width)?;
-                let middle = graph.join(op, "op", "op", &[before, beside])?;
+                let middle = graph.join(op, "op", "op", &[before, beside, before])?;
                 (linear(&mut graph, "after", middle, OUTPUTS)?, loss_of_values())
             }
         };

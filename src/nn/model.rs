@@ -284,7 +284,7 @@ mod tests {
             (r#"{"embedding": [[0, 2]]}"#, "a table of 0 levels and width 2"),
             (r#"{"embedding": [[2, 16777217]]}"#, "a table of 2 levels and width 16777217"),
             (r#"{"embedding": [[2, 16777216], [2, 1]]}"#, "16777217 columns in all"),
-            (r#"{"linear": 3}"#, "\"linear\" is not a known layer; there is: embedding"),
+            (r#"{"linear": 3}"#, "\"linear\" is not a known layer; there is: "),
         ] {
             let text = refusal(&format!("[{given}, 1]"));
             assert!(text.starts_with("model.layers[0].") && text.contains(said), "{text}");

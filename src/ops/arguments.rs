@@ -15,7 +15,7 @@ impl Arguments {
         let Value::Object(given) = given else {
             return Ok(Arguments { given: Map::from_iter([(names[0].to_owned(), given.clone())]) });
         };
-        for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
+        if let Some(name) = given.keys().find(|name| !names.contains(&name.as_str())) {
             let hint = match nearest(name, names.iter().copied()) {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => format!("there is: {}", names.join(", ")),

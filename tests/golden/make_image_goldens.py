@@ -169,7 +169,7 @@ def write(case, seed):
     for prefix, tensors in (("start", start), ("gradient", run["gradient"]), ("final", run["final"])):
         arrays |= {f"{prefix}.{name}": as_f32(tensor) for name, tensor in tensors.items()}
     file = f"image_{case['name']}.safetensors"
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, HERE / file)
+    save_file({name: np.array(array, order="C") for name, array in arrays.items()}, HERE / file)
     return {**case, "file": file}
 
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use accrue::doctor::{Case, updates};
 use accrue::gpu::Shader;
-use accrue::graph::{Blocks, Graph, Op, Packing, Role, Step};
+use accrue::graph::{Blocks, Graph, Op, Packing, Role, Shape, Step};
 use accrue::nn::{Layer, Model};
 use accrue::ops::linear::matmul;
 use accrue::ops::{self, Linear};
@@ -168,7 +168,16 @@ fn steps_of_images(op: Arc<dyn Op>) -> Vec<Step> {
     let shared = graph.parameters("shared", layer.parameters(graph.shape(x)));
     let first = graph.apply(layer.clone(), "first", &[x, shared]).unwrap();
     let is_loss = matches!(op.role(), Role::Loss(_));
-    let read = if op.role() == Role::Join { vec![first; 3] } else { vec![first] };
+    // What joins any columns gets some that fill no vec4.
+    let [wide, narrow] = [4, 3].map(|columns| Shape::of(&[3, 5, columns]));
+    let read = match op.role() {
+        Role::Join if op.output(&[&wide, &narrow]).is_ok() => {
+            let outputs = Arc::new(Linear { outputs: 3 });
+            vec![first, graph.layer(outputs, "narrow", "narrow", x).unwrap(), first]
+        }
+        Role::Join => vec![first; 3],
+        _ => vec![first],
+    };
     let middle = if is_loss { first } else { graph.join(op.clone(), "op", "op", &read).unwrap() };
     let width = graph.columns(middle);
     let output = match width {
