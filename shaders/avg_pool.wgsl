@@ -15,45 +15,43 @@ override PIXELS_ONLY: bool = false;
 // n[o]
 fn count_of(pixels: Range2) -> f32 {
     if PIXELS_ONLY { return f32((pixels.y.y - pixels.y.x) * (pixels.x.y - pixels.x.x)); }
-    return f32(size.kernel_y * size.kernel_x);
+    return f32(KERNEL_Y * KERNEL_X);
 }
 
 @compute @workgroup_size(64)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
-    size = dims[id.z];
-    let o = id.x / size.columns4;
-    let c = id.x % size.columns4;
-    let windows = size.out_height * size.out_width;
+    let o = id.x / COLUMNS4;
+    let c = id.x % COLUMNS4;
+    let windows = OUT_HEIGHT * OUT_WIDTH;
     if o >= windows || id.y >= lines(now) { return; }
     let pixels = pixels_of(o);
-    let image = id.y * size.height;
+    let image = id.y * HEIGHT;
     var sum = vec4(0.0);
     for (var py = pixels.y.x; py < pixels.y.y; py++) {
         for (var px = pixels.x.x; px < pixels.x.y; px++) {
-            sum += x[((image + py) * size.width + px) * size.x_stride4 + c];
+            sum += x[((image + py) * X_WIDTH + px) * X_STRIDE4 + c];
         }
     }
-    y[(id.y * windows + o) * size.columns4 + c] = sum / count_of(pixels);
+    y[(id.y * windows + o) * COLUMNS4 + c] = sum / count_of(pixels);
 }
 
 @compute @workgroup_size(64)
 fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
-    size = dims[id.z];
-    let p = id.x / size.columns4;
-    let c = id.x % size.columns4;
-    let pixels = size.height * size.width;
+    let p = id.x / COLUMNS4;
+    let c = id.x % COLUMNS4;
+    let pixels = HEIGHT * X_WIDTH;
     if p >= pixels || id.y >= lines(now) { return; }
     let windows = windows_of(p);
     var d = vec4(0.0);
     for (var oy = windows.y.x; oy < windows.y.y; oy++) {
         for (var ox = windows.x.x; ox < windows.x.y; ox++) {
-            let o = oy * size.out_width + ox;
-            let at = (id.y * size.out_height * size.out_width + o) * size.columns4 + c;
+            let o = oy * OUT_WIDTH + ox;
+            let at = (id.y * OUT_HEIGHT * OUT_WIDTH + o) * COLUMNS4 + c;
             d += dy[at] / count_of(pixels_of(o));
         }
     }
-    let at = (id.y * pixels + p) * size.columns4 + c;
+    let at = (id.y * pixels + p) * COLUMNS4 + c;
     if ACCUMULATE { dinput[at] += d; } else { dinput[at] = d; }
 }

@@ -25,6 +25,8 @@ pub const ONE_RATE: &str = include_str!("../shaders/lib/one_rate.wgsl");
 pub const PHILOX: &str = include_str!("../shaders/lib/philox.wgsl");
 
 pub(crate) const POOL: &str = include_str!("../shaders/lib/pool.wgsl");
+pub(crate) const IDENTITY: &str = include_str!("../shaders/linear/identity.wgsl");
+pub(crate) const THROUGH: &str = include_str!("../shaders/linear/through.wgsl");
 pub(crate) const RATES: &str = include_str!("../shaders/lib/rates.wgsl");
 pub(crate) const SUM: &str = include_str!("../shaders/lib/sum.wgsl");
 pub(crate) const CHAIN: &str = include_str!("../shaders/lib/chain.wgsl");

@@ -1,24 +1,21 @@
 // The windows of a pooling over images (rows, height, width, columns), as in PyTorch: along an axis, window o covers the pixels
 // o·stride - padding … o·stride - padding + kernel - 1, as far as they exist; at least one does.
-struct Dims {
-    @align(16) height: u32,
-    width: u32,
-    out_height: u32,
-    out_width: u32,
-    columns4: u32,   // in vec4, rounded up
-    x_stride4: u32,  // from one pixel of x to the next, in vec4
-    kernel_y: u32,
-    kernel_x: u32,
-    stride_y: u32,
-    stride_x: u32,
-    padding_y: u32,
-    padding_x: u32,
-}
+//
+// All sizes are constants, so that nothing is divided by a number that is not known before: a CPU does that lane by lane.
+override HEIGHT: u32 = 1;
+override X_WIDTH: u32 = 1;
+override OUT_HEIGHT: u32 = 1;
+override OUT_WIDTH: u32 = 1;
+override COLUMNS4: u32 = 1;    // in vec4, rounded up
+override X_STRIDE4: u32 = 1;   // from one pixel of x to the next, in vec4
+override KERNEL_Y: u32 = 1;
+override KERNEL_X: u32 = 1;
+override STRIDE_Y: u32 = 1;
+override STRIDE_X: u32 = 1;
+override PADDING_Y: u32 = 0;
+override PADDING_X: u32 = 0;
 
 override ACCUMULATE: bool = false;
-
-@group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
-var<private> size: Dims;
 
 // Pixels (y.x … y.y - 1) × (x.x … x.y - 1), or windows.
 struct Range2 {
@@ -41,15 +38,15 @@ fn windows_along(at: u32, steps: u32, before: u32, reach: u32, count: u32) -> ve
 // The pixels of window o, a number in scan order.
 fn pixels_of(o: u32) -> Range2 {
     return Range2(
-        pixels_along(o / size.out_width, size.stride_y, size.padding_y, size.kernel_y, size.height),
-        pixels_along(o % size.out_width, size.stride_x, size.padding_x, size.kernel_x, size.width),
+        pixels_along(o / OUT_WIDTH, STRIDE_Y, PADDING_Y, KERNEL_Y, HEIGHT),
+        pixels_along(o % OUT_WIDTH, STRIDE_X, PADDING_X, KERNEL_X, X_WIDTH),
     );
 }
 
 // The windows that a pixel lies in, a number in scan order.
 fn windows_of(pixel: u32) -> Range2 {
     return Range2(
-        windows_along(pixel / size.width, size.stride_y, size.padding_y, size.kernel_y, size.out_height),
-        windows_along(pixel % size.width, size.stride_x, size.padding_x, size.kernel_x, size.out_width),
+        windows_along(pixel / X_WIDTH, STRIDE_Y, PADDING_Y, KERNEL_Y, OUT_HEIGHT),
+        windows_along(pixel % X_WIDTH, STRIDE_X, PADDING_X, KERNEL_X, OUT_WIDTH),
     );
 }

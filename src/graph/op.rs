@@ -100,8 +100,13 @@ pub trait Op: Debug + Send + Sync {
         None
     }
 
-    /// Whether its kernels compute the activations of [`OpContext::epilogues`] too.
-    fn takes_epilogues(&self) -> bool {
+    /// Whether its forward kernel computes the activation of its output too, if [`OpContext::epilogues`] names one.
+    fn activates(&self) -> bool {
+        matches!(self.mlp_part(), Some(MlpPart::Linear))
+    }
+
+    /// Whether its backward kernel goes on through the activation that made its first input, if [`OpContext::epilogues`] names one.
+    fn passes_back(&self) -> bool {
         matches!(self.mlp_part(), Some(MlpPart::Linear))
     }
 
@@ -210,7 +215,7 @@ pub struct OpContext<'a> {
     pub node: &'a Node,
     /// For each input: how its gradient is written, or `None` if nobody wants the gradient.
     pub wants: Vec<Option<Write>>,
-    /// The activations that its kernels compute too; only an op that [takes](Op::takes_epilogues) them gets any.
+    /// The activations that its kernels compute too; see [`Op::activates`] and [`Op::passes_back`].
     pub epilogues: Epilogues,
     /// What decides the choice of its kernels.
     pub hardware: Hardware,

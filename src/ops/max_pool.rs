@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::pool::{self, Windows};
 use crate::gpu::Shader;
 use crate::graph::tolerance::rounds;
-use crate::graph::{Checked, Export, Op, OpContext, Role, Shape, Step, Tolerance};
+use crate::graph::{Activation, Checked, Export, Op, OpContext, Resource, Role, Shape, Step, Tolerance};
 use crate::tensor::{Matrix, Operand};
-use crate::wgsl::{CLOCK, POOL};
+use crate::wgsl::{CLOCK, IDENTITY, POOL, SPECIAL, THROUGH};
 
 /// The largest value of each window of an image. The padding counts as -∞. Of equal values the first in scan order gets the
 /// gradient; a NaN counts as larger than every number.
@@ -27,6 +27,18 @@ pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
         Windows { kernel: [3, 2], stride: [1, 3], padding: [0, 1] },
     ];
     all.into_iter().map(|windows| Arc::new(MaxPool { windows }) as Arc<dyn Op>).collect()
+}
+
+/// The shader, with the activation before it or none.
+fn shader(below: Option<&Activation>) -> &'static Shader {
+    let mut parts = vec![CLOCK, POOL, include_str!("../../shaders/max_pool.wgsl")];
+    let Some(activation) = below else {
+        parts.push(IDENTITY);
+        return Shader::joined("max_pool".to_owned(), parts);
+    };
+    parts.extend([SPECIAL, THROUGH]);
+    parts.extend(activation.wgsl);
+    Shader::joined(format!("max_pool.{}", activation.name), parts)
 }
 
 impl MaxPool {
@@ -58,8 +70,7 @@ impl Op for MaxPool {
     }
 
     fn shader(&self) -> &'static Shader {
-        let own = include_str!("../../shaders/max_pool.wgsl");
-        Shader::joined(self.name().to_owned(), vec![CLOCK, POOL, own])
+        shader(None)
     }
 
     fn stands_alone(&self) -> bool {
@@ -81,13 +92,35 @@ impl Op for MaxPool {
         vec![step.bind("x", cx.value(0)).bind("y", cx.output_value())]
     }
 
+    fn passes_back(&self) -> bool {
+        true
+    }
+
     fn backward(&self, cx: &OpContext) -> Vec<Step> {
         let Some(write) = cx.wants[0] else { return Vec::new() };
-        let (pixels, windows) = [cx.input(0), cx.output()].map(|t| cx.graph.shape(t).positions()).into();
-        let turns = self.windows.turns_back(self.windows.turns());
-        let step = self.windows.step(cx, "backward", pixels, 2 * pixels + windows, turns);
-        let step = step.bind("x", cx.value(0)).bind("dy", cx.output_gradient());
-        vec![step.bind("dinput", cx.gradient(0)).write(write)]
+        let (pixels, windows): (usize, usize) =
+            [cx.input(0), cx.output()].map(|t| cx.graph.shape(t).positions()).into();
+        let step = if self.windows.are_apart() {
+            let [height, width] = [0, 1].map(|axis| cx.graph.shape(cx.input(0)).dims()[axis]);
+            let [high, wide] = self.windows.stride;
+            let each = height.div_ceil(high) * width.div_ceil(wide);
+            let turns = self.windows.turns() + (high * (wide + 2)) as u64 + 1;
+            self.windows.step(cx, "backward_apart", each, 2 * pixels + windows, turns)
+        } else {
+            let turns = self.windows.turns_back(self.windows.turns());
+            self.windows.step(cx, "backward", pixels, 2 * pixels + windows, turns)
+        };
+        let below = cx.epilogues.backward.as_ref();
+        let step = Step { shader: shader(below), ..step };
+        let step = step
+            .bind("x", cx.value(0))
+            .bind("dy", cx.output_gradient())
+            .bind("dinput", below.map_or(cx.gradient(0), |activation| Resource::Gradient(activation.x)))
+            .write(write);
+        vec![match below.and_then(Activation::saved) {
+            Some(saved) => step.bind("saved", saved),
+            None => step,
+        }]
     }
 
     fn export(&self, _: &Shape) -> Option<Export> {

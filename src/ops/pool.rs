@@ -60,6 +60,11 @@ impl Windows {
         (o * self.stride[axis]).saturating_sub(self.padding[axis])..end.min(size)
     }
 
+    /// Whether no pixel lies in two windows, and none is added.
+    pub(super) fn are_apart(&self) -> bool {
+        self.padding == [0, 0] && self.kernel.iter().zip(self.stride).all(|(&kernel, stride)| kernel <= stride)
+    }
+
     /// Most windows that one pixel lies in.
     pub(super) fn overlap(&self) -> usize {
         self.kernel.iter().zip(self.stride).map(|(kernel, stride)| kernel.div_ceil(stride)).product()
@@ -83,20 +88,23 @@ impl Windows {
         let work = Work::moves((moves * 4 * columns4 as usize).min(u32::MAX as usize) as u32, LoopBound::fixed(turns));
         let [kernel, stride, padding] =
             [self.kernel, self.stride, self.padding].map(|pair| pair.map(|size| size as u32));
-        cx.step_over_rows(entry, Grid::Tiles { columns: pixels as u32 * columns4, rows_each: 1 }, work).dims(&[
-            ("height", x.dims()[0] as u32),
-            ("width", x.dims()[1] as u32),
-            ("out_height", y.dims()[0] as u32),
-            ("out_width", y.dims()[1] as u32),
-            ("columns4", columns4),
-            ("x_stride4", cx.stride(cx.input(0)) / 4),
-            ("kernel_y", kernel[0]),
-            ("kernel_x", kernel[1]),
-            ("stride_y", stride[0]),
-            ("stride_x", stride[1]),
-            ("padding_y", padding[0]),
-            ("padding_x", padding[1]),
-        ])
+        let mut step = cx.step_over_rows(entry, Grid::Tiles { columns: pixels as u32 * columns4, rows_each: 1 }, work);
+        let constants = [
+            ("HEIGHT", x.dims()[0] as u32),
+            ("X_WIDTH", x.dims()[1] as u32),
+            ("OUT_HEIGHT", y.dims()[0] as u32),
+            ("OUT_WIDTH", y.dims()[1] as u32),
+            ("COLUMNS4", columns4),
+            ("X_STRIDE4", cx.stride(cx.input(0)) / 4),
+            ("KERNEL_Y", kernel[0]),
+            ("KERNEL_X", kernel[1]),
+            ("STRIDE_Y", stride[0]),
+            ("STRIDE_X", stride[1]),
+            ("PADDING_Y", padding[0]),
+            ("PADDING_X", padding[1]),
+        ];
+        step.constants.extend(constants.map(|(name, value)| (name, f64::from(value))));
+        step
     }
 
     /// Calls `with` for each window of each row: the line of the output, and the lines of x in it, in the order of the scan.

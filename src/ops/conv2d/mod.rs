@@ -18,11 +18,9 @@ use crate::graph::{
     Shape, Step, Tensor, Tolerance, Work, sample,
 };
 use crate::tensor::{Matrix, Operand};
-use crate::wgsl::{CLOCK, PADDING, SPECIAL};
+use crate::wgsl::{CLOCK, IDENTITY, PADDING, SPECIAL, THROUGH};
 
 const SIZES: &str = include_str!("../../../shaders/conv2d/sizes.wgsl");
-const IDENTITY: &str = include_str!("../../../shaders/linear/identity.wgsl");
-const THROUGH: &str = include_str!("../../../shaders/linear/through.wgsl");
 const KEEPS_X: &str = include_str!("../../../shaders/linear/keeps_x.wgsl");
 const KEEPS_Y: &str = include_str!("../../../shaders/linear/keeps_y.wgsl");
 
@@ -245,7 +243,11 @@ impl Op for Conv2d {
         Ok(Shape::of(&made))
     }
 
-    fn takes_epilogues(&self) -> bool {
+    fn activates(&self) -> bool {
+        true
+    }
+
+    fn passes_back(&self) -> bool {
         true
     }
 

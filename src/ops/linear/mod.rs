@@ -10,12 +10,10 @@ use crate::graph::{
     Role, Shape, Step, Tolerance, Work, sample,
 };
 use crate::tensor::{Init, Matrix, Operand};
-use crate::wgsl::{CHAIN, CLOCK, PADDING, SPECIAL};
+use crate::wgsl::{CHAIN, CLOCK, IDENTITY, PADDING, SPECIAL, THROUGH};
 pub use matmul::{MatmulKernel, MatmulPolicy};
 
 const SIZES: &str = include_str!("../../../shaders/linear/sizes.wgsl");
-const IDENTITY: &str = include_str!("../../../shaders/linear/identity.wgsl");
-const THROUGH: &str = include_str!("../../../shaders/linear/through.wgsl");
 const KEEPS_X: &str = include_str!("../../../shaders/linear/keeps_x.wgsl");
 const KEEPS_Y: &str = include_str!("../../../shaders/linear/keeps_y.wgsl");
 const GRADIENT: &str = include_str!("../../../shaders/linear/gradient.wgsl");

@@ -45,10 +45,9 @@ impl<'a> Fusion<'a> {
     }
 
     fn cx<'b>(&'b self, node: &'b Node, wants: Vec<Option<Write>>) -> OpContext<'b> {
-        let mut epilogues = Epilogues::default();
-        if is_layer(node) {
-            epilogues = Epilogues { backward: self.done_below(node.inputs[0]), forward: self.done_above(node.output) };
-        }
+        let forward = if node.op.activates() { self.done_above(node.output) } else { None };
+        let backward = if node.op.passes_back() { self.done_below(node.inputs[0]) } else { None };
+        let epilogues = Epilogues { forward, backward };
         let (trains, seed) = (self.seed.is_some(), self.seed.unwrap_or_default());
         OpContext { graph: self.graph, node, wants, epilogues, hardware: self.hardware, trains, seed }
     }
@@ -56,14 +55,14 @@ impl<'a> Fusion<'a> {
     /// The activation of a layer's output, if no other node reads that output.
     fn done_above(&self, x: Tensor) -> Option<Activation> {
         let activation = self.activation(self.only_reader(x)?)?;
-        let layer = self.maker(x).is_some_and(is_layer);
+        let layer = self.maker(x).is_some_and(|node| node.op.activates());
         (self.fuse && layer && x != self.output).then_some(activation)
     }
 
     /// The activation that made a layer's input and that the layer before it computes, if no other node reads that input.
     fn done_below(&self, y: Tensor) -> Option<Activation> {
         let activation = self.activation(self.maker(y)?)?;
-        let layer = self.only_reader(y).is_some_and(|node| is_layer(node) && node.inputs[0] == y);
+        let layer = self.only_reader(y).is_some_and(|node| node.op.passes_back() && node.inputs[0] == y);
         (layer && self.done_above(activation.x).is_some()).then_some(activation)
     }
 
@@ -85,8 +84,4 @@ impl<'a> Fusion<'a> {
         let once = reader.inputs.iter().filter(|&&input| input == tensor).count() == 1;
         (once && readers.next().is_none()).then_some(reader)
     }
-}
-
-fn is_layer(node: &Node) -> bool {
-    node.op.takes_epilogues()
 }
