@@ -9,7 +9,7 @@ use accrue::gpu::Gpu;
 use accrue::graph::TargetKind;
 use accrue::nn::{Arrays, Model};
 use accrue::optim::{self, Adam, Clip, LrFactors, Optimizer, Scaling, Schedule, Sgd};
-use accrue::plan::ExecutionMode;
+use accrue::plan::{Augment, ExecutionMode};
 use accrue::train::{Checkpoint, Event, FitConfig, OnNonFinite, Run, Settings, Trainer, Update};
 use accrue::window::{Batches, Order, Tail, Windows};
 
@@ -100,6 +100,8 @@ pub struct Rest {
     pub scaling: Scaling,
     /// In the place of our own choice.
     pub kernels: Option<ExecutionMode>,
+    /// What is done to images at random.
+    pub augment: Augment,
 }
 
 /// How the windows are cut and by which path they go to the device.
@@ -160,7 +162,8 @@ impl Task {
         };
         let Rest { clip, schedule, label_smoothing, .. } = self.rest;
         let (kernels, lr) = (self.rest.kernels, self.lr);
-        let rest = Settings { micro_batch, open_blocks, kernels, ..Settings::default() };
+        let augment = self.rest.augment;
+        let rest = Settings { micro_batch, open_blocks, kernels, augment, ..Settings::default() };
         let lr_factors = self.rest.lr_factors.clone();
         Settings { optimizer, lr, lr_factors, clip, schedule, label_smoothing, ..rest }
     }
