@@ -135,5 +135,7 @@ fn main() {
     let first = clock.elapsed().as_secs_f64();
     training.rate(WARM_SECONDS);
     let rate = batch * training.rate(seconds);
-    println!("{{\"workload\": \"{name}\", \"samples_per_s\": {rate}, \"first_update_s\": {first}, \"burn\": \"0.22.1\"}}");
+    println!(
+        "{{\"workload\": \"{name}\", \"samples_per_s\": {rate}, \"first_update_s\": {first}, \"burn\": \"0.22.1\"}}"
+    );
 }
