@@ -104,7 +104,7 @@ lint: ## format, clippy and docs, warnings as errors
 		$(CARGO) clippy --no-default-features --features $$features --lib $(CARGO_FLAGS) -- -D warnings || exit 1; \
 	done
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps $(CARGO_FLAGS)
-	@if command -v shellcheck >/dev/null 2>&1; then shellcheck scripts/*.sh scripts/drivers/*.sh .ci/run; fi
+	@if command -v shellcheck >/dev/null 2>&1; then shellcheck scripts/*.sh scripts/drivers/*.sh scripts/peers/*.sh .ci/run; fi
 
 pytorch:
 	@$(PYTHON) -c 'import numpy, safetensors, torch' 2>/dev/null || { \

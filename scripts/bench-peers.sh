@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # Accrue beside other systems on the same work, in one run on one machine: for developers.
 #
-#   PEERS=DIR scripts/bench-peers.sh [W1 W2 W3]
+#   scripts/bench-peers.sh [W1 W2 W3 W7 W8]
 #
-# DIR holds the harnesses of the others: `run.sh peers` there prints their names, and `run.sh PEER WORKLOAD` a line of JSON
-# that has samples_per_s. The rounds take turns (accrue, then each peer, then the next round), so that what else the machine
-# does hits all alike; compare the ratios, not the numbers of two days.
+# The harnesses of the others are in scripts/peers, or in DIR with PEERS=DIR: `run.sh peers` there prints their names, and
+# `run.sh PEER WORKLOAD` a line of JSON that has samples_per_s. The rounds take turns (accrue, then each peer, then the next
+# round), so that what else the machine does hits all alike; compare the ratios, not the numbers of two days.
 #
 # NAMES="a b" takes these peers only, ROUNDS=N more or fewer rounds than 5, SECONDS_EACH=S longer ones of Accrue than 2;
 # PYTHON is any Python 3, ADAPTER a part of the adapter's name.
 set -euo pipefail
 
-peers=${PEERS:?PEERS=DIR names the folder with the harnesses of the other systems}
+peers=${PEERS:-$(dirname "$0")/peers}
 rounds=${ROUNDS:-5} seconds=${SECONDS_EACH:-2} python=${PYTHON:-python3}
 peers=$(cd "$peers" && pwd)
 cd "$(dirname "$0")/.."
@@ -20,7 +20,7 @@ accrue=$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/release/accrue
 export NODEVICE_SELECT=${NODEVICE_SELECT:-1}
 read -r -a names <<<"${NAMES:-$("$peers/run.sh" peers)}"
 workloads=("$@")
-[ $# -gt 0 ] || workloads=(W1 W2 W3)
+[ $# -gt 0 ] || workloads=(W1 W2 W3 W7 W8)
 
 lines=$(mktemp)
 trap 'rm -f "$lines"' EXIT

@@ -1,12 +1,14 @@
 """PyTorch on the workloads of `accrue bench`, and float32 matrix products: one JSON object.
 
-    python scripts/pytorch_bench.py [DEVICE]      cuda, mps or cpu; the first that is there
+    python scripts/pytorch_bench.py [DEVICE] [WHAT …]      cuda, mps or cpu (the first that is there); W1 … W8, matmul (all)
 
-Same shapes, micro-batches, accumulation and plain SGD; random normal data of its own that stays on the device. Each variant
-is measured in rounds that take turns. `eager` is the loop that people write; `graph` a whole epoch captured as one CUDA
-graph, the least that PyTorch can do on the host. TF32 is off: Accrue computes in float32.
+Same networks, micro-batches, accumulation and plain SGD; random normal data of its own that stays on the device, images as
+PyTorch lays them out by default, channels first (NCHW). Each variant is measured in rounds that take turns. `eager` is the loop
+that people write; `graph` a whole epoch captured as one CUDA graph, the least that PyTorch can do on the host. TF32 is off:
+Accrue computes in float32. ROUNDS=N and SECONDS_EACH=S take more or fewer rounds than 5, longer ones than 1 s.
 """
 import json
+import os
 import platform
 import statistics
 import sys
@@ -15,14 +17,57 @@ import time
 import torch
 from torch import nn
 
+
+
+def mlp(*widths):
+    layers = []
+    for inputs, outputs in zip(widths, widths[1:]):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def small_cnn():
+    conv = lambda inputs, outputs: [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*conv(1, 16), *conv(16, 32), nn.Flatten(), nn.Linear(32 * 7 * 7, 10))
+
+
+def normed(inputs, outputs, kernel=3, stride=1):
+    conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs))
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.body = nn.Sequential(normed(inputs, outputs, stride=stride), nn.ReLU(), normed(outputs, outputs))
+        self.shortcut = normed(inputs, outputs, 1, stride) if stride > 1 else nn.Identity()
+
+    def forward(self, x):
+        return nn.functional.relu(self.body(x) + self.shortcut(x))
+
+
+def resnet8():
+    blocks = [Block(16, 16, 1), Block(16, 32, 2), Block(32, 64, 2)]
+    pool = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)]
+    return nn.Sequential(normed(3, 16), nn.ReLU(), *blocks, *pool)
+
+
+# Targets are numbers, one a sample, or so many classes.
 WORKLOADS = {
-    "W1": {"rows": 1200, "dims": [8, 16, 1], "loss": "mse", "micro_batch": 40, "steps": 3},
-    "W2": {"rows": 20000, "dims": [8, 128, 128, 1], "loss": "mse", "micro_batch": 256, "steps": 4},
-    "W3": {"rows": 8192, "dims": [784, 512, 256, 10], "loss": "cross_entropy", "micro_batch": 64, "steps": 8},
+    "W1": {"net": lambda: mlp(8, 16, 1), "sample": [8], "rows": 1200, "micro_batch": 40, "steps": 3},
+    "W2": {"net": lambda: mlp(8, 128, 128, 1), "sample": [8], "rows": 20000, "micro_batch": 256, "steps": 4},
+    "W3": {
+        "net": lambda: mlp(784, 512, 256, 10), "sample": [784], "classes": 10, "rows": 8192, "micro_batch": 64, "steps": 8,
+    },
+    "W7": {"net": small_cnn, "sample": [1, 28, 28], "classes": 10, "rows": 1024, "micro_batch": 64, "steps": 4},
+    "W8": {"net": resnet8, "sample": [3, 32, 32], "classes": 10, "rows": 512, "micro_batch": 32, "steps": 4},
 }
 LR = 0.01
-ROUNDS = 5
-SECONDS = 1.0
+ROUNDS = int(os.environ.get("ROUNDS", 5))
+SECONDS = float(os.environ.get("SECONDS_EACH", 1))
+WHAT = sys.argv[2:] or [*WORKLOADS, "matmul"]
+if unknown := [name for name in WHAT if name not in [*WORKLOADS, "matmul"]]:
+    sys.exit(f"{unknown[0]} is none of {', '.join([*WORKLOADS, 'matmul'])}")
 
 
 def best_device():
@@ -44,16 +89,13 @@ def wait():
 class Training:
     """A workload; `epoch` makes all its updates once."""
 
-    def __init__(self, dims, rows, loss, micro_batch, steps):
+    def __init__(self, net, sample, rows, micro_batch, steps, classes=None):
         torch.manual_seed(0)
-        layers = []
-        for inputs, outputs in zip(dims, dims[1:]):
-            layers += [nn.Linear(inputs, outputs), nn.ReLU()]
-        self.model = nn.Sequential(*layers[:-1]).to(DEVICE)
-        self.loss = {"mse": nn.functional.mse_loss, "cross_entropy": nn.functional.cross_entropy}[loss]
+        self.model = net().to(DEVICE)
+        self.loss = nn.functional.cross_entropy if classes else nn.functional.mse_loss
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=LR)
-        x = torch.randn(rows, dims[0]).to(DEVICE)
-        y = (torch.randint(dims[-1], (rows,)) if loss == "cross_entropy" else torch.randn(rows, dims[-1])).to(DEVICE)
+        x = torch.randn(rows, *sample).to(DEVICE)
+        y = (torch.randint(classes, (rows,)) if classes else torch.randn(rows, 1)).to(DEVICE)
         batch = micro_batch * steps
         self.updates, self.steps = rows // batch, steps
         self.samples = self.updates * batch
@@ -106,20 +148,20 @@ def spread(rounds):
 def subjects():
     """(name, variant, function, work) of everything that is measured, and what else there is to tell."""
     found, notes = [], {"first_epoch_s": {}}
-    for name, w in WORKLOADS.items():
+    for name in (name for name in WORKLOADS if name in WHAT):
         start = time.perf_counter()
-        eager = Training(w["dims"], w["rows"], w["loss"], w["micro_batch"], w["steps"])
+        eager = Training(**WORKLOADS[name])
         eager.epoch()
         wait()
         notes["first_epoch_s"][name] = time.perf_counter() - start
         found.append((name, "eager", eager.epoch, eager.samples))
         if DEVICE.type == "cuda":
-            training = Training(w["dims"], w["rows"], w["loss"], w["micro_batch"], w["steps"])
+            training = Training(**WORKLOADS[name])
             try:
                 found.append((name, "graph", training.graph(), training.samples))
             except RuntimeError as error:
                 notes.setdefault("no_graph", {})[name] = str(error).splitlines()[0]
-    for size in (1024, 4096):
+    for size in (1024, 4096) if "matmul" in WHAT else ():
         a, b = (torch.randn(size, size, device=DEVICE) for _ in range(2))
         out = torch.empty(size, size, device=DEVICE)
         found.append((f"matmul {size}", "f32", lambda a=a, b=b, out=out: torch.mm(a, b, out=out), 2e-9 * size**3))

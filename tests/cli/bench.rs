@@ -46,6 +46,18 @@ fn what_is_named_is_measured_and_nothing_else() {
 }
 
 #[test]
+fn a_network_for_images_is_measured_by_its_name() {
+    let place = Place::new("bench-images");
+    let report: Value = serde_json::from_str(&place.ok(&format!("bench w7 --json {SHORT}"))).unwrap();
+    let [cnn] = report["training"].as_array().unwrap().as_slice() else { panic!("{report}") };
+    assert_eq!((&cnn["name"], &cnn["loss"]), (&Value::from("W7"), &Value::from("cross_entropy")));
+    assert!(cnn["shape"].as_str().unwrap().starts_with("28×28×1 - conv 16"), "{cnn}");
+    let (samples, us) = (number(&cnn["samples_per_s"]["median"]), number(&cnn["us_per_update"]["median"]));
+    assert!((samples * us / 1e6 - 256.0).abs() < 1e-6, "256 samples an update: {samples} {us}");
+    assert!(number(&cnn["cold_start_s"]["median"]) > 0.0 && number(&cnn["dispatches_per_update"]) > 4.0);
+}
+
+#[test]
 fn every_loss_can_be_measured() {
     let place = Place::new("bench-losses");
     for loss in ["mse", "huber", "cross_entropy", "bce"] {
@@ -58,7 +70,7 @@ fn every_loss_can_be_measured() {
 #[test]
 fn what_cannot_be_measured_ends_with_its_code() {
     let place = Place::new("bench-wrong");
-    place.fails("bench W4", 2, &["'W4'", "W1, W2, W3"]);
+    place.fails("bench W4", 2, &["'W4'", "W1, W2, W3, W7, W8"]);
     place.fails("bench --shape 4-0-1", 2, &["4-0-1", "784-512-256-10"]);
     place.fails("bench --shape 4-1 --loss msa", 2, &["'msa'", "mse"]);
     place.fails("bench --rows 100", 2, &["--shape"]);

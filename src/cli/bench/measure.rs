@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::workloads::{Data, Workload};
+use super::data::Data;
+use super::workloads::Workload;
 use crate::gpu::Gpu;
 use crate::plan::needs_open_blocks;
 use crate::train::{Event, FitConfig, Settings, Trainer, fixed_micro_batch};
@@ -19,10 +20,15 @@ const WARM: f64 = 0.25;
 /// Samples over which dispatches and bytes are counted, in whole windows.
 const COUNTED: usize = 2048;
 
+/// The operations that this may take, unless a single window takes more.
+const COUNTED_FLOP: u64 = 5_000_000_000;
+
 /// A training that is measured round by round.
 pub struct Subject {
     /// The workload.
     pub workload: Workload,
+    /// Floating-point operations per sample.
+    pub flop_per_sample: u64,
     /// Bytes planned on the GPU, including the data.
     pub gpu_bytes: u64,
     data: Rc<Data>,
@@ -54,7 +60,7 @@ impl Subject {
     /// # Errors
     /// [`Error::Memory`] if the plan or the data does not fit the adapter.
     pub fn new(gpu: &Gpu, workload: Workload, data: Rc<Data>) -> Result<Subject> {
-        let model = workload.model()?;
+        let model = &workload.network.model;
         let settings = Settings {
             micro_batch: workload.micro_batch,
             open_blocks: needs_open_blocks(workload.batch(), workload.micro_batch),
@@ -62,13 +68,14 @@ impl Subject {
             ..Settings::default()
         };
         let cut = (settings.micro_batch, settings.open_blocks);
-        let chosen = fixed_micro_batch(gpu, &model, &settings, cut, workload.rows, None)?;
+        let chosen = fixed_micro_batch(gpu, model, &settings, cut, workload.rows, None)?;
         if !chosen.resident {
             let message = format!("the data of {} rows does not fit on this adapter; lower --rows", workload.rows);
             return Err(Error::Memory(message));
         }
-        let trainer = Trainer::new(gpu, &model, settings)?;
-        Ok(Subject { workload, gpu_bytes: chosen.bytes, data, trainer })
+        let trainer = Trainer::new(gpu, model, settings)?;
+        let flop_per_sample = workload.network.flop_per_sample()?;
+        Ok(Subject { workload, flop_per_sample, gpu_bytes: chosen.bytes, data, trainer })
     }
 
     /// Makes some updates and counts the cost of one.
@@ -77,7 +84,8 @@ impl Subject {
         self.trainer.finish()?;
         let before = self.trainer.gpu().counts();
         let window: Vec<u32> = (0..self.workload.batch() as u32).collect();
-        let windows = (COUNTED / window.len()).clamp(1, 16);
+        let samples = (COUNTED_FLOP / self.flop_per_sample.max(1)).min(COUNTED as u64) as usize;
+        let windows = (samples / window.len()).clamp(1, 16);
         for _ in 0..windows {
             self.trainer.schedule_window(&window)?;
         }

@@ -1,7 +1,9 @@
 //! How fast training is: workloads, measured in interleaved rounds, so that other load on the machine affects all alike.
 
 mod cold;
+mod data;
 mod measure;
+mod networks;
 mod table;
 mod workloads;
 
@@ -11,15 +13,16 @@ use serde::Serialize;
 
 pub use cold::first_update;
 pub use measure::Spread;
+pub use networks::{Network, Widths};
 pub use table::lines;
-pub use workloads::{Widths, Workload};
+pub use workloads::{OWN, Workload};
 
 use crate::Result;
 use crate::doctor::{Device, speed};
 use crate::gpu::Gpu;
 use cold::Cold;
+use data::Data;
 use measure::{Counted, Round, Subject};
-use workloads::Data;
 
 /// The accumulation steps that are compared.
 pub const STEPS: [usize; 4] = [1, 4, 16, 64];
@@ -86,7 +89,7 @@ pub struct Training {
     pub us_per_update: Spread,
     /// Command buffers per second.
     pub submits_per_s: Spread,
-    /// Floating-point operations per sample, as [`Workload::flop_per_sample`] counts them.
+    /// Floating-point operations per sample, as [`Network::flop_per_sample`] counts them.
     pub flop_per_sample: u64,
     /// 10⁹ of them per second.
     pub gflops: f64,
@@ -196,7 +199,7 @@ struct Measured {
 
 impl Measured {
     fn new(gpu: &Gpu, workload: &Workload, steps: &[usize]) -> Result<Measured> {
-        let data = Rc::new(Data::random(workload, &workload.model()?));
+        let data = Rc::new(Data::random(workload));
         let subject = |&accumulation_steps: &usize| {
             let workload = Workload { accumulation_steps, ..workload.clone() };
             let mut subject = Subject::new(gpu, workload, data.clone())?;
@@ -221,8 +224,8 @@ impl Measured {
         Training {
             us_per_update: per(|round| 1e6 * round.seconds / round.updates as f64),
             submits_per_s: per(|round| round.submits as f64 / round.seconds),
-            flop_per_sample: subject.workload.flop_per_sample(),
-            gflops: 1e-9 * subject.workload.flop_per_sample() as f64 * samples_per_s.median,
+            flop_per_sample: subject.flop_per_sample,
+            gflops: 1e-9 * subject.flop_per_sample as f64 * samples_per_s.median,
             samples_per_s,
             dispatches_per_update: counted.dispatches,
             dispatches_per_micro_batch: counted.dispatches / subject.workload.accumulation_steps as f64,

@@ -1,6 +1,6 @@
 //! The measurements, as tables for people.
 
-use super::{Accumulation, BenchReport, Matmul, STEPS, Spread, Training};
+use super::{Accumulation, BenchReport, Matmul, Network, STEPS, Spread, Training};
 use crate::cli::columns::columns;
 use crate::cli::progress::{rate, three};
 use crate::plan::size;
@@ -79,9 +79,10 @@ fn costs(training: &[Training]) -> Vec<Vec<String>> {
 
 fn describe(one: &Training) -> String {
     let w = &one.workload;
+    let Network { shape, activation, model } = &w.network;
     format!(
         "{}: {} with {}, {}; {} rows, micro-batches of {}, {} an update",
-        w.name, w.shape, w.activation, w.loss, w.rows, w.micro_batch, w.accumulation_steps
+        w.name, shape, activation, model.loss, w.rows, w.micro_batch, w.accumulation_steps
     )
 }
 

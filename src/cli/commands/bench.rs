@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::{Command, open};
 use crate::cli::args::Common;
-use crate::cli::bench::{Wanted, Widths, Workload, first_update, lines, run};
+use crate::cli::bench::{Network, OWN, Wanted, Widths, Workload, first_update, lines, run};
 use crate::cli::exit::Stop;
 use crate::cli::progress::print;
 use crate::{Error, ops};
@@ -17,7 +17,7 @@ use crate::{Error, ops};
 /// Measure how fast your GPU trains.
 ///
 /// Trains networks on random numbers and prints samples per second, their cost, and the time to the first update; then the
-/// cost of accumulation, and the speed of matrix products. It takes about two minutes; the machine should be idle otherwise.
+/// cost of accumulation, and the speed of matrix products. It takes some minutes; the machine should be idle otherwise.
 #[derive(Debug, PartialEq, Args)]
 pub struct Bench {
     /// What to measure; everything by default.
@@ -53,7 +53,7 @@ pub struct Bench {
     #[arg(long)]
     pub json: bool,
     /// Be the process whose first update is waited for.
-    #[arg(long, hide = true, requires = "shape")]
+    #[arg(long, hide = true)]
     pub first_update: bool,
     /// Arguments of every command that computes.
     #[command(flatten)]
@@ -63,14 +63,14 @@ pub struct Bench {
 impl Command for Bench {
     /// Measures what was named, or everything, and prints the result at the end.
     fn run(&self) -> Result<(), Stop> {
-        let own = self.shape.as_ref().map(|shape| own(self, shape));
+        let own = self.shape.as_ref().map(|shape| own(self, shape)).transpose()?;
         if let Some(own) = &own {
             own.check()?;
         }
-        if let (true, Some(own)) = (self.first_update, own.clone()) {
-            return Ok(first_update(|| open(&self.common), own, self.seconds)?);
+        let wanted = wanted(self, own)?;
+        if let (true, Some(workload)) = (self.first_update, wanted.training.first()) {
+            return Ok(first_update(|| open(&self.common), workload.clone(), self.seconds)?);
         }
-        let wanted = wanted(self, own);
         let gpu = open(&self.common)?;
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if !self.common.quiet && std::io::stderr().is_terminal() {
@@ -95,32 +95,31 @@ impl Command for Bench {
 }
 
 /// A user's network. Its learning rate is small, so that none diverges; speed does not depend on it.
-fn own(arguments: &Bench, shape: &Widths) -> Workload {
-    Workload {
-        name: "own".to_owned(),
-        shape: shape.clone(),
-        activation: arguments.activation.clone(),
-        loss: arguments.loss.clone(),
+fn own(arguments: &Bench, shape: &Widths) -> Result<Workload, Error> {
+    Ok(Workload {
+        name: OWN.to_owned(),
+        network: Network::mlp(shape, &arguments.activation, &arguments.loss)?,
         rows: arguments.rows,
         micro_batch: arguments.micro_batch,
         accumulation_steps: arguments.steps,
         lr: 1e-4,
-    }
+    })
 }
 
-fn wanted(arguments: &Bench, own: Option<Workload>) -> Wanted {
+fn wanted(arguments: &Bench, own: Option<Workload>) -> Result<Wanted, Error> {
     let all = arguments.what.is_empty() && own.is_none();
-    let names = [(What::W1, "W1"), (What::W2, "W2"), (What::W3, "W3")];
+    let names = [(What::W1, "W1"), (What::W2, "W2"), (What::W3, "W3"), (What::W7, "W7"), (What::W8, "W8")];
     let named = names.into_iter().filter(|(what, _)| all || arguments.what.contains(what));
     let accumulation = all || arguments.what.contains(&What::Accumulation);
-    Wanted {
-        training: named.map(|(_, name)| Workload::of(name)).chain(own).collect(),
-        accumulation: if accumulation { vec![Workload::of("W2"), Workload::of("W3")] } else { Vec::new() },
+    let accumulated: &[&str] = if accumulation { &["W2", "W3"] } else { &[] };
+    Ok(Wanted {
+        training: named.map(|(_, name)| Workload::of(name)).chain(own.map(Ok)).collect::<Result<_, _>>()?,
+        accumulation: accumulated.iter().map(|name| Workload::of(name)).collect::<Result<_, _>>()?,
         matmul: all || arguments.what.contains(&What::Matmul),
         rounds: arguments.rounds as usize,
         seconds: arguments.seconds,
         adapter: arguments.common.adapter.clone(),
-    }
+    })
 }
 
 /// What `accrue bench` can measure.
@@ -135,6 +134,12 @@ pub enum What {
     /// 784-512-256-10, cross-entropy; 8192 rows, micro-batch 64 × 8
     #[value(name = "W3")]
     W3,
+    /// Small CNN, 28×28×1, convolutions of 16 and 32; 1024 rows, micro-batch 64 × 4
+    #[value(name = "W7")]
+    W7,
+    /// ResNet-8, 32×32×3, residual blocks of 16, 32 and 64; 512 rows, micro-batch 32 × 4
+    #[value(name = "W8")]
+    W8,
     /// The micro-batches of W2 and W3 with 1, 4, 16 and 64 accumulation steps
     Accumulation,
     /// The three products of a linear layer of 512 × 512 × 512
