@@ -271,7 +271,8 @@ fn a_normalisation_of_groups_and_its_gradients_are_those_of_pytorch() {
     let parameters = Matrix { rows: 1, columns: 8, values: weights };
     let group = ops::GroupNorm { groups: 2, eps: 1e-5, affine: true };
     let shapes = [Shape::of(&[2, 3, 4]), Shape::Parameters(group.parameters(&Shape::of(&[2, 3, 4])))];
-    let inputs = [(&shapes[0], &x), (&shapes[1], &parameters)].map(|(shape, values)| Operand { shape, values, counts: &[] });
+    let inputs =
+        [(&shapes[0], &x), (&shapes[1], &parameters)].map(|(shape, values)| Operand { shape, values, counts: &[] });
     let close = |ours: &[f64], theirs: &[f64]| {
         assert!(ours.len() >= theirs.len() && ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() < 1e-4), "{ours:?}");
     };
