@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Elements;
 use crate::{Error, Result};
 
 /// Mean and standard deviation of each column, as found in the training rows; saved with the model.
@@ -25,13 +26,28 @@ impl Standardizer {
     /// As [`Standardizer::fit`], where a row counts as much as its weight says: one of weight 2 like two rows, one of weight
     /// 0 not at all, whatever it holds.
     pub fn fit_weighted(values: &[f32], columns: usize, weights: Option<&[f32]>) -> Result<Self> {
-        Self::fit_positions(values, columns, 1, weights)
+        Self::fit_positions(Elements::F32(values), columns, 1, weights)
     }
 
     /// As [`Standardizer::fit_weighted`] for `(rows, positions, columns)`: one mean and deviation for all positions of a column,
     /// such as a channel of images.
-    pub fn fit_positions(values: &[f32], columns: usize, positions: usize, weights: Option<&[f32]>) -> Result<Self> {
-        check_columns(values, columns.saturating_mul(positions))?;
+    /// Numbers of any type are measured as they are, without a copy.
+    pub fn fit_positions(values: Elements, columns: usize, positions: usize, weights: Option<&[f32]>) -> Result<Self> {
+        match values {
+            Elements::F32(values) => Self::fit_numbers(values, columns, positions, weights),
+            Elements::U8(values) => Self::fit_numbers(values, columns, positions, weights),
+            Elements::U16(values) => Self::fit_numbers(values, columns, positions, weights),
+            Elements::U32(values) => Self::fit_numbers(values, columns, positions, weights),
+        }
+    }
+
+    fn fit_numbers<T: Copy + Into<f64> + PartialEq>(
+        values: &[T],
+        columns: usize,
+        positions: usize,
+        weights: Option<&[f32]>,
+    ) -> Result<Self> {
+        check_columns(values.len(), columns.saturating_mul(positions))?;
         let rows = values.len() / columns / positions;
         if let Some(weights) = weights.filter(|weights| weights.len() != rows) {
             let message = format!("{} weights for {rows} rows", weights.len());
@@ -46,20 +62,20 @@ impl Standardizer {
         let total: f64 = counting().map(|(row, _)| weight(row)).sum();
         let mut mean = vec![0.0; columns];
         for (row, cells) in counting() {
-            mean.iter_mut().zip(cells).for_each(|(sum, x)| *sum += weight(row) * f64::from(*x));
+            mean.iter_mut().zip(cells).for_each(|(sum, x)| *sum += weight(row) * (*x).into());
         }
         mean.iter_mut().for_each(|sum| *sum /= total);
         let mut std = vec![0.0; columns];
         for (row, cells) in counting() {
             for (column, x) in cells.iter().enumerate() {
-                std[column] += weight(row) * (f64::from(*x) - mean[column]).powi(2);
+                std[column] += weight(row) * ((*x).into() - mean[column]).powi(2);
             }
         }
         std.iter_mut().for_each(|sum| *sum = (*sum / total).sqrt());
         // By comparison, not by a deviation of 0: the mean is rounded, so a constant column can deviate from it.
         for column in 0..columns {
             if counting().all(|(_, cells)| cells[column] == first[column]) {
-                (mean[column], std[column]) = (f64::from(first[column]), 1.0);
+                (mean[column], std[column]) = (first[column].into(), 1.0);
             }
             if !mean[column].is_finite() || !std[column].is_finite() {
                 return Err(Error::data("standardize", format!("column {column} holds a number that is not finite")));
@@ -138,7 +154,7 @@ impl Standardizer {
             let message = format!("{columns} columns were given, but {} were measured", self.mean.len());
             return Err(Error::Shape { op: "standardize", message });
         }
-        check_columns(values, columns)
+        check_columns(values.len(), columns)
     }
 
     fn not_finite(&self, x: f32, place: usize, columns: usize, first: usize) -> Error {
@@ -153,11 +169,11 @@ impl Standardizer {
 }
 
 /// Whole rows, of at least one column.
-fn check_columns(values: &[f32], columns: usize) -> Result<()> {
-    if values.len().checked_rem(columns) == Some(0) {
+fn check_columns(values: usize, columns: usize) -> Result<()> {
+    if values.checked_rem(columns) == Some(0) {
         return Ok(());
     }
-    let message = format!("{} values do not make whole rows of {columns} columns", values.len());
+    let message = format!("{values} values do not make whole rows of {columns} columns");
     Err(Error::Shape { op: "standardize", message })
 }
 
@@ -209,17 +225,19 @@ mod tests {
     fn all_positions_of_a_channel_have_one_scale() {
         // (rows, positions, channels)
         let mut values = [0.0, 10.0, 2.0, 10.0, 4.0, 10.0, 6.0, 10.0];
-        let scale = Standardizer::fit_positions(&values, 2, 2, Some(&[1.0, 1.0])).unwrap();
+        let scale = Standardizer::fit_positions((&values).into(), 2, 2, Some(&[1.0, 1.0])).unwrap();
         assert_eq!(scale, Standardizer { mean: vec![3.0, 10.0], std: vec![5f64.sqrt(), 1.0] });
-        let second = Standardizer::fit_positions(&values, 2, 2, Some(&[0.0, 1.0])).unwrap();
+        let second = Standardizer::fit_positions((&values).into(), 2, 2, Some(&[0.0, 1.0])).unwrap();
         assert_eq!(second.mean, [5.0, 10.0]);
+        let bytes = Elements::U8(&[0, 10, 2, 10, 4, 10, 6, 10]);
+        assert_eq!(Standardizer::fit_positions(bytes, 2, 2, None).unwrap(), scale);
         let all = Standardizer::fit(&values, 2).unwrap();
         assert_eq!(all, scale);
         scale.apply(&mut values, 4).unwrap();
         assert_eq!((values[1], values[6]), (0.0, (3.0 / 5f64.sqrt()) as f32));
         scale.invert(&mut values, 4).unwrap();
         assert_eq!((values[1], scale.of(3)), (10.0, (10.0, 1.0)));
-        assert!(Standardizer::fit_positions(&values, 2, 3, None).is_err());
+        assert!(Standardizer::fit_positions((&values).into(), 2, 3, None).is_err());
         let message = scale.apply(&mut [f32::MAX, 0.0, 0.0, 0.0, f32::NAN, 0.0, 0.0, 0.0], 4).unwrap_err().to_string();
         assert!(message.starts_with("standardize: row 1, column 0: NaN"), "{message}");
     }

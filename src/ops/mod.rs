@@ -57,7 +57,7 @@ pub use linear::{Linear, MatmulKernel, MatmulPolicy};
 pub use loss::Mean;
 pub use map::Map;
 pub use max_pool::MaxPool;
-pub use normalize::Normalize;
+pub use normalize::{MOST_CHANNELS, Normalize};
 pub use pool::Windows;
 pub use scale::Scale;
 pub use upsample::Upsample;

@@ -1,9 +1,10 @@
 //! The checks that a configuration's types cannot express: ranges, names, and keys that depend on each other.
 
 use std::collections::HashSet;
+use std::mem::discriminant;
 use std::path::Path;
 
-use super::config::{Config, Data, Model, Train, Validation, class_losses};
+use super::config::{Augmentation, Config, Data, Model, Train, Validation, class_losses};
 use super::keys::{listed, missing, unusable};
 use crate::data::split::Split;
 use crate::graph::Role;
@@ -75,10 +76,24 @@ pub(super) fn data(data: &Data) -> Result<()> {
     {
         return Err(unusable("data.size", format!("[{height}, {width}]")));
     }
+    augment(&data.augment)?;
     match &data.validation {
         Validation::Share(share) if !(0.0..1.0).contains(share) => Err(unusable("data.validation", share)),
         Validation::File(file) => not_empty("data.validation", file),
         Validation::Share(_) => Ok(()),
+    }
+}
+
+/// Each of them once, and no crop that keeps nothing of the largest image.
+fn augment(all: &[Augmentation]) -> Result<()> {
+    let twice =
+        |(at, one): (usize, &Augmentation)| all[..at].iter().any(|other| discriminant(other) == discriminant(one));
+    if all.iter().enumerate().any(twice) {
+        return Err(Error::config("data.augment", "has one of them twice; write it once"));
+    }
+    match all.iter().find(|one| matches!(one, Augmentation::Crop(by) if !(1..MOST_SIDE as u32).contains(by))) {
+        Some(Augmentation::Crop(by)) => Err(unusable("data.augment", format!("{{ crop = {by} }}"))),
+        _ => Ok(()),
     }
 }
 
@@ -389,6 +404,22 @@ mod tests {
             assert!(text.contains("is not a height and a width of 1 to 16384 pixels"), "{text}");
         }
         check(&["data.size=[1024, 1024]"]).unwrap();
+        for (bad, said) in [
+            ("['flp']", "\"flp\" is not known; did you mean \"flip\"?"),
+            ("[{ corp = 4 }]", "\"corp\" is not known; did you mean \"crop\"?"),
+            ("['flip', 'flip']", "has one of them twice"),
+            ("[{ crop = 4 }, { crop = 2 }]", "has one of them twice"),
+            ("[{ crop = 0 }]", "{ crop = 0 } is not a list of \"flip\" and { crop = N }"),
+            ("['crop']", "is not a list of"),
+            ("[{ flip = 4 }]", "is not a list of"),
+            ("[{ crop = -4 }]", "is not a list of"),
+            ("'flip'", "\"flip\" is not a list of"),
+            ("['mirror']", "is not a list of"),
+        ] {
+            let text = refusal(&[&format!("data.augment={bad}")]);
+            assert!(text.starts_with("data.augment: ") && text.contains(said), "{text}");
+        }
+        check(&["data.augment=[{ crop = 16383 }, 'flip']"]).unwrap();
         assert!(refusal(&["data.layout=nchw"]).starts_with("data.layout: "));
         assert!(refusal(&["data.path=''"]).contains("missing"));
         assert!(refusal(&["model.init=''"]).contains("is not the path"));

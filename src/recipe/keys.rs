@@ -39,6 +39,7 @@ const KINDS: &str =
 const CLASS_WEIGHT: &str = "\"balanced\" or a table of weights such as { yes = 2.0 }";
 const SWITCH: &str = "true or false";
 const SIZE: &str = "a height and a width of 1 to 16384 pixels, at most 1048576 pixels in all";
+const AUGMENT: &str = "a list of \"flip\" and { crop = N }, a number of pixels from 1 to 16383";
 const LR_FACTORS: &str = "a table of numbers from 0 or \"fan_in\", by kind of parameter";
 const FROM_ZERO: &str = "a finite number from 0";
 
@@ -81,6 +82,7 @@ fn data() -> Vec<Key> {
         key("one_hot", COUNT, "16"),
         key("layout", r#""hwc" or "chw""#, r#""chw""#).elsewhere(&["data_format", "memory_format"]),
         key("size", SIZE, "[32, 32]").elsewhere(&["image_size", "input_size", "resize"]),
+        key("augment", AUGMENT, r#"["flip", { crop = 4 }]"#).elsewhere(&["augmentation", "transform", "transforms"]),
         key("validation", "a share of the rows (0 to below 1) or the path of a file", "0.2").elsewhere(&["val"]),
         key("split", r#""stratified", "random", "last" or "group""#, r#""last""#).elsewhere(&["stratify"]),
         key("group", "the name of a column", r#""patient""#).elsewhere(&["groups"]),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::check;
-use super::config::{Batch, Config, Data, Names, Validation};
+use super::config::{Augmentation, Batch, Config, Data, Names, Validation};
 use super::keys::{self, Key};
 use super::overrides;
 use super::settings::{Setting, Settings};
@@ -114,6 +114,7 @@ fn check_alone(setting: &Setting) -> Result<()> {
         return Err(keys::unknown(name));
     }
     build(std::iter::once(setting)).map(drop).map_err(|_| match &setting.value {
+        Value::Array(all) if name == "data.augment" => wrong_augmentation(all).unwrap_or_else(|| unusable(setting)),
         Value::Table(kinds) if name == "data.columns" => wrong_kind(kinds).unwrap_or_else(|| unusable(setting)),
         _ => unusable(setting),
     })
@@ -121,6 +122,18 @@ fn check_alone(setting: &Setting) -> Result<()> {
 
 fn unusable(setting: &Setting) -> Error {
     keys::unusable(&setting.name, shown(&setting.value))
+}
+
+/// The first name in `data.augment` that is none.
+fn wrong_augmentation(all: &[Value]) -> Option<Error> {
+    let names = all.iter().filter_map(|one| match one {
+        Value::String(name) => Some(name),
+        Value::Table(given) => given.keys().next(),
+        _ => None,
+    });
+    let given = names.into_iter().find(|name| !Augmentation::NAMES.contains(&name.as_str()))?;
+    let near = nearest(given, Augmentation::NAMES)?;
+    Some(Error::config("data.augment", format!("{:?} is not known; did you mean {near:?}?", short(given))))
 }
 
 /// The first column of `data.columns` whose kind is none.
@@ -306,6 +319,7 @@ mod tests {
             "data.one_hot=3",
             "data.layout=chw",
             "data.size=[32, 48]",
+            "data.augment=['flip', { crop = 2 }]",
             "data.split=group",
             "data.group=g",
         ];

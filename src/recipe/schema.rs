@@ -31,6 +31,13 @@ pub fn schema() -> Json {
     schema
 }
 
+/// What is done to images at random.
+fn augment() -> Json {
+    let crop = json!({ "type": "integer", "minimum": 1 });
+    let crop = json!({ "type": "object", "properties": { "crop": crop }, "required": ["crop"], "additionalProperties": false });
+    json!({ "type": "array", "items": { "anyOf": [{ "enum": ["flip"] }, crop] } })
+}
+
 /// Any list of layers.
 fn layers() -> Json {
     json!({ "type": "array", "items": { "$ref": "#/$defs/layer" } })
@@ -67,6 +74,7 @@ fn defaults() -> Json {
 fn property(key: &Key, template: &str, defaults: &Json) -> Json {
     let mut schema = match (key.section, key.name) {
         ("model", "layers") => layers(),
+        ("data", "augment") => augment(),
         _ => any_of(Probe { key, wrap: &|value| value, depth: 0 }.alternatives()),
     };
     schema["description"] = json!(format!("{}\n\nTakes {}.", comment(key, template), key.wanted));

@@ -107,6 +107,7 @@ impl Session {
             start: self.prepared.start.clone(),
             first_weights: self.config.model.first_weights,
             seed: self.config.train.seed,
+            augment: self.config.data.augments(),
             features: self.prepared.train.features.values.elements().element(),
             kernels: self.config.train.kernels.or(self.preferred),
             ..Settings::default()
@@ -256,7 +257,9 @@ impl Session {
     pub fn identity(&self, config: String, info: &wgpu::AdapterInfo) -> Identity {
         let data = [Some(&self.prepared.train), self.prepared.validation.as_ref()].into_iter().flatten();
         let batches: Vec<_> = data.map(|data| (data.batch(), classes(data))).collect();
-        Identity::new(config, checksum(batches.iter().map(|(batch, classes)| (batch, *classes))), info)
+        let rows = checksum(batches.iter().map(|(batch, classes)| (batch, *classes)));
+        let scale = self.prepared.scale_of_images().map(|scale| format!(" {scale}"));
+        Identity::new(config, rows + scale.as_deref().unwrap_or_default(), info)
     }
 
     /// Checks that 32 bits, as on the GPU, can number every update of the run.

@@ -1,5 +1,7 @@
 //! A folder of images and IDX files in the place of a table.
 
+use std::io::Read;
+
 use image::{GrayImage, ImageFormat};
 
 use crate::place::Place;
@@ -131,4 +133,110 @@ fn what_is_wrong_with_a_folder_is_one_line() {
     assert!((ended.out + &ended.err).contains("1 file is no image (png, jpg, jpeg) and left out, such as readme.md"));
     place.fails("train i.toml --out s --set data.path=nowhere/", 9, &["nowhere", "it is named in data.path"]);
     place.fails("train i.toml --out s --set model.loss=mse", 4, &["photos", "the loss is for numbers"]);
+}
+
+/// Some digits of each class, with their classes, in the order of the file, which is that of the classes.
+fn digits(each: usize) -> Vec<(Vec<u8>, u8)> {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
+    let read = |name: &str, header: usize| {
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(data.join(name)).unwrap();
+        flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+        bytes.split_off(header)
+    };
+    let (pixels, labels) = (read("mnist-images-idx3-ubyte.gz", 16), read("mnist-labels-idx1-ubyte.gz", 8));
+    assert_eq!((pixels.len(), labels.len()), (5000 * 784, 5000));
+    let all: Vec<(Vec<u8>, u8)> = pixels.chunks(784).map(<[u8]>::to_vec).zip(labels).collect();
+    let of = |class: u8| all.iter().filter(move |(_, label)| *label == class).take(each).cloned();
+    (0..10).flat_map(of).collect()
+}
+
+const NETWORK: &str = r#"
+[data]
+path = "digits"
+augment = ["flip", { crop = 2 }]
+[model]
+layers = [{ conv2d = { channels = 4, kernel = 3, stride = 2 } }, "relu", { max_pool = 2 }, "flatten", { dropout = 0.1 }]
+loss = "cross_entropy"
+[train]
+epochs = 2
+batch = 50
+[optimizer]
+lr = 0.1
+"#;
+
+/// Digits as a folder of images and as IDX files.
+fn of_digits(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("d.toml", NETWORK);
+    let all = digits(30);
+    for (at, (pixels, class)) in all.iter().enumerate() {
+        std::fs::create_dir_all(place.path(&format!("digits/{class}"))).unwrap();
+        let image = GrayImage::from_raw(28, 28, pixels.clone()).unwrap();
+        image.save_with_format(place.path(&format!("digits/{class}/{at:04}.png")), ImageFormat::Png).unwrap();
+    }
+    let pixels: Vec<u8> = all.iter().flat_map(|(pixels, _)| pixels).copied().collect();
+    let labels: Vec<u8> = all.iter().map(|(_, class)| *class).collect();
+    place.write("t-images-idx3-ubyte", [&[0, 0, 8, 3, 0, 0, 1, 44, 0, 0, 0, 28, 0, 0, 0, 28][..], &pixels].concat());
+    place.write("t-labels-idx1-ubyte", [&[0, 0, 8, 1, 0, 0, 1, 44][..], &labels].concat());
+    place
+}
+
+/// What a run's model says of its first layer.
+fn scale(place: &Place, run: &str) -> String {
+    let bytes = std::fs::read(place.path(&format!("{run}/model.safetensors"))).unwrap();
+    let text = String::from_utf8_lossy(&bytes).replace('\\', "");
+    let (_, rest) = text.split_once("{\"normalize\":").unwrap();
+    rest.split_once('}').unwrap().0.to_owned()
+}
+
+#[test]
+fn a_folder_of_digits_trains_as_their_idx_file_does_and_for_every_micro_batch() {
+    let place = of_digits("digits-alike");
+    place.ok("train d.toml --out folder");
+    place.ok("train d.toml --out idx --set data.path=t-images-idx3-ubyte --set train.micro_batch=13");
+    let losses = |run: &str| {
+        let lines = place.metrics(run);
+        lines.iter().map(|line| (line["loss"].clone(), line["val_loss"].clone())).collect::<Vec<_>>()
+    };
+    assert!(losses("folder").len() > 10);
+    assert_eq!(losses("idx"), losses("folder"));
+    assert_eq!(scale(&place, "folder"), scale(&place, "idx"));
+    // Pixels stay bytes: what is on the GPU of 240 images is less than a float for each pixel.
+    place.ok("train d.toml --out plain --set data.augment=[]");
+    assert_ne!(losses("plain"), losses("folder"), "something is done to the images");
+    // The model says the same of the folder and of the file, and stays what it was where training begins with it.
+    place.ok("predict folder --data digits --out a.csv");
+    place.ok("predict folder --data t-images-idx3-ubyte --out b.csv");
+    let cells = |file: &str, skip: usize| {
+        let text = place.text(file);
+        let rows = text.lines().skip(1).map(|line| line.split(',').skip(skip).map(str::to_owned).collect::<Vec<_>>());
+        rows.collect::<Vec<_>>()
+    };
+    assert_eq!(cells("a.csv", 1), cells("b.csv", 0));
+    std::fs::remove_dir_all(place.path("digits/0")).unwrap();
+    std::fs::create_dir(place.path("digits/0")).unwrap();
+    GrayImage::from_pixel(28, 28, [255].into()).save(place.path("digits/0/one.png")).unwrap();
+    place.ok("train d.toml --out more --set model.init=folder");
+    assert_eq!(scale(&place, "more"), scale(&place, "folder"));
+    place.ok("train d.toml --out other");
+    assert_ne!(scale(&place, "other"), scale(&place, "folder"));
+}
+
+#[test]
+fn what_is_done_to_images_is_for_images_and_belongs_to_the_run() {
+    let place = of_digits("digits-augment");
+    let columns = "train d.toml --out r --set model.layers=[8]";
+    place.fails(columns, 3, &["data.augment", "is for images, but the model sees columns"]);
+    let most = "train d.toml --out r --set data.augment=[{crop=28}]";
+    place.fails(most, 3, &["data.augment", "crop = 28 may leave nothing of images of 28 × 28 pixels"]);
+    place.ok("train d.toml --out r --set train.stop_after=1");
+    place.fails("train d.toml --out r --set data.augment=['flip']", 3, &["data.augment", "--fresh"]);
+    place.ok("train d.toml --out r");
+    place.ok("train d.toml --out whole");
+    let losses = |run: &str| place.metrics(run).iter().map(|line| line["loss"].clone()).collect::<Vec<_>>();
+    assert_eq!(losses("r"), losses("whole"));
+    let page = place.text("r/report.html");
+    assert!(page.contains("<h2>Misjudged images</h2>") && page.contains("src=\"data:image/png;base64,iVBOR"));
+    assert!(!page.contains("Importance of columns") && page.contains("channel 0 of the image"));
 }

@@ -3,7 +3,7 @@
 use crate::cli::report::ColumnRow;
 use crate::data::pixels::image_of;
 use crate::data::table::{Column, Cycle, Encoding, Scale};
-use crate::nn::ModelFile;
+use crate::nn::{Layer, ModelFile};
 
 /// The most levels that are named.
 const MOST_LEVELS: usize = 8;
@@ -29,8 +29,16 @@ fn named(name: String) -> ColumnRow {
 
 /// What becomes of a number that is a feature.
 fn becomes(saved: &ModelFile, at: usize) -> String {
-    let scale = saved.feature_scale.as_ref().map(|scale| scale.of(at));
+    let scale = saved.feature_scale.as_ref().map(|scale| scale.of(at)).or_else(|| of_channel(saved, at));
     scale.map_or("as it is".to_owned(), |(mean, std)| standardized(mean, std))
+}
+
+/// Mean and deviation of a channel, where the model's first layer is the scale of images.
+fn of_channel(saved: &ModelFile, at: usize) -> Option<(f64, f64)> {
+    let Layer::With(given) = saved.model.layers.first()? else { return None };
+    let scale = given.get("normalize")?;
+    let number = |name: &str| scale.get(name)?.get(at)?.as_f64();
+    Some((number("mean")?, number("std")?))
 }
 
 fn row(column: &Column) -> ColumnRow {

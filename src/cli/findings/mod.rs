@@ -2,6 +2,7 @@
 
 mod answers;
 mod columns;
+mod pictures;
 
 pub use columns::rows as columns_of;
 
@@ -53,9 +54,15 @@ impl Findings {
             }
             None => "The last model".to_owned(),
         };
-        let said = answers::said(&session.prepared.saved, rows, &outputs(rows, trainer)?);
-        let answers = Some(Answers { model, rows: rows.rows(), said });
-        Ok(Findings { answers, importance: Some(importance(session, rows, trainer)?), ..columns })
+        let (saved, outputs) = (&session.prepared.saved, outputs(rows, trainer)?);
+        let (said, gallery) = (answers::said(saved, rows, &outputs), pictures::misjudged(saved, rows, &outputs)?);
+        let answers = Some(Answers { model, rows: rows.rows(), said, gallery });
+        // A pixel by itself says nothing.
+        let importance = match rows.features.shape[..] {
+            [_, _, _] => None,
+            _ => Some(importance(session, rows, trainer)?),
+        };
+        Ok(Findings { answers, importance, ..columns })
     }
 }
 

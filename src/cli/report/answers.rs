@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::chart::Chart;
+use super::gallery::{self, Gallery};
 use super::text::{count, escape};
 use super::{confusion, numbers, roc};
 
@@ -16,6 +17,8 @@ pub struct Answers {
     pub rows: usize,
     /// What it says.
     pub said: Said,
+    /// The images among them that it misjudges.
+    pub gallery: Option<Gallery>,
 }
 
 /// What a model says of rows.
@@ -76,5 +79,6 @@ pub fn section(answers: &Answers) -> String {
     if !small.is_empty() {
         let _ = writeln!(html, "<div class=\"small\">\n{small}</div>");
     }
+    answers.gallery.iter().for_each(|gallery| html += &gallery::figure(gallery));
     html + "</section>\n"
 }

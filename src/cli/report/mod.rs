@@ -8,6 +8,7 @@ mod chart;
 mod columns;
 mod confusion;
 mod curves;
+mod gallery;
 mod importance;
 mod metrics;
 mod numbers;
@@ -21,6 +22,7 @@ use text::{bytes, count, escape, number, seconds};
 
 pub use answers::{Answers, ClassAnswer, ClassAnswers, NumberAnswers, Said};
 pub use columns::ColumnRow;
+pub use gallery::{Gallery, Picture};
 pub use importance::{Importance, Measured};
 pub use roc::MOST_CURVES;
 

@@ -60,9 +60,11 @@ fn answered(classes: u32, evil: &str) -> Page {
     let measured =
         Measured { metric: "accuracy".into(), value: 0.9, columns: vec![(evil.into(), 0.5)], rows: 99, times: 5 };
     let word = || evil.to_owned();
+    let picture = Picture { png: vec![1, 2, 3], class: word(), said: word(), probability: 0.5 };
+    let gallery = Gallery { all: 9, pictures: vec![picture] };
     let column = ColumnRow { name: word(), kind: word(), becomes: word(), missing: word(), levels: word() };
     Page {
-        answers: Some(Answers { model: word(), rows: 99, said }),
+        answers: Some(Answers { model: word(), rows: 99, said, gallery: Some(gallery) }),
         importance: Some(Importance::Measured(measured)),
         columns: vec![column],
         remarks: vec![word()],
@@ -94,6 +96,8 @@ fn a_model_of_classes_has_its_matrix_and_curves_and_one_of_numbers_its_clouds_an
 #[test]
 fn the_page_asks_for_nothing_from_the_network() {
     let page = [0, 2, 30].map(|classes| render(&answered(classes, ""))).concat();
+    assert!(page.contains("<h2>Misjudged images</h2>"));
+    let page = page.replace(" src=\"data:image/png;base64,", "");
     for word in ["http:", "https:", "@import", "url(", "<link rel=\"stylesheet\"", " src="] {
         assert!(!page.contains(word), "{word}");
     }

@@ -9,6 +9,7 @@ use super::is_default;
 use crate::data::Layout;
 use crate::data::split::Split;
 use crate::data::table::{Charset, Header, Kind, Missing, Reading, Scaling, Separator, Wanted};
+use crate::plan::Augment;
 
 /// The section `[data]`. What is said of tables does not matter to arrays and images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +55,9 @@ pub struct Data {
     /// `[height, width]` to which the images of a folder are resized; without it all of them must have one size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<[usize; 2]>,
+    /// What is done to images at random in training.
+    #[serde(skip_serializing_if = "is_default")]
+    pub augment: Vec<Augmentation>,
     /// The rows held back to measure the model on.
     pub validation: Validation,
     /// How these rows are chosen; stratified for classes and random for numbers without it.
@@ -67,6 +71,16 @@ pub struct Data {
     /// The column that says how much each row counts; without it all count 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<String>,
+}
+
+/// One thing that is done to images at random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Augmentation {
+    /// Half of them are flipped from left to right.
+    Flip,
+    /// So many rows and columns of 0 are put around an image, and one of its size is cut out anywhere.
+    Crop(u32),
 }
 
 /// One column, or several.
@@ -135,6 +149,7 @@ impl Default for Data {
             one_hot: None,
             layout: Layout::default(),
             size: None,
+            augment: Vec::new(),
             validation: Validation::Share(0.2),
             split: None,
             group: None,
@@ -144,7 +159,24 @@ impl Default for Data {
     }
 }
 
+impl Augmentation {
+    /// All names.
+    pub const NAMES: [&str; 2] = ["flip", "crop"];
+}
+
 impl Data {
+    /// What is done to images at random, in training.
+    pub fn augments(&self) -> Augment {
+        let mut all = Augment::default();
+        for one in &self.augment {
+            match one {
+                Augmentation::Flip => all.flip = true,
+                Augmentation::Crop(by) => all.crop = *by,
+            }
+        }
+        all
+    }
+
     /// How a file of a table is read.
     pub fn reading(&self) -> Reading {
         Reading { separator: self.separator, encoding: self.encoding, header: self.header.clone(), likely: None }

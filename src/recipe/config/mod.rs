@@ -14,7 +14,7 @@ use crate::nn::{FirstWeights, Layer};
 use crate::ops;
 
 pub use checkpoint::Checkpoint;
-pub use data::{Data, Names, Standardize, Validation};
+pub use data::{Augmentation, Data, Names, Standardize, Validation};
 pub use optimizer::Optimizer;
 pub use train::{Automatic, Batch, BatchUnit, Cut, Memory, MicroBatch, Train};
 

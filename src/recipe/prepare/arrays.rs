@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::start::Start;
-use super::{Parts, by, from_key, held, model, unsplit};
+use super::{Parts, by, channels, from_key, held, model, unsplit};
 use crate::data::scale::Standardizer;
 use crate::data::table::Reading;
 use crate::data::{Chunks, Dataset, FeatureNames, Spec, TargetKind, Targets};
-use crate::nn::TargetNames;
+use crate::nn::{Layer, TargetNames};
 use crate::recipe::config::{Config, Standardize, Validation, class_losses};
 use crate::recipe::folds::Fold;
 use crate::{Error, Result};
@@ -41,9 +41,10 @@ pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result
             if kept.contains(&true) { Some(train.split_off(&kept)?) } else { None }
         }
     };
-    let (feature_scale, target_scale) = scale(config, start, &mut train, validation.as_mut())?;
-    let (preparation, reading) = (None, Reading::default());
-    Ok(Parts { train, validation, feature_scale, preparation, reading, target_scale, remarks, held: Some(kept) })
+    let Scales { features: feature_scale, first, targets: target_scale } =
+        scale(config, start, &mut train, validation.as_mut())?;
+    let (preparation, reading, held) = (None, Reading::default(), Some(kept));
+    Ok(Parts { train, validation, feature_scale, first, preparation, reading, target_scale, remarks, held })
 }
 
 fn spec(config: &Config, start: &Start) -> Spec {
@@ -63,23 +64,29 @@ fn spec(config: &Config, start: &Start) -> Spec {
     Spec { weight: config.data.weight.clone(), features, layout: config.data.layout, size: config.data.size, ..spec }
 }
 
+/// How numbers are scaled.
+#[derive(Default)]
+struct Scales {
+    /// Features, before they go to the GPU.
+    features: Option<Standardizer>,
+    /// Images, whose numbers stay what they are: the model's first layer.
+    first: Option<Layer>,
+    /// The targets of a regression.
+    targets: Option<Standardizer>,
+}
+
 /// Scales features, and the targets of a regression; by the scales of the model that training starts from, if it has any.
-fn scale(
-    config: &Config,
-    start: &Start,
-    train: &mut Dataset,
-    validation: Option<&mut Dataset>,
-) -> Result<(Option<Standardizer>, Option<Standardizer>)> {
+fn scale(config: &Config, start: &Start, train: &mut Dataset, validation: Option<&mut Dataset>) -> Result<Scales> {
     let mut parts: Vec<&mut Dataset> = [train].into_iter().chain(validation).collect();
-    let (features, targets) = match (start.model(), config.data.standardize) {
+    let scales = match (start.model(), config.data.standardize) {
         (Some(saved), _) => {
             let targets = match &saved.target {
                 TargetNames::Values { scale, .. } => scale.clone(),
                 TargetNames::Classes { .. } => None,
             };
-            (saved.feature_scale.clone(), targets)
+            Scales { features: saved.feature_scale.clone(), first: start.normalize(), targets }
         }
-        (None, Standardize::Switch(false)) => (None, None),
+        (None, Standardize::Switch(false)) => Scales::default(),
         (None, Standardize::By(_)) => {
             let message = "\"robust\" is for the columns of a table; write true or false";
             return Err(Error::config("data.standardize", message));
@@ -87,30 +94,39 @@ fn scale(
         (None, Standardize::Switch(true)) => fit(config, parts[0])?,
     };
     for data in &mut parts {
-        if let Some(scale) = &features {
+        if let Some(scale) = &scales.features {
             let columns = data.features.names.len();
             scale.apply(data.features.values.floats(), columns)?;
         }
-        if let (Some(scale), Targets::Values { names, values }) = (&targets, &mut data.targets) {
+        if let (Some(scale), Targets::Values { names, values }) = (&scales.targets, &mut data.targets) {
             scale.apply(values, names.len())?;
         }
     }
-    Ok((features, targets))
+    Ok(scales)
 }
 
-/// Scales for features and targets: one for each column, or for each channel of images that the model sees as such, since a pixel
-/// that hardly varies says no more than the others.
-fn fit(config: &Config, train: &mut Dataset) -> Result<(Option<Standardizer>, Option<Standardizer>)> {
-    let shape = model(config, train, None)?.shape;
-    let columns = train.features.names.len();
-    let channels = shape.last().copied().unwrap_or(columns);
-    let values = train.features.values.floats();
-    let features = Standardizer::fit_positions(values, channels, columns / channels, train.weights.as_deref())?;
+/// One scale for each column; for each channel of images that the model sees as such, since a pixel that hardly varies says no more
+/// than the others.
+fn fit(config: &Config, train: &mut Dataset) -> Result<Scales> {
     let targets = match &train.targets {
         Targets::Values { names, values } => {
             Some(Standardizer::fit_weighted(values, names.len(), train.weights.as_deref())?)
         }
         Targets::Classes { .. } => None,
     };
-    Ok((Some(features), targets))
+    let model = model(config, train, None, None)?;
+    // What is refused here is refused with the places of the layers in the configuration, where the scale is not.
+    model.network(false)?;
+    let columns = train.features.names.len();
+    let Some(&channels) = model.shape.last() else {
+        let values = train.features.values.floats();
+        let features = Standardizer::fit_weighted(values, columns, train.weights.as_deref())?;
+        return Ok(Scales { features: Some(features), first: None, targets });
+    };
+    let (values, positions) = (train.features.values.elements(), columns / channels);
+    let scale = Standardizer::fit_positions(values, channels, positions, train.weights.as_deref())?;
+    Ok(match channels::layer(&scale) {
+        first @ Some(_) => Scales { features: None, first, targets },
+        None => Scales { features: Some(scale), first: None, targets },
+    })
 }

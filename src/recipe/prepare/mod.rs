@@ -1,6 +1,7 @@
 //! From a configuration to a model and its data.
 
 mod arrays;
+mod channels;
 mod start;
 mod table;
 
@@ -43,6 +44,8 @@ struct Parts {
     train: Dataset,
     validation: Option<Dataset>,
     feature_scale: Option<Standardizer>,
+    /// The scale of images.
+    first: Option<Layer>,
     preparation: Option<Preparation>,
     reading: Reading,
     /// For numbers.
@@ -69,11 +72,13 @@ impl Prepared {
         }
         let parts =
             if source.is_table() { table::read(config, &start, fold)? } else { arrays::read(config, &start, fold)? };
-        let Parts { mut train, validation, feature_scale, preparation, reading, target_scale, remarks, held } = parts;
+        let Parts { mut train, validation, feature_scale, first, preparation, reading, target_scale, remarks, held } =
+            parts;
         check_weights(config, &train, "to train on")?;
         validation.iter().try_for_each(|data| check_weights(config, data, "to validate with"))?;
         config.train.class_weight.iter().try_for_each(|weight| weight.apply(&mut train))?;
-        let model = model(config, &train, preparation.as_ref())?;
+        let model = model(config, &train, preparation.as_ref(), first)?;
+        check_augment(config, &model)?;
         let target = match &train.targets {
             Targets::Classes { name, classes, .. } => {
                 TargetNames::Classes { name: name.clone(), classes: classes.clone() }
@@ -91,6 +96,12 @@ impl Prepared {
     /// For numbers: the size of each output's unit in the target's own unit.
     pub fn unit(&self) -> Option<&[f64]> {
         unit(&self.saved)
+    }
+
+    /// The scale of images in the model, as text: nothing of it is in the data, unlike other scales.
+    pub fn scale_of_images(&self) -> Option<String> {
+        let first = self.saved.model.layers.first().filter(|layer| channels::normalizes(layer))?;
+        serde_json::to_string(first).ok()
     }
 
     /// The row of `data.path`, counted from 0, of a row of the training data; `None` where nobody knows.
@@ -172,11 +183,29 @@ fn check_weights(config: &Config, data: &Dataset, what: &str) -> Result<()> {
     Err(Error::data(place(&config.data.path, column), message))
 }
 
+/// What is done to images at random needs a model that sees images, and leaves something of them.
+fn check_augment(config: &Config, model: &Model) -> Result<()> {
+    let crop = config.data.augments().crop as usize;
+    match model.shape[..] {
+        _ if config.data.augment.is_empty() => Ok(()),
+        [height, width, _] if crop < height.min(width) => Ok(()),
+        [height, width, _] => {
+            let message = format!("crop = {crop} may leave nothing of images of {height} × {width} pixels; give less");
+            Err(Error::config("data.augment", message))
+        }
+        _ => {
+            let message = "is for images, but the model sees columns of numbers; begin with a layer such as conv2d, or leave it out";
+            Err(Error::config("data.augment", message))
+        }
+    }
+}
+
 fn place(path: &Path, column: &str) -> String {
     format!("{}, column {column:?}", path.display())
 }
 
-fn model(config: &Config, train: &Dataset, preparation: Option<&Preparation>) -> Result<Model> {
+/// The model of a configuration for this data; the layer `first` leads, unless the configuration has one of its kind there.
+fn model(config: &Config, train: &Dataset, preparation: Option<&Preparation>, first: Option<Layer>) -> Result<Model> {
     let outputs = match &train.targets {
         Targets::Classes { classes, name, .. } if config.model.loss == "bce" => match classes.len() {
             2 => 1,
@@ -196,7 +225,8 @@ fn model(config: &Config, train: &Dataset, preparation: Option<&Preparation>) ->
         return Err(Error::config("data.one_hot", message));
     }
     let hidden = config.model.layers.iter().cloned();
-    let layers = preparation.and_then(embedding).into_iter().chain(hidden).chain([Layer::Linear(outputs)]);
+    let first = first.filter(|_| !config.model.layers.first().is_some_and(channels::normalizes));
+    let layers = preparation.and_then(embedding).into_iter().chain(first).chain(hidden).chain([Layer::Linear(outputs)]);
     let layers: Vec<Layer> = layers.collect();
     seeing(&train.features, &layers, &config.model.loss)
 }

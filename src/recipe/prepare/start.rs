@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::channels::normalizes;
 use crate::data::table::Preparation;
-use crate::nn::{Arrays, Model, ModelFile, TargetNames, is_described, read_arrays};
+use crate::nn::{Arrays, Layer, Model, ModelFile, TargetNames, is_described, read_arrays};
 use crate::run::RunFolder;
 use crate::{Error, Result};
 
@@ -40,6 +41,11 @@ impl Start {
     /// The preparation of the model's data, where it has one.
     pub fn preparation(&self) -> Option<&Preparation> {
         self.model().and_then(|saved| saved.preparation.as_ref())
+    }
+
+    /// The first layer of the model, if it has the scale of images in it.
+    pub fn normalize(&self) -> Option<Layer> {
+        self.model()?.model.layers.first().filter(|layer| normalizes(layer)).cloned()
     }
 
     /// The classes of the model.

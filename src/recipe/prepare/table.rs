@@ -51,7 +51,8 @@ pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result
     let preparation = Preparation { weight: None, ..preparation };
     let complete = found.without_target + found.incomplete == 0;
     let (held, preparation) = (complete.then_some(held), Some(preparation));
-    Ok(Parts { train, validation, feature_scale: None, preparation, reading: alike, target_scale, remarks, held })
+    let (feature_scale, first, reading) = (None, None, alike);
+    Ok(Parts { train, validation, feature_scale, first, preparation, reading, target_scale, remarks, held })
 }
 
 /// Fails for a table that lacks a feature of the model that training starts from.
