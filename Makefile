@@ -19,7 +19,7 @@ export WGPU_ADAPTER_NAME := $(ADAPTER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build driver drivers demo bench test soak fuzz variants cross lint pytorch goldens check-pytorch check-export clean
+.PHONY: help build driver drivers demo demo-images bench test soak fuzz variants cross lint pytorch goldens check-pytorch check-export clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,10 @@ driver: build ## make sure that there is an adapter; installs Mesa's software dr
 demo: driver ## train on the digits data and write a report
 	"$(ACCRUE)" train examples/digits.toml --out runs/digits --fresh
 	@echo "report: $(CURDIR)/runs/digits/report.html"
+
+demo-images: driver ## train a small convolutional network on MNIST's digits and write a report
+	"$(ACCRUE)" train examples/mnist.toml --out runs/mnist --fresh
+	@echo "report: $(CURDIR)/runs/mnist/report.html"
 
 bench: driver ## measure how fast this machine trains, and the parts of it; leave it alone meanwhile
 	"$(ACCRUE)" bench

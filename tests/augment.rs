@@ -22,7 +22,7 @@ fn images() -> Vec<u8> {
     (0..ROWS * NUMBERS).map(|at| 1 + (at * 37 % 251) as u8).collect()
 }
 
-/// An image as the kernel draws it for a row of a window.
+/// An image as the kernel draws it for a row of the window of an update, which counts from 1.
 fn drawn(image: &[u8], augment: Augment, row: usize, update: usize) -> Vec<u8> {
     let words = philox([0, row as u32, update as u32, u32::MAX], [SEED as u32, (SEED >> 32) as u32]);
     let [high, wide, channels] = SHAPE.map(|side| side as i64);
@@ -74,7 +74,7 @@ fn images_are_flipped_and_cut_out_as_drawn_from_seed_update_and_row() {
     let pixels = images();
     for augment in ALL {
         let rows = pixels.chunks(NUMBERS).enumerate();
-        let changed = rows.flat_map(|(row, image)| drawn(image, augment, row % BATCH, row / BATCH));
+        let changed = rows.flat_map(|(row, image)| drawn(image, augment, row % BATCH, 1 + row / BATCH));
         let changed: Vec<u8> = changed.collect();
         assert_ne!(changed, pixels, "{augment:?}");
         let wanted = train(&changed, Augment::default(), BATCH, 1, false);

@@ -38,15 +38,16 @@ pub fn figure(gallery: &Gallery) -> String {
         _ => format!("{shown} of {all} that are taken for another class."),
     };
     let order = if shown > 1 { " Those of which the model is most certain come first." } else { "" };
+    let key = "In bold what it is, then what the model says, and how likely it finds that.";
     let mut html = format!(
         "<figure class=\"gallery\">\n<figcaption><h2>Misjudged images</h2></figcaption>\n\
-         <p class=\"remark\">{which}{order}</p>\n<ul>\n"
+         <p class=\"remark\">{which}{order} {key}</p>\n<ul>\n"
     );
     for Picture { png, class, said, probability } in &gallery.pictures {
         let (class, said, png) = (escape(class), escape(said), base64(png));
         let _ = writeln!(
             html,
-            "<li><img alt=\"{class}\" src=\"data:image/png;base64,{png}\"><b>{class}</b> <span>{said}, {}</span></li>",
+            "<li><img alt=\"{class}\" src=\"data:image/png;base64,{png}\"><b>{class}</b> <span>as {said}, {}</span></li>",
             percent(*probability)
         );
     }
@@ -87,6 +88,6 @@ mod tests {
         assert!(of(1, 1).contains("The only one") && of(2, 2).contains("All 2 that"));
         let some = of(2, 30);
         assert!(some.contains("2 of 30 that") && some.matches("<img").count() == 2, "{some}");
-        assert!(some.contains("<b>&lt;4&gt;</b> <span>9, 87.5"), "{some}");
+        assert!(some.contains("<b>&lt;4&gt;</b> <span>as 9, 87.5"), "{some}");
     }
 }
