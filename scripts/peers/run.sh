@@ -4,15 +4,14 @@
 #   scripts/peers/run.sh peers               their names
 #   scripts/peers/run.sh PEER [WORKLOAD …]   a line of JSON for each workload, all five by default
 #
-# torch is PyTorch in eager mode on 2 threads (THREADS=N), if PYTHON has it; burn-wgpu is burn on the adapter that it finds: its
-# first build takes many minutes. SECONDS_EACH=S measures longer than 2 s.
+# torch is PyTorch in eager mode on 2 threads (THREADS=N), if PYTHON has it. SECONDS_EACH=S measures longer than 2 s.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 name=${1:?usage: run.sh PEER [WORKLOAD …], or run.sh peers}
 shift
 [ $# -gt 0 ] || set -- W1 W2 W3 W7 W8
-export SECONDS_EACH=${SECONDS_EACH:-2} NODEVICE_SELECT=${NODEVICE_SELECT:-1}
+export SECONDS_EACH=${SECONDS_EACH:-2}
 
 eager() {
     ROUNDS=1 OMP_NUM_THREADS=${THREADS:-2} "${PYTHON:-python3}" "$here/../pytorch_bench.py" cpu "$1" |
@@ -24,16 +23,10 @@ print(json.dumps({"workload": sys.argv[1], "samples_per_s": rate, "torch": page[
 }
 
 case $name in
-peers) echo torch burn-wgpu ;;
+peers) echo torch ;;
 torch) for workload in "$@"; do eager "$workload"; done ;;
-burn-wgpu)
-    # Not in CARGO_TARGET_DIR, which is Accrue's.
-    target=${BURN_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/accrue-peers/burn}
-    cargo build --release --quiet --manifest-path "$here/burn/Cargo.toml" --target-dir "$target"
-    for workload in "$@"; do "$target/release/burn-peer" "$workload" "$SECONDS_EACH"; done
-    ;;
 *)
-    echo "$name is none of: torch burn-wgpu" >&2
+    echo "$name is not known; there is torch" >&2
     exit 2
     ;;
 esac

@@ -134,10 +134,10 @@ pub enum What {
     /// 784-512-256-10, cross-entropy; 8192 rows, micro-batch 64 × 8
     #[value(name = "W3")]
     W3,
-    /// Small CNN, 28×28×1, convolutions of 16 and 32; 1024 rows, micro-batch 64 × 4
+    /// Small CNN for 28×28×1, conv 16, 32; 1024 rows, micro-batch 64 × 4
     #[value(name = "W7")]
     W7,
-    /// ResNet-8, 32×32×3, residual blocks of 16, 32 and 64; 512 rows, micro-batch 32 × 4
+    /// ResNet-8 for 32×32×3, blocks 16, 32, 64; 512 rows, micro-batch 32 × 4
     #[value(name = "W8")]
     W8,
     /// The micro-batches of W2 and W3 with 1, 4, 16 and 64 accumulation steps
