@@ -210,7 +210,8 @@ impl Op for BatchNorm {
         if !(1..=MOST).contains(&op.group) {
             return Err(format!("group = {}; give 1 to {MOST} rows", op.group));
         }
-        if !(op.eps > 0.0 && op.eps.is_finite()) || !(0.0..=1.0).contains(&op.momentum) {
+        let is_right = op.eps > 0.0 && op.eps.is_finite() && (0.0..=1.0).contains(&op.momentum);
+        if !is_right {
             return Err(format!(
                 "eps = {} and momentum = {}; give numbers above 0, and from 0 to 1",
                 op.eps, op.momentum
