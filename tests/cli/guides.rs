@@ -74,17 +74,19 @@ fn the_schema_accepts_configurations_and_refuses_what_is_none() {
     place.fails("init --schema", 9, &["config.schema.json: exists"]);
 
     place.ok("init");
-    for example in ["digits", "tutorial"] {
+    for example in ["digits", "mnist", "tutorial"] {
         let path = format!("{}/examples/{example}.toml", env!("CARGO_MANIFEST_DIR"));
         place.write(&format!("{example}.toml"), std::fs::read(path).unwrap());
     }
     place.ok("train c.toml --out r -q");
-    let good = ["config.toml", "c.toml", "n.toml", "digits.toml", "tutorial.toml", "r/config.toml"];
+    let good = ["config.toml", "c.toml", "n.toml", "digits.toml", "mnist.toml", "tutorial.toml", "r/config.toml"];
     let bad = [
         ("[train]\nbach = 3", "train"),
         ("[trian]\nbatch = 3", "'trian' was unexpected"),
         ("[train]\nbatch = 'many'", "train.batch"),
         ("[train]\nepochs = 1.5", "train.epochs"),
+        ("[data]\naugment = ['flip', 'flop']", "data.augment.1"),
+        ("[data]\naugment = [{ crop = 0 }]", "data.augment.0"),
         ("[model]\nlayers = [64, 'rely']", "model.layers.1"),
         ("[optimizer]\ntype = 'adm'", "optimizer.type"),
         ("[optimizer]\nbetas = [0.9]", "optimizer.betas"),

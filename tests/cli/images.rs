@@ -233,7 +233,8 @@ fn what_is_done_to_images_is_for_images_and_belongs_to_the_run() {
     place.fails("train d.toml --out r --set data.augment=['flip']", 3, &["data.augment", "--fresh"]);
     place.ok("train d.toml --out r --resume-with-changes");
     place.ok("train d.toml --out whole");
-    let losses = |run: &str| place.metrics(run).iter().map(|line| line["loss"].clone()).collect::<Vec<_>>();
+    let losses = |run: &str| place.metrics(run).iter().filter_map(|line| line["loss"].as_f64()).collect::<Vec<_>>();
+    assert_eq!(losses("r").len(), 10);
     assert_eq!(losses("r"), losses("whole"));
     let page = place.text("r/report.html");
     assert!(page.contains("<h2>Misjudged images</h2>") && page.contains("src=\"data:image/png;base64,iVBOR"));
