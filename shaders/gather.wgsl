@@ -89,5 +89,5 @@ fn field(@builtin(global_invocation_id) id: vec3<u32>) {
     let four = vec4(
         records[at + c], records[at + min(c + 1u, last)], records[at + min(c + 2u, last)], records[at + min(c + 3u, last)],
     );
-    value[id.y * columns4 + id.x] = select(vec4(0.0), four, vec4(c) + vec4(0u, 1u, 2u, 3u) < vec4(size.columns) & vec4(there));
+    value[id.y * columns4 + id.x] = select(vec4(0.0), four, (vec4(c) + vec4(0u, 1u, 2u, 3u) < vec4(size.columns)) & vec4(there));
 }

@@ -6,7 +6,7 @@ fn padded_taps() -> u32 { return (size.high + 3u) / 4u * 4u * size.wide; }
 fn bias_at(c: u32) -> u32 { return padded_taps() * size.x4 + c; }
 
 fn left_of(source: Source, c: u32) -> vec4<f32> {
-    return select(vec4(0.0), left[source.line * size.x4 + c], source.there);
+    return select(vec4(0.0), left[source.pixel * size.x4 + c], source.there);
 }
 
 @compute @workgroup_size(8, 8)
@@ -69,7 +69,7 @@ fn backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
                 part += d;
             } else {
                 let source = source_of_y(pixel_of(l), tap / size.wide, tap % size.wide);
-                part = fma(d, select(vec4(0.0), x[source.line * size.x4 + c], source.there), part);
+                part = fma(d, select(vec4(0.0), x[source.pixel * size.x4 + c], source.there), part);
             }
         }
         if closed(now, l) {

@@ -2,7 +2,7 @@
 // channel, or 1 output × one vec4 of its weights.
 
 fn left_channel(source: Source, stride: u32, c: u32) -> f32 {
-    return select(0.0, left[source.line * stride + c / 4u][c % 4u], source.there);
+    return select(0.0, left[source.pixel * stride + c / 4u][c % 4u], source.there);
 }
 
 fn made_y(p: vec3<u32>, o: u32, start: f32) -> f32 {
@@ -67,7 +67,7 @@ fn x_channels(source: Source, begin: u32, place: u32) -> vec4<f32> {
     if !source.there { return four; }
     for (var k = 0u; k < min(4u, size.group - place); k++) {
         let c = begin + place + k;
-        four[k] = x[source.line * size.x4 + c / 4u][c % 4u];
+        four[k] = x[source.pixel * size.x4 + c / 4u][c % 4u];
     }
     return four;
 }

@@ -74,7 +74,7 @@ fn backward_weights(o: u32, tap: u32, i: u32) -> Quads {
 }
 
 fn left_of(source: Source, stride: u32, c: u32) -> vec4<f32> {
-    return select(vec4(0.0), left[source.line * stride + c], source.there);
+    return select(vec4(0.0), left[source.pixel * stride + c], source.there);
 }
 
 fn steps(c: ptr<function, Quads>, w: Quads, s: Sources, stride: u32, at: u32) {
@@ -175,7 +175,7 @@ fn next(p: vec3<u32>) -> vec3<u32> {
 
 fn x_at(p: vec3<u32>, tap: vec2<u32>, i: u32) -> vec4<f32> {
     let source = source_of_y(p, tap.x, tap.y);
-    return select(vec4(0.0), x[source.line * size.x4 + i], source.there);
+    return select(vec4(0.0), x[source.pixel * size.x4 + i], source.there);
 }
 
 // Adds the outer products of two lines: 16 outputs × this lane's vec4. Lanes 0 to 3 load those of the first line, the others

@@ -58,7 +58,7 @@ fn pixel_of(l: u32) -> vec3<u32> {
 }
 
 // The line of x that a tap reads for a pixel of y, and whether there is one. Below 0 is a large number.
-struct Source { line: u32, there: bool }
+struct Source { pixel: u32, there: bool }
 
 fn source_of_y(p: vec3<u32>, v: u32, u: u32) -> Source {
     let h = p.y * STRIDE_H + v * size.step_h - size.pad_h;

@@ -2,7 +2,7 @@
 // Constants in front of this file set the workgroup's size. Groups begin at multiples of four channels.
 
 fn left_of(source: Source, stride: u32, c: u32) -> vec4<f32> {
-    return select(vec4(0.0), left[source.line * stride + c], source.there);
+    return select(vec4(0.0), left[source.pixel * stride + c], source.there);
 }
 
 @compute @workgroup_size(WIDE, HIGH)
@@ -86,7 +86,7 @@ fn weight_gradient(o: u32, j: u32) {
         let stop = block_stop(now, l);
         for (; l < stop; l++) {
             let source = source_of_y(pixel_of(l), v, u);
-            part = outer(part, left[l * size.outputs4 + o], select(vec4(0.0), x[source.line * size.x4 + i], source.there));
+            part = outer(part, left[l * size.outputs4 + o], select(vec4(0.0), x[source.pixel * size.x4 + i], source.there));
         }
         if closed(now, l) {
             total += part;

@@ -52,6 +52,22 @@ impl Op for Changed {
         self.op.parameters(x)
     }
 
+    fn statistics(&self, x: &Shape) -> Vec<ParameterSpec> {
+        self.op.statistics(x)
+    }
+
+    fn group(&self) -> usize {
+        self.op.group()
+    }
+
+    fn differs_in_training(&self) -> bool {
+        self.op.differs_in_training()
+    }
+
+    fn update(&self, cx: &OpContext) -> Vec<Step> {
+        self.op.update(cx)
+    }
+
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         self.op.output(inputs)
     }

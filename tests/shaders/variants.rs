@@ -14,6 +14,7 @@ use accrue::plan::{self, Kernels, Plan, Training};
 use naga::back::{PipelineConstants, pipeline_constants::process_overrides};
 use naga::valid::{Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 use naga::{Module, ShaderStage, TypeInner};
+use serde_json::json;
 
 /// The shaders that each are a file of their own and what it shares with others.
 pub fn shaders() -> Vec<&'static Shader> {
@@ -67,6 +68,9 @@ fn constants(module: &Module) -> Vec<PipelineConstants> {
             TypeInner::Scalar(naga::Scalar::BOOL) => &[0.0, 1.0],
             TypeInner::Scalar(naga::Scalar::F32) => &[0.0, 0.9],
             TypeInner::Scalar(naga::Scalar::U32) if name == "BITS" => &[8.0, 16.0, 32.0],
+            TypeInner::Scalar(naga::Scalar::U32) if name == "CROP" => &[0.0, 2.0],
+            // Sizes of an image or of a window.
+            TypeInner::Scalar(naga::Scalar::U32) => &[3.0],
             ref other => panic!("override {name} is {other:?}: say here which values to try"),
         };
         let with = |constants: &PipelineConstants, value: f64| {
@@ -160,8 +164,57 @@ fn steps_of_plan(plan: Plan) -> Vec<Step> {
     plan.steps().cloned().chain(packed).collect()
 }
 
+/// Three of the same convolution, one after the other, without activations.
+fn steps_of_convolution(conv: Arc<ops::Conv2d>, kernels: Kernels) -> Vec<Step> {
+    let mut graph = Graph::new();
+    let mut x = graph.input_of(&[9, 8, conv.channels]);
+    for name in ["first", "second", "third"] {
+        x = graph.layer(conv.clone(), name, name, x).unwrap();
+    }
+    let case = Case::ending(graph, x, ops::find("mse").unwrap(), 8, 1).unwrap();
+    let training = Training {
+        loss: case.loss,
+        optimizer: &Sgd::default(),
+        clip: Clip::default(),
+        lr_factors: Default::default(),
+        open_blocks: true,
+        kernels,
+        seed: 0,
+        augment: Default::default(),
+    };
+    steps_of_plan(Plan::new(&case.graph, case.output, 8, Some(training)).unwrap())
+}
+
+/// Convolutions with each activation behind and before them, and a pooling, by each kind of kernels.
+fn steps_of_convolutions() -> Vec<Step> {
+    let on_cpu = Kernels { cpu: true, subgroups: true, ..Kernels::FUSED_OPS };
+    let mut steps = Vec::new();
+    for (channels, kernels) in
+        [4, 8, 16].into_iter().flat_map(|channels| [(channels, Kernels::FUSED_OPS), (channels, on_cpu)])
+    {
+        for activation in ops::activations() {
+            let conv = || json!({ "conv2d": { "channels": channels, "kernel": 3 } });
+            let layers = json!([conv(), activation, conv(), activation, { "max_pool": 2 }, "flatten", 2]);
+            let layers: Vec<Layer> = serde_json::from_value(layers).unwrap();
+            let network = Model::of_shape(&[7, 8, channels], &layers, "mse").unwrap().network(true).unwrap();
+            let training = Training {
+                loss: network.loss.unwrap(),
+                optimizer: &Sgd::default(),
+                clip: Clip::default(),
+                lr_factors: Default::default(),
+                open_blocks: true,
+                kernels,
+                seed: 0,
+                augment: Default::default(),
+            };
+            steps.extend(steps_of_plan(Plan::new(&network.graph, network.output, 8, Some(training)).unwrap()));
+        }
+    }
+    steps
+}
+
 /// The steps of a network in the middle of which an op stands, for images, and which uses one parameter twice.
-fn steps_of_images(op: Arc<dyn Op>) -> Vec<Step> {
+fn steps_of_images(op: Arc<dyn Op>, kernels: Kernels) -> Vec<Step> {
     let mut graph = Graph::new();
     let x = graph.input_of(&[3, 5, 4]);
     let layer = Arc::new(Linear { outputs: 4 });
@@ -193,7 +246,7 @@ fn steps_of_images(op: Arc<dyn Op>) -> Vec<Step> {
         clip: Clip::default(),
         lr_factors: Default::default(),
         open_blocks: true,
-        kernels: Kernels::OPS,
+        kernels,
         seed: 0,
         augment: Default::default(),
     };
@@ -222,7 +275,18 @@ pub fn steps() -> Vec<Step> {
             }
         }
     }
-    steps.extend(ops::ALL.iter().flat_map(|samples| samples(4)).flat_map(steps_of_images));
+    let on_cpu = Kernels { cpu: true, subgroups: true, ..Kernels::OPS };
+    let in_images = |op: Arc<dyn Op>| {
+        [Kernels::OPS, on_cpu].into_iter().flat_map(move |kernels| steps_of_images(op.clone(), kernels))
+    };
+    steps.extend(ops::ALL.iter().flat_map(|samples| samples(4)).flat_map(in_images));
+    for channels in [8, 16] {
+        let plain = Arc::new(ops::Conv2d::new(channels, 3));
+        steps.extend(
+            [Kernels::OPS, on_cpu].into_iter().flat_map(|kernels| steps_of_convolution(plain.clone(), kernels)),
+        );
+    }
+    steps.extend(steps_of_convolutions());
     for optimizer in &optimizers {
         for kernels in kernels() {
             let layers = [5.into(), "relu".into(), 3.into()];

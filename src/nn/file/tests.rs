@@ -140,7 +140,7 @@ fn sizes_beyond_reason_are_refused_before_anything_is_made_for_them() {
 
 #[test]
 fn an_image_that_is_seen_as_such_has_a_scale_for_each_channel_and_no_list_of_names() {
-    let model = Model::of_shape(&[2, 1, 3], &[Layer::Linear(4)], "mse").unwrap();
+    let model = Model::of_shape(&[2, 1, 3], &["flatten".into(), Layer::Linear(4)], "mse").unwrap();
     let features = pixels::names("image", [2, 1, 3]);
     let scale = Standardizer { mean: vec![0.5; 3], std: vec![2.0; 3] };
     let outputs = (0..model.outputs()).map(|at| at.to_string()).collect();

@@ -111,7 +111,9 @@ fn fields(graph: &Graph, record: &Record, training: Option<&Training>) -> Vec<St
         let columns = graph.columns(input) as u32;
         let columns4 = columns.div_ceil(4);
         let grid = Grid::Tiles { columns: columns4, rows_each: 1 };
-        Step::new(&graph.info(input).name, &GATHER, "field", grid, Work::moves(8 * columns4, LoopBound::NONE))
+        // Words are drawn in ten rounds.
+        let work = Work::moves(8 * columns4, LoopBound::fixed(11));
+        Step::new(&graph.info(input).name, &GATHER, "field", grid, work)
             .over(Blocks::of(graph.shape(input).positions()))
             .dims(&GATHER_DIMS)
             .set_dims(&[
