@@ -47,10 +47,11 @@ var<private> size: Dims;
 @group(0) @binding(9) var<storage, read_write> pieces: array<vec4<f32>>;           // (rows, pieces, columns, one or two sums)
 @group(0) @binding(10) var<storage, read> record: array<f32>;                      // (rows, inputs | target | weights)
 @group(0) @binding(11) var<storage, read_write> back: array<vec4<f32>>;            // (rows, counts, lines | mean | 1/√ | factor | sums)
-@group(0) @binding(12) var<storage, read_write> statistics: array<vec4<f32>>;      // running_mean, running_var, num_batches_tracked
-@group(0) @binding(13) var<storage, read_write> window: array<vec4<f32>>;          // as statistics: of the open window
-@group(0) @binding(14) var<storage, read_write> stats: Stats;
-@group(0) @binding(15) var<storage, read> running: array<vec4<f32>>;               // the same, where they only are read
+// Kernels that move statistics need none of those above with the same number.
+@group(0) @binding(2) var<storage, read_write> statistics: array<vec4<f32>>;      // running_mean, running_var, num_batches_tracked
+@group(0) @binding(6) var<storage, read_write> window: array<vec4<f32>>;          // as statistics: of the open window
+@group(0) @binding(3) var<storage, read_write> stats: Stats;
+@group(0) @binding(10) var<storage, read> running: array<vec4<f32>>;               // the same, where they only are read
 
 const PIECE: u32 = 256u;
 

@@ -275,7 +275,7 @@ pub fn steps() -> Vec<Step> {
             }
         }
     }
-    let on_cpu = Kernels { cpu: true, subgroups: true, ..Kernels::OPS };
+    let on_cpu = Kernels { cpu: true, subgroups: true, tiles: None, ..Kernels::OPS };
     let in_images = |op: Arc<dyn Op>| {
         [Kernels::OPS, on_cpu].into_iter().flat_map(move |kernels| steps_of_images(op.clone(), kernels))
     };
