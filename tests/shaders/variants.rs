@@ -280,7 +280,7 @@ pub fn steps() -> Vec<Step> {
         [Kernels::OPS, on_cpu].into_iter().flat_map(move |kernels| steps_of_images(op.clone(), kernels))
     };
     steps.extend(ops::ALL.iter().flat_map(|samples| samples(4)).flat_map(in_images));
-    for channels in [8, 16] {
+    for channels in [4, 8, 16] {
         let plain = Arc::new(ops::Conv2d::new(channels, 3));
         steps.extend(
             [Kernels::OPS, on_cpu].into_iter().flat_map(|kernels| steps_of_convolution(plain.clone(), kernels)),
