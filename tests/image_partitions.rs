@@ -127,7 +127,7 @@ fn check(seed: u64) {
         whole.updates.iter().all(|&(loss, ..)| f64::from_bits(loss).is_finite() || task.data.weights.is_some()),
         "{about}"
     );
-    let mut size = |numbers: &mut Numbers| cut(&task, group, numbers)[0];
+    let size = |numbers: &mut Numbers| cut(&task, group, numbers)[0];
     let sizes: Vec<usize> = (0..6).map(|_| size(&mut numbers)).collect();
     let paths = [
         Path::FitConfig(sizes[0]),

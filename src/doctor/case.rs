@@ -40,7 +40,7 @@ impl Case {
     /// linear → op → linear → numeric loss, or linear → op for a loss: the values on both sides of the op are arbitrary.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) if the op does not take the inputs of its role.
+    /// [`Error::Shape`] if the op does not take the inputs of its role.
     pub fn new(op: Arc<dyn Op>, rows: usize, width: usize, seed: u64) -> Result<Case> {
         Case::at_positions(op, rows, &[], width, seed)
     }
@@ -96,7 +96,7 @@ impl Case {
     /// A network from its input to its output, ended by a loss, with random values for all inputs and parameters.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) if the loss does not take the output.
+    /// [`Error::Shape`] if the loss does not take the output.
     pub fn ending(mut graph: Graph, output: Tensor, loss: Arc<dyn Op>, rows: usize, seed: u64) -> Result<Case> {
         let kind = target_kind(&*loss);
         let shape = graph.shape(output).clone();

@@ -87,7 +87,7 @@ impl Trainer {
 
     /// Rows of a micro-batch that takes about this long on this adapter; the estimate improves as training goes on. For a host
     /// that must not wait, and chooses its micro-batches by [`Trainer::schedule`] and [`Trainer::encode`]. Never more than the
-    /// planned rows, and never fewer than can go at once: a block of [`BLOCK`] rows, or a few rows if micro-batches may end
+    /// planned rows, and never fewer than can go at once: a block of [`BLOCK`](crate::plan::BLOCK) rows, or a few rows if micro-batches may end
     /// anywhere.
     pub fn rows_within(&self, time: Duration) -> usize {
         let gather = self.data_rows() > 0;
