@@ -4,11 +4,15 @@ mod common;
 
 use std::sync::Arc;
 
+use accrue::data::Batch;
 use accrue::doctor::Case;
 use accrue::doctor::compare;
 use accrue::graph::Graph;
+use accrue::nn::{Layer, Model};
 use accrue::ops::{BatchNorm, Running};
+use accrue::train::{Settings, Trainer};
 use common::{assert_right, gpu, linear, op, small_gpu};
+use serde_json::json;
 
 /// linear → batch norm → linear → numbers
 fn case(norm: BatchNorm, rows: usize, positions: &[usize], width: usize) -> Case {
@@ -48,5 +52,32 @@ fn a_row_without_weight_is_no_part_of_its_group() {
         let mut case = case(BatchNorm { group, ..BatchNorm::default() }, 9, &[3, 5], 5);
         case.mask(row);
         assert_right(&case.name, &compare::case(gpu(), &case).unwrap());
+    }
+}
+
+#[test]
+fn running_statistics_move_once_an_update_and_not_by_a_window_that_is_left_out() {
+    let layers: Vec<Layer> = serde_json::from_value(json!([3, { "batch_norm": { "group": 2 } }, 1])).unwrap();
+    let model = Model::new(2, &layers, "mse").unwrap();
+    let mut trainer = Trainer::new(gpu(), &model, Settings { micro_batch: 4, ..Settings::default() }).unwrap();
+    let statistics = |trainer: &mut Trainer| {
+        let mut all = trainer.parameters().unwrap();
+        all.retain(|name, _| name.starts_with("1.running") || name == "1.num_batches_tracked");
+        all
+    };
+    let (x, y) = ([0.5, -1.0, 2.0, 0.25, -0.5, 1.0, 3.0, -2.0], [1.0, 0.0, -1.0, 2.0]);
+    let first = statistics(&mut trainer);
+    trainer.micro_step(&Batch::values(&x, &y)).unwrap();
+    trainer.micro_step(&Batch::values(&x, &y)).unwrap();
+    assert_eq!(statistics(&mut trainer), first, "micro-batches move nothing");
+    trainer.update().unwrap();
+    let once = statistics(&mut trainer);
+    assert_eq!(once["1.num_batches_tracked"].values, [1.0], "two micro-batches are one update");
+    assert!(once["1.running_mean"] != first["1.running_mean"] && once["1.running_var"] != first["1.running_var"]);
+    for left_out in [Batch { weights: Some(&[0.0; 4]), ..Batch::values(&x, &y) }, Batch::values(&x, &[f32::MAX; 4])] {
+        trainer.micro_step(&left_out).unwrap();
+        trainer.update().unwrap();
+        assert!(trainer.finish().unwrap().last().is_some_and(|update| !update.made()));
+        assert_eq!(statistics(&mut trainer), once, "a window that is left out moves nothing");
     }
 }

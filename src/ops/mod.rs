@@ -11,6 +11,7 @@ pub mod conv2d;
 mod cross_entropy;
 mod dropout;
 mod embedding;
+mod epilogue;
 mod flatten;
 mod gelu;
 mod gelu_tanh;

@@ -12,17 +12,16 @@ use serde_json::Value;
 pub use attributes::{Conv2d, Padding};
 pub use kernel::ConvKernel;
 
+use super::epilogue;
 use crate::gpu::{Grid, Shader};
 use crate::graph::{
     Activation, Checked, DerivativeOf, Export, Init, LoopBound, OnnxNode, Op, OpContext, ParameterSpec, Resource, Role,
     Shape, Step, Tensor, Tolerance, Work, sample,
 };
 use crate::tensor::{Matrix, Operand};
-use crate::wgsl::{CLOCK, IDENTITY, PADDING, SPECIAL, THROUGH};
+use crate::wgsl::{CLOCK, PADDING};
 
 const SIZES: &str = include_str!("../../../shaders/conv2d/sizes.wgsl");
-const KEEPS_X: &str = include_str!("../../../shaders/linear/keeps_x.wgsl");
-const KEEPS_Y: &str = include_str!("../../../shaders/linear/keeps_y.wgsl");
 
 /// All attributes, for images of this many channels: some fit any number of channels, others only those they divide.
 pub(super) fn samples(channels: usize) -> Vec<Arc<dyn Op>> {
@@ -49,17 +48,7 @@ fn shader(kernel: &ConvKernel, activation: Option<&Activation>) -> &'static Shad
     let mut parts = vec![CLOCK, PADDING, SIZES];
     parts.extend(kernel.parts);
     let name = format!("conv2d.{}", kernel.name);
-    let Some(activation) = activation else {
-        parts.push(IDENTITY);
-        return Shader::joined(name, parts);
-    };
-    let (keeps, how) = match activation.derivative_of {
-        Some(DerivativeOf::Input) => (KEEPS_X, "keeping"),
-        _ => (KEEPS_Y, "along"),
-    };
-    parts.extend([SPECIAL, THROUGH, keeps]);
-    parts.extend(activation.wgsl);
-    Shader::joined(format!("{name}.{}.{how}", activation.name), parts)
+    epilogue::joined(&name, &name, parts, activation)
 }
 
 /// The sizes of a convolution in a graph.

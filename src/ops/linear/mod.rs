@@ -4,18 +4,17 @@ pub mod matmul;
 
 use std::sync::Arc;
 
+use super::epilogue;
 use crate::gpu::Shader;
 use crate::graph::{
     Activation, Checked, DerivativeOf, Export, LoopBound, MlpPart, OnnxNode, Op, OpContext, ParameterSpec, Resource,
     Role, Shape, Step, Tolerance, Work, sample,
 };
 use crate::tensor::{Init, Matrix, Operand};
-use crate::wgsl::{CHAIN, CLOCK, IDENTITY, PADDING, SPECIAL, THROUGH};
+use crate::wgsl::{CHAIN, CLOCK, PADDING};
 pub use matmul::{MatmulKernel, MatmulPolicy};
 
 const SIZES: &str = include_str!("../../../shaders/linear/sizes.wgsl");
-const KEEPS_X: &str = include_str!("../../../shaders/linear/keeps_x.wgsl");
-const KEEPS_Y: &str = include_str!("../../../shaders/linear/keeps_y.wgsl");
 const GRADIENT: &str = include_str!("../../../shaders/linear/gradient.wgsl");
 
 /// A linear layer with this many outputs, at every position: `y[r,o] = bias[o] + Σ_i x[r,i] · weight[o,i]`
@@ -35,17 +34,7 @@ fn shader(kernel: &MatmulKernel, activation: Option<&Activation>) -> &'static Sh
     let mut parts = vec![CLOCK, PADDING, CHAIN, SIZES, GRADIENT];
     parts.extend(kernel.parts);
     let name = if *kernel == matmul::SMALL { "linear".to_owned() } else { format!("linear.{kernel}") };
-    let Some(activation) = activation else {
-        parts.push(IDENTITY);
-        return Shader::joined(name, parts);
-    };
-    let (keeps, how) = match activation.derivative_of {
-        Some(DerivativeOf::Input) => (KEEPS_X, "keeping"),
-        _ => (KEEPS_Y, "along"),
-    };
-    parts.extend([SPECIAL, THROUGH, keeps]);
-    parts.extend(activation.wgsl);
-    Shader::joined(format!("linear.{kernel}.{}.{how}", activation.name), parts)
+    epilogue::joined(&name, &format!("linear.{kernel}"), parts, activation)
 }
 
 impl Linear {
