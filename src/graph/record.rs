@@ -72,12 +72,12 @@ impl Graph {
         pad4(self.shape(input).dims().iter().product())
     }
 
-    /// Whether kernels read a tensor in the records: the target, and the first input if it has one position (its rows are a
-    /// record's stride apart). All other inputs are first copied out of the records.
+    /// Whether kernels read a tensor in the records: the target, and the only input if it is a row of columns (its rows are a
+    /// record's stride apart). All other inputs are first copied out of the records; an image of one pixel is, too.
     pub fn in_records(&self, tensor: Tensor) -> bool {
         match self.info(tensor).kind {
             TensorKind::Target => true,
-            TensorKind::Input => self.shape(tensor).positions() == 1 && self.only(TensorKind::Input) == Some(tensor),
+            TensorKind::Input => self.shape(tensor).dims().len() == 1 && self.only(TensorKind::Input) == Some(tensor),
             TensorKind::Parameter | TensorKind::Statistic | TensorKind::Intermediate => false,
         }
     }
@@ -98,6 +98,10 @@ mod tests {
             Record { features: 5, targets: 2, target_at: 8, weight_at: 10, weights: 1, stride: 12 }
         );
         assert!(table.in_records(x));
+
+        let mut pixel = Graph::new();
+        let x = pixel.input_of(&[1, 1, 3]);
+        assert!(!pixel.in_records(x), "kernels of images know of no stride");
 
         let mut image = Graph::new();
         let pixels = image.input_of(&[4, 3, 3]);
