@@ -53,7 +53,8 @@ var<private> size: Dims;
 @group(0) @binding(3) var<storage, read_write> stats: Stats;
 @group(0) @binding(10) var<storage, read> running: array<vec4<f32>>;               // the same, where they only are read
 
-const PIECE: u32 = 256u;
+const PIECE: u32 = 256u;    // lines of a piece
+const RUN: u32 = 8u;        // lines that an invocation makes, for which it looks up what is known of the group once
 
 // The first vec4 of what is kept of a row, and of what is known on the way back.
 fn kept_of(row: u32) -> u32 { return row * (1u + 2u * size.columns4); }
@@ -62,14 +63,17 @@ fn back_of(row: u32) -> u32 { return row * (1u + 5u * size.columns4); }
 fn first_of(row: u32) -> u32 { return row / size.group * size.group; }
 fn end_of(row: u32) -> u32 { return min(first_of(row) + size.group, now.rows); }
 
-// The lines of a piece, of which `lines(now)` counts one for each of a row.
+// A piece of a row, or a run of its lines. `lines(now)` counts one for each of a row's.
 struct Piece { row: u32, begin: u32, end: u32 }
 
-fn piece_of(id: u32) -> Piece {
-    let row = id / size.pieces;
-    let at = id % size.pieces * PIECE;
-    return Piece(row, row * size.positions + at, row * size.positions + min(at + PIECE, size.positions));
+fn part_of(id: u32, of_row: u32, long: u32) -> Piece {
+    let row = id / of_row;
+    let at = id % of_row * long;
+    return Piece(row, row * size.positions + at, row * size.positions + min(at + long, size.positions));
 }
+
+fn piece_of(id: u32) -> Piece { return part_of(id, size.pieces, PIECE); }
+fn run_of(id: u32) -> Piece { return part_of(id, (size.positions + RUN - 1u) / RUN, RUN); }
 
 fn counts(row: u32) -> bool {
     var some = false;
@@ -225,15 +229,25 @@ fn settle(@builtin(global_invocation_id) id: vec3<u32>) {
     }
 }
 
+fn put_lines(run: Piece, c: u32, mean: vec4<f32>, variance: vec4<f32>) {
+    let scale = inverseSqrt(variance + EPS);
+    let weight = parameters[c];
+    let bias = parameters[size.columns4 + c];
+    let keep = real(c, size.columns);
+    for (var l = run.begin; l < run.end; l++) {
+        let h = (x[l * size.x_stride4 + c] - mean) * scale;
+        y[l * size.columns4 + c] = select(vec4(0.0), fma(h, weight, bias), keep);
+    }
+}
+
 @compute @workgroup_size(8, 8)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }
-    let at = kept_of(first_of(id.y / size.positions)) + 1u + id.x;
-    let h = (x[id.y * size.x_stride4 + id.x] - saved[at]) * inverseSqrt(saved[at + size.columns4] + EPS);
-    let value = fma(h, parameters[id.x], parameters[size.columns4 + id.x]);
-    y[id.y * size.columns4 + id.x] = select(vec4(0.0), value, real(id.x, size.columns));
+    let run = run_of(id.y);
+    let at = kept_of(first_of(run.row)) + 1u + id.x;
+    put_lines(run, id.x, saved[at], saved[at + size.columns4]);
 }
 
 @compute @workgroup_size(8, 8)
@@ -241,9 +255,7 @@ fn in_use(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }
-    let h = (x[id.y * size.x_stride4 + id.x] - running[id.x]) * inverseSqrt(running[size.columns4 + id.x] + EPS);
-    let value = fma(h, parameters[id.x], parameters[size.columns4 + id.x]);
-    y[id.y * size.columns4 + id.x] = select(vec4(0.0), value, real(id.x, size.columns));
+    put_lines(run_of(id.y), id.x, running[id.x], running[size.columns4 + id.x]);
 }
 
 @compute @workgroup_size(8, 8)
@@ -320,16 +332,22 @@ fn backward_parameters(@builtin(global_invocation_id) id: vec3<u32>) {
 fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
-    if id.x >= size.columns4 || id.y >= lines(now) { return; }
-    let row = id.y / size.positions;
-    let group = back_of(first_of(row));
+    let c = id.x;
+    if c >= size.columns4 || id.y >= lines(now) { return; }
+    let run = run_of(id.y);
+    let group = back_of(first_of(run.row));
     let n = back[group].y;
-    let at = group + 1u + id.x;
-    let h = (x[id.y * size.x_stride4 + id.x] - back[at]) * back[at + size.columns4];
+    let at = group + 1u + c;
+    let center = back[at];
+    let scale = back[at + size.columns4];
+    let factor = back[at + 2u * size.columns4];
     let mean = back[at + 3u * size.columns4] / n;
     let along = back[at + 4u * size.columns4] / n;
-    let value = back[at + 2u * size.columns4] * fma(h, -along, dy[id.y * size.columns4 + id.x] - mean);
-    let keep = real(id.x, size.columns) & vec4(back[back_of(row)].x != 0.0);
-    let d = select(vec4(0.0), value, keep);
-    if ACCUMULATE { dinput[id.y * size.columns4 + id.x] += d; } else { dinput[id.y * size.columns4 + id.x] = d; }
+    let keep = real(c, size.columns) & vec4(back[back_of(run.row)].x != 0.0);
+    for (var l = run.begin; l < run.end; l++) {
+        let h = (x[l * size.x_stride4 + c] - center) * scale;
+        let to = l * size.columns4 + c;
+        let d = select(vec4(0.0), factor * fma(h, -along, dy[to] - mean), keep);
+        if ACCUMULATE { dinput[to] += d; } else { dinput[to] = d; }
+    }
 }

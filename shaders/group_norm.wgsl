@@ -13,6 +13,7 @@
 // blocks are parts of rows, otherwise all positions of one of its rows.
 
 const CHUNK: u32 = 256u;
+const RUN: u32 = 8u;            // positions that an invocation makes, for which it looks up what is known of the row once
 
 override EPS: f32 = 1e-5;
 override AFFINE: bool = true;   // otherwise weight is 1 and bias 0, and what is bound as parameters is not read
@@ -46,6 +47,14 @@ fn chunk_of(at: u32) -> vec3<u32> {
     let begin = at / size.columns4 * CHUNK;
     return vec3(begin, min(begin + CHUNK, size.positions), at % size.columns4);
 }
+
+// The same of a run of positions.
+fn run_of(at: u32) -> vec3<u32> {
+    let begin = at / size.columns4 * RUN;
+    return vec3(begin, min(begin + RUN, size.positions), at % size.columns4);
+}
+
+fn runs() -> u32 { return (size.positions + RUN - 1u) / RUN * size.columns4; }
 
 @compute @workgroup_size(64)
 fn sums(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -127,14 +136,23 @@ fn rstds(@builtin(global_invocation_id) id: vec3<u32>) {
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
-    let count = size.positions * size.columns4;
-    if id.x >= count || id.y >= lines(now) { return; }
-    let c = id.x % size.columns4;
+    if id.x >= runs() || id.y >= lines(now) { return; }
+    let run = run_of(id.x);
+    let c = run.z;
     let mean = stats[id.y * 2u * size.columns4 + c];
     let rstd = stats[(id.y * 2u + 1u) * size.columns4 + c];
-    var value = (x[(id.y * size.positions + id.x / size.columns4) * size.x_stride4 + c] - mean) * rstd;
-    if AFFINE { value = fma(value, parameters[c], parameters[size.columns4 + c]); }
-    made[id.y * count + id.x] = value;
+    var weight = vec4(1.0);
+    var bias = vec4(0.0);
+    if AFFINE {
+        weight = parameters[c];
+        bias = parameters[size.columns4 + c];
+    }
+    for (var p = run.x; p < run.y; p++) {
+        let l = id.y * size.positions + p;
+        var value = (x[l * size.x_stride4 + c] - mean) * rstd;
+        if AFFINE { value = fma(value, weight, bias); }
+        made[l * size.columns4 + c] = value;
+    }
 }
 
 @compute @workgroup_size(64)
@@ -205,18 +223,20 @@ fn factors(@builtin(global_invocation_id) id: vec3<u32>) {
 fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
-    let count = size.positions * size.columns4;
-    if id.x >= count || id.y >= lines(now) { return; }
-    let c = id.x % size.columns4;
+    if id.x >= runs() || id.y >= lines(now) { return; }
+    let run = run_of(id.x);
+    let c = run.z;
     let factors = id.y * 4u * size.columns4 + c;
     let scale = per_row[factors];
     let shift = per_row[factors + size.columns4];
     let mean = per_row[factors + 2u * size.columns4];
     let slope = per_row[factors + 3u * size.columns4];
-    let at = id.y * count + id.x;
-    let centred = x[(id.y * size.positions + id.x / size.columns4) * size.x_stride4 + c] - mean;
-    let d = fma(centred, slope, fma(dy[at], scale, shift));
-    if ACCUMULATE { made[at] += d; } else { made[at] = d; }
+    for (var p = run.x; p < run.y; p++) {
+        let l = id.y * size.positions + p;
+        let at = l * size.columns4 + c;
+        let d = fma(x[l * size.x_stride4 + c] - mean, slope, fma(dy[at], scale, shift));
+        if ACCUMULATE { made[at] += d; } else { made[at] = d; }
+    }
 }
 
 @compute @workgroup_size(64)

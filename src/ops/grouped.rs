@@ -8,6 +8,9 @@ use crate::graph::{
 use crate::tensor::{Matrix, Operand, pad4};
 use crate::wgsl::CLOCK;
 
+/// Positions that an invocation makes: `RUN` in the shader.
+const RUN: usize = 8;
+
 /// Positions of a chunk: `CHUNK` in the shader.
 const CHUNK: usize = 256;
 
@@ -129,7 +132,8 @@ impl Grouped {
             let step = self.step(cx, entry, self.groups, sums + columns, fold_turns).bind("sums_of", cx.scratch(0));
             step.bind("columns_of", cx.saved(0))
         };
-        let forward = self.step(cx, "forward", positions * columns4, 2 * all, 0).bind("x", cx.value(0));
+        let forward =
+            self.step(cx, "forward", positions.div_ceil(RUN) * columns4, 2 * all, RUN + 1).bind("x", cx.value(0));
         let forward = self.bind_parameters(cx, forward.bind("stats", cx.saved(0)).bind("made", cx.output_value()));
         vec![
             sum("sums"),
@@ -162,7 +166,9 @@ impl Grouped {
                 .bind("stats", cx.saved(0))
                 .bind("columns_of", cx.scratch(2));
             steps.push(self.bind_parameters(cx, factors));
-            let input = self.step(cx, "backward_input", positions * columns4, 3 * all, 0).bind("x", cx.value(0));
+            let input = self
+                .step(cx, "backward_input", positions.div_ceil(RUN) * columns4, 3 * all, RUN + 1)
+                .bind("x", cx.value(0));
             let input = input.bind("dy", cx.output_gradient()).bind("per_row", cx.scratch(2));
             steps.push(input.bind("made", cx.gradient(0)).write(write));
         }

@@ -18,6 +18,9 @@ use crate::graph::{
 use crate::tensor::{Matrix, Operand, pad4};
 use crate::wgsl::{CLOCK, PADDING, STATS};
 
+/// Lines of a row that an invocation makes: `RUN` in the shader.
+const RUN: u32 = 8;
+
 /// Positions of a row that are summed at once: `PIECE` in the shader.
 const PIECE: usize = 256;
 
@@ -99,11 +102,14 @@ impl BatchNorm {
         .constant("BY_GROUP", f64::from(u8::from(self.running == Running::Group)))
     }
 
-    /// A step that makes one vec4 of channels of each line.
-    fn by_line(&self, cx: &OpContext, entry: &'static str, moves: u32) -> Step {
-        let Sizes { columns, columns4, .. } = self.sizes(cx);
-        let work = Work::moves(moves * columns, LoopBound::NONE).computing(u64::from(4 * columns));
-        self.with_dims(cx, cx.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }, work))
+    /// A step that makes all lines, a few of a row at a time.
+    fn by_run(&self, cx: &OpContext, entry: &'static str, moves: u32) -> Step {
+        let Sizes { columns, columns4, positions, .. } = self.sizes(cx);
+        let runs = positions.div_ceil(RUN);
+        let floats = columns * positions.div_ceil(runs);
+        let work = Work::moves(moves * floats, LoopBound::fixed(u64::from(RUN) + 1)).computing(u64::from(4 * floats));
+        let grid = Grid::Tiles { columns: columns4, rows_each: 1 };
+        self.with_dims(cx, cx.step_of_lines(runs as usize, entry, grid, work))
     }
 
     /// A step that sums pieces of rows.
@@ -129,7 +135,7 @@ impl BatchNorm {
     fn by_channel(&self, cx: &OpContext, entry: &'static str, grid: Grid) -> Step {
         let Sizes { columns, .. } = self.sizes(cx);
         // All rows once, and each group once more.
-        let work = Work::moves(4 * columns, LoopBound { fixed: 4, block: 2 * 32 + 2 }).computing(u64::from(columns));
+        let work = Work::moves(4 * columns, LoopBound { fixed: 4, block: 3 * 32 + 2 }).computing(u64::from(columns));
         self.with_dims(cx, cx.step_of_lines(1, entry, grid, work))
     }
 
@@ -145,7 +151,7 @@ impl BatchNorm {
             pieces(self.by_group(cx, "mean")),
             pieces(self.by_piece(cx, "squares", 1).bind("x", cx.value(0))),
             pieces(self.by_group(cx, "variance")),
-            self.by_line(cx, "forward", 2)
+            self.by_run(cx, "forward", 2)
                 .bind("x", cx.value(0))
                 .bind("saved", cx.saved(0))
                 .bind("parameters", cx.value(1))
@@ -248,7 +254,7 @@ impl Op for BatchNorm {
             return self.in_training(cx);
         }
         let step = self
-            .by_line(cx, "in_use", 2)
+            .by_run(cx, "in_use", 2)
             .bind("x", cx.value(0))
             .bind("parameters", cx.value(1))
             .bind("running", cx.value(2))
@@ -274,7 +280,7 @@ impl Op for BatchNorm {
                 .bind("dparameters", cx.gradient(1)),
         ];
         steps.extend(cx.wants[0].map(|write| {
-            self.by_line(cx, "backward_input", 3)
+            self.by_run(cx, "backward_input", 3)
                 .bind("x", cx.value(0))
                 .bind("dy", cx.output_gradient())
                 .bind("back", cx.scratch(2))
