@@ -50,7 +50,7 @@ pub use config::{
 pub use folds::{BestEpoch, Fold};
 pub use lr_range::{Curve, Ending, LrRange, Point, Proposed};
 pub use prepare::{Prepared, unit};
-pub use proposal::{Proposal, propose};
+pub use proposal::{Proposal, propose, propose_images};
 pub use rows::{ModelRows, predictor};
 pub use schema::schema;
 pub use session::Session;

@@ -113,6 +113,24 @@ fn images_arrays_and_idx_files_of_the_same_pixels_make_the_same_model() {
 }
 
 #[test]
+fn a_configuration_is_proposed_for_a_folder() {
+    let place = place("images-init");
+    place.write("photos/readme.md", "about");
+    let said = place.ok("init made.toml --data photos");
+    assert!(said.contains("1 file is no image (png, jpg, jpeg) and left out, such as readme.md"), "{said}");
+    let text = place.text("made.toml");
+    assert!(text.starts_with("# A folder of 40 images in 2 classes"), "{text}");
+    assert!(!text.contains("size ="), "all have one size, which is small: {text}");
+    place.ok("train made.toml --out r --set train.epochs=1");
+    GrayImage::new(300, 200).save(place.path("photos/upright/zz.png")).unwrap();
+    let text = place.ok("init - --data photos");
+    assert!(text.contains("files have several sizes, in the middle [6, 6]"), "{text}");
+    place.fails("init x.toml --data photos --target class", 3, &["--target", "the names of its folders"]);
+    place.fails("init x.toml --data photos/upright", 4, &["is in the folder of no class"]);
+    place.fails("init x.toml --data nowhere/", 9, &["nowhere/"]);
+}
+
+#[test]
 fn what_is_wrong_with_a_folder_is_one_line() {
     let place = place("images-wrong");
     let config = CONFIG.replace("size = [6, 6]\n", "");

@@ -11,16 +11,16 @@ use crate::cli::exit::Stop;
 use crate::cli::progress::{complain, print, say};
 use crate::data::table::{Reading, open};
 use crate::quote::short;
-use crate::recipe::{Config, Data, propose, schema, template};
+use crate::recipe::{Config, Data, Proposal, propose, propose_images, schema, template};
 use crate::{Error, Result};
 
-/// Write a commented configuration to start from; with --data, one that fits a table.
+/// Write a commented configuration to start from; with --data, one that fits your data.
 #[derive(Debug, PartialEq, Args)]
 pub struct Init {
     /// The file to write, or `-` to print it; without it config.toml, or config.schema.json with --schema.
     pub file: Option<PathBuf>,
-    /// Look at this table, and write a configuration that fits it.
-    #[arg(long, value_name = "FILE", conflicts_with = "schema")]
+    /// Look at this table, or folder with a folder of images for each class, and write a configuration that fits it.
+    #[arg(long, value_name = "PATH", conflicts_with = "schema")]
     pub data: Option<PathBuf>,
     /// The column to predict; several for a regression with several outputs.
     #[arg(long, value_name = "COLUMN", requires = "data", value_delimiter = ',')]
@@ -55,7 +55,7 @@ impl Command for Init {
 /// What is said when the configuration is written.
 #[derive(Default)]
 struct Said {
-    /// What was found in the table.
+    /// What was found in the data.
     notes: Vec<String>,
     /// Where the configuration is, and what comes next.
     next: Vec<String>,
@@ -74,9 +74,26 @@ impl Init {
             let said = format!("wrote {shown}; set data.path, data.target and model.loss in it, and then:");
             return Ok((template(), Said { next: vec![said, train], ..Said::default() }));
         };
-        let proposal = propose(&self.section(data)?, &relative(data, file))?;
+        let path = relative(data, file);
+        let proposal = match data.is_dir() {
+            true => self.of_images(data, &path)?,
+            false => propose(&self.section(data)?, &path)?,
+        };
         let notes = proposal.remarks.iter().map(|remark| format!("note: {remark}")).collect();
         Ok((proposal.toml, Said { notes, next: vec![format!("wrote {shown}; read it, and then:"), train] }))
+    }
+
+    fn of_images(&self, folder: &Path, path: &Path) -> Result<Proposal> {
+        if !self.target.is_empty() {
+            let message = "is for tables; the classes of a folder of images are the names of its folders: leave it out";
+            return Err(Error::config("--target", message));
+        }
+        if !self.sets.is_empty() {
+            let message =
+                "is for tables, to overrule what is found; edit the file that is written for a folder of images";
+            return Err(Error::config("--set", message));
+        }
+        propose_images(folder, path)
     }
 
     /// What is said of the table.

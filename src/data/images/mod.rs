@@ -82,6 +82,45 @@ impl Source for Images {
     }
 }
 
+/// What is seen of a folder of classes without decoding its images.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Survey {
+    /// The classes, each with the number of its images.
+    pub classes: Vec<(String, usize)>,
+    /// Height and width of an image whose area is the median of all.
+    pub size: [usize; 2],
+    /// Whether all have that size.
+    pub alike: bool,
+    /// What should be told of the folder.
+    pub remarks: Vec<String>,
+}
+
+/// Looks at a folder of classes.
+///
+/// # Errors
+/// No image, one in the folder of no class, or one whose size cannot be read.
+pub(crate) fn survey(folder: &Path) -> Result<Survey> {
+    let Listing { images, left_out } = Listing::of(folder, true)?;
+    let mut sizes = heads(&images).map(|head| Ok(head?.size)).collect::<Result<Vec<_>>>()?;
+    sizes.sort_unstable_by_key(|[height, width]| (height * width, *height));
+    let mut classes: Vec<(String, usize)> = Vec::new();
+    for class in images.iter().filter_map(|image| image.class.as_deref()) {
+        match classes.last_mut().filter(|(last, _)| last == class) {
+            Some((_, count)) => *count += 1,
+            None => classes.push((class.to_owned(), 1)),
+        }
+    }
+    let remarks = left_out.iter().map(|left_out| remark(&line(&folder.to_string_lossy()), left_out)).collect();
+    let size = sizes[sizes.len() / 2];
+    Ok(Survey { classes, size, alike: sizes.iter().all(|other| *other == size), remarks })
+}
+
+/// What is said of files that are no images: how many there are, and the first.
+fn remark(folder: &str, (count, first): &(usize, String)) -> String {
+    let (files, first) = (if *count == 1 { "file is" } else { "files are" }, line(first));
+    format!("{folder}: {count} {files} no image (png, jpg, jpeg) and left out, such as {first}")
+}
+
 /// What a folder of images has not.
 fn check(path: &Path, spec: &Spec) -> Result<()> {
     let refusal = match spec {
@@ -241,11 +280,7 @@ impl RowReader for Rows {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let line = |(count, first): &(usize, String)| {
-            let (files, first) = (if *count == 1 { "file is" } else { "files are" }, line(first));
-            format!("{}: {count} {files} no image (png, jpg, jpeg) and left out, such as {first}", self.place)
-        };
-        self.left_out.iter().map(line).collect()
+        self.left_out.iter().map(|left_out| remark(&self.place, left_out)).collect()
     }
 
     fn wrong(&self, place: Place, message: String) -> Error {

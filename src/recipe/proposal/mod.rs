@@ -1,23 +1,26 @@
-//! A configuration for a table, made by looking at it.
+//! A configuration for a table or a folder of images, made by looking at it.
 
 mod columns;
 mod defaults;
+mod images;
 
 use std::path::Path;
 
 use toml::Value;
+
+pub use images::propose_images;
 
 use super::config::{Data, Validation};
 use crate::data::table::{Found, FoundTarget, Header, Reading, Scaling, Separator, look, open};
 use crate::quote::{short, shown};
 use crate::{Error, Result};
 
-/// A configuration for a table.
+/// A configuration for data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
     /// The configuration, with comments.
     pub toml: String,
-    /// What should be told of the table, a line each.
+    /// What should be told of the data, a line each.
     pub remarks: Vec<String>,
 }
 
