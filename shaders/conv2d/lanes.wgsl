@@ -1,21 +1,38 @@
-// LANES invocations side by side have a pixel each, four times over, and compute QUADS vec4 of channels of all of them; each
-// loads a part of the weights, and they exchange these. Of a gradient, each has a vec4 of a tap's channels and computes 16
-// outputs of it. Constants in front of this file set QUADS.
+// LANES invocations side by side have a pixel each, eight times over, and compute QUADS vec4 of channels of all of them; each
+// loads a part of the weights, and they exchange these. Where an image keeps its size, the pixels that a row of taps reads for a
+// tile lie side by side: each is loaded once, and lanes hand them on from tap to tap. A constant in front of this file sets QUADS.
 
 const LANES: u32 = 8u;
+
+override SAME: bool = false;    // lines of what is made, or of a phase of it, and of what is read are those of the same places
+override LOWEST: i32 = 0;       // then: how far from its pixel the first one is that a row of taps reads,
+override SPAN: u32 = 0u;        // and how far from there the last one is: at most LANES
 
 var<private> lane: u32;
 
 alias Quads = array<mat4x4<f32>, 4>;
-alias Spots = array<vec3<u32>, 4>;
-alias Sources = array<Source, 4>;
+alias Tile = array<mat4x4<f32>, 8>;
+alias Spots = array<vec3<u32>, 8>;
+alias Rows = array<Row, 8>;
+alias Run = array<vec4<f32>, 9>;
 alias Pair = array<vec4<f32>, 2>;
 
+fn spot(l: u32) -> vec3<u32> { return pixel_of(min(l, lines(now) - 1u)); }
+
 fn spots_of(l: u32) -> Spots {
-    let last = lines(now) - 1u;
     return Spots(
-        pixel_of(min(l, last)), pixel_of(min(l + LANES, last)),
-        pixel_of(min(l + 2u * LANES, last)), pixel_of(min(l + 3u * LANES, last)),
+        spot(l), spot(l + LANES), spot(l + 2u * LANES), spot(l + 3u * LANES),
+        spot(l + 4u * LANES), spot(l + 5u * LANES), spot(l + 6u * LANES), spot(l + 7u * LANES),
+    );
+}
+
+fn spots_in(phase: Phase, l: u32) -> Spots {
+    let to = vec3(1u, STRIDE_H, STRIDE_W);
+    let from_0 = vec3(0u, phase.h, phase.w);
+    let p = spots_of(l);
+    return Spots(
+        p[0] * to + from_0, p[1] * to + from_0, p[2] * to + from_0, p[3] * to + from_0,
+        p[4] * to + from_0, p[5] * to + from_0, p[6] * to + from_0, p[7] * to + from_0,
     );
 }
 
@@ -73,17 +90,6 @@ fn backward_weights(o: u32, tap: u32, i: u32) -> Quads {
     return w;
 }
 
-fn left_of(source: Source, stride: u32, c: u32) -> vec4<f32> {
-    return select(vec4(0.0), left[source.pixel * stride + c], source.there);
-}
-
-fn steps(c: ptr<function, Quads>, w: Quads, s: Sources, stride: u32, at: u32) {
-    (*c)[0] = chains((*c)[0], w, left_of(s[0], stride, at));
-    (*c)[1] = chains((*c)[1], w, left_of(s[1], stride, at));
-    (*c)[2] = chains((*c)[2], w, left_of(s[2], stride, at));
-    (*c)[3] = chains((*c)[3], w, left_of(s[3], stride, at));
-}
-
 fn put_ys(l: u32, o: u32, c: mat4x4<f32>) {
     put_y(l, o, c[0]);
     if QUADS > 1u { put_y(l, o + 1u, c[1]); }
@@ -102,6 +108,38 @@ fn put_dxs(l: u32, i: u32, c: mat4x4<f32>) {
     }
 }
 
+// Vec4 c of the line that is so many after the first of the micro-batch, or of one that no tap reads.
+fn left_at(place: i32, stride: u32, c: u32) -> vec4<f32> {
+    return left[u32(clamp(place, 0, i32(lines(now)) - 1)) * stride + c];
+}
+
+// Of an image that keeps its size: the pixels that a row of taps reads for a tile, from the first tap's on.
+fn run_from(place: i32, stride: u32, c: u32) -> Run {
+    var run = Run();
+    if !SAME { return run; }
+    run[0] = left_at(place, stride, c);
+    run[1] = left_at(place + 8, stride, c);
+    run[2] = left_at(place + 16, stride, c);
+    run[3] = left_at(place + 24, stride, c);
+    run[4] = left_at(place + 32, stride, c);
+    run[5] = left_at(place + 40, stride, c);
+    run[6] = left_at(place + 48, stride, c);
+    run[7] = left_at(place + 56, stride, c);
+    if lane < SPAN { run[8] = left_at(place + 64, stride, c); }
+    return run;
+}
+
+// What a tap reads for the r-th pixel of this lane: it is `tap` pixels on in the run, or anywhere.
+fn tap_of(run: Run, r: u32, tap: u32, source: Source, stride: u32, c: u32) -> vec4<f32> {
+    var value = run[r];
+    if !SAME {
+        value = left[source.at * stride + c];
+    } else if SPAN > 0u {
+        value = subgroupShuffle(select(run[r + 1u], run[r], lane >= tap), (lane + tap) % LANES);
+    }
+    return select(vec4(0.0), value, source.there);
+}
+
 fn forward_tile(layer: Dims, l: u32, o: u32) {
     let p = spots_of(l);
     let begin = 4u * o / layer.outputs_of_group * layer.group4;
@@ -109,16 +147,27 @@ fn forward_tile(layer: Dims, l: u32, o: u32) {
     let b = mat4x4(
         start_of(o), start_of(min(o + 1u, last)), start_of(min(o + 2u, last)), start_of(min(o + 3u, last)),
     );
-    var c = Quads(b, b, b, b);
-    var j = 0u;
+    var c = Tile(b, b, b, b, b, b, b, b);
     for (var v = 0u; v < layer.high; v++) {
-        for (var u = 0u; u < layer.wide; u++) {
-            let s = Sources(
-                source_of_y(p[0], v, u), source_of_y(p[1], v, u), source_of_y(p[2], v, u), source_of_y(p[3], v, u),
-            );
-            for (var i = begin; i < begin + layer.group4; i++) {
-                steps(&c, forward_weights(o, j), s, layer.x4, i);
-                j++;
+        let rows = Rows(
+            row_of_y(p[0], v), row_of_y(p[1], v), row_of_y(p[2], v), row_of_y(p[3], v),
+            row_of_y(p[4], v), row_of_y(p[5], v), row_of_y(p[6], v), row_of_y(p[7], v),
+        );
+        let above = (i32(v * layer.step_h) - i32(layer.pad_h)) * i32(layer.x_wide);
+        for (var i = 0u; i < layer.group4; i++) {
+            let at = begin + i;
+            let run = run_from(i32(l) + above + LOWEST, layer.x4, at);
+            for (var u = 0u; u < layer.wide; u++) {
+                let w = forward_weights(o, (v * layer.wide + u) * layer.group4 + i);
+                let tap = u * layer.step_w;
+                c[0] = chains(c[0], w, tap_of(run, 0u, tap, source_of_y(rows[0], p[0], u), layer.x4, at));
+                c[1] = chains(c[1], w, tap_of(run, 1u, tap, source_of_y(rows[1], p[1], u), layer.x4, at));
+                c[2] = chains(c[2], w, tap_of(run, 2u, tap, source_of_y(rows[2], p[2], u), layer.x4, at));
+                c[3] = chains(c[3], w, tap_of(run, 3u, tap, source_of_y(rows[3], p[3], u), layer.x4, at));
+                c[4] = chains(c[4], w, tap_of(run, 4u, tap, source_of_y(rows[4], p[4], u), layer.x4, at));
+                c[5] = chains(c[5], w, tap_of(run, 5u, tap, source_of_y(rows[5], p[5], u), layer.x4, at));
+                c[6] = chains(c[6], w, tap_of(run, 6u, tap, source_of_y(rows[6], p[6], u), layer.x4, at));
+                c[7] = chains(c[7], w, tap_of(run, 7u, tap, source_of_y(rows[7], p[7], u), layer.x4, at));
             }
         }
     }
@@ -126,27 +175,47 @@ fn forward_tile(layer: Dims, l: u32, o: u32) {
     put_ys(l + LANES, o, c[1]);
     put_ys(l + 2u * LANES, o, c[2]);
     put_ys(l + 3u * LANES, o, c[3]);
+    put_ys(l + 4u * LANES, o, c[4]);
+    put_ys(l + 5u * LANES, o, c[5]);
+    put_ys(l + 6u * LANES, o, c[6]);
+    put_ys(l + 7u * LANES, o, c[7]);
 }
 
-fn backward_tile(layer: Dims, l: u32, i: u32) {
-    let p = spots_of(l);
+fn backward_tile(layer: Dims, phase: Phase, l: u32, i: u32) {
+    let p = spots_in(phase, l);
     let of_group = (layer.outputs_of_group + 3u) / 4u;
     let begin = i / layer.group4 * of_group;
-    var c = Quads();
-    for (var v = 0u; v < layer.high; v++) {
-        for (var u = 0u; u < layer.wide; u++) {
-            let s = Sources(
-                source_of_x(p[0], v, u), source_of_x(p[1], v, u), source_of_x(p[2], v, u), source_of_x(p[3], v, u),
-            );
-            for (var o = begin; o < begin + of_group; o++) {
-                steps(&c, backward_weights(o, v * layer.wide + u, i % layer.group4), s, layer.outputs4, o);
+    var c = Tile();
+    for (var v = phase.v; v < layer.high; v += LEAP_H) {
+        let rows = Rows(
+            row_of_x(p[0], v), row_of_x(p[1], v), row_of_x(p[2], v), row_of_x(p[3], v),
+            row_of_x(p[4], v), row_of_x(p[5], v), row_of_x(p[6], v), row_of_x(p[7], v),
+        );
+        let above = (i32(phase.h + layer.pad_h) - i32(v * layer.step_h)) / i32(STRIDE_H) * i32(layer.y_wide);
+        for (var o = begin; o < begin + of_group; o++) {
+            let run = run_from(i32(l) + above + LOWEST, layer.outputs4, o);
+            for (var u = phase.u; u < layer.wide; u += LEAP_W) {
+                let w = backward_weights(o, v * layer.wide + u, i % layer.group4);
+                let tap = u32((i32(phase.w + layer.pad_w) - i32(u * layer.step_w)) / i32(STRIDE_W) - LOWEST);
+                c[0] = chains(c[0], w, tap_of(run, 0u, tap, source_of_x(rows[0], p[0], u), layer.outputs4, o));
+                c[1] = chains(c[1], w, tap_of(run, 1u, tap, source_of_x(rows[1], p[1], u), layer.outputs4, o));
+                c[2] = chains(c[2], w, tap_of(run, 2u, tap, source_of_x(rows[2], p[2], u), layer.outputs4, o));
+                c[3] = chains(c[3], w, tap_of(run, 3u, tap, source_of_x(rows[3], p[3], u), layer.outputs4, o));
+                c[4] = chains(c[4], w, tap_of(run, 4u, tap, source_of_x(rows[4], p[4], u), layer.outputs4, o));
+                c[5] = chains(c[5], w, tap_of(run, 5u, tap, source_of_x(rows[5], p[5], u), layer.outputs4, o));
+                c[6] = chains(c[6], w, tap_of(run, 6u, tap, source_of_x(rows[6], p[6], u), layer.outputs4, o));
+                c[7] = chains(c[7], w, tap_of(run, 7u, tap, source_of_x(rows[7], p[7], u), layer.outputs4, o));
             }
         }
     }
-    put_dxs(l, i, c[0]);
-    put_dxs(l + LANES, i, c[1]);
-    put_dxs(l + 2u * LANES, i, c[2]);
-    put_dxs(l + 3u * LANES, i, c[3]);
+    put_dxs(line_in_x(phase, l), i, c[0]);
+    put_dxs(line_in_x(phase, l + LANES), i, c[1]);
+    put_dxs(line_in_x(phase, l + 2u * LANES), i, c[2]);
+    put_dxs(line_in_x(phase, l + 3u * LANES), i, c[3]);
+    put_dxs(line_in_x(phase, l + 4u * LANES), i, c[4]);
+    put_dxs(line_in_x(phase, l + 5u * LANES), i, c[5]);
+    put_dxs(line_in_x(phase, l + 6u * LANES), i, c[6]);
+    put_dxs(line_in_x(phase, l + 7u * LANES), i, c[7]);
 }
 
 @compute @workgroup_size(LANES)
@@ -154,7 +223,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     now = clock[group.z];
     size = dims[group.z];
     lane = index;
-    forward_tile(dims[group.z], 4u * LANES * group.y + lane, QUADS * (dims[group.z].first / LANES + group.x));
+    forward_tile(dims[group.z], 8u * LANES * group.y + lane, QUADS * (dims[group.z].first / LANES + group.x));
 }
 
 @compute @workgroup_size(LANES)
@@ -162,91 +231,7 @@ fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
     now = clock[group.z];
     size = dims[group.z];
     lane = index;
-    backward_tile(dims[group.z], 4u * LANES * group.y + lane, QUADS * (dims[group.z].first / LANES + group.x));
-}
-
-// The pixel behind this one.
-fn next(p: vec3<u32>) -> vec3<u32> {
-    let wraps = p.z + 1u == size.y_wide;
-    let down = select(p.y, p.y + 1u, wraps);
-    let over = down == size.y_high;
-    return vec3(select(p.x, p.x + 1u, over), select(down, 0u, over), select(p.z + 1u, 0u, wraps));
-}
-
-fn x_at(p: vec3<u32>, tap: vec2<u32>, i: u32) -> vec4<f32> {
-    let source = source_of_y(p, tap.x, tap.y);
-    return select(vec4(0.0), x[source.pixel * size.x4 + i], source.there);
-}
-
-// Adds the outer products of two lines: 16 outputs × this lane's vec4. Lanes 0 to 3 load those of the first line, the others
-// those of the second.
-fn two_lines(part: ptr<function, Quads>, d: vec4<f32>, x0: vec4<f32>, x1: vec4<f32>) {
-    (*part)[0] = outer((*part)[0], subgroupShuffle(d, 0u), x0);
-    (*part)[1] = outer((*part)[1], subgroupShuffle(d, 1u), x0);
-    (*part)[2] = outer((*part)[2], subgroupShuffle(d, 2u), x0);
-    (*part)[3] = outer((*part)[3], subgroupShuffle(d, 3u), x0);
-    (*part)[0] = outer((*part)[0], subgroupShuffle(d, 4u), x1);
-    (*part)[1] = outer((*part)[1], subgroupShuffle(d, 5u), x1);
-    (*part)[2] = outer((*part)[2], subgroupShuffle(d, 6u), x1);
-    (*part)[3] = outer((*part)[3], subgroupShuffle(d, 7u), x1);
-}
-
-fn weight_tile(layer: Dims, moment: Clock, o0: u32, column: u32) {
-    let j = min(column, layer.inputs4 - 1u);
-    let o = min(vec4(o0) + vec4(0u, 1u, 2u, 3u), vec4(layer.outputs4 - 1u));
-    let mine = min(o0 + lane % 4u, layer.outputs4 - 1u);
-    let tap = vec2(j / layer.group4 / layer.wide, j / layer.group4 % layer.wide);
-    let i = 4u * o0 / layer.outputs_of_group * layer.group4 + j % layer.group4;
-    var total = Quads(total_of(o.x, j), total_of(o.y, j), total_of(o.z, j), total_of(o.w, j));
-    var part = Quads(part_of(o.x, j), part_of(o.y, j), part_of(o.z, j), part_of(o.w, j));
-    var p = vec3(0u);
-    var l = 0u;
-    while l < lines(moment) {
-        let stop = block_stop(moment, l);
-        for (; l + 4u <= stop; l += 4u) {
-            let p1 = next(p);
-            let p2 = next(p1);
-            let p3 = next(p2);
-            let d = left[(l + lane / 4u) * layer.outputs4 + mine];
-            let e = left[(l + 2u + lane / 4u) * layer.outputs4 + mine];
-            two_lines(&part, d, x_at(p, tap, i), x_at(p1, tap, i));
-            two_lines(&part, e, x_at(p2, tap, i), x_at(p3, tap, i));
-            p = next(p3);
-        }
-        for (; l < stop; l++) {
-            let d = left[l * layer.outputs4 + mine];
-            let v = x_at(p, tap, i);
-            part[0] = outer(part[0], subgroupShuffle(d, 0u), v);
-            part[1] = outer(part[1], subgroupShuffle(d, 1u), v);
-            part[2] = outer(part[2], subgroupShuffle(d, 2u), v);
-            part[3] = outer(part[3], subgroupShuffle(d, 3u), v);
-            p = next(p);
-        }
-        if closed(moment, l) {
-            total[0] += part[0];
-            total[1] += part[1];
-            total[2] += part[2];
-            total[3] += part[3];
-            part = Quads();
-        }
-    }
-    put_gradient(o0, column, total[0], part[0]);
-    put_gradient(o0 + 1u, column, total[1], part[1]);
-    put_gradient(o0 + 2u, column, total[2], part[2]);
-    put_gradient(o0 + 3u, column, total[3], part[3]);
-}
-
-// One more workgroup along x than the weight has: the bias.
-@compute @workgroup_size(LANES)
-fn backward_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
-    now = clock[group.z];
-    size = dims[group.z];
-    lane = index;
-    let column = group.x * LANES + index;
-    let o = dims[group.z].first + 4u * group.y;
-    if group.x * LANES < dims[group.z].inputs4 {
-        weight_tile(dims[group.z], clock[group.z], o, column);
-    } else if BIAS && index < 4u {
-        bias_gradient(o + index);
-    }
+    let across = (dims[group.z].x4 + QUADS - 1u) / QUADS;
+    let n = dims[group.z].first / LANES + group.x;
+    backward_tile(dims[group.z], phase_of(dims[group.z], n / across), 8u * LANES * group.y + lane, QUADS * (n % across));
 }

@@ -2,7 +2,7 @@
 // Constants in front of this file set the workgroup's size. Groups begin at multiples of four channels.
 
 fn left_of(source: Source, stride: u32, c: u32) -> vec4<f32> {
-    return select(vec4(0.0), left[source.pixel * stride + c], source.there);
+    return select(vec4(0.0), left[source.at * stride + c], source.there);
 }
 
 @compute @workgroup_size(WIDE, HIGH)
@@ -17,20 +17,15 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     let p = array<vec3<u32>, 4>(pixel_of(l), pixel_of(l + 1u), pixel_of(l + 2u), pixel_of(l + 3u));
     let bias = start_of(o);
     var c = mat4x4(bias, bias, bias, bias);
-    var j = 0u;
     for (var v = 0u; v < layer.high; v++) {
-        for (var u = 0u; u < layer.wide; u++) {
-            let s0 = source_of_y(p[0], v, u);
-            let s1 = source_of_y(p[1], v, u);
-            let s2 = source_of_y(p[2], v, u);
-            let s3 = source_of_y(p[3], v, u);
-            for (var i = begin; i < begin + layer.group4; i++) {
-                let w = transpose(weight(o, j));
-                c[0] = chain(w, left_of(s0, layer.x4, i), c[0]);
-                c[1] = chain(w, left_of(s1, layer.x4, i), c[1]);
-                c[2] = chain(w, left_of(s2, layer.x4, i), c[2]);
-                c[3] = chain(w, left_of(s3, layer.x4, i), c[3]);
-                j++;
+        let rows = array<Row, 4>(row_of_y(p[0], v), row_of_y(p[1], v), row_of_y(p[2], v), row_of_y(p[3], v));
+        for (var i = 0u; i < layer.group4; i++) {
+            for (var u = 0u; u < layer.wide; u++) {
+                let w = transpose(weight(o, (v * layer.wide + u) * layer.group4 + i));
+                c[0] = chain(w, left_of(source_of_y(rows[0], p[0], u), layer.x4, begin + i), c[0]);
+                c[1] = chain(w, left_of(source_of_y(rows[1], p[1], u), layer.x4, begin + i), c[1]);
+                c[2] = chain(w, left_of(source_of_y(rows[2], p[2], u), layer.x4, begin + i), c[2]);
+                c[3] = chain(w, left_of(source_of_y(rows[3], p[3], u), layer.x4, begin + i), c[3]);
             }
         }
     }
@@ -45,49 +40,55 @@ fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
     let layer = dims[id.z];
-    let i = layer.first + id.x;
+    let i = (layer.first + id.x) % layer.x4;
+    let n = (layer.first + id.x) / layer.x4;
     let l = 4u * id.y;
-    if i >= layer.x4 || l >= lines(now) { return; }
+    if n >= phases() || l >= lines(now) { return; }
+    let phase = phase_of(dims[id.z], n);
     let steps = layer.outputs_of_group / 4u + select(0u, 1u, layer.outputs_of_group % 4u != 0u);
     let begin = i / layer.group4 * steps;
-    let p = array<vec3<u32>, 4>(pixel_of(l), pixel_of(l + 1u), pixel_of(l + 2u), pixel_of(l + 3u));
+    let p = array<vec3<u32>, 4>(pixel_in(phase, l), pixel_in(phase, l + 1u), pixel_in(phase, l + 2u), pixel_in(phase, l + 3u));
     var c = mat4x4<f32>();
-    for (var v = 0u; v < layer.high; v++) {
-        for (var u = 0u; u < layer.wide; u++) {
-            let s0 = source_of_x(p[0], v, u);
-            let s1 = source_of_x(p[1], v, u);
-            let s2 = source_of_x(p[2], v, u);
-            let s3 = source_of_x(p[3], v, u);
-            let j = (v * layer.wide + u) * layer.group4 + i % layer.group4;
-            for (var o = begin; o < begin + steps; o++) {
-                let w = weight(o, j);
-                c[0] = chain(w, left_of(s0, layer.outputs4, o), c[0]);
-                c[1] = chain(w, left_of(s1, layer.outputs4, o), c[1]);
-                c[2] = chain(w, left_of(s2, layer.outputs4, o), c[2]);
-                c[3] = chain(w, left_of(s3, layer.outputs4, o), c[3]);
+    for (var v = phase.v; v < layer.high; v += LEAP_H) {
+        let rows = array<Row, 4>(row_of_x(p[0], v), row_of_x(p[1], v), row_of_x(p[2], v), row_of_x(p[3], v));
+        for (var o = begin; o < begin + steps; o++) {
+            for (var u = phase.u; u < layer.wide; u += LEAP_W) {
+                let w = weight(o, (v * layer.wide + u) * layer.group4 + i % layer.group4);
+                c[0] = chain(w, left_of(source_of_x(rows[0], p[0], u), layer.outputs4, o), c[0]);
+                c[1] = chain(w, left_of(source_of_x(rows[1], p[1], u), layer.outputs4, o), c[1]);
+                c[2] = chain(w, left_of(source_of_x(rows[2], p[2], u), layer.outputs4, o), c[2]);
+                c[3] = chain(w, left_of(source_of_x(rows[3], p[3], u), layer.outputs4, o), c[3]);
             }
         }
     }
-    put_dx(l, i, c[0]);
-    put_dx(l + 1u, i, c[1]);
-    put_dx(l + 2u, i, c[2]);
-    put_dx(l + 3u, i, c[3]);
+    put_dx(line_in_x(phase, l), i, c[0]);
+    put_dx(line_in_x(phase, l + 1u), i, c[1]);
+    put_dx(line_in_x(phase, l + 2u), i, c[2]);
+    put_dx(line_in_x(phase, l + 3u), i, c[3]);
+}
+
+// Adds the outer products of lines l0 … stop - 1, of which `first` is the first one's pixel.
+fn products(before: mat4x4<f32>, o: u32, j: u32, first: vec3<u32>, l0: u32, stop: u32) -> mat4x4<f32> {
+    let tap = j / size.group4;
+    let i = 4u * o / size.outputs_of_group * size.group4 + j % size.group4;
+    var part = before;
+    var p = first;
+    for (var l = l0; l < stop; l++) {
+        let source = source_of_y(row_of_y(p, tap / size.wide), p, tap % size.wide);
+        part = outer(part, left[l * size.outputs4 + o], select(vec4(0.0), x[source.at * size.x4 + i], source.there));
+        p = next(p);
+    }
+    return part;
 }
 
 fn weight_gradient(o: u32, j: u32) {
-    let tap = j / size.group4;
-    let v = tap / size.wide;
-    let u = tap % size.wide;
-    let i = 4u * o / size.outputs_of_group * size.group4 + j % size.group4;
     var total = total_of(o, j);
     var part = part_of(o, j);
     var l = 0u;
     while l < lines(now) {
         let stop = block_stop(now, l);
-        for (; l < stop; l++) {
-            let source = source_of_y(pixel_of(l), v, u);
-            part = outer(part, left[l * size.outputs4 + o], select(vec4(0.0), x[source.pixel * size.x4 + i], source.there));
-        }
+        part = products(part, o, j, pixel_of(l), l, stop);
+        l = stop;
         if closed(now, l) {
             total += part;
             part = mat4x4<f32>();
@@ -105,4 +106,21 @@ fn backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
     if o >= size.outputs4 { return; }
     if id.x < size.inputs4 { weight_gradient(o, id.x); }
     if BIAS && id.x == size.inputs4 { bias_gradient(o); }
+}
+
+// The same for each block of lines: the columns of all outputs, one after the other.
+@compute @workgroup_size(WIDE, HIGH)
+fn weight_blocks(@builtin(global_invocation_id) id: vec3<u32>) {
+    now = clock[id.z];
+    size = dims[id.z];
+    let columns = size.inputs4 + 1u;
+    let o = (size.first + id.x) / columns;
+    let j = (size.first + id.x) % columns;
+    if o >= size.outputs4 || id.y >= lines(now) { return; }
+    if j == size.inputs4 {
+        sum_of_bias(id.y, o);
+        return;
+    }
+    let block = block_of(id.y);
+    put_sums(id.y, o, j, products(mat4x4<f32>(), o, j, block.pixel, block.begin, block.end));
 }

@@ -12,7 +12,7 @@ use crate::gpu::{Grid, Shader};
 use crate::tensor::{Matrix, Operand, ParameterSpec, Shape, pad4};
 
 /// One operation with its attributes: its shape rule, its forward and backward kernels, its reference in plain f64, and the
-/// tolerance of its kernels. An op is one file in `ops/`, one in `shaders/` and one line in [`ops::ALL`](crate::ops::ALL).
+/// tolerance of its kernels. An op is one file or folder in `ops/`, one in `shaders/` and one line in [`ops::ALL`](crate::ops::ALL).
 pub trait Op: Debug + Send + Sync {
     /// Its name in a configuration.
     fn name(&self) -> &'static str;

@@ -126,7 +126,8 @@ fn every_entry_point_is_a_step_of_some_plan() {
         for entry in shader.reflect().unwrap().entries.keys() {
             // The gradient of a weight is the same whatever the activation is, and a pool only goes back through one.
             let layers = ["linear.", "conv2d."].iter().any(|name| shader.name.starts_with(name));
-            let shared = (layers && entry == "backward_weight") || shader.name.starts_with("max_pool.");
+            let of_weight = ["backward_weight", "weight_blocks", "fold"].contains(&entry.as_str());
+            let shared = (layers && of_weight) || shader.name.starts_with("max_pool.");
             assert!(shared || used.contains(&(shader.name, entry.as_str())), "{}.{entry} is never used", shader.name);
         }
     }

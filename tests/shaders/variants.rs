@@ -189,6 +189,19 @@ fn steps_of_convolution(conv: Arc<ops::Conv2d>, kernels: Kernels) -> Vec<Step> {
 fn steps_of_convolutions() -> Vec<Step> {
     let on_cpu = Kernels { cpu: true, subgroups: true, ..Kernels::FUSED_OPS };
     let mut steps = Vec::new();
+    // Images large enough that the blocks of a weight's gradient are summed apart.
+    for conv in [
+        json!({ "channels": 16, "kernel": 3, "padding": "same" }),
+        json!({ "channels": 16, "kernel": 3, "stride": 2 }),
+        json!({ "channels": 8, "kernel": 3, "groups": 8 }),
+        json!({ "channels": 12, "kernel": 1, "groups": 4 }),
+    ] {
+        for kernels in [Kernels::FUSED_OPS, on_cpu] {
+            let layers = json!([{ "conv2d": conv }, "global_avg_pool", 2]);
+            let layers: Vec<Layer> = serde_json::from_value(layers).unwrap();
+            steps.extend(steps_on_images(&[48, 40, 8], &layers, kernels));
+        }
+    }
     for (channels, kernels) in
         [4, 8, 16].into_iter().flat_map(|channels| [(channels, Kernels::FUSED_OPS), (channels, on_cpu)])
     {
@@ -196,21 +209,25 @@ fn steps_of_convolutions() -> Vec<Step> {
             let conv = || json!({ "conv2d": { "channels": channels, "kernel": 3 } });
             let layers = json!([conv(), activation, conv(), activation, { "max_pool": 2 }, "flatten", 2]);
             let layers: Vec<Layer> = serde_json::from_value(layers).unwrap();
-            let network = Model::of_shape(&[7, 8, channels], &layers, "mse").unwrap().network(true).unwrap();
-            let training = Training {
-                loss: network.loss.unwrap(),
-                optimizer: &Sgd::default(),
-                clip: Clip::default(),
-                lr_factors: Default::default(),
-                open_blocks: true,
-                kernels,
-                seed: 0,
-                augment: Default::default(),
-            };
-            steps.extend(steps_of_plan(Plan::new(&network.graph, network.output, 8, Some(training)).unwrap()));
+            steps.extend(steps_on_images(&[7, 8, channels], &layers, kernels));
         }
     }
     steps
+}
+
+fn steps_on_images(shape: &[usize], layers: &[Layer], kernels: Kernels) -> Vec<Step> {
+    let network = Model::of_shape(shape, layers, "mse").unwrap().network(true).unwrap();
+    let training = Training {
+        loss: network.loss.unwrap(),
+        optimizer: &Sgd::default(),
+        clip: Clip::default(),
+        lr_factors: Default::default(),
+        open_blocks: true,
+        kernels,
+        seed: 0,
+        augment: Default::default(),
+    };
+    steps_of_plan(Plan::new(&network.graph, network.output, 8, Some(training)).unwrap())
 }
 
 /// The steps of a network in the middle of which an op stands, for images, and which uses one parameter twice.

@@ -8,10 +8,13 @@ use crate::wgsl::{CHAIN, OUTER};
 const GRADIENT: &str = include_str!("../../../shaders/linear/gradient.wgsl");
 const SMALL_WGSL: &str = include_str!("../../../shaders/conv2d/small.wgsl");
 const LANES_WGSL: &str = include_str!("../../../shaders/conv2d/lanes.wgsl");
+const LANES_WEIGHT_WGSL: &str = include_str!("../../../shaders/conv2d/lanes_weight.wgsl");
+const SAME_WEIGHT_WGSL: &str = include_str!("../../../shaders/conv2d/same_weight.wgsl");
+const BLOCKS_WGSL: &str = include_str!("../../../shaders/conv2d/blocks.wgsl");
 const GROUPED_WGSL: &str = include_str!("../../../shaders/conv2d/grouped.wgsl");
 const DEPTHWISE_WGSL: &str = include_str!("../../../shaders/conv2d/depthwise.wgsl");
 
-/// The three kernels of a convolution, of one kind.
+/// Kernels of one kind: those that make images, those of the gradient of a weight, or both.
 #[derive(Debug)]
 pub struct ConvKernel {
     /// Its name.
@@ -22,8 +25,6 @@ pub struct ConvKernel {
     lines: u32,
     /// vec4 of channels that a workgroup of eight lanes makes; 0 if each invocation makes one by itself.
     quads: u32,
-    /// Outputs in vec4 whose weights' gradients an invocation makes.
-    pub(super) outputs_each: u32,
     /// Loop iterations per 32 lines of a weight's gradient.
     pub(super) turns: u64,
 }
@@ -31,34 +32,32 @@ pub struct ConvKernel {
 /// One vec4 of channels of four lines per invocation, in workgroups of 8 × 8.
 static SMALL: ConvKernel = ConvKernel {
     name: "small",
-    parts: &["const WIDE: u32 = 8u;\nconst HIGH: u32 = 8u;\n", CHAIN, OUTER, GRADIENT, SMALL_WGSL],
+    parts: &["const WIDE: u32 = 8u;\nconst HIGH: u32 = 8u;\n", CHAIN, OUTER, GRADIENT, BLOCKS_WGSL, SMALL_WGSL],
     lines: 4,
     quads: 0,
-    outputs_each: 1,
     turns: 36,
 };
 
 /// The same for few channels.
 static TALL: ConvKernel = ConvKernel {
     name: "tall",
-    parts: &["const WIDE: u32 = 2u;\nconst HIGH: u32 = 32u;\n", CHAIN, OUTER, GRADIENT, SMALL_WGSL],
+    parts: &["const WIDE: u32 = 2u;\nconst HIGH: u32 = 32u;\n", CHAIN, OUTER, GRADIENT, BLOCKS_WGSL, SMALL_WGSL],
     ..SMALL
 };
 
-/// For a CPU whose subgroups are the lanes of a register: 32 pixels × 16 channels in a workgroup.
+/// For a CPU whose subgroups are the lanes of a register: 64 pixels × 16 channels in a workgroup.
 static LANES: ConvKernel = ConvKernel {
     name: "lanes",
-    parts: &["const QUADS: u32 = 4u;\n", CHAIN, OUTER, GRADIENT, LANES_WGSL],
-    lines: 32,
+    parts: &["const QUADS: u32 = 4u;\n", CHAIN, GRADIENT, LANES_WGSL],
+    lines: 64,
     quads: 4,
-    outputs_each: 4,
     turns: 16,
 };
 
 /// The same for 8 channels.
 static LANES_8: ConvKernel = ConvKernel {
     name: "lanes_8",
-    parts: &["const QUADS: u32 = 2u;\n", CHAIN, OUTER, GRADIENT, LANES_WGSL],
+    parts: &["const QUADS: u32 = 2u;\n", CHAIN, GRADIENT, LANES_WGSL],
     quads: 2,
     ..LANES
 };
@@ -66,17 +65,26 @@ static LANES_8: ConvKernel = ConvKernel {
 /// The same for 4 channels.
 static LANES_4: ConvKernel = ConvKernel {
     name: "lanes_4",
-    parts: &["const QUADS: u32 = 1u;\n", CHAIN, OUTER, GRADIENT, LANES_WGSL],
+    parts: &["const QUADS: u32 = 1u;\n", CHAIN, GRADIENT, LANES_WGSL],
     quads: 1,
     ..LANES
 };
 
+/// The gradient of a weight by the lanes of a register.
+static LANES_WEIGHT: ConvKernel =
+    ConvKernel { name: "lanes_weight", parts: &[OUTER, GRADIENT, BLOCKS_WGSL, LANES_WEIGHT_WGSL], turns: 36, ..LANES };
+
+/// The same where images keep their size: 18 taps of 4 channels × 16 outputs in a workgroup.
+static SAME_WEIGHT: ConvKernel =
+    ConvKernel { name: "same_weight", parts: &[OUTER, GRADIENT, BLOCKS_WGSL, SAME_WEIGHT_WGSL], ..LANES };
+
 /// For groups that do not begin at multiples of four channels.
 static GROUPED: ConvKernel =
-    ConvKernel { name: "grouped", parts: &[GRADIENT, GROUPED_WGSL], lines: 1, outputs_each: 4, turns: 200, ..SMALL };
+    ConvKernel { name: "grouped", parts: &[GRADIENT, BLOCKS_WGSL, GROUPED_WGSL], lines: 1, turns: 200, ..SMALL };
 
 /// For as many groups as channels.
-static DEPTHWISE: ConvKernel = ConvKernel { name: "depthwise", parts: &[DEPTHWISE_WGSL], lines: 1, turns: 36, ..SMALL };
+static DEPTHWISE: ConvKernel =
+    ConvKernel { name: "depthwise", parts: &[BLOCKS_WGSL, DEPTHWISE_WGSL], lines: 1, turns: 36, ..SMALL };
 
 /// Fewer vec4 of channels than this leave most lanes of a workgroup that is eight wide empty.
 const FEW: u32 = 4;
@@ -108,31 +116,60 @@ impl ConvKernel {
         if made4 < FEW { &TALL } else { &SMALL }
     }
 
-    /// The kernel of the gradient of a weight.
-    pub(super) fn of_gradient(conv: &Conv2d, inputs: u32, hardware: &Hardware) -> &'static ConvKernel {
+    /// The kernel of the gradient of a weight, where images keep their size or do not.
+    pub(super) fn of_gradient(conv: &Conv2d, inputs: u32, same: bool, hardware: &Hardware) -> &'static ConvKernel {
         let kernel = ConvKernel::of(conv, inputs, u32::MAX, hardware);
-        // Those of lanes make 16 outputs at a time, all of one group.
-        if kernel.quads > 0 && kernel.quads < 4 { &SMALL } else { kernel }
+        match kernel.quads {
+            0 => kernel,
+            4 if same && conv.kernel[1] > 1 && conv.dilation[1] <= 2 => &SAME_WEIGHT,
+            4 => &LANES_WEIGHT,
+            // They make 16 outputs at a time, all of one group.
+            _ => &SMALL,
+        }
     }
 
-    /// The grid of an image of so many vec4 of channels.
-    pub(super) fn made(&self, made4: u32) -> Grid {
-        let columns = if self.quads == 0 { made4 } else { 8 * made4.div_ceil(self.quads) };
-        Grid::Tiles { columns, rows_each: self.lines }
-    }
-
-    /// The grid of the gradients of a weight of so many vec4 of outputs and of their weights, and of the bias.
-    pub(super) fn gradient(&self, outputs4: u32, inputs4: u32, [high, wide]: [usize; 2]) -> Grid {
+    /// Loop iterations behind one element of an image, whose sums are over taps of so many channels.
+    pub(super) fn made_turns(&self, [high, wide]: [usize; 2], channels: u32) -> u64 {
+        let (high, wide, quads) = (high as u64, wide as u64, u64::from(channels.div_ceil(4)));
         match self.name {
-            "depthwise" => Grid::Fixed { columns: outputs4, rows: (pad4(high) * wide) as u32 + 1 },
-            "grouped" => Grid::Fixed { columns: inputs4 + 1, rows: 4 * outputs4 },
-            _ if self.quads == 0 => Grid::Fixed { columns: inputs4 + 1, rows: outputs4 },
-            _ => Grid::Fixed { columns: inputs4.next_multiple_of(8) + 8, rows: outputs4.div_ceil(4) },
+            // Four channels one after the other, each a product at a time.
+            "grouped" => 4 * (high * (quads * (5 * wide + 2) + 2) + 4),
+            _ => high * (quads * (wide + 2) + 2) + 4,
+        }
+    }
+
+    /// Whether its lanes hand pixels on from tap to tap, where they lie this far apart.
+    pub(super) fn hands_on(&self, span: i64) -> bool {
+        self.quads > 0 && span <= 8
+    }
+
+    /// The constant that says how far taps are apart, if it takes one.
+    pub(super) fn step(&self) -> Option<&'static str> {
+        (self.name == "same_weight").then_some("STEP")
+    }
+
+    /// The grid of an image of so many vec4 of channels, made in so many phases.
+    pub(super) fn made(&self, made4: u32, phases: u32) -> Grid {
+        let columns = if self.quads == 0 { made4 } else { 8 * made4.div_ceil(self.quads) };
+        Grid::Tiles { columns: phases * columns, rows_each: self.lines }
+    }
+
+    /// Invocations along both axes for the gradients of a weight of so many vec4 of outputs and of their weights, and of the bias.
+    pub(super) fn gradient(&self, outputs4: u32, inputs4: u32, [high, wide]: [usize; 2]) -> [u32; 2] {
+        match self.name {
+            "depthwise" => [outputs4, (pad4(high) * wide) as u32 + 1],
+            "same_weight" => {
+                let rows_of_taps = inputs4 / wide as u32;
+                [8 * rows_of_taps.div_ceil(6) * (wide as u32).div_ceil(3), outputs4.div_ceil(4)]
+            }
+            "grouped" => [inputs4 + 1, 4 * outputs4],
+            _ if self.quads == 0 => [inputs4 + 1, outputs4],
+            _ => [inputs4.next_multiple_of(8) + 8, outputs4.div_ceil(4)],
         }
     }
 
     /// By how much the place of an invocation's output grows with its own, in parts of a grid.
     pub(super) fn outputs_apart(&self) -> u32 {
-        if self.quads == 0 { 1 } else { self.outputs_each }
+        if self.quads == 0 { 1 } else { 4 }
     }
 }

@@ -4,6 +4,7 @@
 mod attributes;
 mod kernel;
 mod reference;
+mod weight;
 
 use std::sync::Arc;
 
@@ -13,10 +14,10 @@ pub use attributes::{Conv2d, Padding};
 pub use kernel::ConvKernel;
 
 use super::epilogue;
-use crate::gpu::{Grid, Shader};
+use crate::gpu::Shader;
 use crate::graph::{
     Activation, Checked, DerivativeOf, Export, Init, LoopBound, OnnxNode, Op, OpContext, ParameterSpec, Resource, Role,
-    Shape, Step, Tensor, Tolerance, Work, sample,
+    Scratch, Shape, Step, Tensor, Tolerance, Work, sample,
 };
 use crate::tensor::{Matrix, Operand};
 use crate::wgsl::{CLOCK, PADDING};
@@ -51,6 +52,11 @@ fn shader(kernel: &ConvKernel, activation: Option<&Activation>) -> &'static Shad
     epilogue::joined(&name, &name, parts, activation)
 }
 
+/// From one tap to the next that reads for the same pixels of x: the smallest step that is a multiple of the stride.
+fn leap(stride: usize, dilation: usize) -> usize {
+    (1..=stride).find(|taps| (taps * dilation).is_multiple_of(stride)).unwrap_or(stride)
+}
+
 /// The sizes of a convolution in a graph.
 struct Layer<'a> {
     conv: &'a Conv2d,
@@ -81,6 +87,35 @@ impl Layer<'_> {
         self.products() + u64::from(self.y[2])
     }
 
+    /// Whether the image that is made is as large as that which is read, at a stride of 1.
+    fn is_same(&self) -> bool {
+        self.conv.stride == [1, 1] && self.x[..2] == self.y[..2]
+    }
+
+    /// Places of the phases that x is made in for its gradient: all pixels with the same remainders by the strides.
+    fn phase(&self) -> [u32; 2] {
+        std::array::from_fn(|d| self.x[d].div_ceil(self.conv.stride[d] as u32))
+    }
+
+    /// How many phases there are: no more along an axis than pixels.
+    fn phases(&self) -> u32 {
+        let along = |d: usize| (self.conv.stride[d] as u32).min(self.x[d]);
+        along(0) * along(1)
+    }
+
+    /// How far from its pixel of x the first and the last one are that a row of taps reads.
+    fn reach(&self) -> [i64; 2] {
+        let pad = self.conv.pad()[1] as i64;
+        [-pad, (self.conv.dilation[1] * (self.conv.kernel[1] - 1)) as i64 - pad]
+    }
+
+    /// The same for the pixels of y that are read for a phase of x.
+    fn reach_back(&self) -> [i64; 2] {
+        let stride = self.conv.stride[1] as i64;
+        let [first, last] = self.reach();
+        [(-last).div_euclid(stride), (stride - 1 - first).div_euclid(stride)]
+    }
+
     fn dims(&self) -> [(&'static str, u32); 19] {
         let Conv2d { kernel, dilation, groups, .. } = *self.conv;
         let pad = self.conv.pad();
@@ -107,15 +142,21 @@ impl Layer<'_> {
             ("first", 0),
         ]
     }
-
-    /// Loop iterations behind one element of an image, whose sums have so many steps a tap.
-    fn loops(&self, steps: u32) -> LoopBound {
-        let taps = u64::from(self.taps());
-        LoopBound::fixed(4 * (taps * u64::from(steps + 1) + 2 * self.conv.kernel[0] as u64 + 4))
-    }
 }
 
 impl Conv2d {
+    fn parameters_of(&self, x: &Shape) -> Vec<ParameterSpec> {
+        let group = x.columns().unwrap_or(1) / self.groups;
+        let [high, wide] = self.kernel;
+        // Initialised like PyTorch's `nn.Conv2d`.
+        let init = Init::Uniform(1.0 / ((group * high * wide) as f64).sqrt());
+        let weight = ParameterSpec::new("weight", &[self.channels, group, high, wide], init);
+        let is_depthwise = self.groups > 1 && group == 1 && self.groups == self.channels;
+        let weight = weight.in_order(if is_depthwise { &[2, 3, 1, 0] } else { &[0, 2, 3, 1] });
+        let bias = ParameterSpec::new("bias", &[self.channels], init);
+        std::iter::once(weight).chain(self.bias.then_some(bias)).collect()
+    }
+
     fn layer(&self, cx: &OpContext) -> Layer<'_> {
         let of = |tensor: Tensor| -> [u32; 3] {
             let dims = cx.graph.shape(tensor).dims();
@@ -134,20 +175,37 @@ impl Conv2d {
             .constant("BIAS", f64::from(u8::from(self.bias)))
     }
 
+    /// The same where what is read lies as what is made does, and a row of taps reaches this far: lanes may hand pixels on.
+    fn side_by_side(kernel: &ConvKernel, step: Step, is_same: bool, [first, last]: [i64; 2]) -> Step {
+        match is_same && kernel.hands_on(last - first) {
+            true => step.constant("SAME", 1.0).constant("LOWEST", first as f64).constant("SPAN", (last - first) as f64),
+            false => step,
+        }
+    }
+
     fn backward_input(&self, cx: &OpContext) -> Option<Step> {
         let write = cx.wants[0]?;
         let layer = self.layer(cx);
         let below = cx.epilogues.backward.as_ref();
         let x4 = layer.x[2].div_ceil(4);
         let kernel = ConvKernel::of(self, layer.x[2], x4, &cx.hardware);
-        // Products of all pixels of y, spread over those of x.
-        let [pixels_x, pixels_y] = [layer.x, layer.y].map(|[high, wide, _]| u64::from(high) * u64::from(wide));
-        let computes = (2 * layer.products() * pixels_y).div_ceil(pixels_x);
-        let loops = layer.loops(layer.y[2]);
-        let work = Work { loops, computes, per_line: layer.x[2] + layer.y[2], once: layer.weights() };
-        let step = cx.step_over(cx.input(0), "backward_input", kernel.made(x4), work);
+        // Products of all pixels of y, spread over those of a phase of x.
+        let phase = layer.phase();
+        let pixels_y = u64::from(layer.y[0]) * u64::from(layer.y[1]);
+        let lines = phase[0] * phase[1];
+        let computes = (2 * layer.products() * pixels_y).div_ceil(u64::from(lines));
+        let leaps: [usize; 2] = std::array::from_fn(|d| leap(self.stride[d], self.dilation[d]));
+        let of_group = layer.y[2] / self.groups as u32;
+        let turns = kernel.made_turns(self.kernel, of_group) + (leaps[0] + leaps[1]) as u64 + 2;
+        let loops = LoopBound::fixed(turns);
+        let per_line = layer.phases() * layer.x[2] + layer.y[2];
+        let work = Work { loops, computes, per_line, once: layer.weights() };
+        let step = cx.step_of_lines(lines as usize, "backward_input", kernel.made(x4, layer.phases()), work);
         let step = self
-            .step(step, &layer, shader(kernel, below), layer.x[1])
+            .step(step, &layer, shader(kernel, below), phase[1])
+            .constant("LEAP_H", leaps[0] as f64)
+            .constant("LEAP_W", leaps[1] as f64);
+        let step = Conv2d::side_by_side(kernel, step, phase[..] == layer.y[..2], layer.reach_back())
             .bind("left", cx.output_gradient())
             .bind("parameters", cx.value(1))
             .bind("dinput", below.map_or(cx.gradient(0), |activation| Resource::Gradient(activation.x)))
@@ -157,23 +215,6 @@ impl Conv2d {
             None => step,
         };
         Some(step.in_parts("first", 1))
-    }
-
-    fn backward_weight(&self, cx: &OpContext) -> Step {
-        let layer = self.layer(cx);
-        let kernel = ConvKernel::of_gradient(self, layer.x[2], &cx.hardware);
-        let outputs4 = layer.y[2].div_ceil(4);
-        let grid: Grid = kernel.gradient(outputs4, layer.taps() * layer.group4(), self.kernel);
-        let loops = LoopBound { fixed: 16, block: kernel.turns };
-        let computes = 2 * layer.products();
-        let work = Work { loops, computes, per_line: layer.x[2] + layer.y[2], once: 2 * layer.weights() };
-        let step = cx.step_over(cx.output(), "backward_weight", grid, work);
-        self.step(step, &layer, shader(kernel, None), layer.y[1])
-            .bind("x", cx.value(0))
-            .bind("left", cx.output_gradient())
-            .bind("dparameters", cx.gradient(1))
-            .bind("open_parameters", cx.open(1))
-            .in_parts("first", kernel.outputs_apart())
     }
 }
 
@@ -192,15 +233,12 @@ impl Op for Conv2d {
     }
 
     fn parameters(&self, x: &Shape) -> Vec<ParameterSpec> {
-        let group = x.columns().unwrap_or(1) / self.groups;
-        let [high, wide] = self.kernel;
-        // Initialised like PyTorch's `nn.Conv2d`.
-        let init = Init::Uniform(1.0 / ((group * high * wide) as f64).sqrt());
-        let weight = ParameterSpec::new("weight", &[self.channels, group, high, wide], init);
-        let is_depthwise = self.groups > 1 && group == 1 && self.groups == self.channels;
-        let weight = weight.in_order(if is_depthwise { &[2, 3, 1, 0] } else { &[0, 2, 3, 1] });
-        let bias = ParameterSpec::new("bias", &[self.channels], init);
-        std::iter::once(weight).chain(self.bias.then_some(bias)).collect()
+        self.parameters_of(x)
+    }
+
+    /// The sums of blocks of lines, of weight and bias.
+    fn scratch(&self, inputs: &[&Shape]) -> Vec<Scratch> {
+        vec![Scratch { per_row: self.sums(inputs[0]), fixed: 0 }]
     }
 
     fn kind_of(&self, part: &ParameterSpec) -> &'static str {
@@ -245,11 +283,12 @@ impl Op for Conv2d {
         let above = cx.epilogues.forward.as_ref();
         let outputs4 = layer.y[2].div_ceil(4);
         let kernel = ConvKernel::of(self, layer.x[2], outputs4, &cx.hardware);
-        let (loops, computes) = (layer.loops(layer.group()), 2 * layer.products());
+        let loops = LoopBound::fixed(kernel.made_turns(self.kernel, layer.group()));
+        let computes = 2 * layer.products();
         let work = Work { loops, computes, per_line: layer.x[2] + layer.y[2], once: layer.weights() };
-        let step = cx.step_over(cx.output(), "forward", kernel.made(outputs4), work);
-        let step = self
-            .step(step, &layer, shader(kernel, above), layer.y[1])
+        let step = cx.step_over(cx.output(), "forward", kernel.made(outputs4, 1), work);
+        let step = self.step(step, &layer, shader(kernel, above), layer.y[1]);
+        let step = Conv2d::side_by_side(kernel, step, layer.is_same(), layer.reach())
             .bind("left", cx.value(0))
             .bind("parameters", cx.value(1))
             .bind("y", above.map_or(cx.output_value(), |activation| Resource::Value(activation.y)));
@@ -263,7 +302,7 @@ impl Op for Conv2d {
     }
 
     fn backward(&self, cx: &OpContext) -> Vec<Step> {
-        self.backward_input(cx).into_iter().chain([self.backward_weight(cx)]).collect()
+        self.backward_input(cx).into_iter().chain(self.backward_weight(cx)).collect()
     }
 
     fn export(&self, x: &Shape) -> Option<Export> {
