@@ -27,7 +27,7 @@ var<private> size: Dims;
 @group(0) @binding(7) var<storage, read> dy4: array<vec4<f32>>;            // as y
 @group(0) @binding(8) var<storage, read_write> dinput: array<vec4<f32>>;   // as x
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(4, 64)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
@@ -37,7 +37,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     y[id.y * 4u * size.outputs4 + size.begin + id.x] = value;
 }
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(4, 64)
 fn forward4(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
@@ -50,7 +50,7 @@ fn d_of(l: u32, c: u32) -> f32 {
     return dy[l * 4u * size.outputs4 + size.begin + c];
 }
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(4, 64)
 fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
@@ -61,7 +61,7 @@ fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
     if ACCUMULATE { dinput[at] += d; } else { dinput[at] = d; }
 }
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(4, 64)
 fn backward4(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];

@@ -32,7 +32,7 @@ fn dropped(l: u32, c: u32, value: vec4<f32>) -> vec4<f32> {
     return select(vec4(0.0), value * SCALE, words >= vec4(size.threshold));
 }
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(4, 64)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
@@ -40,7 +40,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     y[id.y * size.columns4 + id.x] = dropped(id.y, id.x, x[id.y * size.x_stride4 + id.x]);
 }
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(4, 64)
 fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];

@@ -31,7 +31,7 @@ var<private> size: Dims;
 @group(0) @binding(3) var<storage, read> data: array<vec4<f32>>;            // (samples, stride)
 @group(0) @binding(4) var<storage, read_write> record: array<vec4<f32>>;    // (rows, stride)
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(4, 64)
 fn gather(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
@@ -53,7 +53,7 @@ fn unpacked(base: u32, c: u32) -> f32 {
     return bitcast<f32>(packed[base + size.tail_at + c - size.target_at]);
 }
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(4, 64)
 fn unpack(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
@@ -75,7 +75,7 @@ fn position_of(row: u32, position: u32) -> u32 {
     return select(POSITIONS, h * size.wide + w, h < size.high && w < size.wide);
 }
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(4, 64)
 fn field(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];

@@ -30,7 +30,7 @@ fn factors(c: u32) -> vec4<f32> {
     return vec4(channels[at].factor, channels[at + 1u].factor, channels[at + 2u].factor, channels[at + 3u].factor);
 }
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(4, 64)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
@@ -39,7 +39,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     y[id.y * size.columns4 + id.x] = select(vec4(0.0), value, real(id.x, size.columns));
 }
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(4, 64)
 fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
