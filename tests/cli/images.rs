@@ -122,6 +122,7 @@ fn a_configuration_is_proposed_for_a_folder() {
     assert!(text.starts_with("# A folder of 40 images in 2 classes"), "{text}");
     assert!(!text.contains("size ="), "all have one size, which is small: {text}");
     place.ok("train made.toml --out r --set train.epochs=1");
+    std::fs::remove_file(place.path("photos/readme.md")).unwrap();
     GrayImage::new(300, 200).save(place.path("photos/upright/zz.png")).unwrap();
     let text = place.ok("init - --data photos");
     assert!(text.contains("files have several sizes, in the middle [6, 6]"), "{text}");
