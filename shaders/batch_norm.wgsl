@@ -66,10 +66,10 @@ fn end_of(row: u32) -> u32 { return min(first_of(row) + size.group, now.rows); }
 // A piece of a row, or a run of its lines. `lines(now)` counts one for each of a row's.
 struct Piece { row: u32, begin: u32, end: u32 }
 
-fn part_of(id: u32, of_row: u32, long: u32) -> Piece {
+fn part_of(id: u32, of_row: u32, reach: u32) -> Piece {
     let row = id / of_row;
-    let at = id % of_row * long;
-    return Piece(row, row * size.positions + at, row * size.positions + min(at + long, size.positions));
+    let at = id % of_row * reach;
+    return Piece(row, row * size.positions + at, row * size.positions + min(at + reach, size.positions));
 }
 
 fn piece_of(id: u32) -> Piece { return part_of(id, size.pieces, PIECE); }

@@ -15,7 +15,7 @@ pub const LEAST: wgpu::Limits = wgpu::Limits {
     max_compute_workgroup_storage_size: 16352,
     max_compute_invocations_per_workgroup: 256,
     max_compute_workgroup_size_x: 64,
-    max_compute_workgroup_size_y: 32,
+    max_compute_workgroup_size_y: 64,
     ..wgpu::Limits::downlevel_defaults()
 };
 

@@ -104,7 +104,7 @@ impl Builder {
     fn join(&mut self, op: Arc<dyn Op>, path: &str, name: &str, x: &[Tensor]) -> Result<Tensor> {
         let label = format!("{name} {}", op.name());
         let y = self.graph.join(op, name, &label, x).map_err(|error| match error {
-            Error::Shape { op, message } => Error::Shape { op, message: format!("{message} ({path})") },
+            Error::Shape { op, message } => Error::config(path, format!("{op}: {message}")),
             other => other,
         })?;
         let dims = self.graph.shape(y).dims();
@@ -135,10 +135,16 @@ impl Builder {
         if a == b {
             return Ok(());
         }
+        let columns = a.columns().unwrap_or(1);
+        let (remedy, shortcut) = match a.dims().len() {
+            3 => {
+                ("keep size and channels in the body", format!("{{ conv2d = {{ channels = {columns}, kernel = 1 }} }}"))
+            }
+            _ => ("give the body's last layer that width", columns.to_string()),
+        };
         let message = format!(
-            "its body makes {a}, but {b} is added to it; give the body's last layer that width, or a shortcut that \
-             makes {a}, as in {{ residual = {{ body = [ … ], shortcut = [{}] }} }}",
-            a.columns().unwrap_or(1)
+            "its body makes {a}, but {b} is added to it; {remedy}, or give a shortcut that makes {a}, as in \
+             {{ residual = {{ body = [ … ], shortcut = [{shortcut}] }} }}"
         );
         Err(Error::config(format!("{path}.residual"), message))
     }

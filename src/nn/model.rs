@@ -200,7 +200,7 @@ impl Model {
     /// The model as a graph; with a target, for training.
     ///
     /// # Errors
-    /// Those of [`Model::new`], and [`Error::Shape`] if shapes do not fit each other or the loss.
+    /// Those of [`Model::new`], among them shapes that do not fit each other, and [`Error::Shape`] if they do not fit the loss.
     pub fn network(&self, with_target: bool) -> Result<Network> {
         self.network_with(with_target.then(|| self.find_loss()).transpose()?)
     }

@@ -135,7 +135,11 @@ fn a_refusal_names_the_whole_path() {
         assert!(text.starts_with(&format!("model.layers{said}")), "{text}");
     }
     let deep = refusal(r#"[3, {"residual": [{"embedding": [[2, 1], [2, 1], [2, 1], [2, 1]]}, 3]}]"#);
-    assert!(deep.starts_with("embedding: ") && deep.contains("(model.layers[1].residual[0])"), "{deep}");
+    assert!(deep.starts_with("model.layers[1].residual[0]: embedding: "), "{deep}");
+    let small = refusal_of(&[3, 3, 1], r#"[{"conv2d": {"channels": 4, "kernel": 5}}]"#);
+    assert!(small.starts_with("model.layers[0]: conv2d: x is (rows, 3, 3, 1), which is smaller"), "{small}");
+    let image = refusal_of(&[6, 6, 2], r#"[{"residual": [{"conv2d": {"channels": 2, "kernel": 3}}]}]"#);
+    assert!(image.contains("keep size and channels in the body") && image.contains("shortcut = [{ conv2d"), "{image}");
 }
 
 #[test]
