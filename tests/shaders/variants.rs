@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use accrue::doctor::{Case, updates};
 use accrue::gpu::Shader;
-use accrue::graph::{Blocks, Graph, Op, Packing, Role, Shape, Step};
+use accrue::graph::{Blocks, Graph, Op, Packing, Role, Shape, Step, Tensor};
 use accrue::nn::{Layer, Model};
 use accrue::ops::linear::matmul;
 use accrue::ops::{self, Linear};
@@ -164,16 +164,10 @@ fn steps_of_plan(plan: Plan) -> Vec<Step> {
     plan.steps().cloned().chain(packed).collect()
 }
 
-/// Three of the same convolution, one after the other, without activations.
-fn steps_of_convolution(conv: Arc<ops::Conv2d>, kernels: Kernels) -> Vec<Step> {
-    let mut graph = Graph::new();
-    let mut x = graph.input_of(&[9, 8, conv.channels]);
-    for name in ["first", "second", "third"] {
-        x = graph.layer(conv.clone(), name, name, x).unwrap();
-    }
-    let case = Case::ending(graph, x, ops::find("mse").unwrap(), 8, 1).unwrap();
+/// The steps of training 8 rows by plain SGD.
+fn steps_of_training(graph: &Graph, output: Tensor, loss: Tensor, kernels: Kernels) -> Vec<Step> {
     let training = Training {
-        loss: case.loss,
+        loss,
         optimizer: &Sgd::default(),
         clip: Clip::default(),
         lr_factors: Default::default(),
@@ -182,7 +176,18 @@ fn steps_of_convolution(conv: Arc<ops::Conv2d>, kernels: Kernels) -> Vec<Step> {
         seed: 0,
         augment: Default::default(),
     };
-    steps_of_plan(Plan::new(&case.graph, case.output, 8, Some(training)).unwrap())
+    steps_of_plan(Plan::new(graph, output, 8, Some(training)).unwrap())
+}
+
+/// Three of the same convolution, one after the other, without activations.
+fn steps_of_convolution(conv: Arc<ops::Conv2d>, kernels: Kernels) -> Vec<Step> {
+    let mut graph = Graph::new();
+    let mut x = graph.input_of(&[9, 8, conv.channels]);
+    for name in ["first", "second", "third"] {
+        x = graph.layer(conv.clone(), name, name, x).unwrap();
+    }
+    let case = Case::ending(graph, x, ops::find("mse").unwrap(), 8, 1).unwrap();
+    steps_of_training(&case.graph, case.output, case.loss, kernels)
 }
 
 /// Convolutions with each activation behind and before them, and a pooling, by each kind of kernels.
@@ -217,17 +222,7 @@ fn steps_of_convolutions() -> Vec<Step> {
 
 fn steps_on_images(shape: &[usize], layers: &[Layer], kernels: Kernels) -> Vec<Step> {
     let network = Model::of_shape(shape, layers, "mse").unwrap().network(true).unwrap();
-    let training = Training {
-        loss: network.loss.unwrap(),
-        optimizer: &Sgd::default(),
-        clip: Clip::default(),
-        lr_factors: Default::default(),
-        open_blocks: true,
-        kernels,
-        seed: 0,
-        augment: Default::default(),
-    };
-    steps_of_plan(Plan::new(&network.graph, network.output, 8, Some(training)).unwrap())
+    steps_of_training(&network.graph, network.output, network.loss.unwrap(), kernels)
 }
 
 /// The steps of a network in the middle of which an op stands, for images, and which uses one parameter twice.

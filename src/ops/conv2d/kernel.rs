@@ -8,9 +8,11 @@ use crate::wgsl::{CHAIN, OUTER};
 const GRADIENT: &str = include_str!("../../../shaders/linear/gradient.wgsl");
 const SMALL_WGSL: &str = include_str!("../../../shaders/conv2d/small.wgsl");
 const LANES_WGSL: &str = include_str!("../../../shaders/conv2d/lanes.wgsl");
+const SMALL_WEIGHT_WGSL: &str = include_str!("../../../shaders/conv2d/small_weight.wgsl");
 const LANES_WEIGHT_WGSL: &str = include_str!("../../../shaders/conv2d/lanes_weight.wgsl");
 const SAME_WEIGHT_WGSL: &str = include_str!("../../../shaders/conv2d/same_weight.wgsl");
 const BLOCKS_WGSL: &str = include_str!("../../../shaders/conv2d/blocks.wgsl");
+const SUMS_WGSL: &str = include_str!("../../../shaders/conv2d/sums.wgsl");
 const GROUPED_WGSL: &str = include_str!("../../../shaders/conv2d/grouped.wgsl");
 const DEPTHWISE_WGSL: &str = include_str!("../../../shaders/conv2d/depthwise.wgsl");
 
@@ -32,7 +34,7 @@ pub struct ConvKernel {
 /// One vec4 of channels of four lines per invocation, in workgroups of 8 × 8.
 static SMALL: ConvKernel = ConvKernel {
     name: "small",
-    parts: &["const WIDE: u32 = 8u;\nconst HIGH: u32 = 8u;\n", CHAIN, OUTER, GRADIENT, BLOCKS_WGSL, SMALL_WGSL],
+    parts: &["const WIDE: u32 = 8u;\nconst HIGH: u32 = 8u;\n", CHAIN, GRADIENT, SMALL_WGSL],
     lines: 4,
     quads: 0,
     turns: 36,
@@ -41,9 +43,13 @@ static SMALL: ConvKernel = ConvKernel {
 /// The same for few channels.
 static TALL: ConvKernel = ConvKernel {
     name: "tall",
-    parts: &["const WIDE: u32 = 2u;\nconst HIGH: u32 = 32u;\n", CHAIN, OUTER, GRADIENT, BLOCKS_WGSL, SMALL_WGSL],
+    parts: &["const WIDE: u32 = 2u;\nconst HIGH: u32 = 32u;\n", CHAIN, GRADIENT, SMALL_WGSL],
     ..SMALL
 };
+
+/// The gradient of a weight, one vec4 of it for each of four outputs per invocation.
+static SMALL_WEIGHT: ConvKernel =
+    ConvKernel { name: "small_weight", parts: &[OUTER, GRADIENT, BLOCKS_WGSL, SUMS_WGSL, SMALL_WEIGHT_WGSL], ..SMALL };
 
 /// For a CPU whose subgroups are the lanes of a register: 64 pixels × 16 channels in a workgroup.
 static LANES: ConvKernel = ConvKernel {
@@ -71,16 +77,25 @@ static LANES_4: ConvKernel = ConvKernel {
 };
 
 /// The gradient of a weight by the lanes of a register.
-static LANES_WEIGHT: ConvKernel =
-    ConvKernel { name: "lanes_weight", parts: &[OUTER, GRADIENT, BLOCKS_WGSL, LANES_WEIGHT_WGSL], turns: 36, ..LANES };
+static LANES_WEIGHT: ConvKernel = ConvKernel {
+    name: "lanes_weight",
+    parts: &[OUTER, GRADIENT, BLOCKS_WGSL, SUMS_WGSL, LANES_WEIGHT_WGSL],
+    turns: 36,
+    ..LANES
+};
 
 /// The same where images keep their size: 18 taps of 4 channels × 16 outputs in a workgroup.
 static SAME_WEIGHT: ConvKernel =
-    ConvKernel { name: "same_weight", parts: &[OUTER, GRADIENT, BLOCKS_WGSL, SAME_WEIGHT_WGSL], ..LANES };
+    ConvKernel { name: "same_weight", parts: &[OUTER, GRADIENT, BLOCKS_WGSL, SUMS_WGSL, SAME_WEIGHT_WGSL], ..LANES };
 
 /// For groups that do not begin at multiples of four channels.
-static GROUPED: ConvKernel =
-    ConvKernel { name: "grouped", parts: &[GRADIENT, BLOCKS_WGSL, GROUPED_WGSL], lines: 1, turns: 200, ..SMALL };
+static GROUPED: ConvKernel = ConvKernel {
+    name: "grouped",
+    parts: &[GRADIENT, BLOCKS_WGSL, SUMS_WGSL, GROUPED_WGSL],
+    lines: 1,
+    turns: 200,
+    ..SMALL
+};
 
 /// For as many groups as channels.
 static DEPTHWISE: ConvKernel =
@@ -120,11 +135,12 @@ impl ConvKernel {
     pub(super) fn of_gradient(conv: &Conv2d, inputs: u32, same: bool, hardware: &Hardware) -> &'static ConvKernel {
         let kernel = ConvKernel::of(conv, inputs, u32::MAX, hardware);
         match kernel.quads {
-            0 => kernel,
+            // Those for groups of any size make images and gradients.
+            0 if kernel.lines == 1 => kernel,
             4 if same && conv.kernel[1] > 1 && conv.dilation[1] <= 2 => &SAME_WEIGHT,
             4 => &LANES_WEIGHT,
-            // They make 16 outputs at a time, all of one group.
-            _ => &SMALL,
+            // Those of lanes would make 16 outputs at a time, of more than one group.
+            _ => &SMALL_WEIGHT,
         }
     }
 
@@ -133,7 +149,7 @@ impl ConvKernel {
         let (high, wide, quads) = (high as u64, wide as u64, u64::from(channels.div_ceil(4)));
         match self.name {
             // Four channels one after the other, each a product at a time.
-            "grouped" => 4 * (high * (quads * (5 * wide + 2) + 2) + 4),
+            "grouped" => 4 * (high * (quads * (6 * wide + 2) + 2) + 2) + 1,
             _ => high * (quads * (wide + 2) + 2) + 4,
         }
     }

@@ -145,18 +145,6 @@ impl Layer<'_> {
 }
 
 impl Conv2d {
-    fn parameters_of(&self, x: &Shape) -> Vec<ParameterSpec> {
-        let group = x.columns().unwrap_or(1) / self.groups;
-        let [high, wide] = self.kernel;
-        // Initialised like PyTorch's `nn.Conv2d`.
-        let init = Init::Uniform(1.0 / ((group * high * wide) as f64).sqrt());
-        let weight = ParameterSpec::new("weight", &[self.channels, group, high, wide], init);
-        let is_depthwise = self.groups > 1 && group == 1 && self.groups == self.channels;
-        let weight = weight.in_order(if is_depthwise { &[2, 3, 1, 0] } else { &[0, 2, 3, 1] });
-        let bias = ParameterSpec::new("bias", &[self.channels], init);
-        std::iter::once(weight).chain(self.bias.then_some(bias)).collect()
-    }
-
     fn layer(&self, cx: &OpContext) -> Layer<'_> {
         let of = |tensor: Tensor| -> [u32; 3] {
             let dims = cx.graph.shape(tensor).dims();
@@ -233,7 +221,15 @@ impl Op for Conv2d {
     }
 
     fn parameters(&self, x: &Shape) -> Vec<ParameterSpec> {
-        self.parameters_of(x)
+        let group = x.columns().unwrap_or(1) / self.groups;
+        let [high, wide] = self.kernel;
+        // Initialised like PyTorch's `nn.Conv2d`.
+        let init = Init::Uniform(1.0 / ((group * high * wide) as f64).sqrt());
+        let weight = ParameterSpec::new("weight", &[self.channels, group, high, wide], init);
+        let is_depthwise = self.groups > 1 && group == 1 && self.groups == self.channels;
+        let weight = weight.in_order(if is_depthwise { &[2, 3, 1, 0] } else { &[0, 2, 3, 1] });
+        let bias = ParameterSpec::new("bias", &[self.channels], init);
+        std::iter::once(weight).chain(self.bias.then_some(bias)).collect()
     }
 
     /// The sums of blocks of lines, of weight and bias.

@@ -52,3 +52,36 @@ fn an_image_shrinks_as_in_pytorch() {
     assert_eq!(made(Conv2d { dilation: [2, 3], ..Conv2d::new(4, 3) }, &[41, 47, 3]), [37, 41, 4]);
     assert_eq!(made(Conv2d { padding: Padding::Same, ..Conv2d::new(4, 4) }, &[5, 6, 3]), [5, 6, 4]);
 }
+
+/// The loop iterations of `made_y` and `made_dx` in `grouped.wgsl`, four times over, each with the one that only finds the end.
+fn turns_of_grouped([high, wide]: [usize; 2], channels: usize) -> usize {
+    let mut turns = 0;
+    for _ in 0..4 {
+        turns += 1;
+        for _ in 0..high {
+            turns += 1;
+            for quad in (0..channels).step_by(4) {
+                turns += 1;
+                for _ in 0..wide {
+                    turns += 1 + (channels - quad).min(4) + 1;
+                }
+                turns += 1;
+            }
+            turns += 1;
+        }
+        turns += 1;
+    }
+    turns + 1
+}
+
+#[test]
+fn the_loops_of_a_grouped_convolution_are_within_their_bound() {
+    let hardware = crate::graph::Hardware { cpu: true, subgroups: true, matmul: None, rows: 1 };
+    for (kernel, channels) in [([41, 41], 6), ([9, 9], 150), ([1, 1], 2), ([3, 2], 5)] {
+        let conv = Conv2d { kernel, groups: 2, ..Conv2d::new(2 * channels, 1) };
+        let grouped = ConvKernel::of(&conv, 2 * channels as u32, 8, &hardware);
+        assert_eq!(grouped.name, "grouped", "{channels}");
+        let bound = grouped.made_turns(kernel, channels as u32);
+        assert!(turns_of_grouped(kernel, channels) as u64 <= bound, "{kernel:?}, {channels}: {bound}");
+    }
+}

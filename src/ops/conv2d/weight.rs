@@ -2,7 +2,7 @@
 
 use super::{Conv2d, ConvKernel, Layer, shader};
 use crate::gpu::Grid;
-use crate::graph::{Blocks, LoopBound, OpContext, Step, Work};
+use crate::graph::{Blocks, LoopBound, Op, OpContext, Step, Work};
 use crate::tensor::{Shape, pad4};
 
 /// The blocks' sums of a row may take so many times the memory of the image that is made.
@@ -11,7 +11,7 @@ const ROOM: usize = 2;
 impl Conv2d {
     /// Floats of weight and bias in memory.
     fn floats(&self, x: &Shape) -> usize {
-        self.parameters_of(x).iter().map(|part| part.padded()).map(|(rows, columns)| rows * columns).sum()
+        self.parameters(x).iter().map(|part| part.padded()).map(|(rows, columns)| rows * columns).sum()
     }
 
     /// How many blocks a row has, if each has its own sums: where no block is ever open, and the sums take little memory.

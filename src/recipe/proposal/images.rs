@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Proposal, few, line, text};
+use super::{Proposal, few, header, line, text};
 use crate::data::images::{Survey, survey};
 use crate::quote::shown;
 use crate::{Error, Result};
@@ -36,11 +36,7 @@ pub fn propose_images(folder: &Path, path: &Path) -> Result<Proposal> {
     }
     let size = resized(&found);
     let toml = [
-        format!(
-            "# A folder of {images} images in {} classes, as `accrue init` found it. `accrue init -` shows every key that there is; any\n\
-             # key can be set for one run: `--set train.epochs=20`. Paths are relative to this file.\n\n",
-            found.classes.len()
-        ),
+        header(&format!("A folder of {images} images in {} classes", found.classes.len())),
         data(&found, path, size, if images < super::FEW { 0.0 } else { 0.2 }),
         model(size.unwrap_or(found.size)),
         training(images),

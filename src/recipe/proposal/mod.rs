@@ -43,16 +43,20 @@ pub fn propose(data: &Data, path: &Path) -> Result<Proposal> {
     }
     let data = &data;
     let toml = [
-        format!(
-            "# A table of {} rows, as `accrue init` found it. `accrue init -` shows every key that there is; any key can be\n\
-             # set for one run: `--set train.epochs=20`. Paths are relative to this file.\n\n",
-            found.rows
-        ),
+        header(&format!("A table of {} rows", found.rows)),
         section(data, path, &found, &read)?,
         columns::section(&found),
         defaults::sections(&found, &data.validation),
     ];
     Ok(Proposal { toml: toml.concat(), remarks: found.remarks })
+}
+
+/// The lines before all sections, for data that is so in a few words.
+fn header(what: &str) -> String {
+    format!(
+        "# {what}, as `accrue init` found it. `accrue init -` shows every key that there is; any key can be\n\
+         # set for one run: `--set train.epochs=20`. Paths are relative to this file.\n\n"
+    )
 }
 
 /// The section `[data]`, without the columns.
