@@ -303,7 +303,8 @@ fn check_groups(model: &Model, windows: &Windows, cut: &Cut) -> Result<()> {
             if !(rows as usize).is_multiple_of(group) && sizes.last().is_some_and(|&most| rows < most) =>
         {
             let message = format!(
-                "{rows} rows end inside a group of {group} rows that are normalised together; give a multiple of {group}, or \"auto\""
+                "{rows} rows end inside a group of {group} rows that are normalised together; give a \
+                 multiple of {group}, the whole batch, or \"auto\""
             );
             Err(Error::config("train.micro_batch", message))
         }

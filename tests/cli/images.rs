@@ -47,6 +47,11 @@ fn place(name: &str) -> Place {
     place
 }
 
+/// The line of a file in predictions.
+fn line_of<'a>(predictions: &'a str, file: &str) -> Option<&'a str> {
+    predictions.lines().find(|line| line.starts_with(&format!("{file},")))
+}
+
 #[test]
 fn a_folder_of_images_trains_and_predicts_the_class_of_each_file() {
     let place = place("images");
@@ -71,6 +76,14 @@ fn a_folder_of_images_trains_and_predicts_the_class_of_each_file() {
     assert_eq!((found[0], found[20].0), (("large.png", "upright"), "upright/29.png"), "{found:?}");
     let right = found[1..].iter().filter(|(file, class)| file.starts_with(class)).count();
     assert_eq!(right, 20, "{found:?}");
+    place.ok("predict r --data new/large.png --out one.csv");
+    assert_eq!(
+        place.text("one.csv").lines().nth(1),
+        line_of(&text, "large.png"),
+        "an image alone is predicted as in its folder"
+    );
+    place.fails("eval r --data new/large.png", 4, &["new/large.png: is a single image", "a folder for each class"]);
+    assert!(place.ok("inspect r").contains("\nfeatures  an image of 6 × 6 pixels and 1 channel\n"));
     place.fails("eval r --data new", 4, &["new/large.png", "is in the folder of no class"]);
     std::fs::remove_file(place.path("new/large.png")).unwrap();
     assert!(place.ok("eval r --data new").contains("accuracy 1"), "{}", place.ok("eval r --data new"));

@@ -14,6 +14,7 @@ use crate::cli::model::WhichModel;
 use crate::cli::progress::{metric, print};
 use crate::cli::report::ColumnRow;
 use crate::cli::summary::{layer_table, plural};
+use crate::data::pixels::image_of;
 use crate::data::scale::Standardizer;
 use crate::nn::{LayerSummary, ModelFile, TargetNames, Totals};
 use crate::run::{EpochPoint, Line, RunFolder};
@@ -48,6 +49,9 @@ struct Report {
     /// Of the parameters.
     bytes: u64,
     features: Vec<Column>,
+    /// The dimensions of the image that the features are the numbers of.
+    #[serde(skip)]
+    image: Option<[usize; 3]>,
     /// The columns of a table, and what becomes of them; none where each feature is a column of numbers.
     columns: Vec<ColumnRow>,
     target: Target,
@@ -137,6 +141,7 @@ impl Inspect {
             loss: saved.model.loss,
             totals,
             bytes: 4 * totals.parameters,
+            image: image_of(&saved.features).map(|(_, dims)| dims),
             features: scaled(saved.features, saved.feature_scale.as_ref()),
             columns: table,
             target,
@@ -182,12 +187,17 @@ impl Report {
         let epoch = self.epoch.map_or_else(String::new, |epoch| format!(" (epoch {epoch})"));
         let mut lines = vec![format!("model     {}{epoch}", self.model.display()), format!("loss      {}", self.loss)];
         lines.extend(self.table.clone());
-        match self.columns.len() {
-            0 => {
+        match (self.image, self.columns.len()) {
+            // Pixels would say nothing one by one.
+            (Some([height, width, channels]), 0) => {
+                let channels = plural(channels as u64, "channel");
+                lines.push(format!("features  an image of {height} × {width} pixels and {channels}"));
+            }
+            (None, 0) => {
                 lines.push(format!("features  {}", self.features.len()));
                 lines.extend(listed(&self.features));
             }
-            count => {
+            (_, count) => {
                 lines.push(format!("features  {} of {}", self.features.len(), plural(count as u64, "column")));
                 lines.extend(of_table(&self.columns));
             }

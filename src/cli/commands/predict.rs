@@ -32,7 +32,7 @@ pub struct Predict {
     /// The model.
     #[command(flatten)]
     pub model: WhichModel,
-    /// The file to predict from, with the feature columns of the training data; or a folder of images.
+    /// The file to predict from, with the feature columns of the training data; or a folder of images, or one image.
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// The CSV file to write, one line for each row of the data, which begins with the name of the file for images; `-` is standard output, where nothing else is printed then.

@@ -29,9 +29,14 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// Finds the images of a folder; with `classes`, each is in the folder of its class.
+    /// Finds the images of a folder; with `classes`, each is in the folder of its class. A single image is a folder of one.
     pub fn of(folder: &Path, classes: bool) -> Result<Listing> {
         let mut listing = Listing { images: Vec::new(), left_out: None };
+        if is_image(folder) {
+            let wanted = "name the folder that has a folder for each class, as in photos/ for photos/cats/1.png";
+            listing.add(folder, None);
+            return if classes { Err(wrong(folder, format!("is a single image; {wanted}"))) } else { Ok(listing) };
+        }
         for path in sorted(folder)? {
             match path.is_dir() {
                 true => listing.add_class(&path, classes)?,
@@ -71,9 +76,7 @@ impl Listing {
 
     fn add(&mut self, path: &Path, class: Option<&str>) {
         let name = text(path.file_name());
-        let extension = text(path.extension()).to_lowercase();
-        // A pipe would wait for someone to write into it.
-        if EXTENSIONS.contains(&extension.as_str()) && path.is_file() {
+        if is_image(path) {
             let name = class.map_or(name.clone(), |class| format!("{class}/{name}"));
             self.images.push(Image { path: path.to_owned(), name, class: class.map(str::to_owned) });
         } else {
@@ -81,6 +84,12 @@ impl Listing {
             self.left_out = Some((count + 1, first));
         }
     }
+}
+
+/// Whether a path is a file that is called as images are.
+pub(super) fn is_image(path: &Path) -> bool {
+    // A pipe would wait for someone to write into it.
+    EXTENSIONS.contains(&text(path.extension()).to_lowercase().as_str()) && path.is_file()
 }
 
 /// What a folder holds but hidden things, in the order of their names.

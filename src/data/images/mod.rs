@@ -14,7 +14,7 @@
 //! All files have one size, or are resized to [`Spec::size`] by a triangle filter without regard for their proportions; what
 //! a camera says of how it was held is heeded. A model and a second file take the size of the first: images of another size
 //! are resized to it, and colours become grey for a model of grey images. Where features alone are read, images may lie in the
-//! folder itself, too.
+//! folder itself, too, and a single image is read as a folder of one.
 //!
 //! # Memory
 //!
@@ -29,7 +29,7 @@ use std::borrow::Cow;
 use std::path::{Path, is_separator};
 
 use self::decode::{Head, head, pixels};
-use self::folder::{Image, Listing, wrong};
+use self::folder::{Image, Listing, is_image, wrong};
 use self::parallel::{each, threads};
 use super::pixels::{IMAGE, MOST, image_of, names};
 use super::source::{Place, RowReader, Source};
@@ -54,7 +54,7 @@ impl Source for Images {
     }
 
     fn takes(&self, path: &Path) -> bool {
-        path.to_string_lossy().ends_with(is_separator) || path.is_dir()
+        path.to_string_lossy().ends_with(is_separator) || path.is_dir() || is_image(path)
     }
 
     fn target(&self) -> Option<&'static str> {
