@@ -34,7 +34,7 @@ fn healthy(gpu: &Gpu, extent: Extent) -> Report {
     report
 }
 
-/// Kernels of a model in use and of an update, which the doctor does not come to: `golden_images` holds them against PyTorch.
+/// Kernels of a model in use and of an update, which the doctor does not come to: `golden_networks` holds them against PyTorch.
 const NOT_ASKED: [&str; 2] = ["batch_norm.in_use", "batch_norm.settle"];
 
 #[test]

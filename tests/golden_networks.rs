@@ -1,4 +1,5 @@
-//! Whole training runs on images against PyTorch's, made in f64 by `tests/golden/make_image_goldens.py`.
+//! Whole training runs on images and sequences against PyTorch's, made in f64 by `make_image_goldens.py` and
+//! `make_sequence_goldens.py` in `tests/golden/`.
 
 mod common;
 
@@ -14,15 +15,17 @@ use common::{distance, gpu};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
+#[derive(Clone)]
 struct Case {
     entry: Value,
     bytes: Vec<u8>,
 }
 
 impl Case {
-    fn all() -> Vec<Case> {
+    /// Those of a list in `tests/golden/`.
+    fn all(list: &str) -> Vec<Case> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-        let list: Vec<Value> = serde_json::from_slice(&std::fs::read(folder.join("images.json")).unwrap()).unwrap();
+        let list: Vec<Value> = serde_json::from_slice(&std::fs::read(folder.join(list)).unwrap()).unwrap();
         let read = |entry: Value| {
             let bytes = std::fs::read(folder.join(entry["file"].as_str().unwrap())).unwrap();
             Case { entry, bytes }
@@ -38,6 +41,17 @@ impl Case {
         let layers: Vec<Layer> = serde_json::from_value(self.entry["layers"].clone()).unwrap();
         let shape: Vec<usize> = serde_json::from_value(self.entry["shape"].clone()).unwrap();
         Model::of_shape(&shape, &layers, "cross_entropy").unwrap()
+    }
+
+    /// Rows after which a window may be cut.
+    fn cuts(&self) -> Vec<usize> {
+        let has_groups = self.model().network(false).unwrap().graph.group() > 1;
+        if has_groups { vec![self.number("group")] } else { vec![1, 7, 16] }
+    }
+
+    /// How much each position of each row counts, if not all count 1.
+    fn weights(&self) -> Option<Vec<f32>> {
+        self.entry["weighted"].as_bool().unwrap_or(false).then(|| self.read("weights"))
     }
 
     fn read<T: bytemuck::Pod>(&self, name: &str) -> Vec<T> {
@@ -81,8 +95,8 @@ fn close(case: &Case, what: &str, ours: &Arrays, wanted: &Arrays, by: f64) {
 /// The losses of all updates, and what the run ends with.
 fn run(case: &Case, micro_batch: usize) -> (Vec<f64>, Arrays, Vec<f32>) {
     let mut trainer = case.trainer(micro_batch);
-    let (inputs, targets) = (case.read::<f32>("inputs"), case.read::<u32>("targets"));
-    let batch = Batch { features: (&inputs).into(), targets: Target::Classes(&targets), weights: None };
+    let (inputs, targets, weights) = (case.read::<f32>("inputs"), case.read::<u32>("targets"), case.weights());
+    let batch = Batch { features: (&inputs).into(), targets: Target::Classes(&targets), weights: weights.as_deref() };
     let fit = FitConfig::new(batch, case.number("batch") as u32, case.number("epochs") as u32);
     let mut losses = Vec::new();
     let watch = |event| {
@@ -98,10 +112,19 @@ fn run(case: &Case, micro_batch: usize) -> (Vec<f64>, Arrays, Vec<f32>) {
 
 #[test]
 fn images_train_as_in_pytorch_and_with_the_same_bits_for_every_cut_between_groups() {
-    let cases = Case::all();
-    assert!(cases.len() >= 5, "the golden cases are there");
+    train_as_in_pytorch("images.json", 5);
+}
+
+#[test]
+fn sequences_train_as_in_pytorch_and_with_the_same_bits_for_every_cut() {
+    train_as_in_pytorch("sequences.json", 6);
+}
+
+fn train_as_in_pytorch(list: &str, least: usize) {
+    let cases = Case::all(list);
+    assert!(cases.len() >= least, "the golden cases are there");
     for case in &cases {
-        let (batch, group) = (case.number("batch"), case.number("group"));
+        let batch = case.number("batch");
         let (losses, parameters, outputs) = run(case, batch);
         let wanted = case.read::<f64>("losses");
         assert_eq!(losses.len(), wanted.len(), "{}: updates", case.entry["name"]);
@@ -113,9 +136,7 @@ fn images_train_as_in_pytorch_and_with_the_same_bits_for_every_cut_between_group
         let apart =
             distance(outputs.iter().map(|&v| f64::from(v)), case.read::<f32>("outputs").iter().map(|&v| f64::from(v)));
         assert!(apart < 2e-5, "{}: outputs are {apart:e} away from PyTorch's", case.entry["name"]);
-        let has_groups = case.model().network(false).unwrap().graph.group() > 1;
-        let cuts = if has_groups { vec![group] } else { vec![1, 7, 16] };
-        for micro_batch in cuts {
+        for micro_batch in case.cuts() {
             let bits = |(losses, parameters, outputs): &(Vec<f64>, Arrays, Vec<f32>)| {
                 let values = parameters.values().flat_map(|array| &array.values).chain(outputs);
                 let bits: Vec<u32> = values.map(|value| value.to_bits()).collect();
@@ -130,20 +151,23 @@ fn images_train_as_in_pytorch_and_with_the_same_bits_for_every_cut_between_group
 
 #[test]
 fn the_first_windows_gradient_is_pytorchs() {
-    for case in &Case::all() {
-        let (batch, group) = (case.number("batch"), case.number("group"));
+    for case in &[Case::all("images.json"), Case::all("sequences.json")].concat() {
+        let batch = case.number("batch");
         let mut trainer = case.trainer(batch);
-        let (inputs, targets) = (case.read::<f32>("inputs"), case.read::<u32>("targets"));
-        let data = Batch { features: (&inputs).into(), targets: Target::Classes(&targets), weights: None };
+        let (inputs, targets, weights) = (case.read::<f32>("inputs"), case.read::<u32>("targets"), case.weights());
+        let data =
+            Batch { features: (&inputs).into(), targets: Target::Classes(&targets), weights: weights.as_deref() };
         trainer.attach(&data).unwrap();
         let samples: Vec<u32> = (0..batch as u32).collect();
-        for micro_batch in samples.chunks(group) {
+        for micro_batch in samples.chunks(*case.cuts().last().unwrap()) {
             trainer.schedule(micro_batch, micro_batch.last() == samples.last()).unwrap();
         }
         let mut sums = trainer.gradient_sums().unwrap();
         let wanted = case.arrays("gradient.");
         sums.retain(|name, _| wanted.contains_key(name));
-        sums.values_mut().flat_map(|array| &mut array.values).for_each(|value| *value /= batch as f32);
+        let positions = batch * case.model().positions();
+        let all: f32 = weights.map_or(positions as f32, |weights| weights[..positions].iter().sum());
+        sums.values_mut().flat_map(|array| &mut array.values).for_each(|value| *value /= all);
         close(case, "gradient", &sums, &wanted, 2e-5);
     }
 }

@@ -27,7 +27,7 @@ fn shapes() -> Vec<(usize, usize)> {
 }
 
 /// (rows, positions, width): blocks of several rows, of one row, and several of one row; sequences and images.
-const POSITIONS: [(usize, &[usize], usize); 16] = [
+const POSITIONS: [(usize, &[usize], usize); 25] = [
     (37, &[2, 2], 3),
     (35, &[3, 4], 1),
     (11, &[5, 7], 5),
@@ -44,6 +44,15 @@ const POSITIONS: [(usize, &[usize], usize); 16] = [
     (3, &[255], 4),
     (2, &[16, 16], 3),
     (2, &[257], 8),
+    (1, &[1], 12),
+    (9, &[3], 48),
+    (5, &[7], 12),
+    (3, &[9], 64),
+    (4, &[12], 24),
+    (3, &[18], 60),
+    (3, &[33], 24),
+    (2, &[40], 72),
+    (2, &[70], 32),
 ];
 
 /// Fewest shapes that an op takes.
@@ -83,7 +92,14 @@ fn every_op_does_so_with_the_limits_of_the_smallest_device() {
 #[test]
 fn a_sample_of_weight_0_changes_nothing_however_large_it_is() {
     let flat = [(1, 0, &[][..], 3), (5, 4, &[], 5), (40, 0, &[], 13), (70, 37, &[], 3)];
-    let positions = [(5, 2, &[7][..], 3), (3, 1, &[40], 4), (9, 8, &[4, 5], 3), (3, 0, &[6, 7], 4)];
+    let positions = [
+        (5, 2, &[7][..], 3),
+        (3, 1, &[40], 4),
+        (9, 8, &[4, 5], 3),
+        (3, 0, &[6, 7], 4),
+        (5, 2, &[7], 24),
+        (3, 1, &[40], 32),
+    ];
     for samples in ALL {
         let mut checked = 0;
         for (rows, row, positions, width) in flat.into_iter().chain(positions) {
@@ -328,7 +344,7 @@ fn a_parameter_that_is_used_several_times_gets_the_sum_of_the_gradients_of_its_u
     for (rows, positions, width, uses) in [(3, &[][..], 1, 2), (70, &[], 5, 3), (33, &[3], 4, 2), (5, &[40], 7, 2)] {
         let mut graph = Graph::new();
         let x = graph.input_of(&[positions, &[width]].concat());
-        let layer = Arc::new(Linear { outputs: width });
+        let layer = Arc::new(Linear::new(width));
         let shared = graph.parameters("shared", layer.parameters(graph.shape(x)));
         let mut at = x;
         for nth in 0..uses {
@@ -363,7 +379,7 @@ fn refusal(graph: &Graph, output: Tensor, loss: Tensor) -> String {
 fn a_use_of_a_shared_parameter_that_the_loss_does_not_see_is_refused_because_nobody_would_write_its_sums() {
     let mut graph = Graph::new();
     let x = graph.input(3);
-    let layer = Arc::new(Linear { outputs: 3 });
+    let layer = Arc::new(Linear::new(3));
     let shared = graph.parameters("shared", layer.parameters(graph.shape(x)));
     graph.apply(layer.clone(), "unseen", &[x, shared]).unwrap();
     let output = graph.apply(layer, "seen", &[x, shared]).unwrap();

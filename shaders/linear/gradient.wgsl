@@ -32,7 +32,7 @@ fn total_of(o: u32, i: u32) -> mat4x4<f32> {
 }
 
 fn total_of_bias(o: u32) -> vec4<f32> {
-    if now.first == 1u { return vec4(0.0); }
+    if !BIAS || now.first == 1u { return vec4(0.0); }
     return dparameters[bias_at(o)];
 }
 
@@ -44,7 +44,7 @@ fn part_of(o: u32, i: u32) -> mat4x4<f32> {
 }
 
 fn part_of_bias(o: u32) -> vec4<f32> {
-    if !resumes(now) { return vec4(0.0); }
+    if !BIAS || !resumes(now) { return vec4(0.0); }
     return open_parameters[bias_at(o)];
 }
 
@@ -64,12 +64,13 @@ fn put_gradient(o: u32, i: u32, total: mat4x4<f32>, part: mat4x4<f32>) {
 }
 
 fn put_bias(o: u32, total: vec4<f32>, part: vec4<f32>) {
-    if o >= size.outputs4 { return; }
+    if !BIAS || o >= size.outputs4 { return; }
     dparameters[bias_at(o)] = select(vec4(0.0), total, real(o, size.outputs));
     if leaves_open(now) { open_parameters[bias_at(o)] = part; }
 }
 
 fn bias_gradient(o: u32) {
+    if !BIAS { return; }
     var total = total_of_bias(o);
     var part = part_of_bias(o);
     var r = 0u;

@@ -146,8 +146,8 @@ fn forward(
     let layer = dims[group.z];
     let o = layer.first + group.x * SIDE + at.x;
     let r = 4u * (group.y * SIDE + at.y);
-    let v = parameters[bias_at(o)];
-    let v1 = parameters[bias_at(o + WIDE)];
+    let v = start_of(o);
+    let v1 = start_of(o + WIDE);
     var c = Quads(mat4x4(v, v, v, v), mat4x4(v1, v1, v1, v1), mat4x4(v, v, v, v), mat4x4(v1, v1, v1, v1));
     for (var i = 0u; i < layer.inputs4; i += DEEP4) {
         load_forward(layer, group, i, index);

@@ -1,6 +1,6 @@
 // A linear layer, and the activation after it, if any:
 //
-//   forward           y[r,o]         = f(bias[o] + Σ_i x[r,i] · weight[o,i])  i ascending
+//   forward           y[r,o]         = f(bias[o] + Σ_i x[r,i] · weight[o,i])  i ascending; without BIAS from +0
 //   backward_input    dinput[r,i]  (+)= df(saved, Σ_o dy[r,o] · weight[o,i])  o ascending; f of the layer below
 //   backward_weight   dweight[o,i] (+)= Σ_r dy[r,o] · x[r,i]                  r in blocks, ascending
 //                     dbias[o]     (+)= Σ_r dy[r,o]
@@ -18,6 +18,7 @@ struct Dims {
 }
 
 override ACCUMULATE: bool = false;
+override BIAS: bool = true;
 
 @group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
 var<private> size: Dims;
@@ -34,6 +35,11 @@ var<private> lane: u32;
 fn kept(i: u32) -> vec4<bool> { return real(i, size.inputs); }
 
 fn left_at(at: u32) -> vec4<f32> { return left[at]; }
+
+fn start_of(o: u32) -> vec4<f32> {
+    if !BIAS { return vec4(0.0); }
+    return parameters[bias_at(o)];
+}
 
 fn put_y(r: u32, o: u32, value: vec4<f32>) {
     if r >= lines(now) || o >= size.outputs4 { return; }

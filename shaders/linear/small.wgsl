@@ -8,11 +8,11 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     let o = size.first + id.x;
     let r = 4u * id.y;
     if o >= size.outputs4 || r >= lines(now) { return; }
-    let bias = parameters[bias_at(o)];
-    var c0 = bias;
-    var c1 = bias;
-    var c2 = bias;
-    var c3 = bias;
+    let start = start_of(o);
+    var c0 = start;
+    var c1 = start;
+    var c2 = start;
+    var c3 = start;
     let at = r * size.x_stride4;
     for (var i = 0u; i < size.inputs4; i++) {
         let w = transpose(weight(o, i));

@@ -9,7 +9,7 @@ pub struct Batch<'a> {
     pub features: Elements<'a>,
     /// What the loss compares with.
     pub targets: Target<'a>,
-    /// (rows); `None` where every row counts 1.
+    /// (rows), or (rows, positions) where each position of the output counts by itself; `None` where all count 1.
     pub weights: Option<&'a [f32]>,
 }
 
@@ -33,9 +33,9 @@ impl<'a> Batch<'a> {
 /// What a loss compares with.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'a> {
-    /// (rows, outputs)
+    /// (rows, outputs), or (rows, positions, outputs)
     Values(&'a [f32]),
-    /// (rows): the number of each row's class
+    /// (rows), or (rows, positions): the number of each one's class
     Classes(&'a [u32]),
 }
 

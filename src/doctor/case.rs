@@ -192,5 +192,5 @@ pub fn target_kind(op: &dyn Op) -> TargetKind {
 
 /// Adds a linear layer with this many outputs.
 pub fn linear(graph: &mut Graph, name: &str, x: Tensor, outputs: usize) -> Result<Tensor> {
-    graph.layer(Arc::new(Linear { outputs }), name, name, x)
+    graph.layer(Arc::new(Linear::new(outputs)), name, name, x)
 }

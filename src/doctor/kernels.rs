@@ -17,7 +17,7 @@ const SHAPES: [(usize, usize); 7] = [(1, 1), (2, 3), (33, 5), (17, 257), (255, 3
 const LAYERS: [(usize, usize); 3] = [(257, 64), (64, 255), (31, 256)];
 
 /// (rows, positions, width): blocks of several rows, of one row, and several of one row; sequences and images.
-const POSITIONS: [(usize, &[usize], usize); 7] = [
+const POSITIONS: [(usize, &[usize], usize); 11] = [
     (33, &[3], 4),
     (21, &[4, 5], 5),
     (5, &[40], 7),
@@ -25,10 +25,14 @@ const POSITIONS: [(usize, &[usize], usize); 7] = [
     (35, &[3, 3], 1),
     (2, &[7, 41], 3),
     (4, &[6, 5], 13),
+    (7, &[3], 48),
+    (5, &[9], 24),
+    (2, &[40], 12),
+    (3, &[33], 32),
 ];
 
 /// The cases with a row of weight 0 whose features are huge.
-const MASKED: [(usize, &[usize], usize); 2] = [(70, &[], 3), (9, &[4, 5], 4)];
+const MASKED: [(usize, &[usize], usize); 3] = [(70, &[], 3), (9, &[4, 5], 4), (5, &[7], 24)];
 
 /// Fewest cases of an op: one that refuses every shape is wrong.
 const FEWEST: usize = 4;

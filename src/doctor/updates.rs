@@ -224,7 +224,7 @@ pub fn close(gpu: &Gpu, layer: (usize, usize)) -> Result<Vec<Compared>> {
 pub fn fold(gpu: &Gpu, width: usize) -> Result<Vec<Compared>> {
     let mut graph = Graph::new();
     let x = graph.input(width);
-    let layer = Arc::new(Linear { outputs: width });
+    let layer = Arc::new(Linear::new(width));
     let shared = graph.parameters("shared", layer.parameters(graph.shape(x)));
     let mut at = x;
     for name in ["first", "second", "third"] {

@@ -48,7 +48,7 @@ fn modules(model: &Model) -> Result<Vec<Module>> {
     model.network(false)?;
     let Built { graph, modules, output } = model.built()?;
     let mut layers = sequence(&graph, &modules)?;
-    if graph.shape(output).dims().len() > 1 {
+    if graph.shape(output).dims().len() > 1 && graph.shape(output).positions() == 1 {
         // One position is a dimension in other libraries, and no feature.
         let export = Export::new("nn.Flatten()", vec![OnnxNode::new("Flatten", &["x"], "y")]);
         layers.push(Module::Op(Layer { name: modules.len().to_string(), export, parameters: Vec::new() }));
@@ -67,6 +67,15 @@ fn in_words(graph: &Graph, module: &nn::Module) -> Result<Module> {
     let name = module.name.clone();
     Ok(match &module.kind {
         ModuleKind::Op { node } => Module::Op(layer(graph, name, &graph.nodes()[*node])?),
+        ModuleKind::Tied { .. } => {
+            let message = format!("layer {name} uses the weight of another, which cannot be exported yet");
+            return Err(Error::config("model.layers", message));
+        }
+        ModuleKind::Attention { nodes, export } => {
+            let [inside, _, out] = nodes.map(|node| parts(graph, &graph.nodes()[node]));
+            let out = out.into_iter().map(|part| format!("out_proj.{part}"));
+            Module::Op(Layer { name, export: export.clone(), parameters: inside.into_iter().chain(out).collect() })
+        }
         ModuleKind::Residual { body, shortcut, .. } => {
             Module::Residual { name, body: sequence(graph, body)?, shortcut: sequence(graph, shortcut)? }
         }
@@ -81,11 +90,16 @@ fn in_words(graph: &Graph, module: &nn::Module) -> Result<Module> {
 fn layer(graph: &Graph, name: String, node: &Node) -> Result<Layer> {
     let shapes = graph.shapes(node);
     let export = exported(&*node.op, shapes[0])?;
-    let parameters = shapes.iter().filter_map(|shape| match shape {
+    Ok(Layer { name, export, parameters: parts(graph, node) })
+}
+
+/// The names of a node's parameters and statistics.
+fn parts(graph: &Graph, node: &Node) -> Vec<String> {
+    let names = graph.shapes(node).into_iter().filter_map(|shape| match shape {
         Shape::Parameters(parts) => Some(parts.iter().map(|part| part.name.to_string())),
         Shape::Sample { .. } => None,
     });
-    Ok(Layer { name, export, parameters: parameters.flatten().collect() })
+    names.flatten().collect()
 }
 
 /// An op in the words of other libraries.

@@ -90,6 +90,12 @@ pub trait Op: Debug + Send + Sync {
     /// The backward kernels, for the gradients of the inputs that [`OpContext::wants`] names. A loss has none.
     fn backward(&self, cx: &OpContext) -> Vec<Step>;
 
+    /// Whether the gradients of its parameters have one term for each row, not for each position of it. Then they are summed in
+    /// blocks of rows, which may be open where a micro-batch ends, however many positions there are.
+    fn sums_rows(&self) -> bool {
+        false
+    }
+
     /// The kernels that move its statistics when a window ends; they have to ask whether its update is made.
     fn update(&self, _cx: &OpContext) -> Vec<Step> {
         Vec::new()

@@ -25,6 +25,11 @@ impl Record {
         Record::with(features, pad4(features), targets, 1)
     }
 
+    /// The same with a target and a weight for each of so many positions.
+    pub fn of_positions(features: usize, targets: usize, positions: usize) -> Record {
+        Record::with(features, pad4(features), targets * positions, positions)
+    }
+
     fn with(features: usize, inputs: usize, targets: usize, weights: usize) -> Record {
         let weight_at = inputs + targets;
         Record { features, targets, target_at: inputs, weight_at, weights, stride: pad4(weight_at + weights) }

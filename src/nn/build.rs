@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::WIDEST;
 use super::grammar::{Kind, Part};
-use crate::graph::{Graph, MlpPart, Op, Shape, Tensor};
-use crate::ops::{Add, Concat};
+use crate::graph::{Export, Graph, MlpPart, Op, Shape, Tensor, TensorKind};
+use crate::ops::linear::Place;
+use crate::ops::{Add, Attention, Concat, Linear};
+use crate::quote::shown;
 use crate::{Error, Result};
 
 /// Most numbers that a layer makes of a sample.
@@ -29,10 +31,28 @@ pub(crate) struct Module {
 /// What a module is made of; `node` is the place of its own op among the nodes of the graph.
 #[derive(Debug)]
 pub(crate) enum ModuleKind {
-    Op { node: usize },
-    Residual { node: usize, body: Vec<Module>, shortcut: Vec<Module> },
+    Op {
+        node: usize,
+    },
+    Residual {
+        node: usize,
+        body: Vec<Module>,
+        shortcut: Vec<Module>,
+    },
     Repeat(Vec<Vec<Module>>),
-    Concat { node: usize, branches: Vec<Vec<Module>> },
+    Concat {
+        node: usize,
+        branches: Vec<Vec<Module>>,
+    },
+    /// It uses the weight of another module.
+    Tied {
+        node: usize,
+    },
+    /// Its projection into queries, keys and values, itself, and the projection out of it.
+    Attention {
+        nodes: [usize; 3],
+        export: Export,
+    },
 }
 
 /// Builds the graph of layers for samples of this shape.
@@ -92,7 +112,67 @@ impl Builder {
                 let y = self.join(Arc::new(Concat), &part.path, name, &tensors)?;
                 Ok((y, ModuleKind::Concat { node: self.last(), branches }))
             }
+            Kind::Tied(to) => self.tied(to, &part.path, name, x),
+            Kind::Attention { attention, bias } => self.attention(*attention, *bias, &part.path, name, x),
         }
+    }
+
+    /// A linear layer that uses the weight of another layer.
+    fn tied(&mut self, to: &str, path: &str, name: &str, x: Tensor) -> Result<(Tensor, ModuleKind)> {
+        let wrong = |message: String| Error::config(format!("{path}.tied"), message);
+        let found = self.graph.of_kind(TensorKind::Parameter).find(|&tensor| self.graph.info(tensor).name == to);
+        let weight =
+            found.ok_or_else(|| wrong(format!("no layer before it is called {} and has weights", shown(to))))?;
+        let columns = self.graph.columns(x);
+        let outputs = match self.graph.shape(weight) {
+            Shape::Parameters(parts) => match &parts[..] {
+                [one] if one.name == "weight" && one.shape.len() == 2 && one.shape[1] == columns => one.shape[0],
+                _ => {
+                    let weight = self.graph.shape(weight);
+                    let message =
+                        format!("layer {} has {weight}, but a weight [outputs, {columns}] alone is wanted", shown(to));
+                    return Err(wrong(message));
+                }
+            },
+            Shape::Sample { .. } => return Err(Error::Internal(format!("{to}: no parameters"))),
+        };
+        let linear = Arc::new(Linear { outputs, bias: false, place: Place::Layer });
+        let y = self.graph.apply(linear, &format!("{name} tied"), &[x, weight])?;
+        Ok((y, ModuleKind::Tied { node: self.last() }))
+    }
+
+    /// Weights are called as those of PyTorch's `nn.MultiheadAttention`: `in_proj_weight`, `out_proj.weight`.
+    fn attention(
+        &mut self,
+        attention: Attention,
+        bias: bool,
+        path: &str,
+        name: &str,
+        x: Tensor,
+    ) -> Result<(Tensor, ModuleKind)> {
+        let shape = self.graph.shape(x);
+        let (columns, heads) = (self.graph.columns(x), attention.heads);
+        let wrong = |message: String| Error::config(format!("{path}.attention"), message);
+        if shape.dims().len() != 2 {
+            return Err(wrong(format!("takes tokens of a sequence, (rows, tokens, columns), but x is {shape}")));
+        }
+        if !columns.is_multiple_of(4 * heads) {
+            let message = format!(
+                "{columns} columns are no {heads} heads whose width is a multiple of 4; give a width that is a multiple of {}",
+                4 * heads
+            );
+            return Err(wrong(message));
+        }
+        let all = columns / heads * (heads + 2 * attention.kv_heads);
+        let linear = |outputs, place| Arc::new(Linear { outputs, bias, place });
+        let inside = self.named(linear(all, Place::IntoAttention), path, name, &format!("{name} in_proj"), &[x])?;
+        let mut nodes = [self.last(); 3];
+        let seen = self.join(Arc::new(attention), path, name, &[inside])?;
+        nodes[1] = self.last();
+        let out = format!("{name}.out_proj");
+        let y = self.join(linear(columns, Place::OutOfAttention), path, &out, &[seen])?;
+        nodes[2] = self.last();
+        Ok((y, ModuleKind::Attention { nodes, export: attention.export_with_projections(columns, bias) }))
     }
 
     /// The place of the node that was added last.
@@ -103,7 +183,12 @@ impl Builder {
     /// Adds an op whose weights are called `name`.
     fn join(&mut self, op: Arc<dyn Op>, path: &str, name: &str, x: &[Tensor]) -> Result<Tensor> {
         let label = format!("{name} {}", op.name());
-        let y = self.graph.join(op, name, &label, x).map_err(|error| match error {
+        self.named(op, path, name, &label, x)
+    }
+
+    /// The same with a name of its own for the op's output.
+    fn named(&mut self, op: Arc<dyn Op>, path: &str, name: &str, label: &str, x: &[Tensor]) -> Result<Tensor> {
+        let y = self.graph.join(op, name, label, x).map_err(|error| match error {
             Error::Shape { op, message } => Error::config(path, format!("{op}: {message}")),
             other => other,
         })?;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Layer, WIDEST};
-use crate::graph::{MlpPart, Op, Role};
+use crate::graph::{Op, Role};
 use crate::nearest::nearest;
-use crate::ops::{self, Linear};
+use crate::ops::{self, Attention, Linear};
 use crate::quote::{short, shown};
 use crate::{Error, Result};
 
@@ -20,8 +20,8 @@ pub const DEEPEST: usize = 16;
 /// How a refusal of a name goes on.
 pub(crate) const UNKNOWN: &str = "is not a known layer";
 
-/// The names of layers that are made of other layers.
-pub const NESTS: [&str; 3] = ["residual", "repeat", "concat"];
+/// The names of layers that are made of other layers, or refer to one.
+pub const NESTS: [&str; 4] = ["residual", "repeat", "concat", "tied"];
 
 /// The place of a model's layers in a configuration.
 pub(crate) const PLACE: &str = "model.layers";
@@ -50,16 +50,24 @@ pub(crate) enum Kind {
     },
     /// What the branches make of x, joined along channels.
     Concat(Vec<Vec<Part>>),
+    /// Attention between a projection into queries, keys and values and another out of it.
+    Attention {
+        attention: Attention,
+        bias: bool,
+    },
+    /// A linear layer without bias whose weight is that of the layer of this name, such as an embedding.
+    Tied(String),
 }
 
 impl Part {
     /// How many layers it is when all are written out, saturating.
     fn count(&self) -> usize {
         match &self.kind {
-            Kind::Op(_) => 1,
+            Kind::Op(_) | Kind::Tied(_) => 1,
             Kind::Residual { body, shortcut } => count(body).saturating_add(count(shortcut)).saturating_add(1),
             Kind::Repeat { times, layers } => count(layers).saturating_mul(*times),
             Kind::Concat(branches) => branches.iter().fold(1, |all, branch| all.saturating_add(count(branch))),
+            Kind::Attention { .. } => 3,
         }
     }
 
@@ -71,6 +79,8 @@ impl Part {
             Kind::Residual { body, shortcut } => any(body) || any(shortcut),
             Kind::Repeat { layers, .. } => any(layers),
             Kind::Concat(branches) => branches.iter().any(any),
+            Kind::Attention { attention, .. } => is(attention),
+            Kind::Tied(_) => is(&Linear::new(1)),
         }
     }
 }
@@ -151,6 +161,8 @@ impl Grammar<'_> {
             Given::Table("residual", given) => self.residual(given, &format!("{path}.residual"), depth)?,
             Given::Table("repeat", given) => self.repeat(given, &format!("{path}.repeat"), depth)?,
             Given::Table("concat", given) => self.concat(given, &format!("{path}.concat"), depth)?,
+            Given::Table("tied", given) => tied(given, &format!("{path}.tied"))?,
+            Given::Table("attention", given) => attention(given, &format!("{path}.attention"))?,
             Given::Table(name, arguments) => Kind::Op(self.with(name, arguments, &path)?),
             Given::Names => {
                 return Err(Error::config(path, "a table takes one name, as in { embedding = [[12, 4]] }"));
@@ -240,21 +252,34 @@ impl Grammar<'_> {
         op.with(arguments).map_err(|message| refused(&path, arguments, &message))
     }
 
-    /// The op of this name, one from outside first; none for what is no layer, and for a linear one, which is its width.
+    /// The op of this name, one from outside first; none for what is no layer.
     fn find(&self, name: &str) -> Option<Arc<dyn Op>> {
         let own = self.outside.iter().find(|op| op.name() == name).cloned();
-        own.or_else(|| ops::find(name)).filter(|op| {
-            let is_linear = matches!(op.mlp_part(), Some(MlpPart::Linear));
-            matches!(op.role(), Role::Layer | Role::Activation) && !is_linear
-        })
+        own.or_else(|| ops::find(name)).filter(|op| matches!(op.role(), Role::Layer | Role::Activation))
     }
 }
 
 fn linear(width: u64, path: &str) -> Result<Arc<dyn Op>> {
     match usize::try_from(width).ok().filter(|width| (1..=WIDEST).contains(width)) {
-        Some(outputs) => Ok(Arc::new(Linear { outputs })),
+        Some(outputs) => Ok(Arc::new(Linear::new(outputs))),
         None => Err(Error::config(path, format!("a layer of width {width}; give 1 to {WIDEST}"))),
     }
+}
+
+fn tied(given: &Value, path: &str) -> Result<Kind> {
+    let name = given.as_str().map(|name| Kind::Tied(name.to_owned()));
+    name.ok_or_else(|| {
+        let message = format!(
+            "{} is no text; name the layer whose weight it has, as in {{ tied = \"0\" }}",
+            short(&given.to_string())
+        );
+        Error::config(path, message)
+    })
+}
+
+fn attention(given: &Value, path: &str) -> Result<Kind> {
+    let (attention, bias) = Attention::with_bias(given).map_err(|message| refused(path, given, &message))?;
+    Ok(Kind::Attention { attention, bias })
 }
 
 /// The values of a table's keys, none of which has to be there.

@@ -145,7 +145,9 @@ impl Model {
         let Ok(Built { graph, .. }) = self.built() else { return Vec::new() };
         let mut specs = Vec::new();
         for node in graph.nodes() {
-            let own = node.inputs.iter().map(|&input| graph.info(input));
+            // A weight that several layers use is that of the first of them.
+            let own = node.inputs.iter().enumerate().filter(|&(k, _)| graph.use_of(node, k) == 0);
+            let own = own.map(|(_, &input)| graph.info(input));
             let own = own.filter_map(|info| match &info.shape {
                 Shape::Parameters(parts) => Some((&info.name, parts)),
                 Shape::Sample { .. } => None,
@@ -176,9 +178,19 @@ impl Model {
         all.collect()
     }
 
-    /// Width of the output.
+    /// Columns of the output; of each position, if it has several.
     pub fn outputs(&self) -> usize {
-        self.built().map_or(self.inputs, |built| built.graph.columns(built.output))
+        self.output().columns().unwrap_or(0)
+    }
+
+    /// Positions of the output (tokens, pixels), each with a target of its own.
+    pub fn positions(&self) -> usize {
+        self.output().positions()
+    }
+
+    /// The shape of the output; that of a sample for a model that cannot be built.
+    pub fn output(&self) -> Shape {
+        self.built().map_or_else(|_| self.input(), |built| built.graph.shape(built.output).clone())
     }
 
     /// What the loss compares the output with.
@@ -189,7 +201,7 @@ impl Model {
         }
     }
 
-    /// Columns of the target.
+    /// Columns of the target; of each position, if the output has several.
     pub fn targets(&self) -> usize {
         match self.reads() {
             TargetKind::Class => 1,
@@ -211,20 +223,16 @@ impl Model {
     /// As [`Model::network`].
     pub fn network_with(&self, loss: Option<Arc<dyn Op>>) -> Result<Network> {
         let Built { mut graph, output, .. } = self.built()?;
-        let shape = graph.shape(output);
-        if shape.positions() != 1 {
-            let message = format!(
-                "the last layer makes {shape}; outputs of several positions are not supported in a model yet: end with \
-                 \"flatten\" or \"global_avg_pool\" and a width, or build a graph::Graph and a plan::Plan"
-            );
-            return Err(Error::config(PLACE, message));
-        }
+        let shape = graph.shape(output).clone();
         let targets = match self.reads() {
             TargetKind::Class => shape.with_columns(1),
             TargetKind::Values | TargetKind::Flags => shape.clone(),
         };
         let mut apply = |op: Arc<dyn Op>| {
             let target = graph.target_of(targets.dims());
+            if shape.positions() > 1 {
+                graph.weigh_positions(shape.positions());
+            }
             graph.apply(op, &self.loss, &[output, target])
         };
         let loss = loss.map(&mut apply).transpose()?;
@@ -284,7 +292,7 @@ mod tests {
             (r#"{"embedding": [[0, 2]]}"#, "a table of 0 levels and width 2"),
             (r#"{"embedding": [[2, 16777217]]}"#, "a table of 2 levels and width 16777217"),
             (r#"{"embedding": [[2, 16777216], [2, 1]]}"#, "16777217 columns in all"),
-            (r#"{"linear": 3}"#, "\"linear\" is not a known layer; there is: "),
+            (r#"{"linear": {"bias": false}}"#, "takes out_features, as in"),
         ] {
             let text = refusal(&format!("[{given}, 1]"));
             assert!(text.starts_with("model.layers[0].") && text.contains(said), "{text}");

@@ -44,7 +44,17 @@ impl LayerSummary {
 
 fn row(built: &Built, node: &Node, name: String) -> LayerSummary {
     let shapes = built.graph.shapes(node);
-    let parameters = node.op.parameters(shapes[0]).iter().map(|part| part.elements() as u64).sum();
+    // What another layer has is counted there.
+    let own = node
+        .inputs
+        .iter()
+        .enumerate()
+        .filter(|&(k, &input)| built.graph.is_parameter(input) && built.graph.use_of(node, k) == 0);
+    let parameters = own.map(|(_, &input)| match built.graph.shape(input) {
+        Shape::Parameters(parts) => parts.iter().map(|part| part.elements() as u64).sum(),
+        Shape::Sample { .. } => 0,
+    });
+    let parameters = parameters.sum();
     let y: &Shape = built.graph.shape(node.output);
     LayerSummary {
         name,
@@ -67,13 +77,18 @@ fn names(modules: &[Module], nodes: usize) -> Vec<String> {
 fn name(modules: &[Module], names: &mut [String]) {
     for module in modules {
         match &module.kind {
-            ModuleKind::Op { node } => names[*node].clone_from(&module.name),
+            ModuleKind::Op { node } | ModuleKind::Tied { node } => names[*node].clone_from(&module.name),
             ModuleKind::Residual { node, body, shortcut } => {
                 names[*node].clone_from(&module.name);
                 name(body, names);
                 name(shortcut, names);
             }
             ModuleKind::Repeat(times) => times.iter().for_each(|modules| name(modules, names)),
+            ModuleKind::Attention { nodes: [inside, own, out], .. } => {
+                names[*inside] = format!("{}.in_proj", module.name);
+                names[*own].clone_from(&module.name);
+                names[*out] = format!("{}.out_proj", module.name);
+            }
             ModuleKind::Concat { node, branches } => {
                 names[*node].clone_from(&module.name);
                 branches.iter().for_each(|modules| name(modules, names));

@@ -184,15 +184,18 @@ fn each_repetition_has_first_weights_of_its_own_and_the_outermost_layers_keep_th
 const BITS: [u32; 3] = [3200471955, 3172141829, 3196270446];
 
 #[test]
-fn a_linear_layer_on_an_image_and_an_output_of_several_positions_are_refused() {
+fn a_linear_layer_on_an_image_is_refused_and_on_a_sequence_gives_an_output_for_each_token() {
     let text = refusal_of(&[4, 4, 3], "[\"relu\", 2]");
     assert!(
         text.starts_with("model.layers[1]: a linear layer on an image, (rows, 4, 4, 3); write \"flatten\""),
         "{text}"
     );
-    let text = refusal_of(&[4, 3], "[8, \"relu\", 2]");
-    assert!(text.contains("the last layer makes (rows, 4, 2)") && text.contains("several positions"), "{text}");
-    assert!(of_shape(&[1, 3], "[8, 2]").unwrap().network(true).is_ok(), "a sequence of one token");
+    for (tokens, layers) in [(4, "[8, \"relu\", 2]"), (1, "[8, 2]")] {
+        let model = of_shape(&[tokens, 3], layers).unwrap();
+        assert_eq!((model.positions(), model.outputs()), (tokens, 2));
+        let graph = model.network(true).unwrap().graph;
+        assert_eq!((graph.record().targets, graph.record().weights), (2 * tokens, tokens));
+    }
 }
 
 #[test]

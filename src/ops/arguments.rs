@@ -27,9 +27,14 @@ impl Arguments {
 
     /// A whole number from `least` on; `None` if it is not given.
     pub(super) fn whole(&self, name: &str, least: usize) -> Result<Option<usize>, String> {
+        self.whole_up_to(name, least, MOST)
+    }
+
+    /// The same up to `most`.
+    pub(super) fn whole_up_to(&self, name: &str, least: usize, most: usize) -> Result<Option<usize>, String> {
         let Some(value) = self.given.get(name) else { return Ok(None) };
-        let found = as_whole(value, least)
-            .ok_or_else(|| format!("{name} is {value}, but a whole number from {least} to {MOST} is wanted"))?;
+        let found = whole(value, least, most)
+            .ok_or_else(|| format!("{name} is {value}, but a whole number from {least} to {most} is wanted"))?;
         Ok(Some(found))
     }
 
@@ -65,7 +70,11 @@ impl Arguments {
 const MOST: usize = 1 << 16;
 
 fn as_whole(value: &Value, least: usize) -> Option<usize> {
-    value.as_u64().and_then(|found| usize::try_from(found).ok()).filter(|found| (least..=MOST).contains(found))
+    whole(value, least, MOST)
+}
+
+fn whole(value: &Value, least: usize, most: usize) -> Option<usize> {
+    value.as_u64().and_then(|found| usize::try_from(found).ok()).filter(|found| (least..=most).contains(found))
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
-//! Embeddings of categories, like PyTorch's `nn.Embedding`: each of the last columns holds a number of a row in a table that is
-//! learned, and that row takes its place.
+//! Embeddings, like PyTorch's `nn.Embedding`: a whole number is that of a row in a table that is learned, and the row takes its
+//! place. The last columns of a table's row may be such numbers of categories, and so may the tokens of a sequence.
 
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::arguments::Arguments;
 use crate::gpu::{Grid, Scalar, Shader};
 use crate::graph::tolerance::rounds;
 use crate::graph::{
@@ -34,6 +35,14 @@ const CLASS: &str = r#"class Embedding(nn.ModuleList):
         return torch.cat([floats, *rows], dim=1)
 "#;
 
+/// The same for tokens, which are numbers in a column of their own.
+const TOKENS_CLASS: &str = r#"class Tokens(nn.Embedding):
+    """Replaces each token by its row of the table."""
+
+    def forward(self, x):
+        return super().forward(x.squeeze(-1).long().clamp(0, self.num_embeddings - 1))
+"#;
+
 /// Iterations of the search for a table.
 const SEARCH: u64 = MOST_TABLES.ilog2() as u64 + 1;
 
@@ -43,12 +52,16 @@ const SEARCH: u64 = MOST_TABLES.ilog2() as u64 + 1;
 pub struct Embedding {
     /// Levels and width of each table, in the order of the columns.
     pub tables: Vec<(usize, usize)>,
+    /// Whether x is tokens, of one column, and the only table is called as in `nn.Embedding`: `weight`.
+    pub of_tokens: bool,
 }
 
 pub(super) fn samples(columns: usize) -> Vec<Arc<dyn Op>> {
     let all = [vec![(3, 2)], vec![(4, 5), (2, 3)], vec![(2, 1), (5, 4), (3, 6)]];
     let fit = all.into_iter().filter(|tables| tables.len() <= columns.max(1));
-    fit.map(|tables| Arc::new(Embedding { tables }) as Arc<dyn Op>).collect()
+    let of_columns = fit.map(|tables| Embedding { tables, of_tokens: false });
+    let of_tokens = (columns == 1).then(|| Embedding::of_tokens(5, 6));
+    of_columns.chain(of_tokens).map(|op| Arc::new(op) as Arc<dyn Op>).collect()
 }
 
 /// A table, and where it finds its levels and puts its rows.
@@ -60,6 +73,11 @@ struct Lookup {
 }
 
 impl Embedding {
+    /// One table, for tokens.
+    pub fn of_tokens(levels: usize, width: usize) -> Embedding {
+        Embedding { tables: vec![(levels, width)], of_tokens: true }
+    }
+
     /// Columns before the indices.
     fn floats(&self, columns: usize) -> usize {
         columns - self.tables.len()
@@ -146,6 +164,22 @@ impl Embedding {
         nodes
     }
 
+    fn export_of_tokens(&self) -> Export {
+        const TO_INT64: i64 = 7;
+        let (levels, width) = self.tables[0];
+        let whole = |value: i64, name: &str| OnnxNode::new("Constant", &[], name).with("value_int", value);
+        let onnx = vec![
+            whole(0, "least"),
+            whole(levels as i64 - 1, "most"),
+            OnnxNode::new("Constant", &[], "last").with("value_ints", vec![-1]),
+            OnnxNode::new("Squeeze", &["x", "last"], "number"),
+            OnnxNode::new("Cast", &["number"], "level").with("to", TO_INT64),
+            OnnxNode::new("Clip", &["level", "least", "most"], "near"),
+            OnnxNode::new("Gather", &["weight", "near"], "y"),
+        ];
+        Export::new(format!("Tokens({levels}, {width})"), onnx).with_class(TOKENS_CLASS)
+    }
+
     /// Where each table begins in the reference's row of parameters.
     fn begins(&self) -> Vec<usize> {
         let mut at = 0;
@@ -155,6 +189,16 @@ impl Embedding {
         };
         self.tables.iter().map(begin).collect()
     }
+}
+
+/// What an embedding of tokens takes.
+const TOKENS: &str = "{ num_embeddings = 65, embedding_dim = 128 }";
+
+fn of_tokens(given: &Arguments) -> Result<Embedding, String> {
+    let missing = |name: &str| format!("{name} is missing; write {{ embedding = {TOKENS} }}");
+    let levels = given.whole_up_to("num_embeddings", 1, MOST)?.ok_or_else(|| missing("num_embeddings"))?;
+    let width = given.whole("embedding_dim", 1)?.ok_or_else(|| missing("embedding_dim"))?;
+    Ok(Embedding::of_tokens(levels, width))
 }
 
 impl Op for Embedding {
@@ -174,7 +218,8 @@ impl Op for Embedding {
     fn parameters(&self, _: &Shape) -> Vec<ParameterSpec> {
         // As PyTorch's `nn.Embedding`.
         let spec = |(t, &(levels, width)): (usize, &(usize, usize))| {
-            ParameterSpec::new(format!("{t}.weight"), &[levels, width], Init::Normal(1.0))
+            let name = if self.of_tokens { "weight".to_owned() } else { format!("{t}.weight") };
+            ParameterSpec::new(name, &[levels, width], Init::Normal(1.0))
         };
         self.tables.iter().enumerate().map(spec).collect()
     }
@@ -184,8 +229,13 @@ impl Op for Embedding {
     }
 
     fn with(&self, arguments: &Value) -> Result<Arc<dyn Op>, String> {
+        if arguments.is_object() {
+            return Ok(Arc::new(of_tokens(&Arguments::new(arguments, &["num_embeddings", "embedding_dim"])?)?));
+        }
         let wanted = "a list of [levels, width], one for each column of categories, as in [[12, 4], [3, 2]]";
-        let Ok(tables) = Vec::<(usize, usize)>::deserialize(arguments) else { return Err(format!("takes {wanted}")) };
+        let Ok(tables) = Vec::<(usize, usize)>::deserialize(arguments) else {
+            return Err(format!("takes {wanted}; or, for tokens, {TOKENS}"));
+        };
         if tables.is_empty() || tables.len() > MOST_TABLES {
             return Err(format!("{} tables; give 1 to {MOST_TABLES}: {wanted}", tables.len()));
         }
@@ -195,7 +245,7 @@ impl Op for Embedding {
         }
         match tables.iter().map(|(_, width)| width).sum::<usize>() {
             widths if widths > MOST => Err(format!("{widths} columns in all; give {MOST} at most")),
-            _ => Ok(Arc::new(Embedding { tables })),
+            _ => Ok(Arc::new(Embedding { tables, of_tokens: false })),
         }
     }
 
@@ -203,6 +253,9 @@ impl Op for Embedding {
         let [x, Shape::Parameters(given)] = inputs else { return Err("takes x and its tables".to_owned()) };
         let x = sample(x, "x")?;
         let columns = x.columns().unwrap_or(0);
+        if self.of_tokens && columns != 1 {
+            return Err(format!("x is {x}, but tokens have one column"));
+        }
         if columns < self.tables.len() {
             return Err(format!("x is {x}, which are fewer columns than the {} tables", self.tables.len()));
         }
@@ -245,6 +298,9 @@ impl Op for Embedding {
     }
 
     fn export(&self, x: &Shape) -> Option<Export> {
+        if self.of_tokens {
+            return Some(self.export_of_tokens());
+        }
         let tables: Vec<String> = self.tables.iter().map(|(levels, width)| format!("({levels}, {width})")).collect();
         let torch = format!("Embedding({})", tables.join(", "));
         Some(Export::new(torch, self.onnx(x.columns()? as i64)).with_class(CLASS))

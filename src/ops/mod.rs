@@ -3,6 +3,7 @@
 
 mod add;
 mod arguments;
+mod attention;
 mod avg_pool;
 mod batch_norm;
 mod bce;
@@ -30,6 +31,7 @@ mod mish;
 mod mse;
 mod normalize;
 mod pool;
+mod positions;
 mod relu;
 mod scale;
 mod selu;
@@ -42,6 +44,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 pub use add::Add;
+pub use attention::{Attention, WIDEST_HEAD};
 pub use avg_pool::AvgPool;
 pub use batch_norm::{BatchNorm, Running};
 pub use concat::Concat;
@@ -60,10 +63,11 @@ pub use map::Map;
 pub use max_pool::MaxPool;
 pub use normalize::{MOST_CHANNELS, Normalize};
 pub use pool::Windows;
+pub use positions::Positions;
 pub use scale::Scale;
 pub use upsample::Upsample;
 
-use crate::graph::{MlpPart, Op, Role, Shape, takes_nothing};
+use crate::graph::{Op, Role, Shape, takes_nothing};
 
 /// Makes the instances of an op that its checks use: together they cover all attributes, for inputs of this many columns.
 /// The first has the attributes that the bare name stands for.
@@ -86,6 +90,8 @@ pub static ALL: &[Samples] = &[
     global_avg_pool::samples,
     flatten::samples,
     upsample::samples,
+    positions::samples,
+    attention::samples,
     add::samples,
     concat::samples,
     relu::samples,
@@ -139,10 +145,9 @@ pub fn parameter_kinds() -> Vec<&'static str> {
     kinds
 }
 
-/// The names of all layers that take arguments. A linear layer is its width.
+/// The names of all layers that take arguments.
 pub fn with_arguments() -> Vec<&'static str> {
-    let is_linear = |op: &Arc<dyn Op>| matches!(op.mlp_part(), Some(MlpPart::Linear));
-    let names = each(1).filter(|op| op.role() == Role::Layer && op.takes_arguments() && !is_linear(op));
+    let names = each(1).filter(|op| op.role() == Role::Layer && op.takes_arguments());
     names.map(|op| op.name()).collect()
 }
 
@@ -150,9 +155,8 @@ pub fn with_arguments() -> Vec<&'static str> {
 pub fn taking_arguments() -> Vec<&'static str> {
     // What takes nothing says so of everything.
     let refuses = |op: &dyn Op| op.with(&serde_json::Value::Null).err() == Some(takes_nothing(op.name()));
-    let is_linear = |op: &dyn Op| matches!(op.mlp_part(), Some(MlpPart::Linear));
     let names = of_role(|role| matches!(role, Role::Layer | Role::Activation));
-    names.filter(|op| !is_linear(&**op) && !refuses(&**op)).map(|op| op.name()).collect()
+    names.filter(|op| !refuses(&**op)).map(|op| op.name()).collect()
 }
 
 /// The names of all losses.

@@ -189,8 +189,8 @@ pub(super) fn slots(step: &Step) -> u64 {
 /// Whether a micro-batch can end inside a block of some parameter's gradient.
 fn can_be_open(graph: &Graph) -> bool {
     let learns = |node: &&Node| node.inputs.iter().any(|&input| graph.info(input).kind == TensorKind::Parameter);
-    let positions = |node: &Node| graph.shape(node.output).positions();
-    graph.nodes().iter().filter(learns).any(|node| Blocks::of(positions(node)).can_be_open())
+    let terms = |node: &Node| if node.op.sums_rows() { 1 } else { graph.shape(node.output).positions() };
+    graph.nodes().iter().filter(learns).any(|node| Blocks::of(terms(node)).can_be_open())
 }
 
 /// One buffer for everything with rows. Until data is attached, the records are bound in its place.

@@ -67,7 +67,7 @@ impl Layout {
         for part in parts {
             let name = match nth {
                 0 => format!("{}.{}", info.name, part.name),
-                later => format!("{}.{} of use {}", info.name, part.name, later + 1),
+                later => Layout::name_of_use(&format!("{}.{}", info.name, part.name), later + 1),
             };
             let (rows, columns) = part.padded();
             let size = rows.checked_mul(columns).filter(|&size| size < u32::MAX as usize / 4 - self.len);
@@ -81,6 +81,11 @@ impl Layout {
         self.layers.push((tensor, nth, start..self.len));
         self.len = self.len.next_multiple_of(ALIGN);
         Ok(())
+    }
+
+    /// The name of the gradient of a parameter's n-th use, from 2 on.
+    pub(crate) fn name_of_use(name: &str, nth: u16) -> String {
+        format!("{name} of use {nth}")
     }
 
     /// Floats, padding included.

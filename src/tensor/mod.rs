@@ -153,6 +153,11 @@ impl ParameterSpec {
         self.shape.iter().product()
     }
 
+    /// Whether another array has its name, shape and place in memory, whatever its first values are.
+    pub fn is_like(&self, other: &ParameterSpec) -> bool {
+        self.name == other.name && self.shape == other.shape && self.axes == other.axes
+    }
+
     /// Its dimensions in memory, before padding.
     fn dims(&self) -> Vec<usize> {
         if self.axes.is_empty() { self.shape.clone() } else { self.axes.iter().map(|&axis| self.shape[axis]).collect() }

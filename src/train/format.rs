@@ -12,14 +12,19 @@ use crate::{Error, Result};
 pub(crate) struct Format {
     pub record: Record,
     pub reads: TargetKind,
+    /// Positions of the output, each with a target and a weight of its own.
+    pub positions: usize,
+    /// Outputs of a position.
     pub outputs: usize,
 }
 
 impl Format {
     /// What a model reads.
     pub fn of(model: &Model) -> Format {
-        let record = Record::new(model.inputs, model.targets());
-        Format { record, reads: model.reads(), outputs: model.outputs() }
+        let (output, reads) = (model.output(), model.reads());
+        let (positions, outputs) = (output.positions(), output.columns().unwrap_or(0));
+        let targets = if reads == TargetKind::Class { 1 } else { outputs };
+        Format { record: Record::of_positions(model.inputs, targets, positions), reads, positions, outputs }
     }
 
     /// Rows of a batch, after checking that all of it fits the model.
@@ -32,10 +37,12 @@ impl Format {
         }
         let (given, wanted) = match batch.targets {
             Target::Values(values) => (values.len(), rows * self.record.targets),
-            Target::Classes(labels) => (labels.len(), rows),
+            Target::Classes(labels) => (labels.len(), rows * self.positions),
         };
         if given != wanted {
-            return wrong(format!("{rows} rows of features, but {given} targets; {wanted} are wanted"));
+            let each =
+                if self.positions > 1 { format!(", for {} positions of each", self.positions) } else { String::new() };
+            return wrong(format!("{rows} rows of features, but {given} targets; {wanted} are wanted{each}"));
         }
         self.check_kind(batch)?;
         if let Some(at) = batch.features.inexact() {
@@ -45,12 +52,30 @@ impl Format {
             ));
         }
         let Some(weights) = batch.weights else { return Ok(rows) };
-        if weights.len() != rows {
+        if ![rows, rows * self.positions].contains(&weights.len()) {
             return wrong(format!("{rows} rows of features, but {} weights", weights.len()));
         }
         match weights.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
-            Some(row) => wrong(format!("row {row} has weight {}; give a number from 0", weights[row])),
+            Some(at) => {
+                let row = at / (weights.len() / rows);
+                wrong(format!("row {row} has weight {}; give a number from 0", weights[at]))
+            }
             None => Ok(rows),
+        }
+    }
+
+    /// Some rows of a batch that [`Format::check`] has let through.
+    pub fn stretch<'a>(&self, all: &Batch<'a>, rows: std::ops::Range<usize>) -> Batch<'a> {
+        let Record { features, targets, .. } = self.record;
+        let each = |len: usize| len / (all.features.len() / features).max(1);
+        let of = |each: usize| rows.start * each..rows.end * each;
+        Batch {
+            features: all.features.range(of(features)),
+            targets: match all.targets {
+                Target::Values(values) => Target::Values(&values[of(targets)]),
+                Target::Classes(labels) => Target::Classes(&labels[of(targets)]),
+            },
+            weights: all.weights.map(|weights| &weights[of(each(weights.len()))]),
         }
     }
 
@@ -74,7 +99,10 @@ impl Format {
         };
         let classes = if self.reads == TargetKind::Flags { 2 } else { self.outputs };
         match labels.iter().position(|&label| label as usize >= classes) {
-            Some(row) => wrong(format!("row {row} is of class {}, but the model has {classes}", labels[row])),
+            Some(at) => {
+                let row = at / self.positions;
+                wrong(format!("row {row} is of class {}, but the model has {classes}", labels[at]))
+            }
             None => Ok(()),
         }
     }
@@ -96,8 +124,7 @@ impl Format {
             let begin = into.len();
             into.resize(begin + words, 0);
             let sample = &mut into[begin..];
-            let weight = batch.weights.map_or(1.0, |weights| weights[r]);
-            if weight == 0.0 {
+            if !self.counts(batch, r) {
                 continue;
             }
             let row = batch.features.range(r * features..(r + 1) * features);
@@ -108,9 +135,13 @@ impl Format {
                     let values = &values[r * targets..][..targets];
                     tail.iter_mut().zip(values).for_each(|(to, value)| *to = value.to_bits());
                 }
-                Target::Classes(labels) => tail[0] = (labels[r] as f32).to_bits(),
+                Target::Classes(labels) => {
+                    let labels = &labels[r * targets..][..targets];
+                    tail.iter_mut().zip(labels).for_each(|(to, &label)| *to = (label as f32).to_bits());
+                }
             }
-            tail[targets] = weight.to_bits();
+            let weights = self.weights(batch, r).map(f32::to_bits);
+            tail[targets..].iter_mut().zip(weights).for_each(|(to, weight)| *to = weight);
         }
     }
 
@@ -120,8 +151,7 @@ impl Format {
         let before = into.len();
         into.resize(before + rows.len() * stride, 0.0);
         for (r, record) in rows.zip(into[before..].chunks_mut(stride)) {
-            let weight = batch.weights.map_or(1.0, |weights| weights[r]);
-            if weight == 0.0 {
+            if !self.counts(batch, r) {
                 // It counts nothing, so what is not a number in it must not either: 0 · NaN would.
                 continue;
             }
@@ -130,9 +160,27 @@ impl Format {
                 Target::Values(values) => {
                     record[target_at..][..targets].copy_from_slice(&values[r * targets..][..targets]);
                 }
-                Target::Classes(labels) => record[target_at] = labels[r] as f32,
+                Target::Classes(labels) => {
+                    let labels = &labels[r * targets..][..targets];
+                    record[target_at..].iter_mut().zip(labels).for_each(|(to, &label)| *to = label as f32);
+                }
             }
-            record[weight_at] = weight;
+            record[weight_at..].iter_mut().zip(self.weights(batch, r)).for_each(|(to, weight)| *to = weight);
         }
+    }
+
+    /// The weights of a row's positions.
+    pub fn weights<'a>(&self, batch: &Batch<'a>, row: usize) -> impl Iterator<Item = f32> + use<'a> {
+        let rows = batch.features.len() / self.record.features.max(1);
+        let weights = batch.weights;
+        let each = weights.map_or(1, |weights| weights.len() / rows.max(1));
+        // A row's own weight is that of all its positions.
+        let of = move |position| weights.map_or(1.0, |weights| weights[row * each + position % each]);
+        (0..self.positions).map(of)
+    }
+
+    /// Whether any position of a row has a weight.
+    fn counts(&self, batch: &Batch, row: usize) -> bool {
+        self.weights(batch, row).any(|weight| weight != 0.0)
     }
 }

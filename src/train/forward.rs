@@ -8,6 +8,7 @@ use super::rates::{SUBMISSION, whole_rows};
 use super::submitter::Submitter;
 use crate::gpu::encode;
 use crate::graph::{Resource, pad4};
+use crate::nn::Model;
 use crate::plan::Program;
 use crate::{Error, Result};
 
@@ -16,11 +17,21 @@ use crate::{Error, Result};
 pub(super) struct Columns {
     /// Features per row.
     pub features: usize,
-    /// Outputs per row.
+    /// Positions per row of the output.
+    pub positions: usize,
+    /// Outputs per position.
     pub outputs: usize,
 }
 
-/// Runs a program forward, slice after slice, and returns the outputs (rows, outputs).
+impl Columns {
+    /// Those of a model.
+    pub fn of(model: &Model) -> Columns {
+        let output = model.output();
+        Columns { features: model.inputs, positions: output.positions(), outputs: output.columns().unwrap_or(0) }
+    }
+}
+
+/// Runs a program forward, slice after slice, and returns the outputs (rows, positions, outputs).
 ///
 /// # Errors
 /// [`Error::Shape`] for numbers that are no whole rows; [`Error::DeviceLost`] if outputs did not come back.
@@ -34,7 +45,7 @@ pub(super) fn forward(
         let message = format!("{} numbers are no rows of {} features", features.len(), columns.features);
         return Err(Error::Shape { op: "forward", message });
     }
-    let mut all = Vec::with_capacity(features.len() / columns.features * columns.outputs);
+    let mut all = Vec::with_capacity(features.len() / columns.features * columns.positions * columns.outputs);
     let mut left = features;
     while !left.is_empty() {
         let most = whole_rows(submitter.rates().rows(program.forward()), program.plan().micro_batch, true, 1);
@@ -117,7 +128,7 @@ impl Pass {
         copy_proof(program, encoder, self.clock.at);
     }
 
-    /// Returns the outputs (rows, outputs) if they arrived with the pass's own number.
+    /// Returns the outputs (rows, positions, outputs) if they arrived with the pass's own number.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] if they are those of another pass.
@@ -126,13 +137,13 @@ impl Pass {
     }
 
     fn bytes(&self) -> usize {
-        4 * self.rows * pad4(self.columns.outputs)
+        4 * self.rows * self.columns.positions * pad4(self.columns.outputs)
     }
 
     fn outputs(&self, landed: &[u8]) -> Vec<f32> {
         let padded: Vec<f32> = bytemuck::pod_collect_to_vec(&landed[..self.bytes()]);
         let outputs = self.columns.outputs;
-        padded.chunks(pad4(outputs)).flat_map(|row| &row[..outputs]).copied().collect()
+        padded.chunks(pad4(outputs)).flat_map(|line| &line[..outputs]).copied().collect()
     }
 }
 

@@ -43,7 +43,7 @@ impl Predictor {
 
     fn of(program: Program, model: &Model) -> Predictor {
         let submitter = Mutex::new(Submitter::new(&program));
-        Predictor { program, columns: Columns { features: model.inputs, outputs: model.outputs() }, submitter }
+        Predictor { program, columns: Columns::of(model), submitter }
     }
 
     /// The plan: its steps, and every buffer with its bytes.
@@ -76,13 +76,13 @@ impl Predictor {
         write_input(&self.program, features, columns)
     }
 
-    /// The output buffer: (rows, outputs), each row padded to [`Predictor::output_stride`] floats. For classes these are
-    /// logits.
+    /// The output buffer: (rows, positions, outputs), each position padded to [`Predictor::output_stride`] floats. For classes
+    /// these are logits.
     pub fn output(&self) -> Result<&wgpu::Buffer> {
         Ok(self.program.at(Resource::Value(self.plan().output))?.0)
     }
 
-    /// Floats from one row of the output to the next.
+    /// Floats from one position of the output to the next; from one row to the next where a row has one.
     pub fn output_stride(&self) -> usize {
         pad4(self.columns.outputs)
     }
@@ -97,7 +97,7 @@ impl Predictor {
         encode_forward(&self.program, encoder, rows)
     }
 
-    /// Returns outputs (rows, outputs) for features (rows, features), any number of rows.
+    /// Returns outputs (rows, positions, outputs) for features (rows, features), any number of rows.
     ///
     /// # Errors
     /// [`Error::Shape`] for numbers that are no whole rows; [`Error::DeviceLost`] if the outputs did not come back.

@@ -229,7 +229,7 @@ fn steps_on_images(shape: &[usize], layers: &[Layer], kernels: Kernels) -> Vec<S
 fn steps_of_images(op: Arc<dyn Op>, kernels: Kernels) -> Vec<Step> {
     let mut graph = Graph::new();
     let x = graph.input_of(&[3, 5, 4]);
-    let layer = Arc::new(Linear { outputs: 4 });
+    let layer = Arc::new(Linear::new(4));
     let shared = graph.parameters("shared", layer.parameters(graph.shape(x)));
     let first = graph.apply(layer.clone(), "first", &[x, shared]).unwrap();
     let is_loss = matches!(op.role(), Role::Loss(_));
@@ -237,7 +237,7 @@ fn steps_of_images(op: Arc<dyn Op>, kernels: Kernels) -> Vec<Step> {
     let [wide, narrow] = [4, 3].map(|columns| Shape::of(&[3, 5, columns]));
     let read = match op.role() {
         Role::Join if op.output(&[&wide, &narrow]).is_ok() => {
-            let outputs = Arc::new(Linear { outputs: 3 });
+            let outputs = Arc::new(Linear::new(3));
             vec![first, graph.layer(outputs, "narrow", "narrow", x).unwrap(), first]
         }
         Role::Join => vec![first; 3],

@@ -4,6 +4,9 @@ pub mod matmul;
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
+use super::arguments::Arguments;
 use super::epilogue;
 use crate::gpu::Shader;
 use crate::graph::{
@@ -22,11 +25,28 @@ const GRADIENT: &str = include_str!("../../../shaders/linear/gradient.wgsl");
 pub struct Linear {
     /// Its outputs.
     pub outputs: usize,
+    /// Whether it has a bias; without one, sums begin with +0.
+    pub bias: bool,
+    /// What it is for.
+    pub place: Place,
+}
+
+/// Where a linear layer stands: this decides the names and the first values of its parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// Among layers, like PyTorch's `nn.Linear`: `weight` and `bias`, uniform within 1/√inputs.
+    #[default]
+    Layer,
+    /// Before attention, like `nn.MultiheadAttention`'s: `in_proj_weight`, by Glorot and Bengio's rule, and `in_proj_bias`, 0.
+    IntoAttention,
+    /// Behind attention, like `nn.MultiheadAttention`'s: `weight`, uniform within 1/√inputs, and `bias`, 0.
+    OutOfAttention,
 }
 
 /// Outputs that are no multiple of the inputs, so that a check notices if the two are swapped.
 pub(super) fn samples(columns: usize) -> Vec<Arc<dyn Op>> {
-    vec![Arc::new(Linear { outputs: columns + columns / 3 + 1 })]
+    let layer = Linear::new(columns + columns / 3 + 1);
+    vec![Arc::new(layer), Arc::new(Linear { bias: false, ..layer })]
 }
 
 /// The shader of a layer for this matmul kernel, with an activation or none.
@@ -38,6 +58,11 @@ fn shader(kernel: &MatmulKernel, activation: Option<&Activation>) -> &'static Sh
 }
 
 impl Linear {
+    /// A layer with a bias.
+    pub fn new(outputs: usize) -> Linear {
+        Linear { outputs, bias: true, place: Place::Layer }
+    }
+
     fn step(
         &self,
         cx: &OpContext,
@@ -60,6 +85,7 @@ impl Linear {
             ("outputs4", outputs4),
             ("x_stride4", cx.stride(x) / 4),
         ]);
+        step = step.constant("BIAS", f64::from(u8::from(self.bias)));
         step.constants.extend(kernel.constants.iter().map(|&(name, value)| (name, f64::from(value))));
         if *kernel != matmul::SMALL || activation.is_some() {
             step.shader = shader(kernel, activation);
@@ -70,7 +96,7 @@ impl Linear {
     /// Each of the three kernels reads or writes x or its gradient, y or its gradient, and the parameters or theirs, once.
     fn work(&self, inputs: u32, loops: LoopBound) -> Work {
         let weights = u64::from(inputs) * self.outputs as u64;
-        let once = weights + self.outputs as u64;
+        let once = weights + if self.bias { self.outputs as u64 } else { 0 };
         Work { loops, computes: 2 * weights, per_line: inputs + self.outputs as u32, once }
     }
 
@@ -117,12 +143,16 @@ impl Op for Linear {
 
     fn parameters(&self, x: &Shape) -> Vec<ParameterSpec> {
         let inputs = x.columns().unwrap_or(1);
-        // Initialised like PyTorch's `nn.Linear`.
-        let init = Init::Uniform(1.0 / (inputs as f64).sqrt());
-        vec![
-            ParameterSpec::new("weight", &[self.outputs, inputs], init),
-            ParameterSpec::new("bias", &[self.outputs], init),
-        ]
+        let uniform = Init::Uniform(1.0 / (inputs as f64).sqrt());
+        let glorot = Init::Uniform((6.0 / (inputs + self.outputs) as f64).sqrt());
+        let (names, init) = match self.place {
+            Place::Layer => (["weight", "bias"], [uniform, uniform]),
+            Place::IntoAttention => (["in_proj_weight", "in_proj_bias"], [glorot, Init::Constant(0.0)]),
+            Place::OutOfAttention => (["weight", "bias"], [uniform, Init::Constant(0.0)]),
+        };
+        let weight = ParameterSpec::new(names[0], &[self.outputs, inputs], init[0]);
+        let bias = self.bias.then(|| ParameterSpec::new(names[1], &[self.outputs], init[1]));
+        std::iter::once(weight).chain(bias).collect()
     }
 
     fn multiplications(&self, x: &Shape) -> u64 {
@@ -133,14 +163,24 @@ impl Op for Linear {
         false
     }
 
+    fn with(&self, arguments: &Value) -> Result<Arc<dyn Op>, String> {
+        let given = Arguments::new(arguments, &["out_features", "bias"])?;
+        let outputs = given.whole("out_features", 1)?;
+        let outputs = outputs.ok_or("takes out_features, as in { linear = { out_features = 64, bias = false } }")?;
+        let bias = given.flag("bias")?.unwrap_or(true);
+        Ok(Arc::new(Linear { bias, ..Linear::new(outputs) }))
+    }
+
     fn kind_of(&self, part: &ParameterSpec) -> &'static str {
-        if part.name == "bias" { "bias" } else { "weight" }
+        if part.name.ends_with("bias") { "bias" } else { "weight" }
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         let [x, Shape::Parameters(given)] = inputs else { return Err("takes x and its parameters".to_owned()) };
         let x = sample(x, "x")?;
-        if *given != self.parameters(x) {
+        let own = self.parameters(x);
+        // Its weight may be that of another layer, whose first values are others.
+        if given.len() != own.len() || !given.iter().zip(&own).all(|(given, own)| given.is_like(own)) {
             return Err(format!("x is {x} but the parameters are {}: they do not fit together", inputs[1]));
         }
         Ok(x.with_columns(self.outputs))
@@ -172,22 +212,27 @@ impl Op for Linear {
     }
 
     fn export(&self, x: &Shape) -> Option<Export> {
-        let onnx = match x.dims().len() {
-            1 => vec![OnnxNode::new("Gemm", &["x", "weight", "bias"], "y").with("transB", 1)],
+        let onnx = match (x.dims().len(), self.bias) {
+            (1, true) => vec![OnnxNode::new("Gemm", &["x", "weight", "bias"], "y").with("transB", 1)],
+            (1, false) => vec![OnnxNode::new("Gemm", &["x", "weight"], "y").with("transB", 1)],
             // Gemm takes matrices only.
-            _ => vec![
+            (_, true) => vec![
                 OnnxNode::new("Transpose", &["weight"], "turned"),
                 OnnxNode::new("MatMul", &["x", "turned"], "product"),
                 OnnxNode::new("Add", &["product", "bias"], "y"),
             ],
+            (_, false) => {
+                vec![OnnxNode::new("Transpose", &["weight"], "turned"), OnnxNode::new("MatMul", &["x", "turned"], "y")]
+            }
         };
-        Some(Export::new(format!("nn.Linear({}, {})", x.columns()?, self.outputs), onnx))
+        let bias = if self.bias { "" } else { ", bias=False" };
+        Some(Export::new(format!("nn.Linear({}, {}{bias})", x.columns()?, self.outputs), onnx))
     }
 
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix {
         let (x, parameters) = (inputs[0], inputs[1]);
         Matrix::build(x.rows, self.outputs, |r, o| {
-            let bias = parameters.at(0, self.outputs * x.columns + o);
+            let bias = if self.bias { parameters.at(0, self.outputs * x.columns + o) } else { 0.0 };
             bias + (0..x.columns).map(|i| x.at(r, i) * parameters.at(0, o * x.columns + i)).sum::<f64>()
         })
     }

@@ -239,7 +239,15 @@ fn seeing(features: &Features, layers: &[Layer], loss: &str) -> Result<Model> {
     if features.shape.is_empty() || columns.network(false).is_ok() {
         return Ok(columns);
     }
-    Model::of_shape(&features.shape, layers, loss)
+    let model = Model::of_shape(&features.shape, layers, loss)?;
+    if model.network(false).is_ok() && model.positions() > 1 {
+        let message = format!(
+            "the last layer makes {}, but a row of the data has one target; end with \"flatten\" or \"global_avg_pool\"",
+            model.output()
+        );
+        return Err(Error::config("model.layers", message));
+    }
+    Ok(model)
 }
 
 /// The first layer where some features are indices: it takes each from a table of its own.

@@ -10,7 +10,7 @@ use crate::tensor::Shape;
 use crate::train::format::Format;
 use crate::{Error, Result};
 
-/// Loss and metrics of the rows so far, on the CPU in f64, over rows in order.
+/// Loss and metrics of the rows so far, on the CPU in f64, over rows in order. Where an output has several positions, each counts.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     weight: f64,
@@ -26,11 +26,14 @@ impl Tally {
     /// # Errors
     /// [`Error::Shape`] if they do not fit each other.
     pub fn add(&mut self, model: &Model, outputs: &[f32], batch: &Batch) -> Result<()> {
-        let (rows, columns) = (Format::of(model).check(batch)?, model.outputs());
+        let format = Format::of(model);
+        let (samples, columns) = (format.check(batch)?, format.outputs);
+        let rows = samples * format.positions;
         if outputs.len() != rows * columns {
             let message = format!("{} outputs for {rows} rows of {columns}", outputs.len());
             return Err(Error::Shape { op: "evaluate", message });
         }
+        let weights = (0..samples).flat_map(|sample| format.weights(batch, sample));
         let op = model.find_loss()?;
         let y = Matrix::from_f32(rows, columns, outputs);
         let t = targets(model, batch, rows);
@@ -43,8 +46,7 @@ impl Tally {
             Target::Classes(_) => {}
             Target::Values(_) => self.numbers.resize(t.columns, NumberTally::default()),
         }
-        for row in 0..rows {
-            let weight = batch.weights.map_or(1.0, |weights| weights[row]);
+        for (row, weight) in weights.enumerate() {
             // A row of weight 0 leaves no trace, whatever its value.
             if weight == 0.0 {
                 continue;

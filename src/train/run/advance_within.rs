@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Run;
 use crate::Result;
-use crate::data::{Batch, Target};
+use crate::data::Batch;
 use crate::plan::CLOCKS;
 use crate::train::fit::{Event, FitConfig, Outcome};
 use crate::train::metrics::Tally;
@@ -98,9 +98,9 @@ impl Run {
             return Ok(());
         }
         if let Some(outputs) = trainer.take_ahead()? {
-            let now = outputs.len() / trainer.model().outputs();
+            let now = outputs.len() / (trainer.format().positions * trainer.format().outputs);
             let stretch = state.rows..state.rows + now;
-            state.tally.add(trainer.model(), &outputs, &stretch_of(all, stretch, trainer))?;
+            state.tally.add(trainer.model(), &outputs, &trainer.format().stretch(all, stretch))?;
             state.rows += now;
             return Ok(());
         }
@@ -108,18 +108,5 @@ impl Run {
         let rest = state.rows..rows.min(state.rows + trainer.plan().micro_batch);
         let features = all.features.range(rest.start * trainer.model().inputs..rest.end * trainer.model().inputs);
         trainer.predict_ahead(&features.to_f32(), time)
-    }
-}
-
-/// Some rows of a batch.
-fn stretch_of<'a>(all: &Batch<'a>, rows: std::ops::Range<usize>, trainer: &Trainer) -> Batch<'a> {
-    let (inputs, targets) = (trainer.model().inputs, trainer.model().targets());
-    Batch {
-        features: all.features.range(rows.start * inputs..rows.end * inputs),
-        targets: match all.targets {
-            Target::Values(values) => Target::Values(&values[rows.start * targets..rows.end * targets]),
-            Target::Classes(labels) => Target::Classes(&labels[rows.clone()]),
-        },
-        weights: all.weights.map(|weights| &weights[rows]),
     }
 }

@@ -86,7 +86,7 @@ impl Trainer {
         let mut trainer = Trainer {
             model: model.clone(),
             format: Format::of(model),
-            columns: Columns { features: model.inputs, outputs: model.outputs() },
+            columns: Columns::of(model),
             optimizer: settings.optimizer,
             stream: settings.stream,
             window,

@@ -3,7 +3,7 @@
 use super::Trainer;
 use crate::graph::{Resource, Span};
 use crate::nn::Arrays;
-use crate::plan::BufferRole;
+use crate::plan::{BufferRole, Layout};
 use crate::{Error, Result};
 
 impl Trainer {
@@ -48,15 +48,24 @@ impl Trainer {
         Ok(flat.chunks_exact(learned.floats()).map(|moment| learned.unpack(moment)).collect())
     }
 
-    /// Waits, and returns the open window's gradient sums Σ_r w_r · ∂loss_r/∂θ over its closed blocks. A parameter that is used
-    /// several times has one sum per use.
+    /// Waits, and returns the open window's gradient sums Σ_r w_r · ∂loss_r/∂θ over its closed blocks; that of a parameter
+    /// which is used several times is the sum of its uses' sums, in order.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] after work was lost.
     pub fn gradient_sums(&mut self) -> Result<Arrays> {
         self.all_done()?;
         let flat = self.read(Resource::Gradients(self.plan().all_gradients()))?;
-        Ok(self.plan().gradients.unpack(&flat))
+        let (mut sums, layout) = (self.plan().gradients.unpack(&flat), &self.plan().layout);
+        let own: Vec<String> = layout.arrays().map(|(name, _)| name.to_owned()).collect();
+        for name in own {
+            for nth in 2.. {
+                let Some(later) = sums.remove(&Layout::name_of_use(&name, nth)) else { break };
+                let Some(sum) = sums.get_mut(&name) else { break };
+                sum.values.iter_mut().zip(later.values).for_each(|(sum, later)| *sum += later);
+            }
+        }
+        Ok(sums)
     }
 
     /// Reads a resource that has a buffer of its own.

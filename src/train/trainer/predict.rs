@@ -11,7 +11,7 @@ use crate::train::metrics::{Evaluation, evaluate};
 use crate::train::predictor::Predictor;
 
 impl Trainer {
-    /// Returns outputs (rows, outputs) of the current model for features (rows, features). The open window is not touched.
+    /// Returns outputs (rows, positions, outputs) of the current model for features (rows, features). The open window is not touched.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for numbers that are no rows of features;

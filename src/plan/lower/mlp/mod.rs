@@ -7,7 +7,7 @@ mod steps;
 use std::sync::Arc;
 
 use super::{Arena, Lowered, Source};
-use crate::graph::{Blocks, DerivativeOf, Graph, MlpPart, Op, Role, Tensor, TensorKind, pad4};
+use crate::graph::{Blocks, DerivativeOf, Graph, MlpPart, Node, Op, Role, Shape, Tensor, TensorKind, pad4};
 use crate::ops;
 use crate::plan::Training;
 use crate::plan::kernels::{ExecutionMode, Kernels, SUBGROUP};
@@ -81,7 +81,7 @@ fn chain(graph: &Graph, output: Tensor, loss: Tensor) -> Option<Chain> {
             return None;
         }
         match (node.op.mlp_part()?, chain.layers.last_mut()) {
-            (MlpPart::Linear, _) => chain.layers.push(Layer {
+            (MlpPart::Linear, _) if has_bias(graph, node) => chain.layers.push(Layer {
                 inputs: graph.columns(at),
                 outputs: graph.columns(node.output),
                 parameters: node.inputs[1],
@@ -105,6 +105,11 @@ fn chain(graph: &Graph, output: Tensor, loss: Tensor) -> Option<Chain> {
     // The loss's gradient is that of a sum, not of an activation.
     let ends_well = at == output && chain.layers.last().is_some_and(|layer| !layer.activated);
     (ends_well && chain.layers.len() <= LAYERS).then_some(chain)
+}
+
+/// The kernels read a weight and a bias.
+fn has_bias(graph: &Graph, node: &Node) -> bool {
+    matches!(graph.shape(node.inputs[1]), Shape::Parameters(parts) if parts.len() == 2)
 }
 
 impl Net {

@@ -1,0 +1,220 @@
+//! Attention of the tokens of a sequence to each other, without its projections:
+//! `y[t] = Σ_j softmax_j(q[t] · k[j] / √d) · v[j]`, head by head.
+
+mod export;
+mod heads;
+mod tolerance;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use self::heads::Heads;
+use super::arguments::Arguments;
+use crate::gpu::{Grid, Shader};
+use crate::graph::{Checked, Export, LoopBound, Op, OpContext, Role, Scratch, Shape, Step, Tolerance, Work, sample};
+use crate::tensor::{Matrix, Operand};
+use crate::wgsl::CLOCK;
+
+/// Most columns of a head: its query and what is summed for it are registers of an invocation.
+pub const WIDEST_HEAD: usize = 256;
+
+/// Attention of each token to the others: columns are the queries of all heads, the keys and the values of `kv_heads` heads.
+/// Several heads share keys and values where there are fewer of those (grouped queries).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attention {
+    /// Heads of the queries.
+    pub heads: usize,
+    /// Heads of keys and values; a divisor of `heads`.
+    pub kv_heads: usize,
+    /// Whether a token sees those before it and itself alone.
+    pub causal: bool,
+}
+
+pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
+    let one = Attention { heads: 1, kv_heads: 1, causal: false };
+    let all =
+        [one, Attention { heads: 2, kv_heads: 2, causal: true }, Attention { heads: 4, kv_heads: 2, causal: true }];
+    all.into_iter().map(|op| Arc::new(op) as Arc<dyn Op>).collect()
+}
+
+impl Attention {
+    /// Columns of a head.
+    pub(crate) fn width(&self, columns: usize) -> Result<usize, String> {
+        let (heads, all) = (self.heads, self.heads + 2 * self.kv_heads);
+        let width = columns / all;
+        if columns != width * all || !width.is_multiple_of(4) || width == 0 {
+            return Err(format!(
+                "{columns} columns are no {heads} heads of queries and {} of keys and of values, whose width is a multiple of 4",
+                self.kv_heads
+            ));
+        }
+        match width {
+            0..=WIDEST_HEAD => Ok(width),
+            _ => Err(format!("heads of {width} columns; {WIDEST_HEAD} are the most, so give more heads")),
+        }
+    }
+
+    fn heads(&self, x: &Shape) -> Heads {
+        let width = self.width(x.columns().unwrap_or(0)).unwrap_or(4);
+        Heads { op: *self, width, tokens: x.positions() }
+    }
+
+    fn shader_of(&self, width: usize) -> &'static Shader {
+        Shader::joined(
+            format!("attention.{width}"),
+            vec![heads::LINES[width / 4 - 1], CLOCK, include_str!("../../../shaders/attention.wgsl")],
+        )
+    }
+
+    /// A step whose invocations are a line and one of so many heads, for each of which `loops` are counted.
+    fn step(&self, cx: &OpContext, entry: &'static str, heads: usize, loops: u64) -> Step {
+        let Heads { width, tokens, .. } = self.heads(cx.graph.shape(cx.input(0)));
+        let columns = cx.columns(cx.input(0));
+        let grid = Grid::Tiles { columns: heads as u32, rows_each: 1 };
+        // Every score is a product of two heads, and so is what is done with it.
+        let computes = 4 * (self.heads * width * tokens) as u64;
+        let work = Work::moves(3 * columns, LoopBound::fixed(loops)).computing(computes);
+        let first = cx.step(entry, grid, work).dims(&[
+            ("tokens", tokens as u32),
+            ("heads", self.heads as u32),
+            ("kv_heads", self.kv_heads as u32),
+            ("stride4", cx.stride(cx.input(0)) / 4),
+            ("keys", (self.heads * width / 4) as u32),
+            ("values", ((self.heads + self.kv_heads) * width / 4) as u32),
+        ]);
+        let step = first.constant("CAUSAL", f64::from(u8::from(self.causal)));
+        Step { shader: self.shader_of(width), ..step.constant("SCALE", f64::from(1.0 / (width as f32).sqrt())) }
+    }
+}
+
+impl Op for Attention {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn role(&self) -> Role {
+        Role::Layer
+    }
+
+    fn shader(&self) -> &'static Shader {
+        self.shader_of(4)
+    }
+
+    fn stands_alone(&self) -> bool {
+        false
+    }
+
+    fn with(&self, arguments: &Value) -> Result<Arc<dyn Op>, String> {
+        Ok(Arc::new(Attention::with_bias(arguments)?.0))
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        let [x] = inputs else { return Err(format!("takes x, but {} tensors were given", inputs.len())) };
+        let x = sample(x, "x")?;
+        let [_, columns] = x.dims()[..] else {
+            return Err(format!("x is {x}, but (rows, tokens, columns) are wanted"));
+        };
+        Ok(x.with_columns(self.heads * self.width(columns)?))
+    }
+
+    /// The largest score and the sum of exponentials of each token and head, in four floats.
+    fn saved(&self, inputs: &[&Shape]) -> Vec<usize> {
+        vec![4 * self.heads * inputs[0].positions()]
+    }
+
+    fn scratch(&self, inputs: &[&Shape]) -> Vec<Scratch> {
+        vec![Scratch { per_row: 4 * self.heads * inputs[0].positions(), fixed: 0 }]
+    }
+
+    fn forward(&self, cx: &OpContext) -> Vec<Step> {
+        let heads = self.heads(cx.graph.shape(cx.input(0)));
+        let step = self.step(cx, "forward", self.heads, heads.turns(2) + heads.turns(4) + heads.turns_of_head(2));
+        vec![step.bind("x", cx.value(0)).bind("y", cx.output_value()).bind("saved", cx.saved(0))]
+    }
+
+    fn backward(&self, cx: &OpContext) -> Vec<Step> {
+        let Some(write) = cx.wants[0] else { return Vec::new() };
+        let heads = self.heads(cx.graph.shape(cx.input(0)));
+        let sums = self.step(cx, "sums", self.heads, heads.turns_of_head(1));
+        let sums = sums.bind("kept", cx.saved(0)).bind("made", cx.output_value());
+        let sums = sums.bind("dy", cx.output_gradient()).bind("part", cx.scratch(0));
+        let whole = |entry, count, turns| {
+            let step = self.step(cx, entry, count, turns).bind("x", cx.value(0)).bind("dy", cx.output_gradient());
+            step.bind("parts", cx.scratch(0)).bind("dinput", cx.gradient(0)).write(write)
+        };
+        let shared_by = (self.heads / self.kv_heads) as u64;
+        let queries = whole("backward_queries", self.heads, heads.turns(5) + heads.turns_of_head(3));
+        let keys = shared_by * (heads.turns(6) + 1) + heads.turns_of_head(3) + 1;
+        vec![sums, queries, whole("backward_keys", self.kv_heads, keys)]
+    }
+
+    fn multiplications(&self, x: &Shape) -> u64 {
+        let Heads { width, tokens, .. } = self.heads(x);
+        let seen = if self.causal { tokens * (tokens + 1) / 2 } else { tokens * tokens };
+        2 * (seen * self.heads * width) as u64
+    }
+
+    fn export(&self, _: &Shape) -> Option<Export> {
+        None
+    }
+
+    fn reference_forward(&self, inputs: &[Operand]) -> Matrix {
+        let x = inputs[0];
+        let heads = self.heads(x.shape);
+        let mut y = Matrix::zeros(x.rows, self.heads * heads.width);
+        heads.each_query(&x, |query| {
+            for (j, weight) in query.weights(&x) {
+                for d in 0..heads.width {
+                    y.values[query.line * y.columns + query.head * heads.width + d] +=
+                        weight * heads.value(&x, j, query.head, d);
+                }
+            }
+        });
+        y
+    }
+
+    fn reference_backward(&self, inputs: &[Operand], _: &Matrix, dy: &Matrix) -> Vec<Matrix> {
+        let x = inputs[0];
+        let heads = self.heads(x.shape);
+        let mut dx = Matrix::zeros(x.rows, x.columns);
+        heads.each_query(&x, |query| {
+            let slope = |d: usize| dy.at(query.line, query.head * heads.width + d);
+            let all: Vec<(usize, f64)> = query.weights(&x).collect();
+            let by_weight = |j| (0..heads.width).map(|d| slope(d) * heads.value(&x, j, query.head, d)).sum::<f64>();
+            let mean: f64 = all.iter().map(|&(j, weight)| weight * by_weight(j)).sum();
+            for &(j, weight) in &all {
+                let by_score = weight * (by_weight(j) - mean) * heads.scale();
+                for d in 0..heads.width {
+                    let [q, k, v] = heads.columns(query.head, d);
+                    dx.values[query.line * x.columns + q] += by_score * x.at(j, k);
+                    dx.values[j * x.columns + k] += by_score * x.at(query.line, q);
+                    dx.values[j * x.columns + v] += weight * slope(d);
+                }
+            }
+        });
+        vec![dx]
+    }
+
+    fn tolerance(&self, checked: &Checked) -> Tolerance {
+        tolerance::of(&self.heads(checked.inputs[0].shape), checked)
+    }
+}
+
+impl Attention {
+    /// From the arguments of a layer, and whether its projections have a bias.
+    ///
+    /// # Errors
+    /// One sentence that says what it takes.
+    pub(crate) fn with_bias(arguments: &Value) -> Result<(Attention, bool), String> {
+        let given = Arguments::new(arguments, &["heads", "kv_heads", "causal", "bias"])?;
+        let heads =
+            given.whole("heads", 1)?.ok_or("takes heads, as in { attention = { heads = 4, causal = true } }")?;
+        let kv_heads = given.whole("kv_heads", 1)?.unwrap_or(heads);
+        if !heads.is_multiple_of(kv_heads) {
+            return Err(format!("kv_heads is {kv_heads}, which does not divide heads, {heads}"));
+        }
+        let causal = given.flag("causal")?.unwrap_or(false);
+        Ok((Attention { heads, kv_heads, causal }, given.flag("bias")?.unwrap_or(true)))
+    }
+}
