@@ -23,7 +23,8 @@ fn update_at(at: u32) {
 
     var p = parameters[at];
     var g = normalised(gradients[at]);
-    if DECOUPLED { p = fma(vec4(-given.lr * WEIGHT_DECAY), p, p); } else { g = fma(vec4(WEIGHT_DECAY), p, g); }
+    let decay = decay_of(WEIGHT_DECAY, at);
+    if DECOUPLED { p = fma(vec4(-given.lr * decay), p, p); } else { g = fma(vec4(decay), p, g); }
     let m = fma(vec4(KEEP1), g - moments[at], moments[at]);
     let v = fma(vec4(KEEP2), g * g, (1.0 - KEEP2) * moments[count + at]);
     p = p - (given.lr / q.x) * m / (sqrt(v / q.y) + EPSILON);

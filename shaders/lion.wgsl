@@ -12,7 +12,7 @@ fn update_at(at: u32) {
     let g = normalised(gradients[at]);
     let m = moments[at];
     let direction = sign(fma(vec4(KEEP1), g - m, m));
-    let p = fma(vec4(-given.lr), fma(vec4(WEIGHT_DECAY), parameters[at], direction), parameters[at]);
+    let p = fma(vec4(-given.lr), fma(vec4(decay_of(WEIGHT_DECAY, at)), parameters[at], direction), parameters[at]);
     let next = fma(vec4(KEEP2), g - m, m);
     if keeps(max(size4(p), size4(next))) {
         moments[at] = next;

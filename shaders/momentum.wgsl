@@ -12,7 +12,7 @@ override WEIGHT_DECAY: f32 = 0.0;
 override NESTEROV: bool = false;
 
 fn update_at(at: u32) {
-    var g = fma(vec4(WEIGHT_DECAY), parameters[at], normalised(gradients[at]));
+    var g = fma(vec4(decay_of(WEIGHT_DECAY, at)), parameters[at], normalised(gradients[at]));
     var b = g;
     if stats.made > 0u { b = fma(vec4(MOMENTUM), moments[at], (1.0 - DAMPENING) * g); }
     if NESTEROV { g = fma(vec4(MOMENTUM), b, g); } else { g = b; }

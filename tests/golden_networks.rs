@@ -8,7 +8,7 @@ use std::path::Path;
 
 use accrue::data::{Batch, Target};
 use accrue::nn::{Arrays, Layer, Model};
-use accrue::optim;
+use accrue::optim::{self, Decay};
 use accrue::plan::Array;
 use accrue::train::{Event, FitConfig, Settings, Trainer};
 use common::{distance, gpu};
@@ -71,11 +71,12 @@ impl Case {
         let Value::Object(mut settings) = self.entry["optimizer"].clone() else { panic!("an optimizer is a table") };
         let kind = optim::find(settings["type"].as_str().unwrap()).unwrap();
         let lr = settings["lr"].as_f64().unwrap();
+        let decay = settings.remove("decay").map_or(Decay::All, |decay| serde_json::from_value(decay).unwrap());
         settings.retain(|key, _| key != "type" && key != "lr");
         let given = settings.into_iter().collect::<serde_json::Map<_, _>>();
         let optimizer = (kind.make)(serde_json::from_value(Value::Object(given)).unwrap()).unwrap();
         let start = Some(self.arrays("start."));
-        let settings = Settings { micro_batch, optimizer, lr, start, ..Settings::default() };
+        let settings = Settings { micro_batch, optimizer, lr, decay, start, ..Settings::default() };
         Trainer::new(gpu(), &self.model(), settings).unwrap()
     }
 }

@@ -367,6 +367,7 @@ fn refusal(graph: &Graph, output: Tensor, loss: Tensor) -> String {
         optimizer,
         clip: Clip::default(),
         lr_factors: Default::default(),
+        decay: Default::default(),
         open_blocks: true,
         kernels: Kernels::OPS,
         seed: 0,

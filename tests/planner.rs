@@ -28,6 +28,7 @@ fn plan(network: &Network, rows: usize, open_blocks: bool) -> Result<Plan> {
         loss,
         optimizer,
         clip: Default::default(),
+        decay: Default::default(),
         lr_factors: Default::default(),
         open_blocks,
         kernels: Kernels::OPS,

@@ -277,6 +277,7 @@ fn a_loss_of_the_features_themselves_is_refused_because_nothing_would_be_learned
         optimizer: &Sgd::default(),
         clip: Default::default(),
         lr_factors: Default::default(),
+        decay: Default::default(),
         open_blocks: false,
         kernels: Kernels::OPS,
         seed: 0,

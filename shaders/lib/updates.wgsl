@@ -1,4 +1,5 @@
-// The kernel of an optimizer: one invocation for each vec4 of the parameters. The part before this one gives rate_of.
+// The kernel of an optimizer: one invocation for each vec4 of the parameters. The part before this one gives rate_of
+// and decay_of.
 
 struct Dims { @align(16) first: u32 }   // the vec4 with which this dispatch begins
 

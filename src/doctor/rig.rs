@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::Case;
 use crate::gpu::{Access, Dispatch, Gpu, SLOT, Scalar, encode};
 use crate::graph::{Graph, Resource, Role, Shape, Span, Step, Tensor, TensorKind};
-use crate::optim::{Clip, LrFactors, Optimizer};
+use crate::optim::{Clip, Decay, LrFactors, Optimizer};
 use crate::plan::{Array, Kernels, Plan, Program, SHADERS, Training};
 use crate::reference::Matrix;
 use crate::{Error, Result};
@@ -49,6 +49,7 @@ impl<'a> Rig<'a> {
                 optimizer,
                 clip,
                 lr_factors,
+                decay: Decay::All,
                 open_blocks: true,
                 kernels,
                 seed: 0,

@@ -11,7 +11,7 @@ use crate::gpu::Gpu;
 use crate::graph::tolerance::rounds;
 use crate::graph::{Graph, Op, Resource, Tensor};
 use crate::ops::Linear;
-use crate::optim::{ALL, Clip, Factor, Kind, LrFactors, Optimizer, STRETCH, Sgd, Word};
+use crate::optim::{ALL, Clip, Decay, Factor, Kind, LrFactors, Optimizer, STRETCH, Sgd, Word};
 use crate::plan::{Kernels, Stats, Training};
 use crate::reference::Matrix;
 use crate::{Error, Result};
@@ -120,6 +120,7 @@ pub fn optimizer(
         optimizer,
         clip,
         lr_factors,
+        decay: Decay::All,
         open_blocks: true,
         kernels,
         seed: 0,

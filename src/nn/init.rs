@@ -1,5 +1,6 @@
 //! First weights.
 
+use std::collections::BTreeMap;
 use std::f64::consts::PI;
 
 use rand::Rng;
@@ -21,12 +22,22 @@ pub enum FirstWeights {
     /// [`FirstWeights::PyTorch`]. So begins RealMLP-TD-S (Holzmüller, Grinsztajn & Steinwart, *Better by default*, 2024), there
     /// with weights N(0, 1) that are divided by √inputs where they are used.
     Normal,
+    /// N(0, 0.02) for weights and embeddings, whose deviation is divided by √residuals in the last layer of each residual's body, and 0
+    /// for biases. So begins GPT-2 (Radford et al., 2019).
+    Gpt2,
 }
 
+/// Deviation of GPT-2's weights.
+const GPT2: f64 = 0.02;
+
 impl FirstWeights {
-    /// The first values of a parameter of a layer.
-    fn of(self, is_linear: bool, is_last: bool, spec: &ParameterSpec) -> Init {
+    /// The first values of a parameter of a layer; `closes` says of how many residuals there are, if it is the last of one.
+    fn of(self, is_linear: bool, is_last: bool, closes: Option<usize>, spec: &ParameterSpec) -> Init {
         match (self, is_linear) {
+            (FirstWeights::Gpt2, _) if spec.shape.len() > 1 => {
+                Init::Normal(GPT2 / closes.map_or(1.0, |residuals| (residuals as f64).sqrt()))
+            }
+            (FirstWeights::Gpt2, _) if spec.name.ends_with("bias") => Init::Constant(0.0),
             (FirstWeights::Normal, true) if is_last => Init::Constant(0.0),
             (FirstWeights::Normal, true) => match spec.shape[..] {
                 [_, inputs] => Init::Normal(1.0 / (inputs as f64).sqrt()),
@@ -50,12 +61,14 @@ pub fn initial_of(model: &Model, first: FirstWeights, seed: u64) -> Arrays {
     let specs = model.specs();
     let is_outermost = |name: &str| !name.contains('.');
     let last = specs.iter().rfind(|(name, is_linear, _)| *is_linear && is_outermost(name)).map(|(name, ..)| name);
+    let ends = ends_of_bodies(specs.iter().map(|(name, ..)| name.as_str()));
     let mut arrays = Arrays::new();
     for (name, is_linear, parts) in &specs {
+        let closes = ends.values().any(|end| end == name).then_some(ends.len());
         let mut random = stream(seed, Purpose::Init, index_of(name));
         for spec in parts {
             let count = spec.elements();
-            let values = match first.of(*is_linear, Some(name) == last, spec) {
+            let values = match first.of(*is_linear, Some(name) == last, closes, spec) {
                 Init::Constant(value) => vec![value; count],
                 Init::Uniform(bound) => (0..count).map(|_| uniform(random.next_u32(), bound)).collect(),
                 Init::Normal(deviation) => {
@@ -67,6 +80,11 @@ pub fn initial_of(model: &Model, first: FirstWeights, seed: u64) -> Arrays {
         }
     }
     arrays
+}
+
+/// The last layer with weights of the body of each residual, by what the names in that body begin with.
+fn ends_of_bodies<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, &'a str> {
+    names.filter_map(|name| Some((&name[..name.rfind(".body.")?], name))).collect()
 }
 
 /// The number by which a layer draws: its place in the list of layers or, inside of another layer, the XXH3 of 64 bits of its name
@@ -125,6 +143,32 @@ mod tests {
         // The format's own: a seed gives the same weights for years.
         let bits: Vec<u32> = first["0.weight"].values[..3].iter().map(|w| w.to_bits()).collect();
         assert_eq!(bits, [1011580829, 3178093086, 3191625256]);
+    }
+
+    #[test]
+    fn gpt2s_weights_have_its_deviations() {
+        let layers = r#"[{"embedding": {"num_embeddings": 500, "embedding_dim": 16}}, {"positions": "learned"},
+            {"repeat": {"times": 2, "layers": [
+                {"residual": ["layer_norm", {"attention": {"heads": 2}}]}, {"residual": ["layer_norm", 64, "gelu", 16]}]}}, 9]"#;
+        let layers: Vec<crate::nn::Layer> = serde_json::from_str(layers).unwrap();
+        let model = Model::of_shape(&[30, 1], &layers, "cross_entropy").unwrap();
+        let first = initial_of(&model, FirstWeights::Gpt2, 3);
+        for (name, array) in &first {
+            let square: f64 =
+                array.values.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / array.values.len() as f64;
+            let wanted = match name.as_str() {
+                _ if name.ends_with("bias") => 0.0,
+                "2.0.0.body.0.weight" | "2.0.1.body.0.weight" | "2.1.0.body.0.weight" | "2.1.1.body.0.weight" => 1.0,
+                _ if name.ends_with("out_proj.weight") || name.ends_with("body.3.weight") => 0.01,
+                _ => 0.02,
+            };
+            let by = 4.0 / (2.0 * array.values.len() as f64).sqrt();
+            assert!(
+                (square.sqrt() - wanted).abs() <= by * wanted * f64::from(wanted < 1.0),
+                "{name}: {}",
+                square.sqrt()
+            );
+        }
     }
 
     #[test]

@@ -17,6 +17,35 @@ use crate::{Error, Result};
 #[serde(transparent)]
 pub struct LrFactors(BTreeMap<String, Factor>);
 
+/// Which parameters the optimizer's weight decay acts on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decay {
+    /// All of them, PyTorch's default.
+    #[default]
+    All,
+    /// Those with two dimensions or more: weights and embeddings, but neither biases nor the scales of norms. So does nanoGPT.
+    Matrices,
+}
+
+impl Decay {
+    /// Its name in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Decay::All => "all",
+            Decay::Matrices => "matrices",
+        }
+    }
+
+    /// What the weight decay of a parameter of this shape is multiplied with.
+    pub fn of(self, shape: &[usize]) -> f32 {
+        if self == Decay::Matrices && shape.len() < 2 { 0.0 } else { 1.0 }
+    }
+}
+
+/// A stretch of the parameters: the vec4 that it begins with, the factor of its learning rate, and that of its weight decay.
+pub(crate) type Stretch = (u32, [f32; 2]);
+
 /// One factor.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -87,9 +116,9 @@ impl LrFactors {
     }
 }
 
-/// The update, with a learning rate of its own for each stretch of the parameters: the vec4 that it begins with, and its factor.
-/// Without stretches it stays as it is.
-pub(crate) fn apply(step: Step, stretches: &[(u32, f32)]) -> Step {
+/// The update, with a learning rate and a weight decay of its own for each stretch of the parameters. Without stretches it stays
+/// as it is.
+pub(crate) fn apply(step: Step, stretches: &[Stretch]) -> Step {
     if stretches.is_empty() {
         return step;
     }
@@ -102,13 +131,15 @@ pub(crate) fn apply(step: Step, stretches: &[(u32, f32)]) -> Step {
     })
 }
 
-/// Iterations of the loop in `shaders/lib/rates.wgsl`.
-pub(crate) const SEARCH: u64 = MOST_STRETCHES.ilog2() as u64 + 1;
+/// Iterations of the loop in `shaders/lib/rates.wgsl`, for the rate and for the decay.
+pub(crate) const SEARCH: u64 = 2 * (MOST_STRETCHES.ilog2() as u64 + 1);
 
 /// The table `stretches` of `shaders/lib/rates.wgsl`.
-pub(crate) fn table(stretches: &[(u32, f32)]) -> Table {
-    let row = |(begins, factor): (u32, f32)| vec![("begins", Scalar::U32(begins)), ("factor", Scalar::F32(factor))];
-    let unused = std::iter::repeat((u32::MAX, 1.0));
+pub(crate) fn table(stretches: &[Stretch]) -> Table {
+    let row = |(begins, [factor, decay]): Stretch| {
+        vec![("begins", Scalar::U32(begins)), ("factor", Scalar::F32(factor)), ("decay", Scalar::F32(decay))]
+    };
+    let unused = std::iter::repeat((u32::MAX, [1.0, 1.0]));
     let rows = stretches.iter().copied().chain(unused).take(MOST_STRETCHES).map(row).collect();
     Table { name: "stretches", rows, bytes: 16 * MOST_STRETCHES as u64 }
 }

@@ -31,7 +31,7 @@ pub use window::TrainingSteps;
 
 use crate::gpu::Shader;
 use crate::graph::{Graph, Packing, Record, Resource, Span, Step, Tensor, TensorKind};
-use crate::optim::{Clip, LrFactors, Optimizer};
+use crate::optim::{Clip, Decay, LrFactors, Optimizer};
 use crate::{Error, Result};
 
 /// Most updates of one submission: each result needs a slot.
@@ -59,6 +59,8 @@ pub struct Training<'a> {
     pub clip: Clip,
     /// What the learning rate of each kind of parameter is multiplied with.
     pub lr_factors: LrFactors,
+    /// Which parameters the weight decay acts on.
+    pub decay: Decay,
     /// Whether micro-batches may end inside a block of rows, which is then kept open in memory of its own.
     pub open_blocks: bool,
     /// Which kernels may be taken.

@@ -100,7 +100,8 @@ fn model() -> Vec<Key> {
         key("layers", &layers, r#"[64, "relu", 64, "relu"]"#).elsewhere(&["hidden"]),
         key("loss", "the name of a loss", r#""cross_entropy""#).elsewhere(&["criterion"]),
         key("label_smoothing", "a number from 0 to below 1", "0.1").elsewhere(&["smoothing"]),
-        key("first_weights", r#""pytorch" or "normal""#, r#""normal""#).elsewhere(&["initializer", "weight_init"]),
+        key("first_weights", r#""pytorch", "normal" or "gpt2""#, r#""normal""#)
+            .elsewhere(&["initializer", "weight_init"]),
         key("init", "the path of a safetensors file", r#""start.safetensors""#).elsewhere(&["weights"]),
     ]
 }
@@ -142,6 +143,7 @@ fn optimizer() -> Vec<Key> {
     let settings = settings.map(|(own, _)| key(own.name, own.wanted, own.example).elsewhere(own.elsewhere));
     let rest = [
         key("lr_factors", LR_FACTORS, r#"{ bias = 0.1, weight = "fan_in" }"#).elsewhere(&["param_groups", "lr_mult"]),
+        key("decay", r#""all" or "matrices""#, r#""matrices""#),
         key("clip_norm", "a number above 0", "1.0").elsewhere(&["max_grad_norm", "gradient_clip_val"]),
         key("clip_value", "a number above 0", "0.5"),
         key("schedule", &schedules, r#""cosine""#).elsewhere(&["lr_schedule"]),

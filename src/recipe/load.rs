@@ -323,7 +323,12 @@ mod tests {
             "data.split=group",
             "data.group=g",
         ];
-        let smooth = ["model.loss=cross_entropy", "model.label_smoothing=0.1", "optimizer.lr_factors={bias=0.1}"];
+        let smooth = [
+            "model.loss=cross_entropy",
+            "model.label_smoothing=0.1",
+            "optimizer.lr_factors={bias=0.1}",
+            "optimizer.decay=matrices",
+        ];
         let common = ["model.init=w", "model.first_weights=normal", "train.memory=1GiB", "train.accumulation_steps=3"];
         let best = ["train.best=auc", "train.patience=3", "train.stop_after=2", "train.refit=true"];
         let classes = ["train.class_weight={ a = 2 }"];

@@ -101,6 +101,7 @@ impl Session {
             optimizer: optimizer.make()?,
             clip: optimizer.clip(),
             lr_factors: optimizer.lr_factors.clone(),
+            decay: optimizer.decay,
             lr: optimizer.lr,
             label_smoothing: self.config.model.label_smoothing,
             schedule: optimizer.schedule(all.updates()),

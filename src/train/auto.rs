@@ -77,6 +77,7 @@ fn plan(gpu: &Gpu, network: &Network, settings: &Settings, rows: usize, open_blo
         optimizer,
         clip: settings.clip,
         lr_factors,
+        decay: settings.decay,
         open_blocks,
         kernels,
         seed: settings.seed,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::graph::Op;
 use crate::nn::{Arrays, FirstWeights, Model, Network};
 use crate::ops::CrossEntropy;
-use crate::optim::{Clip, LrFactors, Optimizer, Schedule, Sgd};
+use crate::optim::{Clip, Decay, LrFactors, Optimizer, Schedule, Sgd};
 use crate::plan::{Augment, ExecutionMode};
 use crate::tensor::Element;
 use crate::{Error, NotFinite, Result};
@@ -20,6 +20,8 @@ pub struct Settings {
     pub clip: Clip,
     /// What the learning rate of each kind of parameter is multiplied with.
     pub lr_factors: LrFactors,
+    /// Which parameters the optimizer's weight decay acts on.
+    pub decay: Decay,
     /// The full learning rate.
     pub lr: f64,
     /// The share of each target that all classes have alike, with the loss `cross_entropy`; 0 to below 1. It changes what is
@@ -55,6 +57,7 @@ impl Default for Settings {
             optimizer: Box::new(Sgd::default()),
             clip: Clip::default(),
             lr_factors: LrFactors::default(),
+            decay: Decay::default(),
             lr: 0.01,
             label_smoothing: 0.0,
             schedule: Schedule::default(),

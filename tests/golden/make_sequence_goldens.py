@@ -116,8 +116,11 @@ def train(case, data, start, dtype):
     x, t, w = (torch.from_numpy(array) for array in data)
     x, t, w = x.to(dtype), t.long(), w.to(dtype)
     spec = case["optimizer"]
-    options = {key: value for key, value in spec.items() if key != "type"}
-    optimizer = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[spec["type"]](net.parameters(), **options)
+    options = {key: value for key, value in spec.items() if key not in ("type", "decay")}
+    vectors = [p for p in net.parameters() if p.dim() < 2] if spec.get("decay") == "matrices" else []
+    groups = [{"params": [p for p in net.parameters() if not any(p is v for v in vectors)]}]
+    groups += [{"params": vectors, "weight_decay": 0.0}] if vectors else []
+    optimizer = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[spec["type"]](groups, **options)
     losses, gradient = [], None
     for _ in range(case["epochs"]):
         for begin in range(0, case["rows"], case["batch"]):
@@ -181,7 +184,7 @@ def gpt(kinds, columns, heads, times, output, **attention):
 
 
 SGD = {"type": "sgd", "lr": 0.05, "momentum": 0.9}
-ADAMW = {"type": "adamw", "lr": 0.003, "weight_decay": 0.1}
+ADAMW = {"type": "adamw", "lr": 0.003, "weight_decay": 2.0, "decay": "matrices"}
 UNTIED = {"linear": {"out_features": 11, "bias": False}}
 TIED = {"tied": "0"}
 CASES = [

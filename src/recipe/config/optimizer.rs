@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::is_default;
 use crate::ops;
-use crate::optim::{self, Clip, Given, Kind, LrFactors, Scaling, Schedule, ScheduleShape, Value};
+use crate::optim::{self, Clip, Decay, Given, Kind, LrFactors, Scaling, Schedule, ScheduleShape, Value};
 use crate::recipe::keys;
 use crate::{Error, Result};
 
@@ -20,6 +20,9 @@ pub struct Optimizer {
     /// What the learning rate of each kind of parameter is multiplied with.
     #[serde(skip_serializing_if = "is_default")]
     pub lr_factors: LrFactors,
+    /// Which parameters the weight decay acts on.
+    #[serde(skip_serializing_if = "is_default")]
+    pub decay: Decay,
     /// The optimizer's settings.
     #[serde(flatten)]
     pub settings: Given,
@@ -57,6 +60,7 @@ impl Default for Optimizer {
             kind: optim::ALL[0],
             lr: 0.01,
             lr_factors: LrFactors::default(),
+            decay: Decay::default(),
             settings: Given::default(),
             clip_norm: None,
             clip_value: None,
@@ -172,6 +176,9 @@ impl Optimizer {
         line += &(pairs + &switches);
         if self.lr_factors != LrFactors::default() {
             line += &format!(", lr factors {}", self.lr_factors.describe());
+        }
+        if self.decay != Decay::All {
+            line += &format!(", decay of {}", self.decay.name());
         }
         if self.schedule != ScheduleShape::Constant || self.warmup > 0 {
             line += &format!(", {} schedule", self.schedule.name());

@@ -80,7 +80,8 @@ impl Trainer {
         let (optimizer, clip, lr_factors) = (&*settings.optimizer, settings.clip, settings.lr_factors);
         let kernels = Kernels::of(gpu, settings.kernels);
         let (open_blocks, seed, augment) = (settings.open_blocks, settings.seed, settings.augment);
-        let training = Training { loss, optimizer, clip, lr_factors, open_blocks, kernels, seed, augment };
+        let decay = settings.decay;
+        let training = Training { loss, optimizer, clip, lr_factors, decay, open_blocks, kernels, seed, augment };
         let plan = Plan::new(&network.graph, network.output, settings.micro_batch, Some(training))?;
         let program = Program::new(gpu, plan)?;
         let mut trainer = Trainer {
