@@ -141,7 +141,7 @@ fn rest(batch: u32, tail: Tail, numbers: &mut Numbers) -> Rest {
 
 /// Sizes of micro-batches: mostly some of any size, now and then all of one row, but only where that is not too long.
 fn cut(task: &Task, numbers: &mut Numbers) -> Vec<usize> {
-    let few = task.data.classes.len() * task.epochs as usize <= 120;
+    let few = task.data.rows() * task.epochs as usize <= 120;
     match numbers.below(6) {
         0 if few => vec![1],
         1 => vec![32],
@@ -159,7 +159,7 @@ fn check(seed: u64) -> bool {
     let about = format!(
         "{:?}, {} rows in windows of {}, {} epochs, {:?}, shuffle {:?}, {:?}, lr {}, {:?}, weights {:?}",
         task.model,
-        task.data.classes.len(),
+        task.data.rows(),
         task.batch,
         task.epochs,
         task.tail,

@@ -103,7 +103,7 @@ fn task(model: Model, rows: usize, batch: u32) -> Task {
 }
 
 fn chosen(gpu: &Gpu, task: &Task, bytes: u64) -> Result<Chosen> {
-    let samples = task.data.classes.len();
+    let samples = task.data.rows();
     choose_micro_batch(gpu, &task.model, &task.settings(1, true), task.batch as usize, samples, &Budget::given(bytes))
 }
 

@@ -131,8 +131,8 @@ pub(crate) fn apply(step: Step, stretches: &[Stretch]) -> Step {
     })
 }
 
-/// Iterations of the loop in `shaders/lib/rates.wgsl`, for the rate and for the decay.
-pub(crate) const SEARCH: u64 = 2 * (MOST_STRETCHES.ilog2() as u64 + 1);
+/// Iterations of the loop in `shaders/lib/rates.wgsl`.
+pub(crate) const SEARCH: u64 = MOST_STRETCHES.ilog2() as u64 + 1;
 
 /// The table `stretches` of `shaders/lib/rates.wgsl`.
 pub(crate) fn table(stretches: &[Stretch]) -> Table {

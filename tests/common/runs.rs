@@ -23,51 +23,68 @@ pub struct Data {
     pub classes: Vec<u32>,
     pub weights: Option<Vec<f32>>,
     inputs: usize,
+    /// Targets of a row: of all its positions.
     targets: usize,
+    positions: usize,
     reads: TargetKind,
 }
 
 impl Data {
     /// So many rows of numbers that look random, without weights.
     pub fn new(model: &Model, rows: usize, numbers: &mut Numbers) -> Data {
-        let reads = model.reads();
+        let (reads, inputs, positions) = (model.reads(), model.inputs, model.positions());
+        let targets = positions * model.targets();
         let values = match reads {
-            TargetKind::Flags => (0..rows * model.targets()).map(|_| numbers.below(2) as f32).collect(),
-            _ => numbers.floats(rows * model.targets()),
+            TargetKind::Flags => (0..rows * targets).map(|_| numbers.below(2) as f32).collect(),
+            _ => numbers.floats(rows * targets),
         };
-        let classes = (0..rows).map(|_| numbers.below(model.outputs()) as u32).collect();
-        let features = numbers.floats(rows * model.inputs);
-        Data { features, values, classes, weights: None, inputs: model.inputs, targets: model.targets(), reads }
+        let classes = (0..rows * positions).map(|_| numbers.below(model.outputs()) as u32).collect();
+        let features = numbers.floats(rows * inputs);
+        Data { features, values, classes, weights: None, inputs, targets, positions, reads }
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.classes.len() / self.positions
+    }
+
+    /// Weights of a row: one, or one for each position.
+    fn weighs(&self) -> usize {
+        self.weights.as_ref().map_or(1, |weights| weights.len() / self.rows())
     }
 
     /// A stretch of the rows.
     pub fn stretch(&self, rows: Range<usize>) -> Batch<'_> {
         let targets = match self.reads {
-            TargetKind::Class => Target::Classes(&self.classes[rows.clone()]),
+            TargetKind::Class => Target::Classes(&self.classes[rows.start * self.positions..rows.end * self.positions]),
             _ => Target::Values(&self.values[rows.start * self.targets..rows.end * self.targets]),
         };
         let features = &self.features[rows.start * self.inputs..rows.end * self.inputs];
-        Batch { features: features.into(), targets, weights: self.weights.as_ref().map(|weights| &weights[rows]) }
+        let weights =
+            self.weights.as_ref().map(|weights| &weights[rows.start * self.weighs()..rows.end * self.weighs()]);
+        Batch { features: features.into(), targets, weights }
     }
 
     /// All rows.
     pub fn all(&self) -> Batch<'_> {
-        self.stretch(0..self.classes.len())
+        self.stretch(0..self.rows())
     }
 
     /// The named rows, in the order given.
     pub fn pick(&self, rows: &[u32]) -> Data {
-        let take = |values: &[f32], width: usize| -> Vec<f32> {
-            rows.iter().flat_map(|&row| &values[row as usize * width..][..width]).copied().collect()
-        };
         Data {
-            features: take(&self.features, self.inputs),
-            values: take(&self.values, self.targets),
-            classes: rows.iter().map(|&row| self.classes[row as usize]).collect(),
-            weights: self.weights.as_ref().map(|weights| take(weights, 1)),
+            features: take(&self.features, self.inputs, rows),
+            values: take(&self.values, self.targets, rows),
+            classes: take(&self.classes, self.positions, rows),
+            weights: self.weights.as_ref().map(|weights| take(weights, self.weighs(), rows)),
             ..*self
         }
     }
+}
+
+/// The named rows of so many values each.
+fn take<T: Copy>(values: &[T], width: usize, rows: &[u32]) -> Vec<T> {
+    rows.iter().flat_map(|&row| &values[row as usize * width..][..width]).copied().collect()
 }
 
 /// What is trained.
@@ -180,7 +197,7 @@ impl Task {
 
     /// The samples of each window, and the learning rate at full size for a batch as large as the window's.
     fn rated_windows(&self) -> Vec<(Vec<u32>, f64)> {
-        let samples = self.data.classes.len();
+        let samples = self.data.rows();
         let mut order = Order::new(samples as u32, self.shuffle);
         let windows = Windows::new(samples, self.epochs, self.batches(), self.tail).unwrap();
         let window = |w: accrue::window::Window| {
@@ -249,8 +266,11 @@ impl Task {
             }
         };
         let mut left = left(&mut trainer, updates);
-        let counts = |&row: &usize| self.data.weights.as_ref().is_none_or(|weights| weights[row] > 0.0);
-        if let Some(row) = (0..self.data.classes.len()).find(counts) {
+        let counts = |&row: &usize| {
+            let weights = self.data.stretch(row..row + 1).weights;
+            weights.is_none_or(|weights| weights.iter().any(|&weight| weight > 0.0))
+        };
+        if let Some(row) = (0..self.data.rows()).find(counts) {
             trainer.set_lr(self.lr).unwrap();
             trainer.micro_step(&self.data.stretch(row..row + 1)).unwrap();
             trainer.update().unwrap();

@@ -54,9 +54,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::DeviceLost`] after work was lost.
     pub fn gradient_sums(&mut self) -> Result<Arrays> {
-        self.all_done()?;
-        let flat = self.read(Resource::Gradients(self.plan().all_gradients()))?;
-        let (mut sums, layout) = (self.plan().gradients.unpack(&flat), &self.plan().layout);
+        let (mut sums, layout) = (self.sums_of_uses()?, &self.plan().layout);
         let own: Vec<String> = layout.arrays().map(|(name, _)| name.to_owned()).collect();
         for name in own {
             for nth in 2.. {
@@ -66,6 +64,13 @@ impl Trainer {
             }
         }
         Ok(sums)
+    }
+
+    /// The same for each use of a parameter by itself.
+    pub(super) fn sums_of_uses(&mut self) -> Result<Arrays> {
+        self.all_done()?;
+        let flat = self.read(Resource::Gradients(self.plan().all_gradients()))?;
+        Ok(self.plan().gradients.unpack(&flat))
     }
 
     /// Reads a resource that has a buffer of its own.

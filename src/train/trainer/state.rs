@@ -72,7 +72,7 @@ impl Trainer {
         Ok(State {
             parameters: self.parameters()?,
             moments: self.optimizer_state()?,
-            gradients: if open { self.gradient_sums()? } else { Arrays::new() },
+            gradients: if open { self.sums_of_uses()? } else { Arrays::new() },
             open_block,
             counts,
         })

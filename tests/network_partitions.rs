@@ -1,5 +1,5 @@
-//! As `partitions.rs`, on images: random networks of convolutions, pools, norms, dropout and branches, however the windows are cut;
-//! between groups of rows where a layer normalises by groups.
+//! As `partitions.rs`, on images and sequences: random networks of convolutions, pools, norms, dropout and branches, or of attention,
+//! however the windows are cut; between groups of rows where a layer normalises by groups.
 //!
 //! `ACCRUE_CASES=500` tries more cases, `ACCRUE_CASE=17` runs one case again.
 
@@ -56,6 +56,48 @@ fn body(numbers: &mut Numbers, channels: usize, groups: &[usize]) -> Vec<Value> 
     (0..1 + numbers.below(3)).map(|_| same_size(numbers, channels, true, groups)).collect()
 }
 
+/// A layer that keeps the columns of each token.
+fn same_columns(numbers: &mut Numbers, columns: usize, heads: usize) -> Value {
+    let linear = |outputs: usize, bias: bool| json!({ "linear": { "out_features": outputs, "bias": bias } });
+    match numbers.below(6) {
+        0 | 1 => json!({ "attention": {
+            "heads": heads,
+            "kv_heads": any(numbers, &[1, heads]),
+            "causal": numbers.below(2) == 0,
+            "bias": numbers.below(2) == 0,
+        } }),
+        2 => linear(columns, numbers.below(2) == 0),
+        3 => json!({ "positions": "learned" }),
+        4 => json!({ "dropout": 0.2 }),
+        _ => json!(any(numbers, &["gelu", "silu", "layer_norm"])),
+    }
+}
+
+/// A network of sequences with a target for each token: of tokens, whose embedding may be the last layer too, or of a series.
+fn sequence_model(numbers: &mut Numbers) -> Model {
+    let tokens = any(numbers, &[1, 2, 5, 9, 31, 33, 70]);
+    let heads = any(numbers, &[1, 2]);
+    let columns = 4 * heads * (1 + numbers.below(3));
+    let of_tokens = numbers.below(3) > 0;
+    let (channels, first) = if of_tokens {
+        (1, json!({ "embedding": { "num_embeddings": 1 + numbers.below(9), "embedding_dim": columns } }))
+    } else {
+        (1 + numbers.below(5), json!(columns))
+    };
+    let mut layers = vec![first];
+    for _ in 0..1 + numbers.below(3) {
+        let body: Vec<Value> = (0..1 + numbers.below(3)).map(|_| same_columns(numbers, columns, heads)).collect();
+        layers.push(match numbers.below(3) {
+            0 => json!({ "residual": body }),
+            1 => json!({ "repeat": { "times": 2, "layers": [{ "residual": body }] } }),
+            _ => same_columns(numbers, columns, heads),
+        });
+    }
+    layers.push(if of_tokens && numbers.below(2) == 0 { json!({ "tied": "0" }) } else { json!(1 + numbers.below(5)) });
+    let layers: Vec<Layer> = serde_json::from_value(Value::Array(layers)).unwrap();
+    Model::of_shape(&[tokens, channels], &layers, any(numbers, &["mse", "cross_entropy"])).unwrap()
+}
+
 /// A network of images; no size of it is round.
 fn model(numbers: &mut Numbers, groups: &[usize]) -> Model {
     let shape = [3 + numbers.below(6), 3 + numbers.below(5), any(numbers, &[1, 3, 4])];
@@ -83,18 +125,31 @@ fn model(numbers: &mut Numbers, groups: &[usize]) -> Model {
     Model::of_shape(&shape, &layers, any(numbers, &["mse", "cross_entropy"])).unwrap()
 }
 
-fn task(numbers: &mut Numbers) -> Task {
+fn of_images(numbers: &mut Numbers) -> Task {
     let groups = any(numbers, &[vec![2, 4], vec![3], vec![5, 1], vec![64]]);
     let model = model(numbers, &groups);
+    let augment = Augment { flip: numbers.below(2) == 0, crop: any(numbers, &[0, 0, 2]) };
+    task(model, augment, numbers)
+}
+
+fn of_sequences(numbers: &mut Numbers) -> Task {
+    task(sequence_model(numbers), Augment::default(), numbers)
+}
+
+fn task(model: Model, augment: Augment, numbers: &mut Numbers) -> Task {
     let rows = 4 + numbers.below(40);
     let mut data = Data::new(&model, rows, numbers);
+    if model.shape.len() == 2 && model.shape[1] == 1 {
+        data.features = (0..data.features.len()).map(|_| numbers.below(10) as f32).collect();
+    }
     if numbers.below(3) == 0 {
-        data.weights = Some((0..rows).map(|_| any(numbers, &[0.0, 1.0, 2.5])).collect());
+        let each = any(numbers, &[1, model.positions()]);
+        data.weights = Some((0..rows * each).map(|_| any(numbers, &[0.0, 1.0, 2.5])).collect());
     }
     let rest = Rest {
         adam: (numbers.below(2) == 0).then(Adam::default),
         kernels: Some(ExecutionMode::Ops),
-        augment: Augment { flip: numbers.below(2) == 0, crop: any(numbers, &[0, 0, 2]) },
+        augment,
         ..Rest::default()
     };
     Task {
@@ -116,11 +171,11 @@ fn cut(task: &Task, group: usize, numbers: &mut Numbers) -> Vec<usize> {
     (0..1 + numbers.below(3)).map(|_| group * (1 + numbers.below(most))).collect()
 }
 
-fn check(seed: u64) {
+fn check(seed: u64, make: fn(&mut Numbers) -> Task) {
     let mut numbers = Numbers::new(1000 + seed);
-    let mut task = task(&mut numbers);
+    let mut task = make(&mut numbers);
     let group = task.model.network(false).unwrap().graph.group();
-    let rows = task.data.classes.len();
+    let rows = task.data.rows();
     let about = format!("{:?}, {rows} rows in windows of {}, {:?}, {:?}", task.model, task.batch, task.tail, task.rest);
     let whole = task.run(gpu(), &Path::Schedule(vec![task.batch as usize], true));
     assert!(
@@ -148,13 +203,22 @@ fn check(seed: u64) {
 
 #[test]
 fn any_partition_of_any_windows_of_images_gives_the_same_bits() {
+    check_all(of_images);
+}
+
+#[test]
+fn any_partition_of_any_windows_of_sequences_gives_the_same_bits() {
+    check_all(of_sequences);
+}
+
+fn check_all(make: fn(&mut Numbers) -> Task) {
     let cases = match variable("ACCRUE_CASE") {
         Some(seed) => seed..seed + 1,
         None => 0..variable("ACCRUE_CASES").unwrap_or(CASES),
     };
     for seed in cases {
-        if catch_unwind(AssertUnwindSafe(|| check(seed))).is_err() {
-            panic!("case {seed} fails; run it again with ACCRUE_CASE={seed} cargo test --test image_partitions");
+        if catch_unwind(AssertUnwindSafe(|| check(seed, make))).is_err() {
+            panic!("case {seed} fails; run it again with ACCRUE_CASE={seed} cargo test --test network_partitions");
         }
     }
 }
