@@ -227,11 +227,15 @@ fn steps_on_images(shape: &[usize], layers: &[Layer], kernels: Kernels) -> Vec<S
     steps_of_training(&network.graph, network.output, network.loss.unwrap(), kernels)
 }
 
-/// The steps of a network in the middle of which an op stands, for images, and which uses one parameter twice.
+/// The steps of a network in the middle of which an op stands, for images or, where it takes none, for sequences, and which uses one
+/// parameter twice.
 fn steps_of_images(op: Arc<dyn Op>, kernels: Kernels) -> Vec<Step> {
     let mut graph = Graph::new();
-    let x = graph.input_of(&[3, 5, 4]);
-    let layer = Arc::new(Linear::new(4));
+    let takes_images = op.role() != Role::Layer || op.shape_of(&Shape::of(&[3, 5, 4])).is_ok();
+    let dims: &[usize] = if takes_images { &[3, 5, 4] } else { &[15, 96] };
+    let columns = dims[dims.len() - 1];
+    let x = graph.input_of(dims);
+    let layer = Arc::new(Linear::new(columns));
     let shared = graph.parameters("shared", layer.parameters(graph.shape(x)));
     let first = graph.apply(layer.clone(), "first", &[x, shared]).unwrap();
     let is_loss = matches!(op.role(), Role::Loss(_));
@@ -248,7 +252,7 @@ fn steps_of_images(op: Arc<dyn Op>, kernels: Kernels) -> Vec<Step> {
     let middle = if is_loss { first } else { graph.join(op.clone(), "op", "op", &read).unwrap() };
     let width = graph.columns(middle);
     let output = match width {
-        4 => graph.apply(layer, "second", &[middle, shared]).unwrap(),
+        width if width == columns => graph.apply(layer, "second", &[middle, shared]).unwrap(),
         _ => middle,
     };
     let loss = if is_loss { op } else { ops::find("mse").unwrap() };
