@@ -48,7 +48,13 @@ fn modules(model: &Model) -> Result<Vec<Module>> {
     model.network(false)?;
     let Built { graph, modules, output } = model.built()?;
     let mut layers = sequence(&graph, &modules)?;
-    if graph.shape(output).dims().len() > 1 && graph.shape(output).positions() == 1 {
+    let made = graph.shape(output);
+    if made.positions() > 1 {
+        let message =
+            format!("the last layer makes {made}; a model whose output has several positions cannot be exported yet");
+        return Err(Error::config("model.layers", message));
+    }
+    if made.dims().len() > 1 {
         // One position is a dimension in other libraries, and no feature.
         let export = Export::new("nn.Flatten()", vec![OnnxNode::new("Flatten", &["x"], "y")]);
         layers.push(Module::Op(Layer { name: modules.len().to_string(), export, parameters: Vec::new() }));

@@ -47,10 +47,11 @@ fn layers() -> Json {
 fn layer() -> Json {
     let list = json!({ "$ref": "#/$defs/layers" });
     let table = |properties: Json, required: Json| json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
-    let nests = [
+    let nests: [Json; nn::NESTS.len()] = [
         json!({ "anyOf": [list, table(json!({ "body": list, "shortcut": list }), json!(["body"]))] }),
         table(json!({ "times": { "type": "integer", "minimum": 1 }, "layers": list }), json!(["times", "layers"])),
         json!({ "type": "array", "items": list, "minItems": 2 }),
+        json!({ "type": "string" }),
     ];
     let nests = nn::NESTS.into_iter().zip(nests).map(|(name, schema)| (name.to_owned(), schema));
     let ops = ops::taking_arguments().into_iter().map(|name| (name.to_owned(), json!({})));

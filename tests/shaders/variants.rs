@@ -231,8 +231,9 @@ fn steps_on_images(shape: &[usize], layers: &[Layer], kernels: Kernels) -> Vec<S
 /// parameter twice.
 fn steps_of_images(op: Arc<dyn Op>, kernels: Kernels) -> Vec<Step> {
     let mut graph = Graph::new();
-    let takes_images = op.role() != Role::Layer || op.shape_of(&Shape::of(&[3, 5, 4])).is_ok();
-    let dims: &[usize] = if takes_images { &[3, 5, 4] } else { &[15, 96] };
+    let takes = |dims: &&[usize]| op.role() != Role::Layer || op.shape_of(&Shape::of(dims)).is_ok();
+    let shapes: [&[usize]; 3] = [&[3, 5, 4], &[15, 24], &[15, 32]];
+    let dims = shapes.into_iter().find(takes).unwrap();
     let columns = dims[dims.len() - 1];
     let x = graph.input_of(dims);
     let layer = Arc::new(Linear::new(columns));
