@@ -116,6 +116,8 @@ pytorch:
 
 goldens: pytorch ## write tests/golden again (PYTHON with PyTorch)
 	$(PYTHON) tests/golden/make_goldens.py
+	$(PYTHON) tests/golden/make_image_goldens.py
+	$(PYTHON) tests/golden/make_sequence_goldens.py
 
 check-pytorch: pytorch demo ## load the digits model into PyTorch, strictly, and compare the outputs (PYTHON with PyTorch)
 	"$(ACCRUE)" predict runs/digits --data examples/data/digits.csv --out runs/digits/predictions.csv

@@ -51,6 +51,7 @@ pub(crate) enum ModuleKind {
     /// Its projection into queries, keys and values, itself, and the projection out of it.
     Attention {
         nodes: [usize; 3],
+        #[cfg_attr(not(feature = "export"), expect(dead_code, reason = "only the export reads it"))]
         export: Export,
     },
 }
