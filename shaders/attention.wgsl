@@ -83,6 +83,9 @@ fn product(a: ptr<function, Head>, b: ptr<function, Head>) -> f32 {
     return c;
 }
 
+// exp of a score's distance from the largest one; products are scaled after the difference, which no compiler can fuse with them.
+fn power_of(product: f32, largest: f32) -> f32 { return exp((product - largest) * SCALE); }
+
 fn add(sum: ptr<function, Head>, factor: f32, a: ptr<function, Head>) {
     for (var d = 0u; d < HEAD4; d++) { (*sum)[d] = fma(vec4(factor), (*a)[d], (*sum)[d]); }
 }
@@ -100,14 +103,14 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     var m = -3.4e38;
     for (var j = 0u; j < seen; j++) {
         var k = key_of(begin + j, g);
-        m = max(m, product(&q, &k) * SCALE);
+        m = max(m, product(&q, &k));
     }
     var l = 0.0;
     var sum: Head;
     for (var j = 0u; j < seen; j++) {
         var k = key_of(begin + j, g);
         var v = value_of(begin + j, g);
-        let power = exp(product(&q, &k) * SCALE - m);
+        let power = power_of(product(&q, &k), m);
         l += power;
         add(&sum, power, &v);
     }
@@ -149,7 +152,7 @@ fn backward_queries(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var j = 0u; j < seen; j++) {
         var k = key_of(begin + j, g);
         var v = value_of(begin + j, g);
-        let weight = exp(product(&q, &k) * SCALE - p.x) / p.y;
+        let weight = power_of(product(&q, &k), p.x) / p.y;
         add(&sum, weight * (product(&slope, &v) - p.z) * SCALE, &k);
     }
     let at = id.y * size.stride4 + h * HEAD4;
@@ -176,7 +179,7 @@ fn backward_keys(@builtin(global_invocation_id) id: vec3<u32>) {
             if p.w == 0.0 { continue; }
             var q = query_of(l, h);
             var slope = slope_of(l, h);
-            let weight = exp(product(&q, &k) * SCALE - p.x) / p.y;
+            let weight = power_of(product(&q, &k), p.x) / p.y;
             add(&dk, weight * (product(&slope, &v) - p.z) * SCALE, &q);
             add(&dv, weight, &slope);
         }

@@ -55,7 +55,7 @@ fn y_of(l: u32, c: u32) -> f32 {
     return parameters[table.at4 + level_of(l, table.index, table.levels) * ((table.width + 3u) / 4u) + j / 4u][j % 4u];
 }
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(4, 64)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
@@ -65,7 +65,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
         vec4(y_of(id.y, c), y_of(id.y, c + 1u), y_of(id.y, c + 2u), y_of(id.y, c + 3u));
 }
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(4, 64)
 fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];

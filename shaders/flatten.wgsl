@@ -3,6 +3,8 @@
 //
 //   forward    y[r,c·P+p]    = x[r,p,c]
 //   backward   dinput[r,p,c] (+)= dy[r,c·P+p]
+//
+// With TOKENS a sequence token after token, as nn.Flatten of (rows, tokens, columns): p·columns + c in the place of c·P + p.
 
 struct Dims {
     @align(16) positions: u32,   // P
@@ -13,6 +15,7 @@ struct Dims {
 }
 
 override ACCUMULATE: bool = false;
+override TOKENS: bool = false;
 
 @group(0) @binding(0) var<uniform> dims: array<Dims, 2>;
 var<private> size: Dims;
@@ -23,7 +26,9 @@ var<private> size: Dims;
 
 fn y_of(row: u32, at: u32) -> f32 {
     if at >= size.columns * size.positions { return 0.0; }
-    return x[(row * size.positions + at % size.positions) * size.x_stride + at / size.positions];
+    let p = select(at % size.positions, at / size.columns, TOKENS);
+    let c = select(at / size.positions, at % size.columns, TOKENS);
+    return x[(row * size.positions + p) * size.x_stride + c];
 }
 
 @compute @workgroup_size(64)
@@ -38,7 +43,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
 
 fn d_of(row: u32, p: u32, c: u32) -> f32 {
     if c >= size.columns { return 0.0; }
-    return dy[row * 4u * size.outputs4 + c * size.positions + p];
+    return dy[row * 4u * size.outputs4 + select(c * size.positions + p, p * size.columns + c, TOKENS)];
 }
 
 @compute @workgroup_size(64)

@@ -42,10 +42,10 @@ fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
 
 // Here lines are rows. Rows of the weight behind the last token are padding.
 @compute @workgroup_size(64)
-fn backward_parameters(@builtin(global_invocation_id) id: vec3<u32>) {
+fn backward_parameters(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
-    let at = size.first + id.x;
+    let at = size.first + id.x + id.y * groups.x * 64u;
     let count = size.tokens * size.columns4;
     if at >= (size.tokens + 3u) / 4u * 4u * size.columns4 { return; }
     var sum = vec4(0.0);

@@ -158,6 +158,9 @@ impl Grammar<'_> {
         let kind = match given {
             Given::Width(width) => Kind::Op(linear(width, &path)?),
             Given::Name(name) => Kind::Op(self.named(name, &path)?),
+            Given::Table(name, arguments) if self.outside.iter().any(|op| op.name() == name) => {
+                Kind::Op(self.with(name, arguments, &path)?)
+            }
             Given::Table("residual", given) => self.residual(given, &format!("{path}.residual"), depth)?,
             Given::Table("repeat", given) => self.repeat(given, &format!("{path}.repeat"), depth)?,
             Given::Table("concat", given) => self.concat(given, &format!("{path}.concat"), depth)?,

@@ -7,7 +7,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Arrays, Model};
+use super::{Arrays, Layer, Model};
 use crate::random::{Purpose, stream};
 use crate::tensor::{Array, Init, ParameterSpec};
 
@@ -22,7 +22,7 @@ pub enum FirstWeights {
     /// [`FirstWeights::PyTorch`]. So begins RealMLP-TD-S (Holzmüller, Grinsztajn & Steinwart, *Better by default*, 2024), there
     /// with weights N(0, 1) that are divided by √inputs where they are used.
     Normal,
-    /// N(0, 0.02) for weights and embeddings, whose deviation is divided by √residuals in the last layer of each residual's body, and 0
+    /// N(0, 0.02) for weights and embeddings, whose deviation is divided by √residuals in the last matrix of each residual's body, and 0
     /// for biases. So begins GPT-2 (Radford et al., 2019).
     Gpt2,
 }
@@ -60,8 +60,12 @@ pub fn initial(model: &Model, seed: u64) -> Arrays {
 pub fn initial_of(model: &Model, first: FirstWeights, seed: u64) -> Arrays {
     let specs = model.specs();
     let is_outermost = |name: &str| !name.contains('.');
-    let last = specs.iter().rfind(|(name, is_linear, _)| *is_linear && is_outermost(name)).map(|(name, ..)| name);
-    let ends = ends_of_bodies(specs.iter().map(|(name, ..)| name.as_str()));
+    let is_layer = |parts: &[ParameterSpec]| parts.first().is_some_and(|part| part.name == "weight");
+    let mut outermost = specs.iter().filter(|(name, is_linear, _)| *is_linear && is_outermost(name));
+    let last = outermost.next_back().filter(|(name, _, parts)| is_layer(parts) && !is_tied_behind(model, name));
+    let last = last.map(|(name, ..)| name);
+    let matrices = specs.iter().filter(|(.., parts)| parts.iter().any(|part| part.shape.len() > 1));
+    let ends = ends_of_bodies(matrices.map(|(name, ..)| name.as_str()));
     let mut arrays = Arrays::new();
     for (name, is_linear, parts) in &specs {
         let closes = ends.values().any(|end| end == name).then_some(ends.len());
@@ -82,9 +86,17 @@ pub fn initial_of(model: &Model, first: FirstWeights, seed: u64) -> Arrays {
     arrays
 }
 
-/// The last layer with weights of the body of each residual, by what the names in that body begin with.
+/// Whether a layer behind this one uses the weight of another, so that this one is not the last linear layer.
+fn is_tied_behind(model: &Model, name: &str) -> bool {
+    let tied = |layer: &Layer| matches!(layer, Layer::With(given) if given.contains_key("tied"));
+    let behind = name.parse().map_or(0, |place: usize| place + 1);
+    model.layers.iter().skip(behind).any(tied)
+}
+
+/// The last of these layers in the body of each residual, those in residuals of the body included, by what the names in that body
+/// begin with.
 fn ends_of_bodies<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, &'a str> {
-    names.filter_map(|name| Some((&name[..name.rfind(".body.")?], name))).collect()
+    names.flat_map(|name| name.match_indices(".body.").map(move |(at, _)| (&name[..at], name))).collect()
 }
 
 /// The number by which a layer draws: its place in the list of layers or, inside of another layer, the XXH3 of 64 bits of its name
@@ -150,7 +162,7 @@ mod tests {
         let layers = r#"[{"embedding": {"num_embeddings": 500, "embedding_dim": 16}}, {"positions": "learned"},
             {"repeat": {"times": 2, "layers": [
                 {"residual": ["layer_norm", {"attention": {"heads": 2}}]}, {"residual": ["layer_norm", 64, "gelu", 16]}]}}, 9]"#;
-        let layers: Vec<crate::nn::Layer> = serde_json::from_str(layers).unwrap();
+        let layers: Vec<Layer> = serde_json::from_str(layers).unwrap();
         let model = Model::of_shape(&[30, 1], &layers, "cross_entropy").unwrap();
         let first = initial_of(&model, FirstWeights::Gpt2, 3);
         for (name, array) in &first {
@@ -169,6 +181,31 @@ mod tests {
                 square.sqrt()
             );
         }
+    }
+
+    #[test]
+    fn the_last_matrix_of_a_body_ends_it_and_an_output_of_anothers_weight_is_not_made_0() {
+        let model = |layers: &str| {
+            let layers: Vec<Layer> = serde_json::from_str(layers).unwrap();
+            Model::of_shape(&[3, 1], &layers, "mse").unwrap()
+        };
+        let deviation = |model: &Model, first, name: &str| {
+            let values = &initial_of(model, first, 1)[name].values;
+            (values.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
+        };
+        let nested = model(r#"[64, {"residual": [64, {"residual": [64, "layer_norm"]}]}]"#);
+        for (name, wanted) in
+            [("0.weight", 0.02), ("1.body.0.weight", 0.02), ("1.body.1.body.0.weight", 0.02 / 2f64.sqrt())]
+        {
+            let found = deviation(&nested, FirstWeights::Gpt2, name);
+            let by = if name == "0.weight" { 0.3 } else { 0.05 };
+            assert!((found / wanted - 1.0).abs() < by, "{name}: {found}");
+        }
+        let embedding = r#"{"embedding": {"num_embeddings": 9, "embedding_dim": 8}}"#;
+        let tied = model(&format!(r#"[{embedding}, 8, {{"tied": "0"}}]"#));
+        assert!(deviation(&tied, FirstWeights::Normal, "1.weight") > 0.1);
+        let attentive = model(&format!(r#"[{embedding}, {{"attention": {{"heads": 2}}}}]"#));
+        assert!(deviation(&attentive, FirstWeights::Normal, "1.in_proj_weight") > 0.1);
     }
 
     #[test]

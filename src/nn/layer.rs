@@ -33,6 +33,8 @@ use serde_json::Value;
 /// | `{ residual = { body = [ … ], shortcut = [ … ] } }` | what both make of x, added | `3.shortcut.0.weight` |
 /// | `{ repeat = { times = 2, layers = [ … ] } }` | the layers again and again, each time with weights of its own | `3.0.1.weight`: time 0, layer 1 |
 /// | `{ concat = [[ … ], [ … ], []] }` | branches side by side, joined along channels; an empty one gives x | `3.0.1.weight`: branch 0, layer 1 |
+/// | `{ attention = { heads = 2 } }` | attention of tokens, with its projections | `3.in_proj_weight`, `3.out_proj.weight` |
+/// | `{ tied = "0" }` | a linear layer without bias that uses the weight of layer 0 | none of its own |
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Layer {

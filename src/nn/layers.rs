@@ -97,7 +97,8 @@ impl Layers {
         self
     }
 
-    /// The model of these layers for samples with these dimensions: `[columns]`, or channels last `[height, width, channels]`.
+    /// The model of these layers for samples with these dimensions: `[columns]`, or channels last `[height, width, channels]`
+    /// and `[tokens, channels]`.
     ///
     /// # Errors
     /// As [`Model::new`], and [`Error::Config`] for two ops of one name that differ.

@@ -29,7 +29,8 @@ pub const WIDEST: usize = 1 << 24;
 pub struct Model {
     /// Features of a sample.
     pub inputs: usize,
-    /// The dimensions of a sample, channels last: `[height, width, channels]`; empty for features of one position.
+    /// The dimensions of a sample, channels last: `[height, width, channels]`, `[tokens, channels]`; empty for
+    /// features of one position.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shape: Vec<usize>,
     /// The layers, in order; the last one makes the output.
@@ -56,9 +57,9 @@ impl Eq for Outside {}
 pub struct Network {
     /// The graph.
     pub graph: Graph,
-    /// (rows, outputs)
+    /// (rows, positions, outputs)
     pub output: Tensor,
-    /// (rows, 1); only with a target.
+    /// (rows, positions, 1); only with a target.
     pub loss: Option<Tensor>,
 }
 
@@ -71,7 +72,8 @@ impl Model {
         Model::of_shape(&[inputs], layers, loss)
     }
 
-    /// As [`Model::new`], for samples with these dimensions, channels last: `[height, width, channels]`.
+    /// As [`Model::new`], for samples with these dimensions, channels last: `[height, width, channels]` of images,
+    /// `[tokens, channels]` of sequences; tokens that an embedding looks up have one channel.
     ///
     /// # Errors
     /// As [`Model::new`].

@@ -1,6 +1,6 @@
-//! Lays an image out as one line, channel after channel, like PyTorch's `nn.Flatten`: (height, width, channels) to
-//! (channels · height · width). The memory of images has the channels last, so this moves every number; a linear layer behind it
-//! has its weights in PyTorch's order.
+//! Lays a sample out as one line, like PyTorch's `nn.Flatten`: an image channel after channel, (height, width, channels) to
+//! (channels · height · width), and a sequence token after token. The memory of images has the channels last, so this moves every
+//! number; a linear layer behind it has its weights in PyTorch's order.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::graph::{Checked, Export, LoopBound, OnnxNode, Op, OpContext, Role, Sh
 use crate::tensor::{Matrix, Operand};
 use crate::wgsl::CLOCK;
 
-/// Lays an image out as one line, channel after channel.
+/// Lays an image out as one line, channel after channel, and a sequence token after token.
 #[derive(Clone, Copy, Debug)]
 pub struct Flatten;
 
@@ -21,13 +21,25 @@ pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
 fn step(cx: &OpContext, entry: &'static str, columns: u32) -> Step {
     let (x, outputs4) = (cx.input(0), cx.columns(cx.output()).div_ceil(4));
     let work = Work::moves(8 * outputs4, LoopBound::NONE);
-    cx.step_over_rows(entry, Grid::Tiles { columns, rows_each: 1 }, work).dims(&[
-        ("positions", cx.positions()),
-        ("columns", cx.columns(x)),
-        ("columns4", cx.columns(x).div_ceil(4)),
-        ("outputs4", outputs4),
-        ("x_stride", cx.stride(x)),
-    ])
+    cx.step_over_rows(entry, Grid::Tiles { columns, rows_each: 1 }, work)
+        .dims(&[
+            ("positions", cx.positions()),
+            ("columns", cx.columns(x)),
+            ("columns4", cx.columns(x).div_ceil(4)),
+            ("outputs4", outputs4),
+            ("x_stride", cx.stride(x)),
+        ])
+        .constant("TOKENS", f64::from(u8::from(is_sequence(cx.graph.shape(x)))))
+}
+
+fn is_sequence(x: &Shape) -> bool {
+    x.dims().len() == 2
+}
+
+/// The line of x within its row, and the column, of each number of a sample.
+fn place(x: &Shape, at: usize) -> (usize, usize) {
+    let (positions, columns) = (x.positions(), x.columns().unwrap_or(1));
+    if is_sequence(x) { (at / columns, at % columns) } else { (at % positions, at / positions) }
 }
 
 impl Op for Flatten {
@@ -45,7 +57,10 @@ impl Op for Flatten {
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         let [x] = inputs else { return Err(format!("takes x, but {} tensors were given", inputs.len())) };
-        Ok(Shape::columns_of(image(x)?.iter().product()))
+        if !is_sequence(x) {
+            image(x)?;
+        }
+        Ok(Shape::columns_of(x.dims().iter().product()))
     }
 
     fn forward(&self, cx: &OpContext) -> Vec<Step> {
@@ -65,14 +80,21 @@ impl Op for Flatten {
 
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix {
         let (x, positions) = (inputs[0], inputs[0].shape.positions());
-        let value = |r, at| x.at(r * positions + at % positions, at / positions);
+        let value = |r, at| {
+            let (line, c) = place(x.shape, at);
+            x.at(r * positions + line, c)
+        };
         Matrix::build(x.rows / positions, positions * x.columns, value)
     }
 
     fn reference_backward(&self, inputs: &[Operand], _: &Matrix, dy: &Matrix) -> Vec<Matrix> {
         let (x, positions) = (inputs[0], inputs[0].shape.positions());
-        let value = |line, c| dy.at(line / positions, c * positions + line % positions);
-        vec![Matrix::build(x.rows, x.columns, value)]
+        let mut dx = Matrix::zeros(x.rows, x.columns);
+        for (r, at) in (0..dy.rows).flat_map(|r| (0..dy.columns).map(move |at| (r, at))) {
+            let (line, c) = place(x.shape, at);
+            dx.values[(r * positions + line) * x.columns + c] = dy.at(r, at);
+        }
+        vec![dx]
     }
 
     /// Numbers are copied.

@@ -144,6 +144,12 @@ pub(crate) fn table(stretches: &[Stretch]) -> Table {
     Table { name: "stretches", rows, bytes: 16 * MOST_STRETCHES as u64 }
 }
 
+/// Whether the kernel of a step asks how much of the weight decay acts on a parameter, if it has any.
+pub(crate) fn heeds_decay(step: &Step) -> bool {
+    let has = |text: &str| step.shader.parts.iter().any(|part| part.contains(text));
+    !has("WEIGHT_DECAY") || has("decay_of(WEIGHT_DECAY")
+}
+
 /// Whether the kernel of a step can take factors: its shader is joined from [`ONE_RATE`].
 pub(crate) fn takes(step: &Step) -> bool {
     step.shader.parts.contains(&ONE_RATE)

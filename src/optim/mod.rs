@@ -15,7 +15,7 @@ pub use adam::Adam;
 pub use clip::Clip;
 pub(crate) use clip::STRETCH;
 pub use factors::{Decay, Factor, LrFactors, Word};
-pub(crate) use factors::{MOST_STRETCHES, Stretch, apply as factored, takes as takes_factors};
+pub(crate) use factors::{MOST_STRETCHES, Stretch, apply as factored, heeds_decay, takes as takes_factors};
 pub use given::{Given, Value};
 pub use kind::{Kind, Setting, WEIGHT_DECAY};
 pub use lion::Lion;

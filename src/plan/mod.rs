@@ -51,7 +51,7 @@ pub static SHADERS: &[&Shader] = &[&window::WINDOW, &lower::GATHER];
 
 /// What a [`Plan`] for training needs besides the graph.
 pub struct Training<'a> {
-    /// The loss of each row: (rows, 1).
+    /// The loss of each position of each row: (rows, positions, 1).
     pub loss: Tensor,
     /// The optimizer.
     pub optimizer: &'a dyn Optimizer,

@@ -2,7 +2,7 @@
 
 use super::{Layout, Training};
 use crate::graph::{Graph, Node, ParameterSpec, Shape, Step};
-use crate::optim::{Decay, LrFactors, MOST_STRETCHES, Stretch, factored, takes_factors};
+use crate::optim::{Decay, LrFactors, MOST_STRETCHES, Stretch, factored, heeds_decay, takes_factors};
 use crate::{Error, Result};
 
 /// Where the factors of learning rate and weight decay change. Empty if they are 1 for all parameters.
@@ -44,10 +44,16 @@ impl Training<'_> {
         let key = if self.decay == Decay::All { "optimizer.lr_factors" } else { "optimizer.decay" };
         let wrong = |message: String| Err(Error::config(key, message));
         if stretches > MOST_STRETCHES {
+            let remedy = match self.decay {
+                Decay::All => "name fewer kinds, or take fewer layers",
+                Decay::Matrices => "take layers without bias, fewer of them, or \"all\"",
+            };
             return wrong(format!(
-                "{stretches} stretches of parameters with factors of their own; at most {MOST_STRETCHES} are possible: name \
-                 fewer kinds, or take fewer layers"
+                "{stretches} stretches of parameters with factors of their own; at most {MOST_STRETCHES} are possible: {remedy}"
             ));
+        }
+        if self.decay == Decay::Matrices && !heeds_decay(&self.optimizer.step(layout.learned())) {
+            return wrong(format!("the kernel of {} does not ask decay_of, so all would decay", self.optimizer.name()));
         }
         if stretches > 0 && !takes_factors(&self.optimizer.step(layout.learned())) {
             return wrong(format!("{} has a kernel of its own, which takes none; leave it out", self.optimizer.name()));

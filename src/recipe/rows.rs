@@ -65,6 +65,11 @@ impl<'a> ModelRows<'a> {
     }
 
     fn new(saved: &'a ModelFile, chunks: Chunks<'static>, counted: Option<Counted>) -> Result<Self> {
+        if saved.model.positions() > 1 {
+            let made = saved.model.output();
+            let message = format!("the last layer makes {made}, but what is read here are rows with one output each");
+            return Err(Error::config("model.layers", message));
+        }
         let widest = saved.model.inputs.max(saved.model.outputs());
         let most = (NUMBERS / widest).clamp(1, ROWS);
         let data = chunks.empty();

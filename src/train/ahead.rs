@@ -18,7 +18,7 @@ pub(super) enum Ahead {
     Nothing,
     /// Their outputs are in flight.
     OnItsWay(Flight),
-    /// Their outputs (rows, outputs) arrived and wait to be taken.
+    /// Their outputs (rows, positions, outputs) arrived and wait to be taken.
     Came(Vec<f32>),
 }
 

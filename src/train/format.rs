@@ -44,23 +44,29 @@ impl Format {
                 if self.positions > 1 { format!(", for {} positions of each", self.positions) } else { String::new() };
             return wrong(format!("{rows} rows of features, but {given} targets; {wanted} are wanted{each}"));
         }
-        self.check_kind(batch)?;
+        self.check_weights(batch, rows)?;
+        self.check_kind(batch, rows)?;
         if let Some(at) = batch.features.inexact() {
             let (row, feature) = (at / self.record.features, at % self.record.features);
             return wrong(format!(
                 "row {row}, feature {feature} is above {EXACT}, which a float does not hold exactly"
             ));
         }
-        let Some(weights) = batch.weights else { return Ok(rows) };
+        Ok(rows)
+    }
+
+    fn check_weights(&self, batch: &Batch, rows: usize) -> Result<()> {
+        let wrong = |message: String| Err(Error::Shape { op: "batch", message });
+        let Some(weights) = batch.weights else { return Ok(()) };
         if ![rows, rows * self.positions].contains(&weights.len()) {
             return wrong(format!("{rows} rows of features, but {} weights", weights.len()));
         }
         match weights.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
             Some(at) => {
-                let row = at / (weights.len() / rows);
-                wrong(format!("row {row} has weight {}; give a number from 0", weights[at]))
+                let place = place(at, weights.len() / rows);
+                wrong(format!("{place} has weight {}; give a number from 0", weights[at]))
             }
-            None => Ok(rows),
+            None => Ok(()),
         }
     }
 
@@ -79,7 +85,8 @@ impl Format {
         }
     }
 
-    fn check_kind(&self, batch: &Batch) -> Result<()> {
+    /// A position of weight 0 may have any label.
+    fn check_kind(&self, batch: &Batch, rows: usize) -> Result<()> {
         let wrong = |message: String| Err(Error::Shape { op: "batch", message });
         let labels = match (batch.targets, self.reads) {
             (Target::Values(_), TargetKind::Values | TargetKind::Flags) => return Ok(()),
@@ -98,10 +105,11 @@ impl Format {
             (Target::Classes(labels), _) => labels,
         };
         let classes = if self.reads == TargetKind::Flags { 2 } else { self.outputs };
-        match labels.iter().position(|&label| label as usize >= classes) {
+        let mut weighed = labels.iter().zip((0..rows).flat_map(|row| self.weights(batch, row)));
+        match weighed.position(|(&label, weight)| label as usize >= classes && weight != 0.0) {
             Some(at) => {
-                let row = at / self.positions;
-                wrong(format!("row {row} is of class {}, but the model has {classes}", labels[at]))
+                let place = place(at, self.positions);
+                wrong(format!("{place} is of class {}, but the model has {classes}", labels[at]))
             }
             None => Ok(()),
         }
@@ -117,7 +125,7 @@ impl Format {
 
     /// Appends some rows of a batch that [`Format::check`] has let through, packed.
     pub fn pack(&self, batch: &Batch, packing: Packing, rows: std::ops::Range<usize>, into: &mut Vec<u32>) {
-        let Record { features, targets, .. } = self.record;
+        let features = self.record.features;
         let words = packing.words(&self.record);
         let each = 32 / packing.bits;
         for r in rows {
@@ -130,24 +138,14 @@ impl Format {
             let row = batch.features.range(r * features..(r + 1) * features);
             row.whole().enumerate().for_each(|(c, value)| sample[c / each] |= value << (c % each * packing.bits));
             let tail = &mut sample[packing.words_of(features)..];
-            match batch.targets {
-                Target::Values(values) => {
-                    let values = &values[r * targets..][..targets];
-                    tail.iter_mut().zip(values).for_each(|(to, value)| *to = value.to_bits());
-                }
-                Target::Classes(labels) => {
-                    let labels = &labels[r * targets..][..targets];
-                    tail.iter_mut().zip(labels).for_each(|(to, &label)| *to = (label as f32).to_bits());
-                }
-            }
-            let weights = self.weights(batch, r).map(f32::to_bits);
-            tail[targets..].iter_mut().zip(weights).for_each(|(to, weight)| *to = weight);
+            let values = self.targets(batch, r).chain(self.weights(batch, r));
+            tail.iter_mut().zip(values).for_each(|(to, value)| *to = value.to_bits());
         }
     }
 
     /// Appends the records of some rows of a batch that [`Format::check`] has let through.
     pub fn write(&self, batch: &Batch, rows: impl ExactSizeIterator<Item = usize>, into: &mut Vec<f32>) {
-        let Record { features, targets, target_at, weight_at, stride, .. } = self.record;
+        let Record { features, target_at, stride, .. } = self.record;
         let before = into.len();
         into.resize(before + rows.len() * stride, 0.0);
         for (r, record) in rows.zip(into[before..].chunks_mut(stride)) {
@@ -156,17 +154,23 @@ impl Format {
                 continue;
             }
             batch.features.range(r * features..(r + 1) * features).write(&mut record[..features]);
-            match batch.targets {
-                Target::Values(values) => {
-                    record[target_at..][..targets].copy_from_slice(&values[r * targets..][..targets]);
-                }
-                Target::Classes(labels) => {
-                    let labels = &labels[r * targets..][..targets];
-                    record[target_at..].iter_mut().zip(labels).for_each(|(to, &label)| *to = label as f32);
-                }
-            }
-            record[weight_at..].iter_mut().zip(self.weights(batch, r)).for_each(|(to, weight)| *to = weight);
+            // The weights follow the targets.
+            let values = self.targets(batch, r).chain(self.weights(batch, r));
+            record[target_at..].iter_mut().zip(values).for_each(|(to, value)| *to = value);
         }
+    }
+
+    /// The targets of a row's positions, a class as its number; 0 at a position of weight 0, whatever stands there.
+    pub fn targets<'a>(&self, batch: &Batch<'a>, row: usize) -> impl Iterator<Item = f32> + use<'a> {
+        let (targets, begin) = (batch.targets, row * self.record.targets);
+        let each = self.record.targets / self.positions;
+        let of = move |(position, weight)| (0..each).map(move |k| (begin + position * each + k, weight));
+        let places = self.weights(batch, row).enumerate().flat_map(of);
+        places.map(move |(at, weight)| match targets {
+            _ if weight == 0.0 => 0.0,
+            Target::Values(values) => values[at],
+            Target::Classes(labels) => labels[at] as f32,
+        })
     }
 
     /// The weights of a row's positions.
@@ -182,5 +186,13 @@ impl Format {
     /// Whether any position of a row has a weight.
     fn counts(&self, batch: &Batch, row: usize) -> bool {
         self.weights(batch, row).any(|weight| weight != 0.0)
+    }
+}
+
+/// The place of one of several numbers of each row in messages.
+fn place(at: usize, each: usize) -> String {
+    match each {
+        1 => format!("row {at}"),
+        _ => format!("row {}, position {}", at / each, at % each),
     }
 }

@@ -120,7 +120,8 @@ def train(case, data, start, dtype):
     vectors = [p for p in net.parameters() if p.dim() < 2] if spec.get("decay") == "matrices" else []
     groups = [{"params": [p for p in net.parameters() if not any(p is v for v in vectors)]}]
     groups += [{"params": vectors, "weight_decay": 0.0}] if vectors else []
-    optimizer = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[spec["type"]](groups, **options)
+    kinds = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    optimizer = kinds[spec["type"]](groups, **options)
     losses, gradient = [], None
     for _ in range(case["epochs"]):
         for begin in range(0, case["rows"], case["batch"]):
@@ -187,6 +188,7 @@ SGD = {"type": "sgd", "lr": 0.05, "momentum": 0.9}
 ADAMW = {"type": "adamw", "lr": 0.003, "weight_decay": 2.0, "decay": "matrices"}
 UNTIED = {"linear": {"out_features": 11, "bias": False}}
 TIED = {"tied": "0"}
+FEW = [{"embedding": {"num_embeddings": 2, "embedding_dim": 5}}, 4, "tanh", 3]
 CASES = [
     {"name": "gpt_untied", "shape": [7, 1], "optimizer": ADAMW, "layers": gpt(11, 24, 2, 2, UNTIED, bias=False)},  # a key's bias has no gradient: AdamW would move it by noise
     {"name": "gpt_tied", "shape": [40, 1], "rows": 20, "batch": 12, "optimizer": SGD,
@@ -197,8 +199,10 @@ CASES = [
      "layers": gpt(3, 8, 1, 1, TIED)},
     {"name": "every_token_once", "shape": [37, 1], "rows": 6, "batch": 4, "optimizer": SGD, "tokens": "each",
      "layers": gpt(41, 8, 2, 1, TIED)},
-    {"name": "one_kind_of_token", "shape": [3, 1], "optimizer": SGD, "tokens": "one",
-     "layers": [{"embedding": {"num_embeddings": 2, "embedding_dim": 5}}, 4, "tanh", 3]},
+    {"name": "one_kind_of_token", "shape": [3, 1], "optimizer": SGD, "tokens": "one", "layers": FEW},
+    # Every kernel of an optimizer of PyTorch's whose decay acts on matrices alone.
+    *({"name": f"decay_{name}", "shape": [3, 1], "optimizer": {"weight_decay": 1.5, "decay": "matrices", **optimizer}, "layers": FEW}
+      for name, optimizer in {"sgd": {"type": "sgd", "lr": 0.05}, "momentum": SGD, "adam": {"type": "adam", "lr": 0.01}}.items()),
 ]
 
 if __name__ == "__main__":

@@ -177,6 +177,27 @@ fn layers_of_layers_are_nodes_under_their_names() {
 }
 
 #[test]
+fn attention_is_nodes_that_read_the_weights_of_its_projections() {
+    let layers = r#"[{"attention": {"heads": 2, "kv_heads": 1, "causal": true}}, "flatten", 1]"#;
+    let layers: Vec<crate::nn::Layer> = serde_json::from_str(layers).unwrap();
+    let saved = of_shape(&[2, 8], &layers);
+    let graph = graph_of(&saved);
+    assert_is_in_order(&graph);
+    let constants: HashSet<String> = of(&graph, 5).iter().map(|constant| texts(constant, 8).remove(0)).collect();
+    assert!(saved.arrays.keys().all(|name| constants.contains(name)), "{constants:?}");
+    let operators: Vec<String> = nodes(&graph).into_iter().map(|node| node.operator).collect();
+    for (operator, times) in [("MatMul", 4), ("Expand", 2), ("Where", 1), ("Softmax", 1)] {
+        assert!(operators.iter().filter(|found| *found == operator).count() >= times, "{operator}: {operators:?}");
+    }
+}
+
+#[test]
+fn an_output_of_several_positions_is_refused() {
+    let said = onnx(&of_shape(&[2, 4], &["layer_norm".into(), 1.into()])).unwrap_err().to_string();
+    assert!(said.contains("the last layer makes (rows, 2, 1)"), "{said}");
+}
+
+#[test]
 fn samples_of_a_shape_are_given_it_back() {
     let graph = graph_of(&of_shape(&[1, 2], &["layer_norm".into(), 1.into()]));
     assert_is_in_order(&graph);

@@ -73,6 +73,21 @@ fn a_long_list_is_broken_into_lines() {
 }
 
 #[test]
+fn a_layer_of_a_sequence_brings_its_class() {
+    let layers = r#"[{"embedding": {"num_embeddings": 7, "embedding_dim": 8}}, {"positions": "learned"},
+        {"attention": {"heads": 2, "kv_heads": 1, "causal": true, "bias": false}}, "flatten", 1]"#;
+    let layers: Vec<crate::nn::Layer> = serde_json::from_str(layers).unwrap();
+    let program = pytorch(&of_shape(&[2, 1], &layers), "model.safetensors").unwrap();
+    for (class, module) in [
+        ("class Tokens(nn.Embedding):", "        Tokens(7, 8),"),
+        ("class Positions(nn.Embedding):", "        Positions(2, 8),"),
+        ("class Attention(nn.Module):", "        Attention(8, 2, 1, True, False),"),
+    ] {
+        assert!(program.contains(class) && program.contains(module), "{class} {module}");
+    }
+}
+
+#[test]
 fn layers_of_layers_are_nested_modules() {
     let layers = r#"[3, {"residual": [4, "relu", 3]}, {"residual": {"body": [2], "shortcut": [2]}},
         {"repeat": {"times": 2, "layers": ["scale"]}}, {"concat": [[4, "relu"], []]}, 1]"#;

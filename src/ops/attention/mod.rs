@@ -67,13 +67,13 @@ impl Attention {
         )
     }
 
-    /// A step whose invocations are a line and one of so many heads, for each of which `loops` are counted.
-    fn step(&self, cx: &OpContext, entry: &'static str, heads: usize, loops: u64) -> Step {
+    /// A step whose invocations are a line and one of so many heads, for each of which `loops` are counted. It makes so many products
+    /// of two heads for each query and token.
+    fn step(&self, cx: &OpContext, entry: &'static str, heads: usize, products: usize, loops: u64) -> Step {
         let Heads { width, tokens, .. } = self.heads(cx.graph.shape(cx.input(0)));
         let columns = cx.columns(cx.input(0));
         let grid = Grid::Tiles { columns: heads as u32, rows_each: 1 };
-        // Every score is a product of two heads, and so is what is done with it.
-        let computes = 4 * (self.heads * width * tokens) as u64;
+        let computes = 2 * (products * self.heads * width * tokens) as u64;
         let work = Work::moves(3 * columns, LoopBound::fixed(loops)).computing(computes);
         let first = cx.step(entry, grid, work).dims(&[
             ("tokens", tokens as u32),
@@ -129,24 +129,25 @@ impl Op for Attention {
 
     fn forward(&self, cx: &OpContext) -> Vec<Step> {
         let heads = self.heads(cx.graph.shape(cx.input(0)));
-        let step = self.step(cx, "forward", self.heads, heads.turns(2) + heads.turns(4) + heads.turns_of_head(2));
+        let step = self.step(cx, "forward", self.heads, 3, heads.turns(2) + heads.turns(4) + heads.turns_of_head(2));
         vec![step.bind("x", cx.value(0)).bind("y", cx.output_value()).bind("saved", cx.saved(0))]
     }
 
     fn backward(&self, cx: &OpContext) -> Vec<Step> {
         let Some(write) = cx.wants[0] else { return Vec::new() };
         let heads = self.heads(cx.graph.shape(cx.input(0)));
-        let sums = self.step(cx, "sums", self.heads, heads.turns_of_head(1));
+        let sums = self.step(cx, "sums", self.heads, 0, heads.turns_of_head(1));
         let sums = sums.bind("kept", cx.saved(0)).bind("made", cx.output_value());
         let sums = sums.bind("dy", cx.output_gradient()).bind("part", cx.scratch(0));
-        let whole = |entry, count, turns| {
-            let step = self.step(cx, entry, count, turns).bind("x", cx.value(0)).bind("dy", cx.output_gradient());
+        let whole = |entry, count, products, turns| {
+            let step =
+                self.step(cx, entry, count, products, turns).bind("x", cx.value(0)).bind("dy", cx.output_gradient());
             step.bind("parts", cx.scratch(0)).bind("dinput", cx.gradient(0)).write(write)
         };
         let shared_by = (self.heads / self.kv_heads) as u64;
-        let queries = whole("backward_queries", self.heads, heads.turns(5) + heads.turns_of_head(3));
+        let queries = whole("backward_queries", self.heads, 3, heads.turns(5) + heads.turns_of_head(3));
         let keys = shared_by * (heads.turns(6) + 1) + heads.turns_of_head(3) + 1;
-        vec![sums, queries, whole("backward_keys", self.kv_heads, keys)]
+        vec![sums, queries, whole("backward_keys", self.kv_heads, 4, keys)]
     }
 
     fn multiplications(&self, x: &Shape) -> u64 {

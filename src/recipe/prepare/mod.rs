@@ -242,7 +242,7 @@ fn seeing(features: &Features, layers: &[Layer], loss: &str) -> Result<Model> {
     let model = Model::of_shape(&features.shape, layers, loss)?;
     if model.network(false).is_ok() && model.positions() > 1 {
         let message = format!(
-            "the last layer makes {}, but a row of the data has one target; end with \"flatten\" or \"global_avg_pool\"",
+            "the last layer makes {}, but a row of the data has one target; end with \"flatten\", or for images \"global_avg_pool\"",
             model.output()
         );
         return Err(Error::config("model.layers", message));

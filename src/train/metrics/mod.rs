@@ -62,7 +62,7 @@ pub fn class_of(outputs: &[f32]) -> usize {
     }
 }
 
-/// Loss and metrics of `outputs`, (rows, outputs), against a batch. For numbers, `unit` gives the size of each output's unit in
+/// Loss and metrics of `outputs`, (rows, positions, outputs), against a batch. For numbers, `unit` gives the size of each output's unit in
 /// the target's own unit, so that RMSE is in the target's unit.
 ///
 /// # Errors

@@ -36,7 +36,8 @@ impl Tally {
         let weights = (0..samples).flat_map(|sample| format.weights(batch, sample));
         let op = model.find_loss()?;
         let y = Matrix::from_f32(rows, columns, outputs);
-        let t = targets(model, batch, rows);
+        let targets = (0..samples).flat_map(|sample| format.targets(batch, sample)).map(f64::from);
+        let t = Matrix { rows, columns: model.targets(), values: targets.collect() };
         let shapes = [Shape::columns_of(columns), Shape::columns_of(t.columns)];
         let [y, t] = [(&shapes[0], &y), (&shapes[1], &t)].map(|(shape, values)| Operand { shape, values, counts: &[] });
         let losses = op.reference_forward(&[y, t]);
@@ -76,14 +77,6 @@ impl Tally {
         };
         Evaluation { loss: self.loss / self.weight, metrics, detail }
     }
-}
-
-fn targets(model: &Model, batch: &Batch, rows: usize) -> Matrix {
-    let values = match batch.targets {
-        Target::Values(values) => values.iter().map(|&v| f64::from(v)).collect(),
-        Target::Classes(labels) => labels.iter().map(|&l| f64::from(l)).collect(),
-    };
-    Matrix { rows, columns: model.targets(), values }
 }
 
 #[cfg(test)]
