@@ -50,7 +50,7 @@ const POSITIONS: [(usize, &[usize], usize); 26] = [
     (3, &[33], 24),
     (2, &[40], 72),
     (2, &[70], 32),
-    (1, &[2], 768),
+    (1, &[2], 384),
 ];
 
 /// Fewest shapes that an op takes.
