@@ -10,8 +10,8 @@ use super::arguments::Arguments;
 use crate::gpu::{Grid, Scalar, Shader};
 use crate::graph::tolerance::rounds;
 use crate::graph::{
-    Checked, Export, Init, LoopBound, OnnxNode, Op, OpContext, ParameterSpec, Role, Shape, Step, Table, Tolerance,
-    Work, sample,
+    Checked, Export, Init, LoopBound, OnnxNode, Op, OpContext, ParameterSpec, Role, Scratch, Shape, Step, Table,
+    Tolerance, Work, sample,
 };
 use crate::tensor::{Matrix, Operand};
 use crate::wgsl::{CLOCK, PADDING};
@@ -99,16 +99,18 @@ impl Embedding {
 
     /// The table `lookups` of the shader.
     fn table(&self, columns: usize) -> Table {
-        let mut at4 = 0;
+        let (mut at4, mut begin) = (0, 0);
         let row = |lookup: &Lookup| {
             let here = at4;
             at4 += lookup.levels.next_multiple_of(4) * lookup.width.div_ceil(4);
-            [lookup.column, lookup.index, here, lookup.levels, lookup.width].map(|value| value as u32)
+            begin += lookup.levels;
+            let before = begin - lookup.levels;
+            [lookup.column, lookup.index, here, lookup.levels, lookup.width, before].map(|value| value as u32)
         };
-        let used: Vec<[u32; 5]> = self.lookups(columns).iter().map(row).collect();
-        let unused = std::iter::repeat([u32::MAX, 0, u32::MAX, 1, 1]);
-        let names = ["column", "index", "at4", "levels", "width"];
-        let fields = |row: [u32; 5]| names.into_iter().zip(row.map(Scalar::U32)).collect();
+        let used: Vec<[u32; 6]> = self.lookups(columns).iter().map(row).collect();
+        let unused = std::iter::repeat([u32::MAX, 0, u32::MAX, 1, 1, u32::MAX]);
+        let names = ["column", "index", "at4", "levels", "width", "begin"];
+        let fields = |row: [u32; 6]| names.into_iter().zip(row.map(Scalar::U32)).collect();
         let rows = used.into_iter().chain(unused).take(MOST_TABLES).map(fields).collect();
         Table { name: "lookups", rows, bytes: 32 * MOST_TABLES as u64 }
     }
@@ -116,6 +118,11 @@ impl Embedding {
     /// Parameters in vec4, padding included.
     fn parameters4(&self) -> u32 {
         self.tables.iter().map(|(levels, width)| levels.next_multiple_of(4) * width.div_ceil(4)).sum::<usize>() as u32
+    }
+
+    /// Levels of all tables.
+    fn levels(&self) -> u32 {
+        self.tables.iter().map(|&(levels, _)| levels).sum::<usize>() as u32
     }
 
     fn step(&self, cx: &OpContext, entry: &'static str, grid: Grid, work: Work) -> Step {
@@ -129,6 +136,8 @@ impl Embedding {
             ("x_stride", cx.stride(x)),
             ("parameters4", self.parameters4()),
             ("first", 0),
+            ("levels", self.levels()),
+            ("tables", self.tables.len() as u32),
         ]);
         step.tables.push(self.table(columns as usize));
         step
@@ -265,6 +274,12 @@ impl Op for Embedding {
         Ok(x.with_columns(self.outputs(columns)))
     }
 
+    /// The first line of each level, and for each line and table the next line of the same level.
+    fn scratch(&self, inputs: &[&Shape]) -> Vec<Scratch> {
+        let tables = self.tables.len();
+        vec![Scratch { per_row: inputs[0].positions() * tables, fixed: self.levels() as usize }]
+    }
+
     fn forward(&self, cx: &OpContext) -> Vec<Step> {
         let outputs = cx.columns(cx.output());
         let grid = Grid::Tiles { columns: outputs.div_ceil(4), rows_each: 1 };
@@ -282,19 +297,24 @@ impl Op for Embedding {
                 .bind("dinput", cx.gradient(0))
                 .write(write)
         });
-        // Of each block: its lines, and the two loops' ends. Every vec4 of a table looks at the index of every line.
+        // Of each block: its lines, and a loop's end. Every level looks at the index of every line.
         let loops = LoopBound { fixed: SEARCH + 2, block: 34 };
-        let parameters4 = self.parameters4();
-        let once = 8 * u64::from(parameters4);
-        let work = Work { once, ..Work::moves(cx.columns(cx.output()), loops) }.computing(2 * u64::from(parameters4));
+        let (levels, parameters4) = (self.levels(), self.parameters4());
+        let work = Work { once: u64::from(levels), ..Work::moves(self.tables.len() as u32, loops) };
+        let link = self
+            .step(cx, "link", Grid::Line(levels), work.computing(2 * u64::from(levels)))
+            .bind("x", cx.value(0))
+            .bind("links", cx.scratch(0))
+            .in_parts("first", 1);
+        let work = Work { once: 8 * u64::from(parameters4), ..Work::moves(2 * cx.columns(cx.output()), loops) };
         let parameters = self
             .step(cx, "backward_parameters", Grid::Line(parameters4), work)
-            .bind("x", cx.value(0))
+            .bind("links", cx.scratch(0))
             .bind("dy", cx.output_gradient())
             .bind("dparameters", cx.gradient(1))
             .bind("open_parameters", cx.open(1))
             .in_parts("first", 1);
-        input.into_iter().chain([parameters]).collect()
+        input.into_iter().chain([link, parameters]).collect()
     }
 
     fn export(&self, x: &Shape) -> Option<Export> {
