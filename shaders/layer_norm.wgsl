@@ -1,16 +1,19 @@
 // Layer normalisation of the columns of each line, as PyTorch's nn.LayerNorm over the last dimension. With C columns:
 //
-//   mean[l] = Σ_c x[l,c] / C        rstd[l] = 1 / √(Σ_c (x[l,c] - mean[l])² / C + EPS)        h = (x - mean) · rstd
+//   mean[l] = Σ_c x[l,c] / C, or 0 unless CENTERED        rstd[l] = 1 / √(Σ_c (x[l,c] - mean[l])² / C + EPS)        h = (x - mean) · rstd
 //
 //   forward               y[l,c]      = h[l,c] · weight[c] + bias[c]
 //   backward_input        dinput[l,c] (+)= rstd[l] · (g[l,c] - Σ_c g[l,c] / C - h[l,c] · Σ_c g[l,c] · h[l,c] / C),  g = dy · weight
 //   backward_parameters   dweight[c]  (+)= Σ_l dy[l,c] · h[l,c]        l in blocks, ascending
-//                         dbias[c]    (+)= Σ_l dy[l,c]
+//                         dbias[c]    (+)= Σ_l dy[l,c]        if BIASED
 //
+// Without the mean it is nn.RMSNorm; then Σ_c g[l,c] / C is left out of dinput, too.
 // Saved of each line: h, then rstd. With h saved the backward kernels do not need x, and four buffers are enough. The four
 // columns of a vec4 are four chains, ascending; their sums are added pairwise at the end.
 
 override EPS: f32 = 1e-5;
+override CENTERED: bool = true;
+override BIASED: bool = true;
 override ACCUMULATE: bool = false;
 
 struct Dims {
@@ -41,9 +44,12 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     let x_at = id.x * size.x_stride4;
     let y_at = id.x * size.columns4;
     let saved_at = id.x * (size.columns4 + 1u);
-    var sum = vec4(0.0);
-    for (var c = 0u; c < size.columns4; c++) { sum += x[x_at + c]; }
-    let mean = total(sum) / f32(size.columns);
+    var mean = 0.0;
+    if CENTERED {
+        var sum = vec4(0.0);
+        for (var c = 0u; c < size.columns4; c++) { sum += x[x_at + c]; }
+        mean = total(sum) / f32(size.columns);
+    }
     var squares = vec4(0.0);
     for (var c = 0u; c < size.columns4; c++) {
         let d = select(vec4(0.0), x[x_at + c] - mean, real(c, size.columns));
@@ -53,7 +59,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var c = 0u; c < size.columns4; c++) {
         let h = select(vec4(0.0), (x[x_at + c] - mean) * rstd, real(c, size.columns));
         saved[saved_at + c] = h;
-        y[y_at + c] = fma(h, parameters[c], parameters[size.columns4 + c]);
+        if BIASED { y[y_at + c] = fma(h, parameters[c], parameters[size.columns4 + c]); } else { y[y_at + c] = h * parameters[c]; }
     }
     saved[saved_at + size.columns4] = vec4(rstd, 0.0, 0.0, 0.0);
 }
@@ -72,7 +78,7 @@ fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
         sum = fma(d, parameters[c], sum);
         product = fma(d * parameters[c], saved[saved_at + c], product);
     }
-    let mean = total(sum) / f32(size.columns);
+    let mean = select(0.0, total(sum) / f32(size.columns), CENTERED);
     let along = total(product) / f32(size.columns);
     let rstd = saved[saved_at + size.columns4].x;
     for (var c = 0u; c < size.columns4; c++) {
@@ -92,13 +98,13 @@ fn backward_parameters(@builtin(global_invocation_id) id: vec3<u32>) {
     var bias = vec4(0.0);
     if now.first == 0u {
         weight = dparameters[c];
-        bias = dparameters[size.columns4 + c];
+        if BIASED { bias = dparameters[size.columns4 + c]; }
     }
     var weight_part = vec4(0.0);
     var bias_part = vec4(0.0);
     if resumes(now) {
         weight_part = open_parameters[c];
-        bias_part = open_parameters[size.columns4 + c];
+        if BIASED { bias_part = open_parameters[size.columns4 + c]; }
     }
     var l = 0u;
     while l < lines(now) {
@@ -116,9 +122,9 @@ fn backward_parameters(@builtin(global_invocation_id) id: vec3<u32>) {
         }
     }
     dparameters[c] = weight;
-    dparameters[size.columns4 + c] = bias;
+    if BIASED { dparameters[size.columns4 + c] = bias; }
     if leaves_open(now) {
         open_parameters[c] = weight_part;
-        open_parameters[size.columns4 + c] = bias_part;
+        if BIASED { open_parameters[size.columns4 + c] = bias_part; }
     }
 }

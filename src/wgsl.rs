@@ -21,6 +21,8 @@ pub const UPDATES: &str = include_str!("../shaders/lib/updates.wgsl");
 /// The learning rate of a parameter, for `UPDATES`: the same for all. A plan takes another part in its place where kinds of
 /// parameters have factors of their own.
 pub const ONE_RATE: &str = include_str!("../shaders/lib/one_rate.wgsl");
+/// `sine` and `cosine` of angles in parts of a turn.
+pub const TURN: &str = include_str!("../shaders/lib/turn.wgsl");
 /// `philox`: random words from a counter and a key.
 pub const PHILOX: &str = include_str!("../shaders/lib/philox.wgsl");
 

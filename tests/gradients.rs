@@ -75,12 +75,13 @@ fn error(case: &Case) -> f64 {
 /// What central differences leave; a wrong gradient is above 1e-3.
 const ALLOWED: f64 = 1e-7;
 
-const SHAPES: [(usize, &[usize], usize); 13] = [
+const SHAPES: [(usize, &[usize], usize); 14] = [
     (1, &[], 1),
     (2, &[], 3),
     (3, &[], 2),
     (5, &[], 4),
     (4, &[], 7),
+    (3, &[], 8),
     (3, &[2], 3),
     (2, &[2, 3], 2),
     (2, &[3, 4], 1),

@@ -77,7 +77,11 @@ fn in_words(graph: &Graph, module: &nn::Module) -> Result<Module> {
             let message = format!("layer {name} uses the weight of another, which cannot be exported yet");
             return Err(Error::config("model.layers", message));
         }
-        ModuleKind::Attention { nodes, export } => {
+        ModuleKind::Attention { export: None, .. } => {
+            let message = format!("layer {name} is attention with rotary positions, which cannot be exported yet");
+            return Err(Error::config("model.layers", message));
+        }
+        ModuleKind::Attention { nodes, export: Some(export) } => {
             let [inside, _, out] = nodes.map(|node| parts(graph, &graph.nodes()[node]));
             let out = out.into_iter().map(|part| format!("out_proj.{part}"));
             Module::Op(Layer { name, export: export.clone(), parameters: inside.into_iter().chain(out).collect() })

@@ -96,6 +96,11 @@ pub trait Op: Debug + Send + Sync {
         false
     }
 
+    /// Whether a position of its output depends on later positions of its input: then it cannot predict them.
+    fn looks_ahead(&self) -> bool {
+        false
+    }
+
     /// The kernels that move its statistics when a window ends; they have to ask whether its update is made.
     fn update(&self, _cx: &OpContext) -> Vec<Step> {
         Vec::new()

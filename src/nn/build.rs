@@ -6,7 +6,7 @@ use super::WIDEST;
 use super::grammar::{Kind, Part};
 use crate::graph::{Export, Graph, MlpPart, Op, Shape, Tensor, TensorKind};
 use crate::ops::linear::Place;
-use crate::ops::{Add, Attention, Concat, Linear};
+use crate::ops::{Add, Concat, Linear, SelfAttention};
 use crate::quote::shown;
 use crate::{Error, Result};
 
@@ -52,7 +52,7 @@ pub(crate) enum ModuleKind {
     Attention {
         nodes: [usize; 3],
         #[cfg_attr(not(feature = "export"), expect(dead_code, reason = "only the export reads it"))]
-        export: Export,
+        export: Option<Export>,
     },
 }
 
@@ -114,7 +114,7 @@ impl Builder {
                 Ok((y, ModuleKind::Concat { node: self.last(), branches }))
             }
             Kind::Tied(to) => self.tied(to, &part.path, name, x),
-            Kind::Attention { attention, bias } => self.attention(*attention, *bias, &part.path, name, x),
+            Kind::Attention(layer) => self.attention(layer, &part.path, name, x),
         }
     }
 
@@ -143,14 +143,8 @@ impl Builder {
     }
 
     /// Weights are called as those of PyTorch's `nn.MultiheadAttention`: `in_proj_weight`, `out_proj.weight`.
-    fn attention(
-        &mut self,
-        attention: Attention,
-        bias: bool,
-        path: &str,
-        name: &str,
-        x: Tensor,
-    ) -> Result<(Tensor, ModuleKind)> {
+    fn attention(&mut self, layer: &SelfAttention, path: &str, name: &str, x: Tensor) -> Result<(Tensor, ModuleKind)> {
+        let SelfAttention { attention, bias, .. } = *layer;
         let shape = self.graph.shape(x);
         let (columns, heads) = (self.graph.columns(x), attention.heads);
         let wrong = |message: String| Error::config(format!("{path}.attention"), message);
@@ -168,12 +162,16 @@ impl Builder {
         let linear = |outputs, place| Arc::new(Linear { outputs, bias, place });
         let inside = self.named(linear(all, Place::IntoAttention), path, name, &format!("{name} in_proj"), &[x])?;
         let mut nodes = [self.last(); 3];
-        let seen = self.join(Arc::new(attention), path, name, &[inside])?;
+        let turned = match layer.rotary(columns / heads) {
+            Some(rotary) => self.join(Arc::new(rotary), path, name, &[inside])?,
+            None => inside,
+        };
+        let seen = self.join(Arc::new(attention), path, name, &[turned])?;
         nodes[1] = self.last();
         let out = format!("{name}.out_proj");
         let y = self.join(linear(columns, Place::OutOfAttention), path, &out, &[seen])?;
         nodes[2] = self.last();
-        Ok((y, ModuleKind::Attention { nodes, export: attention.export_with_projections(columns, bias) }))
+        Ok((y, ModuleKind::Attention { nodes, export: layer.export(columns) }))
     }
 
     /// The place of the node that was added last.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Layer, WIDEST};
 use crate::graph::{Op, Role};
 use crate::nearest::nearest;
-use crate::ops::{self, Attention, Linear};
+use crate::ops::{self, Linear, SelfAttention};
 use crate::quote::{short, shown};
 use crate::{Error, Result};
 
@@ -51,10 +51,7 @@ pub(crate) enum Kind {
     /// What the branches make of x, joined along channels.
     Concat(Vec<Vec<Part>>),
     /// Attention between a projection into queries, keys and values and another out of it.
-    Attention {
-        attention: Attention,
-        bias: bool,
-    },
+    Attention(SelfAttention),
     /// A linear layer without bias whose weight is that of the layer of this name, such as an embedding.
     Tied(String),
 }
@@ -67,7 +64,7 @@ impl Part {
             Kind::Residual { body, shortcut } => count(body).saturating_add(count(shortcut)).saturating_add(1),
             Kind::Repeat { times, layers } => count(layers).saturating_mul(*times),
             Kind::Concat(branches) => branches.iter().fold(1, |all, branch| all.saturating_add(count(branch))),
-            Kind::Attention { .. } => 3,
+            Kind::Attention(layer) => 3 + usize::from(layer.rotary.is_some()),
         }
     }
 
@@ -79,7 +76,7 @@ impl Part {
             Kind::Residual { body, shortcut } => any(body) || any(shortcut),
             Kind::Repeat { layers, .. } => any(layers),
             Kind::Concat(branches) => branches.iter().any(any),
-            Kind::Attention { attention, .. } => is(attention),
+            Kind::Attention(layer) => is(&layer.attention),
             Kind::Tied(_) => is(&Linear::new(1)),
         }
     }
@@ -281,8 +278,7 @@ fn tied(given: &Value, path: &str) -> Result<Kind> {
 }
 
 fn attention(given: &Value, path: &str) -> Result<Kind> {
-    let (attention, bias) = Attention::with_bias(given).map_err(|message| refused(path, given, &message))?;
-    Ok(Kind::Attention { attention, bias })
+    SelfAttention::with(given).map(Kind::Attention).map_err(|message| refused(path, given, &message))
 }
 
 /// The values of a table's keys, none of which has to be there.

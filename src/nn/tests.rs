@@ -234,7 +234,7 @@ fn an_op_from_outside_is_found_by_its_name_in_every_layer() {
     let said = read.check().unwrap_err().to_string();
     assert!(said.starts_with("model.layers[1]: \"swirl\" is not a known layer"), "{said}");
     assert!(read.with_ops(vec![own]).check().is_ok());
-    let other = Arc::new(crate::ops::LayerNorm { eps: 0.5 });
+    let other = Arc::new(crate::ops::LayerNorm { eps: 0.5, ..crate::ops::LayerNorm::default() });
     let twice = Layers::new().op(other).op(Arc::new(crate::ops::LayerNorm::default())).linear(1);
     assert!(twice.model(&[5], "mse").unwrap_err().to_string().contains("two ops are called \"layer_norm\""));
     assert_eq!(json!(Layer::from(3)), json!(3));

@@ -58,6 +58,14 @@ impl Arguments {
         value.as_bool().map(Some).ok_or_else(|| format!("{name} is {value}, but true or false is wanted"))
     }
 
+    /// Yes, which stands for `yes`, no, or a number above 0; `None` if it is no or not given.
+    pub(super) fn flag_or_positive(&self, name: &str, yes: f64) -> Result<Option<f64>, String> {
+        match self.given.get(name).map(Value::as_bool) {
+            Some(Some(flag)) => Ok(flag.then_some(yes)),
+            _ => self.positive(name),
+        }
+    }
+
     /// A number above 0; `None` if it is not given.
     pub(super) fn positive(&self, name: &str) -> Result<Option<f64>, String> {
         let Some(value) = self.given.get(name) else { return Ok(None) };

@@ -39,6 +39,10 @@ impl Op for GroupNorm {
         "group_norm"
     }
 
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
     fn role(&self) -> Role {
         Role::Layer
     }

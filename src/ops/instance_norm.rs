@@ -42,6 +42,10 @@ impl Op for InstanceNorm {
         "instance_norm"
     }
 
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
     fn role(&self) -> Role {
         Role::Layer
     }

@@ -1,8 +1,11 @@
 //! Layer normalisation of each position's columns, like PyTorch's `nn.LayerNorm` over the last dimension:
-//! `y = (x - mean) / √(variance + eps) · weight + bias`
+//! `y = (x - mean) / √(variance + eps) · weight + bias`; and `rms_norm`, which leaves the mean and the bias out.
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
+use super::arguments::Arguments;
 use crate::gpu::{Grid, Shader};
 use crate::graph::tolerance::rounds;
 use crate::graph::{
@@ -20,22 +23,46 @@ const CLASS: &str = r#"class ImageNorm(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 "#;
 
+/// The same without the mean.
+const RMS_CLASS: &str = r#"class ImageRmsNorm(nn.RMSNorm):
+    """Normalises the channels of each pixel."""
+
+    def forward(self, x):
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+"#;
+
 /// Layer normalisation of each position's columns.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerNorm {
     /// Added to the variance.
     pub eps: f64,
+    /// Whether the mean is taken away; without it this is `rms_norm`, which has no bias.
+    pub centered: bool,
+    /// Whether a bias is added.
+    pub bias: bool,
 }
 
 impl Default for LayerNorm {
     /// PyTorch's default: 1e-5.
     fn default() -> LayerNorm {
-        LayerNorm { eps: 1e-5 }
+        LayerNorm { eps: 1e-5, centered: true, bias: true }
+    }
+}
+
+impl LayerNorm {
+    /// `y = x / √(mean of x² + eps) · weight`, like PyTorch's `nn.RMSNorm`, whose eps is that of a float.
+    pub fn rms() -> LayerNorm {
+        LayerNorm { eps: f64::from(f32::EPSILON), centered: false, bias: false }
     }
 }
 
 pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
-    vec![Arc::new(LayerNorm::default()), Arc::new(LayerNorm { eps: 0.5 })]
+    let default = LayerNorm::default();
+    vec![Arc::new(default), Arc::new(LayerNorm { eps: 0.5, ..default }), Arc::new(LayerNorm { bias: false, ..default })]
+}
+
+pub(super) fn rms_samples(_: usize) -> Vec<Arc<dyn Op>> {
+    vec![Arc::new(LayerNorm::rms()), Arc::new(LayerNorm { eps: 0.5, ..LayerNorm::rms() })]
 }
 
 impl LayerNorm {
@@ -47,14 +74,46 @@ impl LayerNorm {
             ("x_stride4", cx.stride(cx.input(0)) / 4),
             ("first", 0),
         ];
-        cx.step(entry, grid, work).dims(&dims)
+        self.formula(cx.step(entry, grid, work).dims(&dims))
     }
 
-    /// (mean, 1 / √(variance + eps)) of a line
+    /// Sets what decides a kernel's formula.
+    fn formula(&self, step: Step) -> Step {
+        let flag = |is: bool| f64::from(u8::from(is));
+        step.constant("CENTERED", flag(self.centered)).constant("BIASED", flag(self.bias))
+    }
+
+    /// (mean, 1 / √(variance + eps)) of a line; the mean is 0 where it is not taken away
     fn statistics(&self, x: &Matrix, r: usize) -> (f64, f64) {
         let mean = (0..x.columns).map(|c| x.at(r, c)).sum::<f64>() / x.columns as f64;
+        let mean = if self.centered { mean } else { 0.0 };
         let variance = (0..x.columns).map(|c| (x.at(r, c) - mean).powi(2)).sum::<f64>() / x.columns as f64;
         (mean, 1.0 / (variance + self.eps).sqrt())
+    }
+
+    fn onnx(&self, x: &str, y: &str) -> Vec<OnnxNode> {
+        let inputs = [x, "weight", "bias"];
+        let node = OnnxNode::new("LayerNormalization", &inputs[..if self.bias { 3 } else { 2 }], y);
+        vec![node.with("epsilon", self.eps as f32)]
+    }
+
+    /// Of nodes that every version of ONNX has.
+    fn onnx_rms(&self, x: &str, y: &str) -> Vec<OnnxNode> {
+        vec![
+            OnnxNode::new("Constant", &[], "eps").with("value_floats", vec![self.eps as f32]),
+            OnnxNode::new("Mul", &[x, x], "squares"),
+            OnnxNode::new("Constant", &[], "axes").with("value_ints", vec![-1]),
+            OnnxNode::new("ReduceMean", &["squares", "axes"], "mean"),
+            OnnxNode::new("Add", &["mean", "eps"], "more"),
+            OnnxNode::new("Sqrt", &["more"], "size"),
+            OnnxNode::new("Div", &[x, "size"], "h"),
+            OnnxNode::new("Mul", &["h", "weight"], y),
+        ]
+    }
+
+    /// The bias of a column, or 0.
+    fn bias_of(&self, parameters: &Matrix, columns: usize, c: usize) -> f64 {
+        if self.bias { parameters.at(0, columns + c) } else { 0.0 }
     }
 
     /// The normalised columns of a line.
@@ -66,7 +125,7 @@ impl LayerNorm {
 
 impl Op for LayerNorm {
     fn name(&self) -> &'static str {
-        "layer_norm"
+        if self.centered { "layer_norm" } else { "rms_norm" }
     }
 
     fn role(&self) -> Role {
@@ -80,10 +139,24 @@ impl Op for LayerNorm {
 
     fn parameters(&self, x: &Shape) -> Vec<ParameterSpec> {
         let shape = vec![x.columns().unwrap_or(0)];
-        vec![
-            ParameterSpec::new("weight", &shape, Init::Constant(1.0)),
-            ParameterSpec::new("bias", &shape, Init::Constant(0.0)),
-        ]
+        let weight = ParameterSpec::new("weight", &shape, Init::Constant(1.0));
+        let bias = self.bias.then(|| ParameterSpec::new("bias", &shape, Init::Constant(0.0)));
+        [weight].into_iter().chain(bias).collect()
+    }
+
+    fn takes_arguments(&self) -> bool {
+        true
+    }
+
+    fn stands_alone(&self) -> bool {
+        true
+    }
+
+    fn with(&self, arguments: &Value) -> Result<Arc<dyn Op>, String> {
+        let names: &[&str] = if self.centered { &["eps", "bias"] } else { &["eps"] };
+        let given = Arguments::new(arguments, names)?;
+        let bias = given.flag("bias")?.unwrap_or(self.bias);
+        Ok(Arc::new(LayerNorm { eps: given.positive("eps")?.unwrap_or(self.eps), bias, ..*self }))
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
@@ -146,21 +219,38 @@ impl Op for LayerNorm {
     }
 
     fn export(&self, x: &Shape) -> Option<Export> {
-        let arguments = format!("({}, eps={:?})", x.columns()?, self.eps);
-        let node = |x: &str, y: &str| {
-            let node = OnnxNode::new("LayerNormalization", &[x, "weight", "bias"], y);
-            vec![node.with("epsilon", self.eps as f32)]
+        let columns = x.columns()?;
+        let is_image = x.dims().len() == 3;
+        let (from, to) = if is_image { ("x_last", "y_last") } else { ("x", "y") };
+        let nodes = if self.centered { self.onnx(from, to) } else { self.onnx_rms(from, to) };
+        let nodes = if is_image { on_images(nodes) } else { nodes };
+        let name = |plain: &'static str, image: &'static str| if is_image { image } else { plain };
+        let bias = if self.bias { "" } else { ", bias=False" };
+        let torch = match self.centered {
+            true => format!("{}({columns}, eps={:?}{bias})", name("nn.LayerNorm", "ImageNorm"), self.eps),
+            false => format!("{}({columns}, eps={:?})", name("nn.RMSNorm", "ImageRmsNorm"), self.eps),
         };
-        Some(match x.dims().len() {
-            3 => Export::new(format!("ImageNorm{arguments}"), on_images(node("x_last", "y_last"))).with_class(CLASS),
-            _ => Export::new(format!("nn.LayerNorm{arguments}"), node("x", "y")),
+        let export = Export::new(torch, nodes);
+        Some(match (is_image, self.centered) {
+            (false, _) => export,
+            (true, true) => export.with_class(CLASS),
+            (true, false) => export.with_class(RMS_CLASS),
         })
+    }
+
+    /// Without the mean, y turns from -1 to 1 within √eps around 0.
+    fn is_smooth(&self, inputs: &[Operand], within: f64) -> bool {
+        let x = inputs[0];
+        let size = |r: usize| (0..x.columns).map(|c| x.at(r, c).powi(2)).sum::<f64>() / x.columns as f64;
+        self.centered || (0..x.rows).all(|r| size(r).sqrt() > 10.0 * within)
     }
 
     fn reference_forward(&self, inputs: &[Operand]) -> Matrix {
         let (x, parameters) = (inputs[0], inputs[1]);
         let lines: Vec<Vec<f64>> = (0..x.rows).map(|r| self.normalised(&x, r)).collect();
-        Matrix::build(x.rows, x.columns, |r, c| lines[r][c] * parameters.at(0, c) + parameters.at(0, x.columns + c))
+        Matrix::build(x.rows, x.columns, |r, c| {
+            lines[r][c] * parameters.at(0, c) + self.bias_of(&parameters, x.columns, c)
+        })
     }
 
     fn reference_backward(&self, inputs: &[Operand], _: &Matrix, dy: &Matrix) -> Vec<Matrix> {
@@ -169,14 +259,14 @@ impl Op for LayerNorm {
         let mut dx = Matrix::zeros(x.rows, x.columns);
         for r in 0..x.rows {
             let g: Vec<f64> = (0..x.columns).map(|c| dy.at(r, c) * parameters.at(0, c)).collect();
-            let mean = g.iter().sum::<f64>() / x.columns as f64;
+            let mean = if self.centered { g.iter().sum::<f64>() / x.columns as f64 } else { 0.0 };
             let along = g.iter().zip(&h[r]).map(|(g, h)| g * h).sum::<f64>() / x.columns as f64;
             let (_, rstd) = self.statistics(&x, r);
             for c in 0..x.columns {
                 dx.values[r * x.columns + c] = rstd * (g[c] - mean - h[r][c] * along);
             }
         }
-        let dparameters = Matrix::build(1, 2 * x.columns, |_, at| match at.checked_sub(x.columns) {
+        let dparameters = Matrix::build(1, parameters.columns, |_, at| match at.checked_sub(x.columns) {
             Some(c) => (0..x.rows).map(|r| dy.at(r, c)).sum(),
             None => (0..x.rows).map(|r| dy.at(r, at) * h[r][at]).sum(),
         });
@@ -198,7 +288,7 @@ impl Op for LayerNorm {
         let off: Vec<f64> = (0..x.rows).map(|r| by * (size(r) * rstd[r] + largest[r])).collect();
         let value = |r: usize, c: usize| {
             let weight = parameters.at(0, c).abs();
-            off[r] * weight + by * (checked.output.at(r, c).abs() + parameters.at(0, x.columns + c).abs())
+            off[r] * weight + by * (checked.output.at(r, c).abs() + self.bias_of(&parameters, x.columns, c).abs())
         };
         let g = |r: usize| most(&mut (0..x.columns).map(|c| dy.at(r, c) * parameters.at(0, c)));
         let of_line = |r: usize| rstd[r] * g(r) * (by * largest[r] * largest[r] + 2.0 * off[r] * largest[r]);
@@ -213,7 +303,7 @@ impl Op for LayerNorm {
         };
         Tolerance {
             value: Matrix::build(x.rows, x.columns, value),
-            inputs: vec![Matrix::build(x.rows, x.columns, gradient), Matrix::build(1, 2 * x.columns, sums)],
+            inputs: vec![Matrix::build(x.rows, x.columns, gradient), Matrix::build(1, parameters.columns, sums)],
         }
     }
 }

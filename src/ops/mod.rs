@@ -21,6 +21,7 @@ mod group_norm;
 mod grouped;
 mod huber;
 mod instance_norm;
+mod last_token;
 mod layer_norm;
 mod leaky_relu;
 pub mod linear;
@@ -37,6 +38,7 @@ mod scale;
 mod selu;
 mod sigmoid;
 mod silu;
+mod swiglu;
 mod tanh;
 mod upsample;
 
@@ -44,6 +46,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 pub use add::Add;
+pub(crate) use attention::SelfAttention;
 pub use attention::{Attention, WIDEST_HEAD};
 pub use avg_pool::AvgPool;
 pub use batch_norm::{BatchNorm, Running};
@@ -56,6 +59,7 @@ pub use flatten::Flatten;
 pub use global_avg_pool::GlobalAvgPool;
 pub use group_norm::GroupNorm;
 pub use instance_norm::InstanceNorm;
+pub use last_token::LastToken;
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, MatmulKernel, MatmulPolicy};
 pub use loss::Mean;
@@ -63,8 +67,9 @@ pub use map::Map;
 pub use max_pool::MaxPool;
 pub use normalize::{MOST_CHANNELS, Normalize};
 pub use pool::Windows;
-pub use positions::Positions;
+pub use positions::{Positions, Rotary, Sinusoidal};
 pub use scale::Scale;
+pub use swiglu::Swiglu;
 pub use upsample::Upsample;
 
 use crate::graph::{Op, Role, Shape, takes_nothing};
@@ -77,6 +82,8 @@ pub type Samples = fn(usize) -> Vec<Arc<dyn Op>>;
 pub static ALL: &[Samples] = &[
     linear::samples,
     layer_norm::samples,
+    layer_norm::rms_samples,
+    swiglu::samples,
     group_norm::samples,
     instance_norm::samples,
     scale::samples,
@@ -88,9 +95,11 @@ pub static ALL: &[Samples] = &[
     max_pool::samples,
     avg_pool::samples,
     global_avg_pool::samples,
+    last_token::samples,
     flatten::samples,
     upsample::samples,
     positions::samples,
+    positions::rotary_samples,
     attention::samples,
     add::samples,
     concat::samples,

@@ -27,6 +27,31 @@ class Positions(nn.Embedding):
         return x + self.weight
 
 
+class Sinusoidal(nn.Module):
+    """As in "Attention is all you need": sines and cosines of the place, side by side."""
+
+    def forward(self, x):
+        tokens, columns = x.shape[1:]
+        turns = 10000.0 ** (-torch.arange(columns // 2, dtype=torch.float64) * 2 / columns)
+        angles = torch.arange(tokens, dtype=torch.float64)[:, None] * turns
+        return x + torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1).to(x.dtype)
+
+
+class Swiglu(nn.Module):
+    def forward(self, x):
+        gate, up = x.chunk(2, -1)
+        return F.silu(gate) * up
+
+
+def rotated(x, base):
+    """Queries or keys (rows, heads, tokens, columns), turned as in Llama: a column of the first half with one of the second."""
+    tokens, half = x.shape[-2], x.shape[-1] // 2
+    turns = base ** (-torch.arange(half, dtype=torch.float64) / half)
+    angles = torch.arange(tokens, dtype=torch.float64)[:, None] * torch.cat([turns, turns])
+    across = torch.cat([-x[..., half:], x[..., :half]], dim=-1)
+    return x * angles.cos().to(x.dtype) + across * angles.sin().to(x.dtype)
+
+
 class Attention(nn.MultiheadAttention):
     def __init__(self, columns, heads, causal, bias):
         super().__init__(columns, heads, bias=bias, batch_first=True)
@@ -38,21 +63,23 @@ class Attention(nn.MultiheadAttention):
 
 
 class Grouped(nn.Module):
-    """Several heads of queries share one of keys and values."""
+    """Several heads of queries share one of keys and values; with rotary positions if there is a base."""
 
-    def __init__(self, columns, heads, kv_heads, causal):
+    def __init__(self, columns, heads, kv_heads, causal, bias=True, base=None):
         super().__init__()
-        self.heads, self.kv_heads, self.causal = heads, kv_heads, causal
+        self.heads, self.kv_heads, self.causal, self.base = heads, kv_heads, causal, base
         width = columns // heads * (heads + 2 * kv_heads)
         self.in_proj_weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(width, columns)))
-        self.in_proj_bias = nn.Parameter(torch.zeros(width))
-        self.out_proj = nn.Linear(columns, columns)
+        self.in_proj_bias = nn.Parameter(torch.zeros(width)) if bias else None
+        self.out_proj = nn.Linear(columns, columns, bias)
 
     def forward(self, x):
         rows, tokens, columns = x.shape
         width = columns // self.heads
         x = F.linear(x, self.in_proj_weight, self.in_proj_bias).view(rows, tokens, -1, width).transpose(1, 2)
         q, k, v = x.split([self.heads, self.kv_heads, self.kv_heads], dim=1)
+        if self.base is not None:
+            q, k = rotated(q, self.base), rotated(k, self.base)
         y = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal, enable_gqa=True)
         return self.out_proj(y.transpose(1, 2).reshape(rows, tokens, columns))
 
@@ -71,11 +98,14 @@ def table(name, given, x, first):
     if name == "embedding":
         return Embedding(given["num_embeddings"], given["embedding_dim"])
     if name == "positions":
-        return Positions(*x.shape[1:])
+        return Positions(*x.shape[1:]) if given == "learned" else Sinusoidal()
+    if name == "layer_norm":
+        return nn.LayerNorm(columns, bias=given["bias"])
     if name == "attention":
         options = {"causal": False, "bias": True, "kv_heads": given["heads"], **given}
-        if options["kv_heads"] < options["heads"]:
-            return Grouped(columns, options["heads"], options["kv_heads"], options["causal"])
+        base = options.pop("rotary", None)
+        if options["kv_heads"] < options["heads"] or base is not None:
+            return Grouped(columns, options["heads"], options["kv_heads"], options["causal"], options["bias"], base)
         return Attention(columns, options["heads"], options["causal"], options["bias"])
     if name == "linear":
         return nn.Linear(columns, given["out_features"], given["bias"])
@@ -95,6 +125,10 @@ def sequential(layers, x):
             module = nn.Linear(x.shape[-1], layer)
         elif layer == "layer_norm":
             module = nn.LayerNorm(x.shape[-1])
+        elif layer == "rms_norm":
+            module = nn.RMSNorm(x.shape[-1], eps=torch.finfo(torch.float32).eps)  # of float32 also where it is computed in float64
+        elif layer == "swiglu":
+            module = Swiglu()
         elif isinstance(layer, str):
             module = ACTIVATIONS[layer]()
         else:
@@ -203,6 +237,14 @@ CASES = [
     # Every kernel of an optimizer of PyTorch's whose decay acts on matrices alone.
     *({"name": f"decay_{name}", "shape": [3, 1], "optimizer": {"weight_decay": 1.5, "decay": "matrices", **optimizer}, "layers": FEW}
       for name, optimizer in {"sgd": {"type": "sgd", "lr": 0.05}, "momentum": SGD, "adam": {"type": "adam", "lr": 0.01}}.items()),
+    {"name": "llama", "shape": [45, 1], "rows": 20, "batch": 12, "optimizer": SGD, "weighted": True, "layers": [
+        {"embedding": {"num_embeddings": 11, "embedding_dim": 32}},
+        {"residual": ["rms_norm", {"attention": {"heads": 4, "kv_heads": 2, "causal": True, "bias": False, "rotary": 100.0}}]},
+        {"residual": ["rms_norm", {"linear": {"out_features": 48, "bias": False}}, "swiglu", {"linear": {"out_features": 32, "bias": False}}]},
+        "rms_norm", UNTIED]},
+    {"name": "sinusoidal", "shape": [21, 1], "optimizer": SGD, "layers": [
+        {"embedding": {"num_embeddings": 7, "embedding_dim": 16}}, {"positions": "sinusoidal"},
+        {"residual": [{"layer_norm": {"bias": False}}, {"attention": {"heads": 2, "causal": True, "rotary": 10000.0}}]}, TIED]},
 ]
 
 if __name__ == "__main__":

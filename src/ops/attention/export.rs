@@ -1,6 +1,6 @@
 //! Attention with its projections, in the words of other libraries.
 
-use super::Attention;
+use super::{Attention, SelfAttention};
 use crate::graph::{Export, OnnxNode};
 
 /// In PyTorch, whose `nn.MultiheadAttention` has the same parameters, but takes no fewer heads of keys.
@@ -25,18 +25,22 @@ const CLASS: &str = r#"class Attention(nn.Module):
         return self.out_proj(y.transpose(1, 2).reshape(rows, tokens, columns))
 "#;
 
-impl Attention {
-    /// The layer for so many columns, with the projections around it.
-    pub(crate) fn export_with_projections(&self, columns: usize, bias: bool) -> Export {
-        let Attention { heads, kv_heads, causal } = *self;
+impl SelfAttention {
+    /// The layer for so many columns; `None` with rotary positions.
+    pub fn export(&self, columns: usize) -> Option<Export> {
+        let SelfAttention { attention: Attention { heads, kv_heads, causal }, bias, rotary: None } = *self else {
+            return None;
+        };
         let word = |flag| if flag { "True" } else { "False" };
         let torch = format!("Attention({columns}, {heads}, {kv_heads}, {}, {})", word(causal), word(bias));
         let mut nodes = projection("x", "in_proj_weight", bias.then_some("in_proj_bias"), "inside");
-        nodes.extend(self.onnx(columns / heads));
+        nodes.extend(self.attention.onnx(columns / heads));
         nodes.extend(projection("seen", "out_proj.weight", bias.then_some("out_proj.bias"), "y"));
-        Export::new(torch, nodes).with_class(CLASS)
+        Some(Export::new(torch, nodes).with_class(CLASS))
     }
+}
 
+impl Attention {
     /// From `inside`, queries, keys and values in columns, to `seen`.
     fn onnx(&self, width: usize) -> Vec<OnnxNode> {
         let (heads, kv_heads, width) = (self.heads as i64, self.kv_heads as i64, width as i64);

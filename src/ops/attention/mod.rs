@@ -3,6 +3,7 @@
 
 mod export;
 mod heads;
+mod layer;
 mod tolerance;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use self::heads::Heads;
-use super::arguments::Arguments;
+pub(crate) use self::layer::SelfAttention;
 use crate::gpu::{Grid, Shader};
 use crate::graph::{Checked, Export, LoopBound, Op, OpContext, Role, Scratch, Shape, Step, Tolerance, Work, sample};
 use crate::tensor::{Matrix, Operand};
@@ -94,6 +95,10 @@ impl Op for Attention {
         "attention"
     }
 
+    fn looks_ahead(&self) -> bool {
+        !self.causal
+    }
+
     fn role(&self) -> Role {
         Role::Layer
     }
@@ -107,7 +112,7 @@ impl Op for Attention {
     }
 
     fn with(&self, arguments: &Value) -> Result<Arc<dyn Op>, String> {
-        Ok(Arc::new(Attention::with_bias(arguments)?.0))
+        Ok(Arc::new(SelfAttention::with(arguments)?.attention))
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
@@ -200,23 +205,5 @@ impl Op for Attention {
 
     fn tolerance(&self, checked: &Checked) -> Tolerance {
         tolerance::of(&self.heads(checked.inputs[0].shape), checked)
-    }
-}
-
-impl Attention {
-    /// From the arguments of a layer, and whether its projections have a bias.
-    ///
-    /// # Errors
-    /// One sentence that says what it takes.
-    pub(crate) fn with_bias(arguments: &Value) -> Result<(Attention, bool), String> {
-        let given = Arguments::new(arguments, &["heads", "kv_heads", "causal", "bias"])?;
-        let heads =
-            given.whole("heads", 1)?.ok_or("takes heads, as in { attention = { heads = 4, causal = true } }")?;
-        let kv_heads = given.whole("kv_heads", 1)?.unwrap_or(heads);
-        if !heads.is_multiple_of(kv_heads) {
-            return Err(format!("kv_heads is {kv_heads}, which does not divide heads, {heads}"));
-        }
-        let causal = given.flag("causal")?.unwrap_or(false);
-        Ok((Attention { heads, kv_heads, causal }, given.flag("bias")?.unwrap_or(true)))
     }
 }

@@ -173,6 +173,11 @@ impl Op for BatchNorm {
         "batch_norm"
     }
 
+    /// Its statistics are of all positions.
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
     fn role(&self) -> Role {
         Role::Layer
     }

@@ -54,7 +54,7 @@ fn follows_a_width(layers: &[Part], may: bool) -> Result<bool> {
                 branches.iter().try_for_each(|branch| follows_a_width(branch, true).map(drop))?;
                 true
             }
-            Kind::Attention { .. } | Kind::Tied(_) => true,
+            Kind::Attention(_) | Kind::Tied(_) => true,
             Kind::Repeat { layers, .. } => {
                 let after = follows_a_width(layers, may)?;
                 follows_a_width(layers, after)?

@@ -1,9 +1,10 @@
-//! Says at which place of a sequence a token stands: adds a row of a table that is learned, like an `nn.Embedding` of the places.
+//! Positions that are learned: adds a row of a table that is learned, like an `nn.Embedding` of the places.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::{named, sequence};
 use crate::gpu::{Grid, Shader};
 use crate::graph::{
     Checked, Export, Init, LoopBound, OnnxNode, Op, OpContext, ParameterSpec, Role, Shape, Step, Tolerance, Work,
@@ -24,18 +25,6 @@ const CLASS: &str = r#"class Positions(nn.Embedding):
 #[derive(Clone, Copy, Debug)]
 pub struct Positions;
 
-pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
-    vec![Arc::new(Positions)]
-}
-
-/// Tokens and columns of a sequence.
-fn sequence(x: &Shape) -> Result<[usize; 2], String> {
-    match x.dims()[..] {
-        [tokens, columns] => Ok([tokens, columns]),
-        _ => Err(format!("x is {x}, but (rows, tokens, columns) are wanted")),
-    }
-}
-
 /// Sets the sizes of a step.
 fn sized(cx: &OpContext, step: Step) -> Step {
     let x = cx.input(0);
@@ -53,7 +42,7 @@ impl Op for Positions {
     }
 
     fn shader(&self) -> &'static Shader {
-        Shader::joined(self.name().to_owned(), vec![CLOCK, include_str!("../../shaders/positions.wgsl")])
+        Shader::joined(self.name().to_owned(), vec![CLOCK, include_str!("../../../shaders/positions.wgsl")])
     }
 
     fn parameters(&self, x: &Shape) -> Vec<ParameterSpec> {
@@ -66,10 +55,7 @@ impl Op for Positions {
     }
 
     fn with(&self, arguments: &Value) -> Result<Arc<dyn Op>, String> {
-        match arguments.as_str() {
-            Some("learned") => Ok(Arc::new(Positions)),
-            _ => Err("takes \"learned\", as in { positions = \"learned\" }".to_owned()),
-        }
+        named(arguments)
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, String> {
