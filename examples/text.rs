@@ -11,13 +11,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use accrue::Result;
-use accrue::data::Batch;
+use accrue::data::{Batch, Sequences};
 use accrue::gpu::{Choice, Gpu};
-use accrue::nn::{FirstWeights, Layers, Model, probabilities};
+use accrue::nn::{FirstWeights, Layers, Model};
 use accrue::optim::{Adam, Clip, Decay, Schedule, ScheduleShape};
-use accrue::train::{Event, FitConfig, Predictor, Settings, Trainer};
-use rand::rngs::ChaCha8Rng;
-use rand::{RngExt, SeedableRng};
+use accrue::train::{Event, FitConfig, Sampling, Settings, Trainer, generate};
 use serde_json::json;
 
 /// Tokens of a sequence.
@@ -49,11 +47,9 @@ fn main() -> Result<()> {
     };
     let mut trainer = Trainer::new(&gpu, &model, settings)?;
 
-    // A sequence anywhere in the text, and for each of its tokens the one that follows.
-    let mut random = ChaCha8Rng::seed_from_u64(0);
-    let starts: Vec<usize> = (0..BATCH * UPDATES).map(|_| random.random_range(0..train.len() - CONTEXT)).collect();
-    let (inputs, targets) = sequences(train, starts.into_iter());
-    let fit = FitConfig::new(Batch::classes(&inputs[..], &targets), BATCH as u32, 1);
+    // Sequences from all over the text, and for each of their tokens the one that follows.
+    let all = Sequences::anywhere(train.len(), CONTEXT)?.per_epoch(BATCH * UPDATES);
+    let fit = FitConfig { shuffle: Some(0), ..FitConfig::new(Batch::sequences(train, all), BATCH as u32, 1) };
     trainer.fit(&fit, |event| {
         if let Event::Update { update, .. } = event
             && update.update % 100 == 0
@@ -63,11 +59,25 @@ fn main() -> Result<()> {
         ControlFlow::Continue(())
     })?;
 
-    let (inputs, targets) = sequences(held, (0..held.len() - CONTEXT).step_by(CONTEXT));
-    let loss = trainer.evaluate(&Batch::classes(&inputs[..], &targets), None)?.loss;
+    let all = Sequences::end_to_end(held.len(), CONTEXT)?;
+    let loss = trainer.evaluate(&Batch::sequences(held, all), None)?.loss;
     println!("loss on the last tenth of the text: {loss:.4}, perplexity {:.2}\n", loss.exp());
-    let predictor = trainer.predictor(1)?;
-    println!("{}", generate(&predictor, &kinds, "Call me", 300, &mut random)?);
+
+    let sampling = Sampling { temperature: 0.8, top_k: Some(20), seed: 0 };
+    let prompt: Vec<u32> = "Call me".chars().filter_map(|c| kinds.binary_search(&c).ok()).map(|at| at as u32).collect();
+    let (predictor, mut text) = (trainer.predictor(1)?, prompt.clone());
+    generate(
+        &model,
+        &sampling,
+        &prompt,
+        300,
+        |features| predictor.predict(features),
+        |token| {
+            text.push(token);
+            ControlFlow::Continue(())
+        },
+    )?;
+    println!("{}", text.into_iter().map(|token| kinds[token as usize]).collect::<String>());
     Ok(())
 }
 
@@ -85,46 +95,6 @@ fn model(kinds: usize) -> Result<Model> {
         .named("layer_norm")
         .with("tied", json!("0"))
         .model(&[CONTEXT, 1], "cross_entropy")
-}
-
-/// Sequences that begin at these places, one after the other, and the token behind each of their tokens.
-fn sequences(tokens: &[u8], starts: impl Iterator<Item = usize>) -> (Vec<u8>, Vec<u32>) {
-    let (mut inputs, mut targets) = (Vec::new(), Vec::new());
-    for start in starts {
-        inputs.extend(&tokens[start..start + CONTEXT]);
-        targets.extend(tokens[start + 1..start + CONTEXT + 1].iter().map(|&token| u32::from(token)));
-    }
-    (inputs, targets)
-}
-
-/// So many characters more, each drawn from the 20 likeliest ones.
-fn generate(
-    predictor: &Predictor,
-    kinds: &[char],
-    prompt: &str,
-    count: usize,
-    random: &mut ChaCha8Rng,
-) -> Result<String> {
-    let mut text: Vec<usize> = prompt.chars().filter_map(|c| kinds.binary_search(&c).ok()).collect();
-    for _ in 0..count {
-        // A token sees none behind it, so what stands there does not matter.
-        let seen = &text[text.len().saturating_sub(CONTEXT)..];
-        let mut input = [0.0; CONTEXT];
-        input.iter_mut().zip(seen).for_each(|(input, &token)| *input = token as f32);
-        let outputs = predictor.predict(&input)?;
-        let logits: Vec<f32> =
-            outputs[(seen.len() - 1) * kinds.len()..][..kinds.len()].iter().map(|l| l / 0.8).collect();
-        let mut likely: Vec<(usize, f64)> = probabilities(&logits).into_iter().enumerate().collect();
-        likely.sort_by(|a, b| b.1.total_cmp(&a.1));
-        likely.truncate(20);
-        let mut left = random.random_range(0.0..likely.iter().map(|(_, p)| p).sum());
-        let drawn = likely.iter().find(|(_, p)| {
-            left -= p;
-            left <= 0.0
-        });
-        text.push(drawn.unwrap_or(&likely[0]).0);
-    }
-    Ok(text.into_iter().map(|token| kinds[token]).collect())
 }
 
 fn read() -> String {

@@ -2,6 +2,8 @@
 //
 //   gather   record[r]  = data[samples[index0 + r]]           out of the data that stays on the GPU
 //   unpack   the same out of packed samples: features of 8, 16 or 32 bits, which become floats, then target and weight
+//   cut      the same out of one line of tokens of 8, 16 or 32 bits: those of a sequence, for each the one that follows it as the target,
+//            and a weight of 1 where there is one
 //   field    value[l,c] = record[row of l, at + position of l, c]    an input that ops read in memory of its own
 //
 // In training, an image may be flipped from left to right (FLIP), and cut out of itself with CROP rows and columns of 0 around it. How is
@@ -20,6 +22,10 @@ struct Dims {
     wide: u32,
     seed_low: u32,
     seed_high: u32,
+    weight_at: u32,           // where the weights begin in the record
+    tokens: u32,              // of the line, and from the beginning of one sequence to that of the next
+    stride: u32,
+    ignored: u32,             // the token that is no target
 }
 
 override FLIP: bool = false;
@@ -62,6 +68,35 @@ fn unpack(@builtin(global_invocation_id) id: vec3<u32>) {
     let c = 4u * id.x;
     record[id.y * size.stride4 + id.x] = vec4(
         unpacked(base, c), unpacked(base, c + 1u), unpacked(base, c + 2u), unpacked(base, c + 3u),
+    );
+}
+
+// A token of the line; none behind its end.
+fn token(at: u32) -> u32 {
+    let each = 32u / BITS;
+    let bits = extractBits(packed[min(at, size.tokens - 1u) / each], at % each * BITS, BITS);
+    return select(size.ignored, bits, at < size.tokens);
+}
+
+fn cut_out(begin: u32, c: u32) -> f32 {
+    if c < size.features { return f32(select(0u, token(begin + c), begin + c < size.tokens)); }
+    if c < size.target_at || c >= size.target_at + size.tail { return 0.0; }
+    let weight = c >= size.weight_at;
+    let at = begin + 1u + c - select(size.target_at, size.weight_at, weight);
+    let target_token = token(at);
+    let counts = at < size.tokens && target_token != size.ignored;
+    return select(0.0, select(f32(target_token), 1.0, weight), counts);
+}
+
+@compute @workgroup_size(4, 64)
+fn cut(@builtin(global_invocation_id) id: vec3<u32>) {
+    now = clock[id.z];
+    size = dims[id.z];
+    if id.x >= size.stride4 || id.y >= now.rows { return; }
+    let begin = samples[now.index0 + id.y] * size.stride;
+    let c = 4u * id.x;
+    record[id.y * size.stride4 + id.x] = vec4(
+        cut_out(begin, c), cut_out(begin, c + 1u), cut_out(begin, c + 2u), cut_out(begin, c + 3u),
     );
 }
 

@@ -15,6 +15,10 @@ pub enum Purpose {
     Split,
     /// The order of the rows; the index is the epoch.
     Shuffle,
+    /// Where an epoch begins in a text; the index is the epoch.
+    Beginning,
+    /// The tokens of a text that is written; the index is 0.
+    Generate,
     /// What is shuffled to see how much it matters; the index is the place of the part and the time.
     Importance,
 }
@@ -26,6 +30,8 @@ impl Purpose {
             Purpose::Init => b"init\0\0\0\0",
             Purpose::Split => b"split\0\0\0",
             Purpose::Shuffle => b"shuffle\0",
+            Purpose::Beginning => b"beginnin",
+            Purpose::Generate => b"generate",
             Purpose::Importance => b"importan",
         }
     }
@@ -51,6 +57,11 @@ pub fn stream(seed: u64, purpose: Purpose, index: u64) -> ChaCha8Rng {
 /// The order in which the `n` rows are visited in an epoch. It depends on the three numbers alone.
 pub fn permutation(seed: u64, epoch: u64, n: u32) -> Vec<u32> {
     shuffled(&mut stream(seed, Purpose::Shuffle, epoch), n)
+}
+
+/// Where an epoch begins among `n` places.
+pub fn beginning(seed: u64, epoch: u64, n: u32) -> u32 {
+    below(&mut stream(seed, Purpose::Beginning, epoch), u64::from(n)) as u32
 }
 
 /// The numbers `0..n` in random order: Fisher-Yates from the end, one draw of 64 bits per place.
@@ -128,8 +139,9 @@ mod tests {
 
     #[test]
     fn purposes_indices_and_seeds_do_not_share_a_stream() {
+        use Purpose::{Beginning, Generate, Importance, Init, Shuffle, Split};
         let mut first: Vec<u64> = Vec::new();
-        for purpose in [Purpose::Init, Purpose::Split, Purpose::Shuffle, Purpose::Importance] {
+        for purpose in [Init, Split, Shuffle, Beginning, Generate, Importance] {
             for (seed, index) in [(0, 0), (1, 0), (0, 1)] {
                 first.push(stream(seed, purpose, index).next_u64());
             }

@@ -3,6 +3,7 @@
 mod common;
 
 use accrue::data::{Batch, Elements, Target};
+use accrue::graph::Packing;
 use accrue::nn::Model;
 use accrue::optim::Sgd;
 use accrue::plan::{Budget, ExecutionMode};
@@ -80,13 +81,15 @@ fn whole_numbers_on_the_gpu_train_to_the_bits_of_floats_in_every_mode() {
 #[test]
 fn the_planner_counts_the_bytes_that_packed_data_takes() {
     let model = Model::new(784, &[10.into()], "cross_entropy").unwrap();
-    let bytes = |features| {
-        let settings = Settings { features, ..Settings::default() };
+    let bytes = |packing| {
+        let settings = Settings { packing, ..Settings::default() };
         let budget = Budget::given(1 << 30);
         choose_micro_batch(gpu(), &model, &settings, 64, 1000, &budget).unwrap().data
     };
     // Features, then label and weight as floats.
-    assert_eq!(bytes(Element::U8), 1000 * (784 + 8));
-    assert_eq!(bytes(Element::U16), 1000 * (2 * 784 + 8));
-    assert_eq!(bytes(Element::F32), 1000 * 4 * (784 + 4));
+    assert_eq!(bytes(Some(Packing::Rows { bits: 8 })), 1000 * (784 + 8));
+    assert_eq!(bytes(Some(Packing::Rows { bits: 16 })), 1000 * (2 * 784 + 8));
+    assert_eq!(bytes(None), 1000 * 4 * (784 + 4));
+    let line = Packing::Line { bits: 16, tokens: 1001, stride: 1, ignore: u32::MAX };
+    assert_eq!(bytes(Some(line)), 2 * 1002);
 }

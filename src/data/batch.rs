@@ -1,11 +1,11 @@
 //! Samples as slices of the host's memory.
 
-use super::{Dataset, Elements, Targets};
+use super::{Dataset, Elements, Sequences, Targets};
 
 /// Samples in the host's memory, as slices: rows one after the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
-    /// (rows, features), in any type that a float holds exactly
+    /// (rows, features), in any type that a float holds exactly; of a text, the line of tokens
     pub features: Elements<'a>,
     /// What the loss compares with.
     pub targets: Target<'a>,
@@ -24,6 +24,11 @@ impl<'a> Batch<'a> {
         Batch { features: features.into(), targets: Target::Classes(labels), weights: None }
     }
 
+    /// Sequences of a line of tokens, whole numbers. The rows are the sequences.
+    pub fn sequences(tokens: impl Into<Elements<'a>>, sequences: Sequences) -> Batch<'a> {
+        Batch { features: tokens.into(), targets: Target::Next(sequences), weights: None }
+    }
+
     /// The same rows, each counting as much as its weight says.
     pub fn weighted(self, weights: &'a [f32]) -> Batch<'a> {
         Batch { weights: Some(weights), ..self }
@@ -37,6 +42,8 @@ pub enum Target<'a> {
     Values(&'a [f32]),
     /// (rows), or (rows, positions): the number of each one's class
     Classes(&'a [u32]),
+    /// For each token of a sequence the one that follows it in the line of tokens.
+    Next(Sequences),
 }
 
 impl Dataset {
@@ -45,6 +52,7 @@ impl Dataset {
         let targets = match &self.targets {
             Targets::Classes { labels, .. } => Target::Classes(labels),
             Targets::Values { values, .. } => Target::Values(values),
+            Targets::Next { sequences, .. } => Target::Next(*sequences),
         };
         Batch { features: self.features.values.elements(), targets, weights: self.weights.as_deref() }
     }

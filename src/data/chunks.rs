@@ -222,6 +222,7 @@ fn resize(data: &mut Dataset, size: Resize) {
     match &mut data.targets {
         Targets::Classes { labels, .. } => size.of(labels),
         Targets::Values { values, .. } => size.of(values),
+        Targets::Next { .. } => {}
     }
     data.weights.iter_mut().for_each(|weights| size.of(weights));
 }

@@ -82,13 +82,17 @@ impl<'a> Elements<'a> {
 
     /// Whole numbers as such; floats as their bits.
     pub(crate) fn whole(self) -> impl Iterator<Item = u32> {
-        let at = move |at: usize| match self {
+        (0..self.len()).map(move |at| self.at(at))
+    }
+
+    /// One of them: a whole number as such, a float as its bits.
+    pub(crate) fn at(self, at: usize) -> u32 {
+        match self {
             Elements::F32(values) => values[at].to_bits(),
             Elements::U8(values) => u32::from(values[at]),
             Elements::U16(values) => u32::from(values[at]),
             Elements::U32(values) => values[at],
-        };
-        (0..self.len()).map(at)
+        }
     }
 
     /// The place of the first whole number that is not exact as a float.

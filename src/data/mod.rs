@@ -18,17 +18,24 @@ pub mod npz;
 pub(crate) mod pixels;
 mod quantity;
 pub mod scale;
+mod sequences;
 pub mod source;
 mod spec;
 pub mod split;
 pub mod table;
+#[cfg(feature = "csv")]
+pub mod text;
+mod tokenizer;
+pub mod tokens;
 
 pub use batch::{Batch, Target};
 pub use chunks::Chunks;
 pub use elements::{Elements, Values};
 pub use field::{Field, Role};
+pub use sequences::Sequences;
 pub use source::Source;
 pub use spec::{FeatureNames, Layout, Spec, TargetKind};
+pub use tokenizer::Tokenizer;
 
 use std::path::Path;
 
@@ -94,6 +101,13 @@ pub enum Targets {
         /// `(rows, names.len())`, row-major.
         values: Vec<f32>,
     },
+    /// For each token of a sequence the one that follows it; the features are one line of tokens.
+    Next {
+        /// The tokens by name, in the order of the model's outputs.
+        tokens: Vec<String>,
+        /// The rows.
+        sequences: Sequences,
+    },
 }
 
 impl Features {
@@ -115,6 +129,7 @@ impl Targets {
         match self {
             Targets::Classes { labels, .. } => labels.len(),
             Targets::Values { names, values } => values.len().checked_div(names.len()).unwrap_or(0),
+            Targets::Next { sequences, .. } => sequences.count,
         }
     }
 
@@ -123,6 +138,7 @@ impl Targets {
         match self {
             Targets::Classes { classes, .. } => classes.len(),
             Targets::Values { names, .. } => names.len(),
+            Targets::Next { tokens, .. } => tokens.len(),
         }
     }
 }
@@ -130,7 +146,18 @@ impl Targets {
 impl Dataset {
     /// How many rows there are.
     pub fn rows(&self) -> usize {
-        self.features.rows()
+        match &self.targets {
+            Targets::Next { sequences, .. } => sequences.count,
+            Targets::Values { .. } | Targets::Classes { .. } => self.features.rows(),
+        }
+    }
+
+    /// How many of them an epoch has: all, unless they are those of a text.
+    pub fn epoch(&self) -> usize {
+        match &self.targets {
+            Targets::Next { sequences, .. } => sequences.epoch,
+            Targets::Values { .. } | Targets::Classes { .. } => self.rows(),
+        }
     }
 
     /// Says whether everything fits: lengths, labels, weights, and that every number is finite.
@@ -151,6 +178,14 @@ impl Dataset {
                     return Err(Error::data("targets", message));
                 }
             }
+            Targets::Next { tokens, sequences } => {
+                let all = self.features.values.elements();
+                let known = |token| (token as usize) < tokens.len() || Some(token) == sequences.ignore;
+                if let Some(at) = all.whole().position(|token| !known(token)) {
+                    let message = format!("token {at} of the text is none of {}", tokens.len());
+                    return Err(Error::data("targets", message));
+                }
+            }
         }
         let bad = |weight: &f32| !weight.is_finite() || *weight < 0.0;
         match self.weights.iter().flatten().position(bad) {
@@ -162,7 +197,8 @@ impl Dataset {
     /// The named rows, in the order given; a row may be named more than once.
     ///
     /// # Errors
-    /// [`Error::Data`] for a row that does not exist, and for data that does not have the same number of rows everywhere.
+    /// [`Error::Data`] for a row that does not exist, for sequences of a text, and for data that does not have the same number of
+    /// rows everywhere.
     pub fn select(&self, rows: &[usize]) -> Result<Dataset> {
         self.check_shape()?;
         if let Some(row) = rows.iter().find(|row| **row >= self.rows()) {
@@ -182,6 +218,7 @@ impl Dataset {
             Targets::Values { names, values } => {
                 Targets::Values { names: names.clone(), values: gather(values, names.len(), rows) }
             }
+            Targets::Next { .. } => return Err(overlap()),
         };
         Ok(Dataset {
             features: Features { values: features, ..self.features.like() },
@@ -216,6 +253,7 @@ impl Dataset {
             Targets::Values { names, values } => {
                 Targets::Values { names: names.clone(), values: part(values, names.len(), held) }
             }
+            Targets::Next { .. } => return Err(overlap()),
         };
         Ok(Dataset {
             features: Features { values: features, ..self.features.like() },
@@ -226,6 +264,12 @@ impl Dataset {
 
     /// The same number of rows everywhere, and no row cut short.
     fn check_shape(&self) -> Result<()> {
+        if let Targets::Next { sequences, .. } = &self.targets {
+            return match sequences.fits(self.features.values.len()) {
+                true => Ok(()),
+                false => Err(Error::data("targets", "the sequences do not lie in the text")),
+            };
+        }
         let rows = self.rows();
         let fits = |what: &str, found: usize, columns: usize| match rows.checked_mul(columns) {
             Some(wanted) if wanted == found && columns > 0 => Ok(()),
@@ -235,12 +279,18 @@ impl Dataset {
         match &self.targets {
             Targets::Classes { labels, .. } => fits("targets", labels.len(), 1)?,
             Targets::Values { names, values } => fits("targets", values.len(), names.len())?,
+            Targets::Next { .. } => {}
         }
         match &self.weights {
             Some(weights) => fits("weights", weights.len(), 1),
             None => Ok(()),
         }
     }
+}
+
+/// The refusal to take some sequences out of a text.
+fn overlap() -> Error {
+    Error::data("rows", "the sequences of a text overlap; cut the text itself")
 }
 
 /// The first number that is not finite, if any, is an error that names its row and column.

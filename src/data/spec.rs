@@ -25,7 +25,7 @@ pub struct Spec {
     pub size: Option<[usize; 2]>,
 }
 
-/// The order of an image's axes in a file.
+/// The order of the axes of an image, or of a series, in a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
@@ -34,6 +34,8 @@ pub enum Layout {
     Hwc,
     /// Channels, height, width, as PyTorch has it.
     Chw,
+    /// No image: time, channels, or time alone.
+    Series,
 }
 
 /// Which columns are features.
@@ -90,7 +92,7 @@ impl Spec {
     pub fn like(&self, data: &Dataset) -> Self {
         let kind = match &data.targets {
             Targets::Classes { classes, .. } => TargetKind::KnownClasses(classes.clone()),
-            Targets::Values { .. } => TargetKind::Values,
+            Targets::Values { .. } | Targets::Next { .. } => TargetKind::Values,
         };
         Spec { kind, features: FeatureNames::Model(data.features.names.clone()), ..self.clone() }
     }

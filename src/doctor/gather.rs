@@ -43,8 +43,8 @@ pub fn unpack(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> 
     let mut compared = Vec::new();
     for bits in [8, 16, 32] {
         let mut rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
-        let (all, record, packing) = (2 * rows + 1, rig.plan().record, Packing { bits });
-        let (words, tail_at) = (packing.words(&record), packing.words_of(features));
+        let (all, record, packing) = (2 * rows + 1, rig.plan().record, Packing::Rows { bits });
+        let (words, tail_at) = (packing.words(&record, 1), packing.words_of(features));
         let mut numbers = Numbers::new(6);
         // Every float of a feature, up to 2²⁴; target and weight are floats as they are.
         let data: Vec<u32> = (0..all * words)
@@ -77,6 +77,48 @@ pub fn unpack(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> 
             }
         });
         compared.push(Compared::new("gather.unpack".to_owned(), "records", &ours, &reference, |_, _| 0.0, None));
+    }
+    Ok(compared)
+}
+
+/// Sequences out of a line of tokens of 8, 16 and 32 bits, also where they reach beyond its end. Exact.
+///
+/// # Errors
+/// The driver's error.
+pub fn cut(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> {
+    let (case, _) = of_one_layer(features, 3, rows)?;
+    let mut compared = Vec::new();
+    for bits in [8, 16, 32] {
+        let mut rig = Rig::new(gpu, &case, &Sgd::default(), Clip::default())?;
+        let (record, stride, ignore) = (rig.plan().record, 3, 7);
+        let tokens = 2 * rows * stride + features / 2 + 1;
+        let packing = Packing::Line { bits, tokens, stride, ignore };
+        let mut numbers = Numbers::new(8);
+        let line: Vec<u32> = (0..tokens).map(|_| numbers.below(1 << bits.min(20)) as u32 % 200).collect();
+        let mut data = vec![0u32; packing.words_of(tokens)];
+        let each = 32 / bits;
+        line.iter().enumerate().for_each(|(at, token)| data[at / each] |= token << (at % each * bits));
+        let buffer = gpu.buffer("accrue.doctor.data", 4 * data.len() as u64, usage::STORAGE)?;
+        gpu.upload(&buffer, bytemuck::cast_slice(&data))?;
+        // The last of them begins where the line ends.
+        let samples: Vec<u32> = (0..rows).map(|row| (2 * (rows - row)) as u32).collect();
+        let (list, _) = rig.program.at(Resource::Samples)?;
+        gpu.write(list, 0, bytemuck::cast_slice(&samples))?;
+        rig.program.attach(&buffer, Some(packing))?;
+        rig.clock(&[("rows", rows as u32)], &[])?;
+        rig.run(rig.program.micro_batch(true)[0])?;
+        let ours = Matrix::from_f32(rows, record.stride, &rig.read(Resource::Record)?[..rows * record.stride]);
+        let reference = Matrix::build(rows, record.stride, |r, c| {
+            let token = |at: usize| line.get(samples[r] as usize * stride + at).copied();
+            let next = |at: usize| token(at + 1).filter(|&token| token != ignore);
+            match (c.checked_sub(record.target_at), c.checked_sub(record.weight_at)) {
+                _ if c < features => f64::from(token(c).unwrap_or(0)),
+                (_, Some(at)) if at < record.weights => f64::from(u8::from(next(at).is_some())),
+                (Some(at), None) => f64::from(next(at).unwrap_or(0)),
+                _ => 0.0,
+            }
+        });
+        compared.push(Compared::new("gather.cut".to_owned(), "records", &ours, &reference, |_, _| 0.0, None));
     }
     Ok(compared)
 }

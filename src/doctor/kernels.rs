@@ -189,6 +189,7 @@ pub(super) fn check_rest(gpu: &Gpu, mut watch: impl FnMut(Event)) -> Result<()> 
         let name = format!("{rows} rows of {features} features");
         tally.take(&name, "gather.gather", gather::gather(gpu, rows, features))?;
         tally.take(&name, "gather.unpack", gather::unpack(gpu, rows, features))?;
+        tally.take(&name, "gather.cut", gather::cut(gpu, rows, features))?;
     }
     tally.tell("", &mut watch);
     Ok(())

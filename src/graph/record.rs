@@ -36,23 +36,46 @@ impl Record {
     }
 }
 
-/// How the features of a sample lie in a data set on the GPU that keeps whole numbers in their own type: so many bits each in
-/// words of 32, then the target and the weight as floats, one word each.
+/// How a data set on the GPU keeps whole numbers in their own type: so many bits each, in words of 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Packing {
-    /// Bits of a feature: 8, 16 or 32.
-    pub bits: usize,
+pub enum Packing {
+    /// Each sample's features, then its targets and weights as floats, one word each.
+    Rows {
+        /// Bits of a feature: 8, 16 or 32.
+        bits: usize,
+    },
+    /// One line of tokens, of which samples are sequences.
+    Line {
+        /// Bits of a token: 8, 16 or 32.
+        bits: usize,
+        /// Tokens of the line.
+        tokens: usize,
+        /// Tokens from the beginning of one sample to that of the next.
+        stride: usize,
+        /// The token that is no target; `u32::MAX` if all are.
+        ignore: u32,
+    },
 }
 
 impl Packing {
-    /// Words that so many features take.
-    pub fn words_of(self, features: usize) -> usize {
-        features.div_ceil(32 / self.bits)
+    /// Bits of a number.
+    pub fn bits(self) -> usize {
+        match self {
+            Packing::Rows { bits } | Packing::Line { bits, .. } => bits,
+        }
     }
 
-    /// Words of a sample.
-    pub fn words(self, record: &Record) -> usize {
-        self.words_of(record.features) + record.targets + record.weights
+    /// Words that so many numbers take.
+    pub fn words_of(self, numbers: usize) -> usize {
+        numbers.div_ceil(32 / self.bits())
+    }
+
+    /// Words of so many samples.
+    pub fn words(self, record: &Record, samples: usize) -> usize {
+        match self {
+            Packing::Rows { .. } => samples * (self.words_of(record.features) + record.targets + record.weights),
+            Packing::Line { tokens, .. } => self.words_of(tokens),
+        }
     }
 }
 

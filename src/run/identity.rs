@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::Options;
-use crate::data::{Batch, Target};
+use crate::data::{Batch, Sequences, Target};
 use crate::gpu::adapter;
 use crate::nn::Model;
 use crate::quote::short;
@@ -243,6 +243,11 @@ fn add(hash: &mut Xxh3, batch: &Batch, classes: &[String]) {
             bytes(bytemuck::cast_slice(labels));
         }
         Target::Values(values) => bytes(bytemuck::cast_slice(values)),
+        Target::Next(Sequences { context, stride, count, epoch, ignore }) => {
+            classes.iter().for_each(|token| bytes(token.as_bytes()));
+            let numbers = [context, stride, count, epoch, ignore.map_or(usize::MAX, |token| token as usize)];
+            numbers.into_iter().for_each(|number| bytes(&(number as u64).to_le_bytes()));
+        }
     }
     batch.weights.iter().for_each(|weights| bytes(bytemuck::cast_slice(weights)));
 }

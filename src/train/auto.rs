@@ -3,15 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::format::Format;
 use super::settings::Settings;
 use super::trainer::Trainer;
 use super::trial::SpeedTrial;
 use crate::data::Batch;
 use crate::gpu::Gpu;
+use crate::graph::Packing;
 use crate::nn::{Model, Network};
 use crate::plan::{Budget, Chosen, Kernels, Plan, Training, blocks_of_groups, choose, needs_open_blocks};
-use crate::tensor::Element;
 use crate::{Error, Result};
 
 /// The most rows at once that fit a budget, for windows of at most `batch` rows; with a carried tail that may be more than
@@ -28,7 +27,7 @@ pub fn choose_micro_batch(
     budget: &Budget,
 ) -> Result<Chosen> {
     let network = settings.network(model)?;
-    let data = data_bytes(&network, settings.features, samples);
+    let data = data_bytes(&network, settings.packing, samples);
     choose(batch, data, budget, gpu.limits(), |rows, open_blocks| {
         let plan = plan(gpu, &network, settings, rows, open_blocks)?;
         plan.check(gpu).map(|()| plan)
@@ -49,7 +48,7 @@ pub fn fixed_micro_batch(
     budget: Option<&Budget>,
 ) -> Result<Chosen> {
     let network = settings.network(model)?;
-    let data = data_bytes(&network, settings.features, samples);
+    let data = data_bytes(&network, settings.packing, samples);
     let plan = plan(gpu, &network, settings, micro_batch, open_blocks)?;
     let limits = gpu.limits();
     plan.check(gpu)?;
@@ -84,13 +83,12 @@ fn plan(gpu: &Gpu, network: &Network, settings: &Settings, rows: usize, open_blo
         augment: settings.augment,
     };
     let plan = Plan::new(&network.graph, network.output, rows, Some(training))?;
-    Ok(plan.for_packed(Format::packing(settings.features).is_some()))
+    Ok(plan.for_packed(settings.packing.is_some()))
 }
 
-fn data_bytes(network: &Network, features: Element, samples: usize) -> u64 {
+fn data_bytes(network: &Network, packing: Option<Packing>, samples: usize) -> u64 {
     let record = network.graph.record();
-    let words = Format::packing(features).map_or(record.stride, |packing| packing.words(&record));
-    4 * (words * samples) as u64
+    4 * packing.map_or(record.stride * samples, |packing| packing.words(&record, samples)) as u64
 }
 
 /// The plan of a training with the chosen micro-batch: its steps and its memory, as data.

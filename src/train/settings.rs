@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::graph::Op;
+use crate::graph::{Op, Packing};
 use crate::nn::{Arrays, FirstWeights, Model, Network};
 use crate::ops::CrossEntropy;
 use crate::optim::{Clip, Decay, LrFactors, Optimizer, Schedule, Sgd};
 use crate::plan::{Augment, ExecutionMode};
-use crate::tensor::Element;
 use crate::{Error, NotFinite, Result};
 
 /// How a model is trained.
@@ -43,8 +42,9 @@ pub struct Settings {
     /// Whether [`Trainer::fit`](super::Trainer::fit) streams its data from the host's memory, micro-batch by micro-batch, instead
     /// of keeping it on the GPU. Data that the adapter cannot hold is always streamed.
     pub stream: bool,
-    /// The type of the features that stay on the GPU, for the planner, which counts their bytes. A trainer takes any.
-    pub features: Element,
+    /// How the data that stays on the GPU is packed, for the planner, which counts its bytes; [`packing`](super::packing) says it. A
+    /// trainer takes any.
+    pub packing: Option<Packing>,
     /// Which kernels to take, if network and adapter allow it. They decide the speed, never the result; by default network and
     /// adapter decide.
     pub kernels: Option<ExecutionMode>,
@@ -67,7 +67,7 @@ impl Default for Settings {
             augment: Augment::default(),
             open_blocks: true,
             stream: false,
-            features: Element::F32,
+            packing: None,
             kernels: None,
         }
     }

@@ -20,8 +20,9 @@ impl<'a> SpeedTrial<'a> {
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if the data is not the model's.
     pub fn new(mut trainer: Trainer, batch: usize, data: &'a Batch<'a>) -> Result<SpeedTrial<'a>> {
-        let samples = trainer.format().check(data)? as u32;
-        let window = (0..batch as u32).map(|row| row % samples).collect();
+        let samples = trainer.format().check(data)?;
+        let mut window = Vec::new();
+        trainer.format().order(data, samples, None).extend(0..batch as u64, &mut window);
         let resident = trainer.keep(data)?;
         Ok(SpeedTrial { trainer, data, window, resident })
     }

@@ -2,41 +2,68 @@
 
 use std::ops::Range;
 
-use crate::random::permutation;
+use crate::random::{beginning, permutation};
 
 /// The order of the samples: unchanged, or shuffled anew in each epoch. It depends only on seed and epoch.
 pub struct Order {
+    /// Samples of an epoch.
     samples: u32,
+    /// Of so many places.
+    places: u32,
+    /// Samples from one place to the next, if they overlap: an epoch takes one of them everywhere.
+    spacing: u32,
     seed: Option<u64>,
-    epoch: Option<(u64, Vec<u32>)>,
+    epoch: Option<Drawn>,
+}
+
+/// What is drawn for an epoch.
+struct Drawn {
+    epoch: u64,
+    order: Vec<u32>,
+    beginning: u32,
 }
 
 impl Order {
     /// `samples` in their own order, or shuffled by a seed.
     pub fn new(samples: u32, seed: Option<u64>) -> Order {
-        Order { samples, seed, epoch: None }
+        Order::spaced(samples, samples, 1, seed)
+    }
+
+    /// `samples` in each epoch, from as many or more `places` that lie `spacing` apart: in their own order from the first sample
+    /// of all, or shuffled by a seed, from a beginning below `spacing` that is drawn with it.
+    pub fn spaced(samples: u32, places: u32, spacing: u32, seed: Option<u64>) -> Order {
+        Order { samples: samples.min(places), places, spacing: spacing.max(1), seed, epoch: None }
+    }
+
+    /// How many samples an epoch has.
+    pub fn samples(&self) -> usize {
+        self.samples as usize
     }
 
     /// Appends the samples of a stretch of the stream.
     pub fn extend(&mut self, stretch: Range<u64>, into: &mut Vec<u32>) {
         let stretch = if self.samples == 0 { 0..0 } else { stretch };
+        let spacing = self.spacing;
         for place in stretch {
             let (epoch, within) = (place / u64::from(self.samples), (place % u64::from(self.samples)) as u32);
-            let sample = match self.seed {
-                None => within,
-                Some(seed) => self.shuffled(seed, epoch)[within as usize],
-            };
-            into.push(sample);
+            into.push(match self.seed {
+                None => within * spacing,
+                Some(seed) => {
+                    let drawn = self.drawn(seed, epoch);
+                    drawn.order[within as usize] * spacing + drawn.beginning
+                }
+            });
         }
     }
 
-    fn shuffled(&mut self, seed: u64, epoch: u64) -> &[u32] {
-        let samples = self.samples;
-        let stale = self.epoch.as_ref().is_none_or(|(known, _)| *known != epoch);
-        if stale {
-            self.epoch = Some((epoch, permutation(seed, epoch, samples)));
-        }
-        self.epoch.as_ref().map_or(&[], |(_, order)| order)
+    fn drawn(&mut self, seed: u64, epoch: u64) -> &Drawn {
+        let (places, spacing) = (self.places, self.spacing);
+        let known = self.epoch.take().filter(|drawn| drawn.epoch == epoch);
+        self.epoch.insert(known.unwrap_or_else(|| Drawn {
+            epoch,
+            order: permutation(seed, epoch, places),
+            beginning: beginning(seed, epoch, spacing),
+        }))
     }
 }
 
@@ -53,6 +80,26 @@ mod tests {
             epoch.sort_unstable();
             assert_eq!(epoch, [0, 1, 2, 3, 4, 5, 6]);
         }
+    }
+
+    #[test]
+    fn samples_that_overlap_are_taken_end_to_end_from_a_beginning_of_each_epoch() {
+        let mut order = Order::spaced(5, 9, 4, Some(3));
+        let mut visited = Vec::new();
+        order.extend(0..200, &mut visited);
+        let mut beginnings = std::collections::BTreeSet::new();
+        for epoch in visited.chunks(5) {
+            let mut places: Vec<u32> = epoch.iter().map(|sample| sample / 4).collect();
+            places.sort_unstable();
+            places.dedup();
+            assert!(places.len() == 5 && places.iter().all(|&place| place < 9));
+            assert!(epoch.iter().all(|sample| sample % 4 == epoch[0] % 4));
+            beginnings.insert(epoch[0] % 4);
+        }
+        assert_eq!(beginnings.len(), 4);
+        let mut plain = Vec::new();
+        Order::spaced(5, 9, 4, None).extend(4..7, &mut plain);
+        assert_eq!(plain, [16, 0, 4]);
     }
 
     #[test]

@@ -161,7 +161,9 @@ fn steps_with(
 }
 
 fn steps_of_plan(plan: Plan) -> Vec<Step> {
-    let packed = [8, 16, 32].map(|bits| plan.unpack_step(Packing { bits }));
+    let packings =
+        [8, 16, 32].map(|bits| [Packing::Rows { bits }, Packing::Line { bits, tokens: 99, stride: 1, ignore: 7 }]);
+    let packed = packings.concat().into_iter().map(|packing| plan.unpack_step(packing)).collect::<Vec<_>>();
     plan.steps().cloned().chain(packed).collect()
 }
 

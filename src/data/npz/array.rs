@@ -180,10 +180,12 @@ impl Array {
         }
     }
 
-    /// The shape of a row in the order of a model: `[height, width, channels]` for an image.
+    /// The shape of a row in the order of a model: `[height, width, channels]` for an image, `[time, channels]` for a series.
     pub fn model_dims(&self, layout: Layout) -> Vec<usize> {
         match (layout, &self.dims[..]) {
             (Layout::Chw, &[channels, height, width]) => vec![height, width, channels],
+            (Layout::Series, &[time]) => vec![time, 1],
+            (Layout::Series, &[time, channels]) => vec![time, channels],
             (_, &[height, width]) => vec![height, width, 1],
             (_, dims) => dims.to_vec(),
         }

@@ -54,7 +54,7 @@ pub(super) fn lower(source: &Source, kernels: &Kernels, training: Option<&Traini
 }
 
 /// The fields of `dims` in `shaders/gather.wgsl`; a step sets those that it needs.
-const GATHER_DIMS: [(&str, u32); 12] = [
+const GATHER_DIMS: [(&str, u32); 16] = [
     ("stride4", 0),
     ("at", 0),
     ("columns", 0),
@@ -67,28 +67,42 @@ const GATHER_DIMS: [(&str, u32); 12] = [
     ("wide", 0),
     ("seed_low", 0),
     ("seed_high", 0),
+    ("weight_at", 0),
+    ("tokens", 0),
+    ("stride", 0),
+    ("ignored", 0),
 ];
 
 /// The same as [`OpSteps::gather`] out of packed samples.
 pub(in crate::plan) fn unpack(record: &Record, packing: Packing) -> Step {
     let stride4 = (record.stride / 4) as u32;
-    let tail_at = packing.words_of(record.features);
-    let tail = record.targets + record.weights;
-    let work = Work::moves((record.stride + packing.words(record) + 1) as u32, LoopBound::NONE);
-    Step::new("record", &GATHER, "unpack", Grid::Tiles { columns: stride4, rows_each: 1 }, work)
-        .dims(&GATHER_DIMS)
-        .set_dims(&[
-            ("stride4", stride4),
-            ("words", packing.words(record) as u32),
-            ("features", record.features as u32),
-            ("target_at", record.target_at as u32),
-            ("tail", tail as u32),
-            ("tail_at", tail_at as u32),
-        ])
-        .bind("samples", Resource::Samples)
-        .bind("packed", Resource::Data)
-        .bind("record", Resource::Record)
-        .constant("BITS", packing.bits as f64)
+    let step = |entry: &'static str, reads: usize| {
+        let work = Work::moves((record.stride + reads + 1) as u32, LoopBound::NONE);
+        Step::new("record", &GATHER, entry, Grid::Tiles { columns: stride4, rows_each: 1 }, work)
+            .dims(&GATHER_DIMS)
+            .set_dims(&[
+                ("stride4", stride4),
+                ("features", record.features as u32),
+                ("target_at", record.target_at as u32),
+                ("weight_at", record.weight_at as u32),
+                ("tail", (record.targets + record.weights) as u32),
+            ])
+            .bind("samples", Resource::Samples)
+            .bind("packed", Resource::Data)
+            .bind("record", Resource::Record)
+            .constant("BITS", packing.bits() as f64)
+    };
+    match packing {
+        Packing::Rows { .. } => {
+            let words = packing.words(record, 1);
+            step("unpack", words)
+                .set_dims(&[("words", words as u32), ("tail_at", packing.words_of(record.features) as u32)])
+        }
+        Packing::Line { tokens, stride, ignore, .. } => {
+            let line = [("tokens", tokens as u32), ("stride", stride as u32), ("ignored", ignore)];
+            step("cut", packing.words_of(record.features + 1)).set_dims(&line)
+        }
+    }
 }
 
 fn gather(record: &Record) -> Step {

@@ -109,7 +109,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// -log p of a class.
-fn log_loss(logits: &[f32], class: usize) -> f64 {
+pub(super) fn log_loss(logits: &[f32], class: usize) -> f64 {
     if let [logit] = logits {
         let against = if class == 1 { -f64::from(*logit) } else { f64::from(*logit) };
         return against.max(0.0) + (-against.abs()).exp().ln_1p();

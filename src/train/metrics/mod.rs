@@ -5,15 +5,17 @@ mod classes;
 mod metric;
 mod numbers;
 mod tally;
+mod tokens;
 
 pub use auc::can_be_ranked;
 pub use classes::{ClassMetrics, Classes};
-pub use metric::Metric;
+pub use metric::{Metric, Predicted};
 pub use numbers::NumberMetrics;
 pub(crate) use tally::Tally;
 
 use crate::data::Batch;
 use crate::nn::Model;
+use crate::train::format::Format;
 use crate::{Error, Result};
 
 /// The loss and the metrics of a model on some data; `docs/metrics.md` defines them.
@@ -35,6 +37,8 @@ pub enum Detail {
     Classes(Classes),
     /// Of each output.
     Numbers(Vec<NumberMetrics>),
+    /// None: a token of a text is one of many.
+    Tokens,
 }
 
 impl Evaluation {
@@ -68,13 +72,50 @@ pub fn class_of(outputs: &[f32]) -> usize {
 /// # Errors
 /// [`Error::Shape`] if they do not fit each other.
 pub fn evaluate(model: &Model, outputs: &[f32], batch: &Batch, unit: Option<&[f64]>) -> Result<Evaluation> {
-    if let Some(unit) = unit.filter(|unit| unit.len() != model.outputs()) {
-        let message = format!("{} units for {} outputs", unit.len(), model.outputs());
-        return Err(Error::Shape { op: "evaluate", message });
-    }
+    check_unit(model, unit)?;
     let mut tally = Tally::default();
     tally.add(model, outputs, batch)?;
     Ok(tally.finish(unit))
+}
+
+/// Outputs that an evaluation has in memory at once, unless the least that is asked for has more.
+const OUTPUTS: usize = 1 << 24;
+
+/// The same for outputs that are asked for in parts: `predict` returns those (rows, positions, outputs) for features
+/// (rows, features) of a part, which has `at_once` rows at least and as many more as fit a bound of memory.
+///
+/// # Errors
+/// Those of [`evaluate`] and of `predict`.
+pub fn evaluate_in_parts(
+    model: &Model,
+    batch: &Batch,
+    unit: Option<&[f64]>,
+    at_once: usize,
+    mut predict: impl FnMut(&[f32]) -> Result<Vec<f32>>,
+) -> Result<Evaluation> {
+    let format = Format::of(model);
+    let rows = format.check(batch)?;
+    check_unit(model, unit)?;
+    let mut tally = Tally::default();
+    // Many positions of many outputs would take more memory than the data.
+    let at_once = (OUTPUTS / (format.positions * format.outputs).max(1)).max(at_once);
+    for begin in (0..rows).step_by(at_once) {
+        let some = begin..rows.min(begin + at_once);
+        let outputs = predict(&format.features(batch, some.clone()))?;
+        tally.add(model, &outputs, &format.stretch(batch, some))?;
+    }
+    Ok(tally.finish(unit))
+}
+
+/// Fails unless there is a unit for each output, if any.
+fn check_unit(model: &Model, unit: Option<&[f64]>) -> Result<()> {
+    match unit.filter(|unit| unit.len() != model.outputs()) {
+        Some(unit) => {
+            let message = format!("{} units for {} outputs", unit.len(), model.outputs());
+            Err(Error::Shape { op: "evaluate", message })
+        }
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::classes::ClassTally;
 use super::numbers::{self, NumberTally};
+use super::tokens::TokenTally;
 use super::{Detail, Evaluation};
 use crate::data::{Batch, Target};
 use crate::nn::Model;
@@ -18,6 +19,8 @@ pub struct Tally {
     classes: ClassTally,
     /// One for each numeric target.
     numbers: Vec<NumberTally>,
+    /// Of the tokens of texts.
+    tokens: Option<TokenTally>,
 }
 
 impl Tally {
@@ -46,6 +49,8 @@ impl Tally {
             Target::Classes(_) if self.weight == 0.0 => self.classes = ClassTally::of(columns.max(2)),
             Target::Classes(_) => {}
             Target::Values(_) => self.numbers.resize(t.columns, NumberTally::default()),
+            Target::Next(_) if self.tokens.is_none() => self.tokens = Some(TokenTally::default()),
+            Target::Next(_) => {}
         }
         for (row, weight) in weights.enumerate() {
             // A row of weight 0 leaves no trace, whatever its value.
@@ -61,6 +66,10 @@ impl Tally {
                         tally.add(y.at(row, column), t.at(row, column), f64::from(weight));
                     }
                 }
+                Target::Next(_) => {
+                    let (logits, token) = (&outputs[row * columns..][..columns], t.at(row, 0) as usize);
+                    self.tokens.iter_mut().for_each(|tally| tally.add(logits, token, f64::from(weight)));
+                }
             }
         }
         Ok(())
@@ -68,7 +77,9 @@ impl Tally {
 
     /// Loss and metrics of all rows. For numbers, `unit` gives the size of each output's unit in the target's own unit.
     pub fn finish(&self, unit: Option<&[f64]>) -> Evaluation {
-        let (metrics, detail) = if self.numbers.is_empty() {
+        let (metrics, detail) = if let Some(tokens) = &self.tokens {
+            (tokens.finish(self.weight), Detail::Tokens)
+        } else if self.numbers.is_empty() {
             let (metrics, classes) = self.classes.finish(self.weight);
             (metrics, Detail::Classes(classes))
         } else {

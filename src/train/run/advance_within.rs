@@ -89,7 +89,7 @@ impl Run {
         time: Duration,
         on_event: &mut impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<()> {
-        let rows = all.features.len() / trainer.model().inputs;
+        let rows = trainer.format().rows(all);
         let state = self.validation.get_or_insert_default();
         if state.rows == rows {
             let evaluation = state.tally.finish(fit.unit);
@@ -106,7 +106,7 @@ impl Run {
         }
         // No more than a micro-batch goes in at once.
         let rest = state.rows..rows.min(state.rows + trainer.plan().micro_batch);
-        let features = all.features.range(rest.start * trainer.model().inputs..rest.end * trainer.model().inputs);
-        trainer.predict_ahead(&features.to_f32(), time)
+        let features = trainer.format().features(all, rest);
+        trainer.predict_ahead(&features, time)
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Run;
 use crate::train::fit::FitConfig;
 use crate::train::trainer::Trainer;
-use crate::window::{Order, Windows};
+use crate::window::Windows;
 use crate::{Error, Result};
 
 /// Sums over the current epoch.
@@ -54,7 +54,8 @@ impl Run {
     pub fn at(trainer: &mut Trainer, fit: &FitConfig, position: &Position) -> Result<Run> {
         let samples = trainer.format().check(&fit.train)?;
         trainer.check_validation(fit)?;
-        let mut windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
+        let order = trainer.format().order(&fit.train, samples, fit.shuffle);
+        let mut windows = Windows::new(order.samples(), fit.epochs, fit.batch.clone(), fit.tail)?;
         let wrong = |message: String| Err(Error::Shape { op: "run", message });
         if !windows.go_to(position.updates, position.window_at) {
             return wrong(format!("no window after {} updates begins at {}", position.updates, position.window_at));
@@ -85,7 +86,7 @@ impl Run {
             first: position.updates + 1,
             windows,
             open,
-            order: Order::new(samples as u32, fit.shuffle),
+            order,
             resident,
             most: 1,
             expected: VecDeque::new(),

@@ -3,7 +3,8 @@
 use super::Trainer;
 use crate::data::Batch;
 use crate::gpu::usage;
-use crate::train::format::Format;
+use crate::graph::Packing;
+use crate::train::format::{pack, packing};
 use crate::{Error, Result};
 
 /// Bytes of the data that the host formats at once, unless one sample has more.
@@ -23,12 +24,21 @@ impl Trainer {
         self.submit()?;
         self.program.detach();
         self.data_rows = 0;
-        let packing = Format::packing(batch.features.element());
-        let words = packing.map_or(self.format.record.stride, |packing| packing.words(&self.format.record));
-        let data = self.gpu().buffer("accrue.data", 4 * (words * rows) as u64, usage::STORAGE)?;
+        let (packing, record) = (packing(batch), &self.format.record);
+        let words = packing.map_or(rows * record.stride, |packing| packing.words(record, rows));
+        let data = self.gpu().buffer("accrue.data", 4 * words as u64, usage::STORAGE)?;
         let uploaded = match packing {
-            None => self.upload(rows, words, &data, |rows, into| self.format.write(batch, rows, into)),
-            Some(packing) => self.upload(rows, words, &data, |rows, into| self.format.pack(batch, packing, rows, into)),
+            None => self.upload(rows, record.stride, &data, |rows, into| self.format.write(batch, rows, into)),
+            Some(packing @ Packing::Rows { .. }) => {
+                let each = packing.words(record, 1);
+                self.upload(rows, each, &data, |rows, into| self.format.pack(batch, packing, rows, into))
+            }
+            Some(Packing::Line { bits, tokens, .. }) => self.upload(words, 1, &data, |words, into| {
+                let numbers = words.start * (32 / bits)..(words.end * (32 / bits)).min(tokens);
+                let begin = into.len();
+                into.resize(begin + words.len(), 0);
+                pack(batch.features.range(numbers), bits, &mut into[begin..]);
+            }),
         };
         let attached = uploaded.and_then(|()| self.program.attach(&data, packing));
         self.ledger.noticed(attached)?;
@@ -36,7 +46,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// All rows of a batch, each so many words, piece by piece as `write` makes them.
+    /// All rows of a batch, or words of a line, each so many words, piece by piece as `write` makes them.
     fn upload<T: bytemuck::NoUninit>(
         &self,
         rows: usize,

@@ -7,7 +7,7 @@ use crate::Result;
 use crate::data::Batch;
 use crate::train::ahead::Ahead;
 use crate::train::forward::forward;
-use crate::train::metrics::{Evaluation, evaluate};
+use crate::train::metrics::{Evaluation, evaluate_in_parts};
 use crate::train::predictor::Predictor;
 
 impl Trainer {
@@ -33,8 +33,8 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::predict`]; [`Error::Shape`](crate::Error::Shape) for rows that are not the model's.
     pub fn evaluate(&mut self, batch: &Batch, unit: Option<&[f64]>) -> Result<Evaluation> {
-        let outputs = self.predict(&batch.features.to_f32())?;
-        evaluate(&self.model, &outputs, batch, unit)
+        let (model, at_once) = (self.model.clone(), self.plan().micro_batch);
+        evaluate_in_parts(&model, batch, unit, at_once, |features| self.predict(features))
     }
 
     /// Plans inference for `rows` rows at once with this trainer's own parameters, without a copy: a prediction requested after

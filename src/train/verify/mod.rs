@@ -83,12 +83,12 @@ pub fn verify(
 /// The first `updates` updates of a training, cut as in one trial. Without validation, which changes nothing.
 pub fn run(trainer: &mut Trainer, fit: &FitConfig, updates: u64, trial: &Trial) -> Result<Trace> {
     let samples = trainer.format().check(&fit.train)?;
-    let windows = Windows::new(samples, fit.epochs, fit.batch.clone(), fit.tail)?;
+    let mut order = trainer.format().order(&fit.train, samples, fit.shuffle);
+    let windows = Windows::new(order.samples(), fit.epochs, fit.batch.clone(), fit.tail)?;
     let updates = updates.min(windows.updates());
     let state = trainer.plan().buffers.iter();
     let state = state.filter(|buffer| matches!(buffer.role, BufferRole::Parameters | BufferRole::Optimizer));
     let all = state.map(|buffer| buffer.bytes).sum::<u64>().saturating_mul(updates) <= KEPT;
-    let mut order = Order::new(samples as u32, fit.shuffle);
     let mut trace = Trace { updates: Vec::new(), states: Vec::new(), micro_batches: 0 };
     // Data that training would stream is streamed here too.
     let resident = trial.way != Way::Host && trainer.keep(&fit.train)?;
