@@ -1,6 +1,6 @@
 """PyTorch on the workloads of `accrue bench`, and float32 matrix products: one JSON object.
 
-    python scripts/pytorch_bench.py [DEVICE] [WHAT …]      cuda, mps or cpu (the first that is there); W1 … W8, matmul (all)
+    python scripts/pytorch_bench.py [DEVICE] [WHAT …]      cuda, mps or cpu (the first that is there); W1 … W10, matmul (all)
 
 Same networks, micro-batches, accumulation and plain SGD; random normal data of its own that stays on the device, images as
 PyTorch lays them out by default, channels first (NCHW). Each variant is measured in rounds that take turns. `eager` is the loop
@@ -52,7 +52,41 @@ def resnet8():
     return nn.Sequential(normed(3, 16), nn.ReLU(), *blocks, *pool)
 
 
-# Targets are numbers, one a sample, or so many classes.
+class Attention(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.inside, self.outside = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
+
+    def forward(self, x):
+        rows, tokens, width = x.shape
+        q, k, v = (part.view(rows, tokens, self.heads, -1).transpose(1, 2) for part in self.inside(x).split(width, 2))
+        y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.outside(y.transpose(1, 2).reshape(rows, tokens, width))
+
+
+class Gpt(nn.Module):
+    """The output has the weight of the embedding."""
+
+    def __init__(self, layers, context, width=128, tokens=65):
+        super().__init__()
+        self.embedding, self.positions = nn.Embedding(tokens, width), nn.Embedding(context, width)
+        wide = lambda: nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 4 * width, bias=False), nn.GELU(), nn.Linear(4 * width, width, bias=False)
+        )
+        self.layers = nn.ModuleList(
+            part for _ in range(layers) for part in (nn.Sequential(nn.LayerNorm(width), Attention(width, 4)), wide())
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x):
+        x = self.embedding(x) + self.positions.weight
+        for layer in self.layers:
+            x = x + layer(x)
+        return (self.norm(x) @ self.embedding.weight.T).flatten(0, 1)
+
+
+# Targets are numbers, one a sample, or so many classes, or the token behind each of a sequence.
 WORKLOADS = {
     "W1": {"net": lambda: mlp(8, 16, 1), "sample": [8], "rows": 1200, "micro_batch": 40, "steps": 3},
     "W2": {"net": lambda: mlp(8, 128, 128, 1), "sample": [8], "rows": 20000, "micro_batch": 256, "steps": 4},
@@ -61,6 +95,8 @@ WORKLOADS = {
     },
     "W7": {"net": small_cnn, "sample": [1, 28, 28], "classes": 10, "rows": 1024, "micro_batch": 64, "steps": 4},
     "W8": {"net": resnet8, "sample": [3, 32, 32], "classes": 10, "rows": 512, "micro_batch": 32, "steps": 4},
+    "W9": {"net": lambda: Gpt(4, 64), "sample": [64], "tokens": 65, "rows": 192, "micro_batch": 12, "steps": 4},
+    "W10": {"net": lambda: Gpt(2, 512), "sample": [512], "tokens": 65, "rows": 64, "micro_batch": 4, "steps": 8},
 }
 LR = 0.01
 ROUNDS = int(os.environ.get("ROUNDS", 5))
@@ -89,18 +125,21 @@ def wait():
 class Training:
     """A workload; `epoch` makes all its updates once."""
 
-    def __init__(self, net, sample, rows, micro_batch, steps, classes=None):
+    def __init__(self, net, sample, rows, micro_batch, steps, classes=None, tokens=None):
         torch.manual_seed(0)
         self.model = net().to(DEVICE)
-        self.loss = nn.functional.cross_entropy if classes else nn.functional.mse_loss
+        self.loss = nn.functional.cross_entropy if classes or tokens else nn.functional.mse_loss
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=LR)
         x = torch.randn(rows, *sample).to(DEVICE)
         y = (torch.randint(classes, (rows,)) if classes else torch.randn(rows, 1)).to(DEVICE)
+        if tokens:
+            line = torch.randint(tokens, (rows * sample[0] + 1,)).to(DEVICE)
+            x, y = line[:-1].view(rows, -1), line[1:].view(rows, -1)
         batch = micro_batch * steps
         self.updates, self.steps = rows // batch, steps
         self.samples = self.updates * batch
         cut = range(0, self.samples, micro_batch)
-        self.micro_batches = [(x[at : at + micro_batch], y[at : at + micro_batch]) for at in cut]
+        self.micro_batches = [(x[at : at + micro_batch], y[at : at + micro_batch].flatten() if tokens else y[at : at + micro_batch]) for at in cut]
 
     def epoch(self):
         for update in range(self.updates):

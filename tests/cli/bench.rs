@@ -70,7 +70,7 @@ fn every_loss_can_be_measured() {
 #[test]
 fn what_cannot_be_measured_ends_with_its_code() {
     let place = Place::new("bench-wrong");
-    place.fails("bench W4", 2, &["'W4'", "W1, W2, W3, W7, W8"]);
+    place.fails("bench W4", 2, &["'W4'", "W1, W2, W3, W7, W8, W9, W10"]);
     place.fails("bench --shape 4-0-1", 2, &["4-0-1", "784-512-256-10"]);
     place.fails("bench --shape 4-1 --loss msa", 2, &["'msa'", "mse"]);
     place.fails("bench --rows 100", 2, &["--shape"]);

@@ -62,7 +62,7 @@ const FIRST: &str = "the first update is made";
 /// The process: prints one line as soon as the first update is made, and at its end another with its peak memory.
 pub fn first_update(open: impl FnOnce() -> Result<Gpu>, workload: Workload, seconds: f64) -> Result<()> {
     let gpu = open()?;
-    let data = Data::random(&workload);
+    let data = Data::random(&workload)?;
     let mut subject = Subject::new(&gpu, workload, data.into())?;
     let tell = |line: &str| {
         let mut out = std::io::stdout();

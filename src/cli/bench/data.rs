@@ -3,23 +3,35 @@
 use std::f32::consts::TAU;
 
 use super::workloads::Workload;
-use crate::data::Batch;
+use crate::Result;
+use crate::data::{Batch, Sequences};
 use crate::doctor::Numbers;
 use crate::graph::TargetKind;
 
 /// Random samples, always the same.
+#[derive(Default)]
 pub struct Data {
     features: Vec<f32>,
     values: Vec<f32>,
     classes: Vec<u32>,
+    /// A line of tokens, and how its sequences lie, where each position has a target.
+    text: Option<(Vec<u8>, Sequences)>,
 }
 
 impl Data {
-    /// Features and numeric targets are normal; classes, and answers of yes or no, are equally frequent.
-    pub fn random(workload: &Workload) -> Data {
+    /// Features and numeric targets are normal; classes, tokens, and answers of yes or no are equally frequent.
+    ///
+    /// # Errors
+    /// That of [`Sequences::end_to_end`].
+    pub fn random(workload: &Workload) -> Result<Data> {
         let (mut numbers, model) = (Numbers::new(1), &workload.network.model);
         let rows = workload.rows;
-        let mut data = Data { features: normal(&mut numbers, rows * model.inputs), values: vec![], classes: vec![] };
+        if model.positions() > 1 {
+            let tokens: Vec<u8> = (0..=rows * model.inputs).map(|_| numbers.below(model.outputs()) as u8).collect();
+            let sequences = Sequences::end_to_end(tokens.len(), model.inputs)?;
+            return Ok(Data { text: Some((tokens, sequences)), ..Data::default() });
+        }
+        let mut data = Data { features: normal(&mut numbers, rows * model.inputs), ..Data::default() };
         match model.reads() {
             TargetKind::Class => {
                 let classes = model.outputs();
@@ -30,12 +42,14 @@ impl Data {
                 data.values = (0..rows * model.targets()).map(|_| numbers.below(2) as f32).collect();
             }
         }
-        data
+        Ok(data)
     }
 
     /// All rows.
     pub fn batch(&self) -> Batch<'_> {
-        if self.values.is_empty() {
+        if let Some((tokens, sequences)) = &self.text {
+            Batch::sequences(&tokens[..], *sequences)
+        } else if self.values.is_empty() {
             Batch::classes(&self.features, &self.classes)
         } else {
             Batch::values(&self.features, &self.values)
@@ -64,7 +78,7 @@ mod tests {
     #[test]
     fn the_data_is_normal_and_every_class_occurs() {
         let workload = Workload { rows: 600, ..Workload::of("W3").unwrap() };
-        let data = Data::random(&workload);
+        let data = Data::random(&workload).unwrap();
         let (n, sum) = (data.features.len() as f64, data.features.iter().map(|&x| f64::from(x)).sum::<f64>());
         let squares: f64 = data.features.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
         assert!((sum / n).abs() < 0.01 && (squares / n - 1.0).abs() < 0.01, "{} {}", sum / n, squares / n);

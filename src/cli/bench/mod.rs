@@ -199,7 +199,7 @@ struct Measured {
 
 impl Measured {
     fn new(gpu: &Gpu, workload: &Workload, steps: &[usize]) -> Result<Measured> {
-        let data = Rc::new(Data::random(workload));
+        let data = Rc::new(Data::random(workload)?);
         let subject = |&accumulation_steps: &usize| {
             let workload = Workload { accumulation_steps, ..workload.clone() };
             let mut subject = Subject::new(gpu, workload, data.clone())?;

@@ -89,6 +89,24 @@ impl Network {
         })
     }
 
+    /// So many layers of causal attention, 128 wide with 4 heads, that predict each next of 65 tokens: nanoGPT's, without biases.
+    pub fn gpt(layers: usize, context: usize) -> Result<Network> {
+        const WIDTH: usize = 128;
+        let linear = |outputs: usize| json!({ "out_features": outputs, "bias": false });
+        let attention = json!({ "heads": 4, "causal": true, "bias": false });
+        let embedding = json!({ "num_embeddings": 65, "embedding_dim": WIDTH });
+        let layers_of = Layers::new().with("embedding", embedding).with("positions", json!("learned"));
+        let layers_of = layers_of.repeat(layers, |block| {
+            block.residual(|body| body.named("layer_norm").with("attention", attention)).residual(|body| {
+                body.named("layer_norm").with("linear", linear(4 * WIDTH)).named("gelu").with("linear", linear(WIDTH))
+            })
+        });
+        let model = layers_of.named("layer_norm").with("tied", json!("0")).model(&[context, 1], "cross_entropy")?;
+        let shape =
+            format!("{context} tokens of 65 - embedding 128 - {layers} × (attention of 4 heads, 512, 128) - tied");
+        Ok(Network { shape, activation: "gelu".to_owned(), model })
+    }
+
     /// Floating-point operations per sample, 2 for each multiplication with its addition: forward, the gradients of all
     /// weights, and those of what layers with weights read, except for the data itself. Biases, activations, normalisations,
     /// poolings, loss and update are not counted.
@@ -165,6 +183,16 @@ mod tests {
         let quarter = 8 * 8 * 64 * (9 * 32 + 9 * 64 + 32);
         let flop = Network::resnet8().unwrap().flop_per_sample().unwrap();
         assert_eq!(flop, 4 * first + 6 * (same + half + quarter + 64 * 10));
+    }
+
+    #[test]
+    fn a_sequence_counts_its_products_at_every_token_and_for_every_pair_that_is_seen() {
+        let (tokens, width) = (64, 128);
+        let linear = tokens * (width * 3 * width + width * width + 2 * width * 4 * width);
+        let pairs = tokens * (tokens + 1) / 2;
+        let output = tokens * width * 65;
+        let flop = Network::gpt(4, 64).unwrap().flop_per_sample().unwrap();
+        assert_eq!(flop, 6 * (4 * (linear + 2 * pairs * width) + output));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// The workload called `W1`, `W2`, `W3`, `W7` or `W8`.
+    /// The workload called `W1`, `W2`, `W3`, `W7`, `W8`, `W9` or `W10`.
     pub fn of(name: &str) -> Result<Workload> {
         let mlp = |widths: &[usize], loss| Network::mlp(&Widths(widths.to_vec()), "relu", loss);
         let (network, rows, micro_batch, accumulation_steps) = match name {
@@ -38,6 +38,8 @@ impl Workload {
             "W2" => (mlp(&[8, 128, 128, 1], "mse"), 20_000, 256, 4),
             "W7" => (Network::small_cnn(), 1024, 64, 4),
             "W8" => (Network::resnet8(), 512, 32, 4),
+            "W9" => (Network::gpt(4, 64), 192, 12, 4),
+            "W10" => (Network::gpt(2, 512), 64, 4, 8),
             _ => (mlp(&[784, 512, 256, 10], "cross_entropy"), 8192, 64, 8),
         };
         Ok(Workload { name: name.to_owned(), network: network?, rows, micro_batch, accumulation_steps, lr: 0.01 })
@@ -89,7 +91,7 @@ mod tests {
         let workload = |rows| Workload { rows, ..Workload::of("W3").unwrap() };
         assert!(workload(511).check().unwrap_err().to_string().contains("511 rows, but an update takes 512"));
         assert!(workload(usize::MAX).check().unwrap_err().to_string().contains("1369568 or less"));
-        for name in ["W1", "W2", "W3", "W7", "W8"] {
+        for name in ["W1", "W2", "W3", "W7", "W8", "W9", "W10"] {
             Workload::of(name).unwrap().check().unwrap();
         }
     }

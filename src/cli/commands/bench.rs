@@ -108,7 +108,15 @@ fn own(arguments: &Bench, shape: &Widths) -> Result<Workload, Error> {
 
 fn wanted(arguments: &Bench, own: Option<Workload>) -> Result<Wanted, Error> {
     let all = arguments.what.is_empty() && own.is_none();
-    let names = [(What::W1, "W1"), (What::W2, "W2"), (What::W3, "W3"), (What::W7, "W7"), (What::W8, "W8")];
+    let names = [
+        (What::W1, "W1"),
+        (What::W2, "W2"),
+        (What::W3, "W3"),
+        (What::W7, "W7"),
+        (What::W8, "W8"),
+        (What::W9, "W9"),
+        (What::W10, "W10"),
+    ];
     let named = names.into_iter().filter(|(what, _)| all || arguments.what.contains(what));
     let accumulation = all || arguments.what.contains(&What::Accumulation);
     let accumulated: &[&str] = if accumulation { &["W2", "W3"] } else { &[] };
@@ -140,6 +148,12 @@ pub enum What {
     /// ResNet-8 for 32×32×3, blocks 16, 32, 64; 512 rows, micro-batch 32 × 4
     #[value(name = "W8")]
     W8,
+    /// Character GPT, 4 layers of 128, 64 tokens of 65; 192 rows, micro-batch 12 × 4
+    #[value(name = "W9")]
+    W9,
+    /// Longer GPT, 2 layers of 128, 512 tokens of 65; 64 rows, micro-batch 4 × 8
+    #[value(name = "W10")]
+    W10,
     /// The micro-batches of W2 and W3 with 1, 4, 16 and 64 accumulation steps
     Accumulation,
     /// The three products of a linear layer of 512 × 512 × 512
