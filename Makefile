@@ -19,7 +19,7 @@ export WGPU_ADAPTER_NAME := $(ADAPTER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build driver drivers demo demo-images bench test soak fuzz variants cross lint pytorch goldens check-pytorch check-export clean
+.PHONY: help build driver drivers demo demo-images demo-text bench test soak fuzz variants cross lint pytorch goldens check-pytorch check-export clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,11 @@ demo: driver ## train on the digits data and write a report
 demo-images: driver ## train a small convolutional network on MNIST's digits and write a report
 	"$(ACCRUE)" train examples/mnist.toml --out runs/mnist --fresh
 	@echo "report: $(CURDIR)/runs/mnist/report.html"
+
+demo-text: driver ## train a small language model of characters on Moby-Dick, let it write, and write a report
+	"$(ACCRUE)" train examples/text.toml --out runs/text --fresh
+	"$(ACCRUE)" generate runs/text --prompt "Call me" --tokens 300 --temperature 0.8 --top-k 40
+	@echo "report: $(CURDIR)/runs/text/report.html"
 
 bench: driver ## measure how fast this machine trains, and the parts of it; leave it alone meanwhile
 	"$(ACCRUE)" bench

@@ -19,7 +19,7 @@ use crate::{Error, Result};
 const LINES: u32 = 60;
 
 /// The metrics in such a line, besides the one that decides which epoch is the best.
-const SHOWN: [&str; 3] = ["accuracy", "rmse", "r2"];
+const SHOWN: [&str; 4] = ["accuracy", "perplexity", "rmse", "r2"];
 
 /// The progress of one run.
 pub struct Progress {
@@ -187,12 +187,20 @@ pub fn print(text: &str) -> Result<()> {
 
 /// As [`print`], for what may be no text.
 pub fn print_bytes(bytes: &[u8]) -> Result<()> {
+    write_out(bytes).map(drop)
+}
+
+/// As [`print`]; false once nobody reads any more.
+pub fn print_while_read(text: &str) -> Result<bool> {
+    write_out(text.as_bytes())
+}
+
+fn write_out(bytes: &[u8]) -> Result<bool> {
     let mut out = std::io::stdout();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::io(Path::new("standard output"), error))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Error::io(Path::new("standard output"), error)),
     }
 }
 

@@ -7,7 +7,7 @@ use super::findings::Findings;
 use super::progress::{metric, number};
 use super::report::{EpochPoint, LayerRow, Page, UpdatePoint};
 use super::tune::Tuned;
-use crate::data::Targets;
+use crate::data::{Dataset, Targets};
 use crate::gpu::{Gpu, adapter};
 use crate::nn::{Layer, LayerSummary, Model, Totals};
 use crate::plan::{Chosen, ExecutionMode, Plan, size};
@@ -23,6 +23,7 @@ pub fn opening(session: &Session, gpu: &Gpu, plan: &Plan, chosen: &Chosen) -> Ve
     let what = match &prepared.train.targets {
         Targets::Classes { classes, .. } => format!("{} classes", classes.len()),
         Targets::Values { names, .. } => format!("{} to predict", names.join(", ")),
+        Targets::Next { tokens, .. } => format!("{} tokens", tokens.len()),
     };
     let model = &prepared.saved.model;
     let held_where = if chosen.resident { "data included" } else { "data streamed" };
@@ -36,7 +37,10 @@ pub fn opening(session: &Session, gpu: &Gpu, plan: &Plan, chosen: &Chosen) -> Ve
     let columns = other
         .map_or_else(String::new, |preparation| format!(" of {}", plural(preparation.columns.len() as u64, "column")));
     let features = model.inputs;
-    let data = format!("data      {rows} rows to train on, {held} to validate; {features} features{columns}, {what}");
+    let data = match &prepared.saved.tokenizer {
+        Some(_) => text_line(session),
+        None => format!("data      {rows} rows to train on, {held} to validate; {features} features{columns}, {what}"),
+    };
     let notes = prepared.remarks.iter().map(|remark| format!("note      {remark}"));
     let rest = [
         format!("model     {}; {}, {} parameters", chain(model), model.loss, plan.layout.count()),
@@ -45,6 +49,20 @@ pub fn opening(session: &Session, gpu: &Gpu, plan: &Plan, chosen: &Chosen) -> Ve
         format!("adapter   {}", adapter::describe(gpu.info())),
     ];
     std::iter::once(data).chain(notes).chain(rest).collect()
+}
+
+/// What is trained on, of a text.
+fn text_line(session: &Session) -> String {
+    let prepared = &session.prepared;
+    let tokens = |data: &Dataset| data.features.values.len();
+    let held = prepared.validation.as_ref().map_or(0, tokens);
+    format!(
+        "data      {} tokens to train on, {held} to validate; {} different ones; {} sequences of {} in an epoch",
+        tokens(&prepared.train),
+        prepared.saved.model.outputs(),
+        prepared.train.epoch(),
+        prepared.saved.model.inputs,
+    )
 }
 
 /// The layers in a row: 64-64-relu-10.
@@ -169,6 +187,7 @@ impl History {
             match line {
                 Line::Update(point) => self.updates.push(point),
                 Line::Epoch(point) => self.epochs.push(point),
+                Line::Written(_) => {}
             }
         }
     }
@@ -193,6 +212,9 @@ impl History {
             false => format!("after epoch {}, the best of {}", last.epoch, all.epoch),
         };
         let value = |wanted: &str| last.metrics.iter().find(|(name, _)| name == wanted).map(|&(_, value)| value);
+        if let Some(perplexity) = value("val_perplexity") {
+            return Some(format!("validation perplexity {} {after}", number(perplexity)));
+        }
         Some(match (value("val_accuracy"), value("val_rmse")) {
             (Some(accuracy), _) => format!("{} validation accuracy {after}", metric("accuracy", accuracy)),
             (None, Some(rmse)) => format!("validation RMSE {} {after}", number(rmse)),
@@ -210,7 +232,7 @@ impl History {
     /// The page of the run.
     pub fn report(self, about: About) -> Page {
         let About { title, session, chosen, config_toml, gpu, timings, samples_per_second, findings, note } = about;
-        let Findings { answers, importance, columns } = findings;
+        let Findings { answers, importance, columns, written } = findings;
         let summary = self.summary();
         let notes: Vec<String> = note.into_iter().chain(self.gap()).collect();
         let updates = self.updates.last().map_or(0, |update| update.update);
@@ -222,6 +244,7 @@ impl History {
             answers,
             importance,
             columns,
+            written,
             remarks: session.prepared.remarks.clone(),
             layers: layers(&session.prepared.saved.model),
             facts: facts(session, chosen, updates),
@@ -294,6 +317,9 @@ fn facts(session: &Session, chosen: &Chosen, updates: u64) -> Vec<(String, Strin
     let (config, prepared) = (&session.config, &session.prepared);
     let batches: Vec<String> = session.cut.batches.sizes().map(|batch| batch.to_string()).collect();
     let fact = |name: &str, value: String| (name.to_owned(), value);
+    let is_text = prepared.saved.tokenizer.is_some();
+    let what = if is_text { "Tokens" } else { "Rows" };
+    let count = |data: &Dataset| if is_text { data.features.values.len() } else { data.rows() };
     vec![
         fact("Loss", prepared.saved.model.loss.clone()),
         fact("Batch", batches.join(", then ")),
@@ -305,8 +331,8 @@ fn facts(session: &Session, chosen: &Chosen, updates: u64) -> Vec<(String, Strin
         fact("Optimizer", config.optimizer.describe()),
         fact("Shuffled", if config.train.shuffle { "yes" } else { "no" }.to_owned()),
         fact("Seed", config.train.seed.to_string()),
-        fact("Rows to train on", prepared.train.rows().to_string()),
-        fact("Rows to validate", prepared.validation.as_ref().map_or(0, |data| data.rows()).to_string()),
+        fact(&format!("{what} to train on"), count(&prepared.train).to_string()),
+        fact(&format!("{what} to validate"), prepared.validation.as_ref().map_or(0, count).to_string()),
         fact("Memory on the GPU", size(chosen.bytes)),
     ]
 }

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::container::{self, Container, MOST_HEADER, damaged};
 use super::grammar::UNKNOWN;
 use super::{Arrays, Model};
-use crate::data::pixels;
 use crate::data::scale::Standardizer;
 use crate::data::table::{Preparation, Reading};
+use crate::data::{Tokenizer, pixels};
 use crate::graph::{Op, TargetKind};
 use crate::quote::{line, shown};
 use crate::{Error, Result};
@@ -36,6 +36,8 @@ pub struct ModelFile {
     pub reading: Reading,
     /// The meaning of its outputs.
     pub target: TargetNames,
+    /// The tokens of the texts that it reads, which are its outputs too; `None` for anything else.
+    pub tokenizer: Option<Tokenizer>,
     /// The epoch after which these are its weights, counted from 1, if they are those of a run's best epoch.
     pub epoch: Option<u32>,
 }
@@ -106,6 +108,8 @@ struct Metadata {
     reading: Reading,
     target: TargetNames,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    tokenizer: Option<Tokenizer>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     epoch: Option<u32>,
 }
 
@@ -134,6 +138,7 @@ impl ModelFile {
             preparation: None,
             reading: Reading::default(),
             target,
+            tokenizer: None,
             epoch: None,
         }
     }
@@ -197,11 +202,12 @@ impl ModelFile {
         if !(PLAIN..=VERSION).contains(&metadata.version) {
             return Err(wrong(format!("its version is {}, this program reads {PLAIN} to {VERSION}", metadata.version)));
         }
-        let Metadata { model, features, feature_scale, preparation, reading, target, epoch, .. } = metadata;
+        let Metadata { model, features, feature_scale, preparation, reading, target, tokenizer, epoch, .. } = metadata;
         let model = model.with_ops(ops);
         let features = features.list().map_err(wrong)?;
         let arrays = Arrays::new();
-        let mut saved = ModelFile { model, arrays, features, feature_scale, preparation, reading, target, epoch };
+        let mut saved =
+            ModelFile { model, arrays, features, feature_scale, preparation, reading, target, tokenizer, epoch };
         saved.check().and_then(|()| fits(&saved.model, container.shapes())).map_err(wrong)?;
         saved.arrays = container.arrays()?;
         Ok(saved)
@@ -224,6 +230,7 @@ impl ModelFile {
             preparation: self.preparation.clone(),
             reading: self.reading.clone(),
             target: self.target.clone(),
+            tokenizer: self.tokenizer.clone(),
             epoch: self.epoch,
         };
         let text = serde_json::to_string(&metadata).map_err(|e| Error::Internal(format!("metadata: {e}")))?;
@@ -257,6 +264,13 @@ impl ModelFile {
             preparation.check()?;
             if preparation.names() != self.features {
                 return Err("its preparation makes other features than it names".to_owned());
+            }
+        }
+        if let Some(tokenizer) = &self.tokenizer {
+            tokenizer.check()?;
+            let named = matches!(&self.target, TargetNames::Classes { classes, .. } if *classes == tokenizer.names());
+            if !named {
+                return Err("its outputs are not its tokens".to_owned());
             }
         }
         let outputs = match &self.target {

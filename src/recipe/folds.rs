@@ -49,6 +49,11 @@ impl Fold {
     /// [`Error::Config`].
     pub(super) fn check(self, config: &Config) -> Result<()> {
         match config.data.validation {
+            _ if config.data.is_text() => {
+                let message =
+                    "makes data.path a text, which has no rows to divide into folds; train measures its last part";
+                Err(Error::config("data.context", message))
+            }
             Validation::Share(_) => Ok(()),
             Validation::File(_) => {
                 let message = "is a file, but the folds are parts of data.path; leave it out, or give a share, which is \

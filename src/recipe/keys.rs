@@ -40,6 +40,7 @@ const CLASS_WEIGHT: &str = "\"balanced\" or a table of weights such as { yes = 2
 const SWITCH: &str = "true or false";
 const SIZE: &str = "a height and a width of 1 to 16384 pixels, at most 1048576 pixels in all";
 const AUGMENT: &str = "a list of \"flip\" and { crop = N }, a number of pixels from 1 to 16383";
+const OUTPUT: &str = "{ tied = true } for the weight of the first layer, or { bias = false }";
 const LR_FACTORS: &str = "a table of numbers from 0 or \"fan_in\", by kind of parameter";
 const FROM_ZERO: &str = "a finite number from 0";
 
@@ -80,8 +81,12 @@ fn data() -> Vec<Key> {
         key("missing", r#""fill", "error" or "drop""#, r#""fill""#).elsewhere(&["impute", "fillna"]),
         key("missing_values", "a list of texts", r#"["unknown"]"#).elsewhere(&["na_values"]),
         key("one_hot", COUNT, "16"),
-        key("layout", r#""hwc" or "chw""#, r#""chw""#).elsewhere(&["data_format", "memory_format"]),
+        key("layout", r#""hwc", "chw" or "series""#, r#""chw""#).elsewhere(&["data_format", "memory_format"]),
         key("size", SIZE, "[32, 32]").elsewhere(&["image_size", "input_size", "resize"]),
+        key("tokens", r#""characters", "bytes" or "numbers""#, r#""characters""#)
+            .elsewhere(&["tokenizer", "vocabulary"]),
+        key("context", COUNT, "64").elsewhere(&["block_size", "context_length", "seq_len", "text"]),
+        key("sequences", COUNT, "4000").elsewhere(&["samples_per_epoch", "steps_per_epoch"]),
         key("augment", AUGMENT, r#"["flip", { crop = 4 }]"#).elsewhere(&["augmentation", "transform", "transforms"]),
         key("validation", "a share of the rows (0 to below 1) or the path of a file", "0.2").elsewhere(&["val"]),
         key("split", r#""stratified", "random", "last" or "group""#, r#""last""#).elsewhere(&["stratify"]),
@@ -98,6 +103,7 @@ fn model() -> Vec<Key> {
     let key = keys_of("model");
     vec![
         key("layers", &layers, r#"[64, "relu", 64, "relu"]"#).elsewhere(&["hidden"]),
+        key("output", OUTPUT, "{ tied = true }").elsewhere(&["head", "lm_head", "tie_weights", "tie_word_embeddings"]),
         key("loss", "the name of a loss", r#""cross_entropy""#).elsewhere(&["criterion"]),
         key("label_smoothing", "a number from 0 to below 1", "0.1").elsewhere(&["smoothing"]),
         key("first_weights", r#""pytorch", "normal" or "gpt2""#, r#""normal""#)

@@ -78,6 +78,10 @@ impl Config {
         if !data.target.names().is_empty() || data.path.as_os_str().is_empty() {
             return;
         }
+        if data.is_text() {
+            data.target = Names::One("token".to_owned());
+            return;
+        }
         let source = source_of(&absolute(folder, &data.path)).ok();
         if let Some(target) = source.and_then(|source| source.target()) {
             data.target = Names::One(target.to_owned());
@@ -334,7 +338,7 @@ mod tests {
         let classes = ["train.class_weight={ a = 2 }"];
         let step = ["clip_norm=1", "clip_value=1", "schedule=step", "step_every=5", "step_factor=0.5", "warmup=3"];
         let cosine = ["lr_scaling=sqrt", "base_batch=64", "schedule=cosine", "min_lr=0.1"];
-        let mut seen = std::collections::BTreeSet::new();
+        let (mut seen, mut configs) = (std::collections::BTreeSet::new(), Vec::new());
         for (kind, schedule) in optim::ALL.iter().zip([&step[..], &cosine].into_iter().cycle()) {
             let own = kind.settings.iter().map(|own| format!("optimizer.{}={}", own.name, own.example));
             let mut sets: Vec<String> = schedule.iter().map(|set| format!("optimizer.{set}")).chain(own).collect();
@@ -343,6 +347,16 @@ mod tests {
                 common.iter().chain(&data).chain(&smooth).chain(&classes).chain(&best).map(|&set| set.to_owned()),
             );
             let config = Config::parse(SMALLEST, "c.toml", &sets, Path::new("/runs")).unwrap();
+            configs.push(config);
+        }
+        let text = ["data.context=8", "data.tokens=bytes", "data.sequences=9", "model.output={ bias = false }"];
+        let text = text
+            .iter()
+            .chain(&["model.loss=cross_entropy", "data.target=token"])
+            .map(|&set| set.to_owned())
+            .collect::<Vec<_>>();
+        configs.push(Config::parse(SMALLEST, "c.toml", &text, Path::new("/runs")).unwrap());
+        for config in configs {
             for (section, keys) in config.to_toml().unwrap().parse::<Table>().unwrap() {
                 seen.extend(keys.as_table().unwrap().keys().map(|key| format!("{section}.{key}")));
             }

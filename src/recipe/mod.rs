@@ -40,12 +40,13 @@ mod schema;
 mod session;
 pub mod settings;
 mod template;
+mod text;
 mod train;
 
 pub use class_weight::{ClassWeight, ClassWeightRule};
 pub use config::{
-    Automatic, Batch, BatchUnit, Checkpoint, Config, Cut, Data, Memory, MicroBatch, Model, Names, Optimizer,
-    Standardize, Train, Validation, class_losses, number_losses,
+    Automatic, Batch, BatchUnit, Checkpoint, Config, Cut, Data, Memory, MicroBatch, Model, Names, Optimizer, Output,
+    Standardize, Tokens, Train, Validation, class_losses, number_losses,
 };
 pub use folds::{BestEpoch, Fold};
 pub use lr_range::{Curve, Ending, LrRange, Point, Proposed};
@@ -55,3 +56,4 @@ pub use rows::{ModelRows, predictor};
 pub use schema::schema;
 pub use session::Session;
 pub use template::template;
+pub use text::{measure_text, tokenizer_of};

@@ -35,6 +35,7 @@ impl<'a> ModelRows<'a> {
     /// # Errors
     /// [`Error::Io`]; [`Error::Data`] if the file does not fit the model.
     pub fn with_targets(saved: &'a ModelFile, path: &Path, weight: Option<String>) -> Result<Self> {
+        no_text(saved)?;
         if let Some(preparation) = &saved.preparation {
             let weight = weight.map(|name| Weighing { name, dialect: dialect(preparation) });
             let preparation = Preparation { weight, ..preparation.clone() };
@@ -53,6 +54,7 @@ impl<'a> ModelRows<'a> {
     /// # Errors
     /// As [`ModelRows::with_targets`].
     pub fn features(saved: &'a ModelFile, path: &Path) -> Result<Self> {
+        no_text(saved)?;
         match &saved.preparation {
             Some(preparation) => Self::of_table(saved, path, preparation, Reads::Features),
             None => Self::new(saved, Chunks::open(path, &Spec::features(&saved.features))?, None),
@@ -115,6 +117,15 @@ impl<'a> ModelRows<'a> {
         }
         Ok(true)
     }
+}
+
+/// A text has no rows.
+fn no_text(saved: &ModelFile) -> Result<()> {
+    if saved.tokenizer.is_none() {
+        return Ok(());
+    }
+    let message = "is one of texts, not of rows; accrue generate writes with it, and accrue eval measures it on a text";
+    Err(Error::config("model", message))
 }
 
 /// How numbers of the table are written, whose column the model does not know: as those of the first number that it knows.

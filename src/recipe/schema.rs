@@ -61,6 +61,12 @@ fn layer() -> Json {
     any_of(vec![width, json!({ "enum": ops::layers() }), one])
 }
 
+/// The output layer.
+fn output() -> Json {
+    let switch = || json!({ "type": "boolean" });
+    closed(Map::from_iter([("tied".to_owned(), switch()), ("bias".to_owned(), switch())]))
+}
+
 /// An object with these properties and no others.
 fn closed(properties: Map<String, Json>) -> Json {
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
@@ -76,6 +82,7 @@ fn property(key: &Key, template: &str, defaults: &Json) -> Json {
     let mut schema = match (key.section, key.name) {
         ("model", "layers") => layers(),
         ("data", "augment") => augment(),
+        ("model", "output") => output(),
         _ => any_of(Probe { key, wrap: &|value| value, depth: 0 }.alternatives()),
     };
     schema["description"] = json!(format!("{}\n\nTakes {}.", comment(key, template), key.wanted));

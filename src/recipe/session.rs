@@ -12,7 +12,7 @@ use crate::nn::Model;
 use crate::plan::{Budget, Chosen, ExecutionMode, Plan, needs_open_blocks};
 use crate::run::{Claim, Identity, RunFolder, checksum};
 use crate::train::{
-    FitConfig, Settings, Trainer, build, choose_micro_batch, fastest, fixed_micro_batch, plan_training,
+    FitConfig, Settings, Trainer, build, choose_micro_batch, fastest, fixed_micro_batch, packing, plan_training,
 };
 use crate::window::{Tail, Windows};
 use crate::{Error, Result};
@@ -55,7 +55,7 @@ impl Session {
         best::check(&config, &prepared)?;
         let cut = config.train.cut()?;
         let train = &config.train;
-        let windows = Windows::new(prepared.train.rows(), train.last_epoch(), cut.batches.clone(), train.tail)?;
+        let windows = Windows::new(prepared.train.epoch(), train.last_epoch(), cut.batches.clone(), train.tail)?;
         check_groups(&prepared.saved.model, &windows, &cut)?;
         Ok(Session { config, prepared, cut, windows, open_blocks: false, preferred: None })
     }
@@ -64,7 +64,7 @@ impl Session {
     pub(super) fn set_epochs(&mut self, epochs: u32) -> Result<()> {
         (self.config.train.epochs, self.config.train.stop_after) = (epochs, None);
         let train = &self.config.train;
-        self.windows = Windows::new(self.prepared.train.rows(), epochs, self.cut.batches.clone(), train.tail)?;
+        self.windows = Windows::new(self.prepared.train.epoch(), epochs, self.cut.batches.clone(), train.tail)?;
         Ok(())
     }
 
@@ -96,7 +96,7 @@ impl Session {
     pub fn settings(&self) -> Result<Settings> {
         let (optimizer, train) = (&self.config.optimizer, &self.config.train);
         // The schedule is that of all epochs, also where the run stops before.
-        let all = Windows::new(self.prepared.train.rows(), train.epochs, self.cut.batches.clone(), train.tail)?;
+        let all = Windows::new(self.prepared.train.epoch(), train.epochs, self.cut.batches.clone(), train.tail)?;
         Ok(Settings {
             optimizer: optimizer.make()?,
             clip: optimizer.clip(),
@@ -109,7 +109,7 @@ impl Session {
             first_weights: self.config.model.first_weights,
             seed: self.config.train.seed,
             augment: self.config.data.augments(),
-            features: self.prepared.train.features.values.elements().element(),
+            packing: packing(&self.prepared.train.batch()),
             kernels: self.config.train.kernels.or(self.preferred),
             ..Settings::default()
         })
@@ -117,7 +117,7 @@ impl Session {
 
     /// Rows of the largest window.
     pub fn batch(&self) -> usize {
-        let rows = self.prepared.train.rows() as u64;
+        let rows = self.prepared.train.epoch() as u64;
         let most =
             if self.config.train.tail == Tail::Carry { rows * u64::from(self.config.train.last_epoch()) } else { rows };
         u64::from(self.cut.batches.most()).min(most) as usize
@@ -279,6 +279,7 @@ fn classes(data: &Dataset) -> &[String] {
     match &data.targets {
         Targets::Classes { classes, .. } => classes,
         Targets::Values { .. } => &[],
+        Targets::Next { tokens, .. } => tokens,
     }
 }
 

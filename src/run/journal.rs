@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Best, Found, Line, Lock, MetricsFile, RunFolder, Saver};
 use crate::Result;
+use crate::data::Tokenizer;
 use crate::nn::ModelFile;
-use crate::train::{Event, FitConfig, Outcome, Run, Trainer};
+use crate::train::{Event, FitConfig, Outcome, Run, Sampling, Trainer, generate};
 
 /// The files of a run that has begun; it holds the folder's lock.
 pub struct Journal {
@@ -22,6 +23,20 @@ pub struct Journal {
     stopped: bool,
     early: Option<u32>,
     _lock: Lock,
+}
+
+/// Tokens of what a model writes after an epoch.
+pub(crate) const WRITTEN: usize = 200;
+
+/// What a model writes now.
+fn write(trainer: &mut Trainer, tokenizer: &Tokenizer) -> Result<String> {
+    let (model, mut tokens) = (trainer.model().clone(), Vec::new());
+    let predict = |features: &[f32]| trainer.predict(features);
+    generate(&model, &Sampling::default(), &[tokenizer.beginning()], WRITTEN, predict, |token| {
+        tokens.push(token);
+        ControlFlow::Continue(())
+    })?;
+    Ok(tokenizer.decode(&tokens))
 }
 
 impl Journal {
@@ -108,7 +123,7 @@ impl Journal {
         while self.saver.ran_out().is_none() {
             run.pause_after(self.saver.next_update());
             let mut outcome = run.advance(trainer, fit, |event| self.event(event, stop, on_event))?;
-            self.look(trainer)?;
+            self.look(trainer, saved)?;
             if self.saver.ran_out().is_some() {
                 outcome = Some(Outcome::Done);
             } else if outcome.is_none() && self.ends(stop) {
@@ -148,14 +163,19 @@ impl Journal {
 
     /// Saves a settled run.
     fn save(&mut self, trainer: &mut Trainer, run: &Run, saved: &ModelFile) -> Result<()> {
-        self.look(trainer)?;
+        self.look(trainer, saved)?;
         std::mem::replace(&mut self.wrote, Ok(()))?;
         let metrics = self.metrics.sync()?;
         self.saver.save(trainer, run, metrics, (&self.folder.best(), saved))
     }
 
-    /// Keeps the parameters of an epoch that has just ended, if it is the best.
-    fn look(&mut self, trainer: &mut Trainer) -> Result<()> {
-        self.saver.look(trainer, self.epoch.take().as_ref())
+    /// Keeps the parameters of an epoch that has just ended, if it is the best; lets a model of texts write one.
+    fn look(&mut self, trainer: &mut Trainer, saved: &ModelFile) -> Result<()> {
+        let epoch = self.epoch.take();
+        self.saver.look(trainer, epoch.as_ref())?;
+        let (Some(tokenizer), Some(Event::Epoch { epoch, validation: Some(_), .. })) = (&saved.tokenizer, epoch) else {
+            return Ok(());
+        };
+        self.metrics.written(epoch, &write(trainer, tokenizer)?)
     }
 }

@@ -53,6 +53,22 @@ struct EpochLine {
     measured: BTreeMap<String, f64>,
 }
 
+#[derive(Serialize)]
+struct WrittenLine<'a> {
+    kind: &'static str,
+    epoch: u32,
+    text: &'a str,
+}
+
+/// What the model wrote after an epoch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Written {
+    /// Counted from 1.
+    pub epoch: u32,
+    /// The text.
+    pub text: String,
+}
+
 /// One optimizer update.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct UpdatePoint {
@@ -90,6 +106,8 @@ pub enum Line {
     Update(UpdatePoint),
     /// Of an epoch.
     Epoch(EpochPoint),
+    /// Of a text that the model wrote.
+    Written(Written),
 }
 
 /// The open file.
@@ -176,6 +194,12 @@ impl MetricsFile {
         }
     }
 
+    /// Appends what the model wrote after an epoch.
+    pub fn written(&mut self, epoch: u32, text: &str) -> Result<()> {
+        self.line(&WrittenLine { kind: "written", epoch, text })?;
+        self.finish()
+    }
+
     /// Writes out what is buffered.
     pub fn finish(&mut self) -> Result<()> {
         self.file.flush().map_err(|e| Error::io(&self.path, e))
@@ -221,6 +245,10 @@ enum Known {
         #[serde(flatten)]
         measured: BTreeMap<String, Value>,
     },
+    Written {
+        epoch: u32,
+        text: String,
+    },
 }
 
 /// The whole lines of a file that may be growing.
@@ -260,6 +288,7 @@ fn read_lines(path: &Path, file: impl Read) -> Result<Vec<Line>> {
                 let (train_loss, metrics) = (train_loss.unwrap_or(f64::NAN), metrics.collect());
                 lines.push(Line::Epoch(EpochPoint { epoch, update, train_loss, val_loss, metrics }));
             }
+            Known::Written { epoch, text } => lines.push(Line::Written(Written { epoch, text })),
         }
     }
     Ok(lines)

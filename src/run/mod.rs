@@ -53,7 +53,9 @@ pub use claim::{Accepted, Claim};
 pub use folder::RunFolder;
 pub use identity::{Identity, checksum};
 pub use journal::Journal;
-pub use metrics::{EpochPoint, Line, UpdatePoint};
+#[cfg(feature = "cli")]
+pub(crate) use journal::WRITTEN;
+pub use metrics::{EpochPoint, Line, UpdatePoint, Written};
 
 use checkpoints::{Checkpoints, Found};
 use folder::Lock;

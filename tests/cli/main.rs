@@ -32,5 +32,6 @@ mod skip;
 #[cfg(unix)]
 mod tables;
 mod tensorboard;
+mod texts;
 mod tune;
 mod weights;

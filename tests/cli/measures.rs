@@ -96,7 +96,7 @@ fn what_has_no_rows_to_be_measured_on_cannot_be_waited_for() {
     let none = "train c.toml --out r --set data.validation=0";
     place.fails(&format!("{none} --set train.patience=3"), 3, &["train.patience: there are no rows to validate on"]);
     place.fails(&format!("{none} --set train.best=f1"), 3, &["train.best: there are no rows to validate on"]);
-    place.fails("train n.toml --out r --set train.best=auc", 3, &["train.best: \"auc\" is for classes"]);
+    place.fails("train n.toml --out r --set train.best=auc", 3, &["train.best: \"auc\" does not measure numbers"]);
     place.ok(none);
     assert_eq!(place.run("eval r --data held.csv").err, "model: r/model.safetensors\n", "there is no best one");
 }

@@ -62,3 +62,67 @@ fn a_split_and_named_arrays_of_an_npz_file_train() {
     assert!(place.ok("eval r --data plain.npz --weight w").contains("rows 6\n"));
     place.fails(&format!("train c.toml --out s {set} --set data.features=z"), 4, &["plain.npz", "no array \"z\""]);
 }
+
+/// A network of sequences: of what it reads, and what stands at its end.
+fn sequences(first: &str, end: &str) -> String {
+    format!(
+        "[model]\nlayers = [{first}, {{ positions = \"sinusoidal\" }}, {{ residual = [\"rms_norm\", {{ attention = {{ heads = 2, causal = true, \
+         rotary = true }} }}] }}{end}]\nloss = \"cross_entropy\"\n[train]\nepochs = 12\nbatch = 12\n[optimizer]\ntype = \"adamw\"\nlr = 0.01\n"
+    )
+}
+
+#[test]
+fn series_of_an_array_train_and_predict_a_class_each() {
+    let place = Place::new("npz-series");
+    // Two channels over twelve moments: one class rises early, the other late.
+    let series = |row: usize, t: usize, c: usize| {
+        let noise = (row * 31 + t * 7 + c * 13) % 10;
+        (if (t > 3 + 4 * (row % 2)) ^ (c == 1) { 1.0 } else { -1.0 }) + noise as f32 / 10.0
+    };
+    let each = |row| (0..12).flat_map(move |t| (0..2).map(move |c| series(row, t, c)));
+    let numbers: Vec<u8> = (0..60).flat_map(each).flat_map(f32::to_le_bytes).collect();
+    place.write("x.npy", npy("<f4", "(60, 12, 2)", &numbers));
+    let labels: Vec<u8> = (0..60u8).map(|row| row % 2).collect();
+    place.write("y.npy", npy("|u1", "(60,)", &labels));
+    let data = "[data]\npath = \"x.npy\"\ntarget = \"y\"\nlayout = \"series\"\n";
+    place.write("s.toml", format!("{data}{}", sequences("16", ", \"last_token\"")));
+    place.ok("train s.toml --out r");
+    assert!(place.ok("inspect r").contains("12×2"));
+    let last = place.metrics("r").pop().unwrap();
+    assert!(last["val_accuracy"].as_f64().unwrap() > 0.95, "{last}");
+    place.ok("predict r --data x.npy --out p.csv");
+    assert_eq!(place.text("p.csv").lines().count(), 61);
+    let mean = sequences("16", ", \"global_avg_pool\"");
+    place.write("mean.toml", format!("{data}{mean}"));
+    assert!(place.ok("verify mean.toml --updates 2").contains("equal under"));
+    place.write("open.toml", format!("{data}{}", sequences("16", "")));
+    place.fails("train open.toml --out o", 3, &["model.layers", "global_avg_pool"]);
+}
+
+#[test]
+fn tokens_come_as_numbers_in_a_line_or_in_rows() {
+    let place = Place::new("npz-tokens");
+    let line: Vec<u8> = (0..400u32).flat_map(|at| (at * at % 7).to_le_bytes()).collect();
+    place.write("line.npy", npy("<u4", "(400,)", &line));
+    // Sequences of eight and the token behind each; what is not to be predicted is below 0.
+    let token = |row: i64, at: i64| if at > 6 { -100 } else { (row + at) % 5 };
+    let rows = (0..40).flat_map(|row| (0..9).map(move |at| token(row, at))).flat_map(i64::to_le_bytes);
+    place.write("rows.npy", npy("<i8", "(40, 9)", &rows.collect::<Vec<u8>>()));
+    let data = |file: &str| format!("[data]\npath = \"{file}\"\ntokens = \"numbers\"\ncontext = 8\n");
+    for (file, tokens) in [("line.npy", 5), ("rows.npy", 5)] {
+        place.write("t.toml", data(file) + &sequences("{ embedding = 16 }", ", 8"));
+        let run = file.trim_end_matches(".npy");
+        let said = place.ok(&format!("train t.toml --out {run}"));
+        assert!(said.contains(&format!("{tokens} different ones")), "{said}");
+        let last = place.metrics(run).into_iter().rfind(|line| line["kind"] == "epoch").unwrap();
+        assert!(last["val_perplexity"].as_f64().unwrap() < 4.0, "{last}");
+    }
+    let written = place.ok("generate rows --prompt 2 --tokens 5 --temperature 0 -q");
+    assert_eq!(written.trim(), "2 3 4 0 1 2", "each number follows the one before it");
+    let measured = place.ok("eval rows --data rows.npy");
+    // Of eight targets of a row two are below 0.
+    assert!(measured.starts_with(&format!("tokens {}\n", 40 * 6)), "{measured}");
+    place.fails("generate rows --prompt 9", 4, &["\"9\" is no token", "0 to 4"]);
+    place.write("t.toml", data("rows.npy").replace("8", "4") + &sequences("{ embedding = 16 }", ""));
+    place.fails("train t.toml --out o", 4, &["rows of 9 tokens", "rows of 5"]);
+}

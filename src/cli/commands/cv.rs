@@ -18,7 +18,6 @@ use crate::cli::spread::Spread;
 use crate::cli::summary::{opening, refused_kernels};
 use crate::cli::tune::look_up;
 use crate::gpu::Gpu;
-use crate::nn::TargetNames;
 use crate::recipe::{BestEpoch, Config, Fold, Prepared, Session};
 use crate::train::metrics::{Evaluation, Metric};
 use crate::train::{Event, Trainer, Update};
@@ -135,8 +134,8 @@ impl Course<'_> {
 
     /// What the first fold tells of all of them.
     fn begin(&mut self, session: &Session) -> Result<()> {
-        let classes = matches!(session.prepared.saved.target, TargetNames::Classes { .. });
-        self.metrics = Metric::ALL.into_iter().filter(|metric| metric.is_of(classes)).collect();
+        let predicted = session.config.predicts();
+        self.metrics = Metric::ALL.into_iter().filter(|metric| metric.is_of(predicted)).collect();
         let (updates, train) = (session.windows.updates(), &session.config.train);
         let quiet = self.arguments.common.quiet || self.arguments.json;
         let all = updates.saturating_mul(u64::from(self.arguments.folds));

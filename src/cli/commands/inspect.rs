@@ -14,9 +14,11 @@ use crate::cli::model::WhichModel;
 use crate::cli::progress::{metric, print};
 use crate::cli::report::ColumnRow;
 use crate::cli::summary::{layer_table, plural};
+use crate::data::Tokenizer;
 use crate::data::pixels::image_of;
 use crate::data::scale::Standardizer;
 use crate::nn::{LayerSummary, ModelFile, TargetNames, Totals};
+use crate::quote::{short, shown};
 use crate::run::{EpochPoint, Line, RunFolder};
 
 /// Show the layers, parameters, columns and metrics of a run.
@@ -55,6 +57,9 @@ struct Report {
     /// The columns of a table, and what becomes of them; none where each feature is a column of numbers.
     columns: Vec<ColumnRow>,
     target: Target,
+    /// Of a model of texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<Tokenizer>,
     metrics: Option<Metrics>,
     /// The layers for people.
     #[serde(skip)]
@@ -145,6 +150,7 @@ impl Inspect {
             features: scaled(saved.features, saved.feature_scale.as_ref()),
             columns: table,
             target,
+            tokens: saved.tokenizer,
             metrics: summed_up(metrics, best, refit),
             epoch: saved.epoch,
         })
@@ -188,6 +194,7 @@ impl Report {
         let mut lines = vec![format!("model     {}{epoch}", self.model.display()), format!("loss      {}", self.loss)];
         lines.extend(self.table.clone());
         match (self.image, self.columns.len()) {
+            _ if self.tokens.is_some() => lines.push(format!("sees      {} tokens at once", self.inputs)),
             // Pixels would say nothing one by one.
             (Some([height, width, channels]), 0) => {
                 let channels = plural(channels as u64, "channel");
@@ -204,7 +211,8 @@ impl Report {
         }
         match &self.target {
             Target::Classes { name, classes } => {
-                lines.push(format!("target    {name}, {} classes: {}", classes.len(), some(classes)));
+                let words = if self.tokens.is_some() { "tokens" } else { "classes" };
+                lines.push(format!("target    {name}, {} {words}: {}", classes.len(), self.some(classes)));
             }
             Target::Values { columns } => {
                 lines.push(format!("target    {}", columns.len()));
@@ -221,6 +229,13 @@ impl Report {
             }));
         }
         lines.join("\n") + "\n"
+    }
+
+    /// The first classes; tokens in quotes, since many are blanks.
+    fn some(&self, classes: &[String]) -> String {
+        let word = |class: &String| if self.tokens.is_some() { shown(class) } else { short(class) };
+        let words: Vec<String> = classes.iter().take(SHOWN).map(word).collect();
+        if classes.len() > SHOWN { format!("{}, …", words.join(", ")) } else { words.join(", ") }
     }
 }
 
@@ -263,9 +278,4 @@ fn listed(all: &[Column]) -> Vec<String> {
         lines.push(format!("  … {} more; --json lists all", all.len() - SHOWN));
     }
     lines
-}
-
-fn some(classes: &[String]) -> String {
-    let shown: Vec<&str> = classes.iter().take(SHOWN).map(String::as_str).collect();
-    if classes.len() > SHOWN { format!("{}, …", shown.join(", ")) } else { shown.join(", ") }
 }

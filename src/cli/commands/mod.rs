@@ -7,6 +7,7 @@ mod devices;
 mod doctor;
 mod eval;
 mod export;
+mod generate;
 mod init;
 mod inspect;
 mod lr_find;
@@ -37,6 +38,7 @@ pub static ALL: &[Entry] = &[
     entry::<inspect::Inspect>("inspect"),
     entry::<eval::Eval>("eval"),
     entry::<predict::Predict>("predict"),
+    entry::<generate::Generate>("generate"),
     entry::<export::Export>("export"),
     entry::<devices::Devices>("devices"),
     entry::<doctor::Doctor>("doctor"),

@@ -259,7 +259,7 @@ fn shorten(name: &str) -> String {
 }
 
 fn windows(session: &Session) -> Windows {
-    let samples = session.prepared.train.rows();
+    let samples = session.prepared.train.epoch();
     let (mut first, mut short, mut seen, mut updates) = (0, 0, 0, 0);
     for window in session.windows.clone() {
         first += u64::from(window.epoch == 1);

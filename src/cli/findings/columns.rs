@@ -9,8 +9,11 @@ use crate::nn::{Layer, ModelFile};
 const MOST_LEVELS: usize = 8;
 
 /// The columns of a table; the channels of images that the model sees as such; of other arrays and of plain numbers each feature.
-/// With mean and deviation.
+/// With mean and deviation. A text has none.
 pub fn rows(saved: &ModelFile) -> Vec<ColumnRow> {
+    if saved.tokenizer.is_some() {
+        return Vec::new();
+    }
     if let Some(preparation) = &saved.preparation {
         return preparation.columns.iter().map(row).collect();
     }
@@ -35,6 +38,8 @@ fn becomes(saved: &ModelFile, at: usize) -> String {
 
 /// Mean and deviation of a channel, where the model's first layer is the scale of images.
 fn of_channel(saved: &ModelFile, at: usize) -> Option<(f64, f64)> {
+    // The numbers of a series are its moments, each with all channels.
+    let at = if let [_, channels] = saved.model.shape[..] { at % channels.max(1) } else { at };
     let Layer::With(given) = saved.model.layers.first()? else { return None };
     let scale = given.get("normalize")?;
     let number = |name: &str| scale.get(name)?.get(at)?.as_f64();

@@ -13,7 +13,7 @@ use crate::Result;
 use crate::data::Dataset;
 use crate::nn::{ModelFile, TargetNames};
 use crate::recipe::Session;
-use crate::run::Journal;
+use crate::run::{Journal, Line, Written};
 use crate::train::{Shuffling, Trainer};
 
 /// The most columns whose importance is measured.
@@ -31,6 +31,8 @@ pub struct Findings {
     pub importance: Option<Importance>,
     /// The columns.
     pub columns: Vec<ColumnRow>,
+    /// What the model wrote while it was trained.
+    pub written: Vec<Written>,
 }
 
 impl Findings {
@@ -46,6 +48,11 @@ impl Findings {
     /// Those of [`ModelFile::read`], [`Trainer::set_parameters`] and [`Trainer::predict`].
     pub fn of_model(session: &Session, trainer: &mut Trainer, journal: &Journal) -> Result<Findings> {
         let columns = Findings::of_columns(session);
+        if session.prepared.saved.tokenizer.is_some() {
+            let lines = journal.folder().read_metrics()?.into_iter();
+            let written = lines.filter_map(|line| if let Line::Written(written) = line { Some(written) } else { None });
+            return Ok(Findings { written: written.collect(), ..columns });
+        }
         let Some(rows) = &session.prepared.validation else { return Ok(columns) };
         let model = match journal.best() {
             Some(best) => {
@@ -57,9 +64,9 @@ impl Findings {
         let (saved, outputs) = (&session.prepared.saved, outputs(rows, trainer)?);
         let (said, gallery) = (answers::said(saved, rows, &outputs), pictures::misjudged(saved, rows, &outputs)?);
         let answers = Some(Answers { model, rows: rows.rows(), said, gallery });
-        // A pixel by itself says nothing.
-        let importance = match rows.features.shape[..] {
-            [_, _, _] => None,
+        // A pixel, or a moment of a series, says nothing by itself.
+        let importance = match rows.features.shape.len() {
+            2.. => None,
             _ => Some(importance(session, rows, trainer)?),
         };
         Ok(Findings { answers, importance, ..columns })

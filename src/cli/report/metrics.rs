@@ -59,7 +59,7 @@ pub fn words(name: &str, value: f64) -> (String, String) {
 
 /// Whether the metric is to be low.
 pub fn is_error(name: &str) -> bool {
-    ["loss", "log_loss", "rmse", "mae"].contains(&base(name))
+    ["loss", "log_loss", "perplexity", "rmse", "mae"].contains(&base(name))
 }
 
 /// The difference of two values of a metric.
@@ -115,6 +115,7 @@ fn heading(base: &str) -> String {
         "f1" => "F1".into(),
         "auc" => "ROC AUC".into(),
         "log_loss" => "Log loss".into(),
+        "perplexity" => "Perplexity".into(),
         "mae" => "MAE".into(),
         "rmse" => "RMSE".into(),
         "r2" => "R²".into(),

@@ -15,6 +15,7 @@ mod numbers;
 mod roc;
 mod scale;
 mod text;
+mod written;
 
 use std::fmt::Write;
 
@@ -26,7 +27,7 @@ pub use gallery::{Gallery, Picture};
 pub use importance::{Importance, Measured};
 pub use roc::MOST_CURVES;
 
-pub use crate::run::{EpochPoint, UpdatePoint};
+pub use crate::run::{EpochPoint, UpdatePoint, Written};
 
 /// Above this many epochs, the table shows only some of them.
 const MOST_ROWS: usize = 60;
@@ -50,6 +51,8 @@ pub struct Page {
     pub answers: Option<Answers>,
     /// How much each column matters.
     pub importance: Option<Importance>,
+    /// What the model wrote while it was trained.
+    pub written: Vec<Written>,
     /// The columns of the table.
     pub columns: Vec<ColumnRow>,
     /// What there is to be said of the data, a line each.
@@ -102,6 +105,7 @@ pub fn render(report: &Page) -> String {
     charts(&mut page, report);
     report.answers.iter().for_each(|answers| page.push_str(&answers::section(answers)));
     report.importance.iter().for_each(|importance| page.push_str(&importance::section(importance)));
+    page.push_str(&written::section(&report.written));
     columns::details(&mut page, &report.columns, &report.remarks);
     epoch_table(&mut page, report);
     page.push_str("<div class=\"columns\">\n");

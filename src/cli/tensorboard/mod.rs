@@ -28,14 +28,13 @@ impl Board {
         let first = EventFile::all(folder).is_empty();
         let mut file = EventFile::create(folder)?;
         if first {
-            for line in earlier {
-                let (step, values) = of_line(line);
+            for (step, values) in earlier.iter().filter_map(of_line) {
                 file.scalars(step, &values)?;
             }
         }
         let last = earlier.iter().rev().find_map(|line| match line {
             Line::Update(update) => Some(*update),
-            Line::Epoch(_) => None,
+            Line::Epoch(_) | Line::Written(_) => None,
         });
         Ok(Board { folder: folder.to_owned(), file, begins: (!first).then_some(last) })
     }
@@ -83,14 +82,16 @@ fn of_event(event: &Event) -> (u64, Values) {
     }
 }
 
-fn of_line(line: &Line) -> (u64, Values) {
-    match line {
+/// A text is no value.
+fn of_line(line: &Line) -> Option<(u64, Values)> {
+    Some(match line {
+        Line::Written(_) => return None,
         Line::Update(update) => (update.update, of_update(update.loss, update.lr)),
         Line::Epoch(EpochPoint { update, train_loss, val_loss, metrics, .. }) => {
             let plain = |(name, value): &(String, f64)| (name.trim_start_matches("val_").to_owned(), *value);
             (*update, of_epoch(*train_loss, *val_loss, metrics.iter().map(plain).collect()))
         }
-    }
+    })
 }
 
 fn of_update(loss: f64, lr: f64) -> Values {

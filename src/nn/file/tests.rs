@@ -13,6 +13,7 @@ fn saved() -> ModelFile {
         preparation: None,
         reading: Reading::default(),
         target: TargetNames::Values { names: vec!["y".into()], scale: None },
+        tokenizer: None,
         epoch: None,
         model,
     }

@@ -21,12 +21,23 @@ pub(in crate::recipe) fn data(data: &Data) -> Result<()> {
     if data.path.as_os_str().is_empty() {
         return Err(missing("data.path"));
     }
+    if data.context == Some(0) {
+        return Err(unusable("data.context", 0));
+    }
+    if data.sequences == Some(0) {
+        return Err(unusable("data.sequences", 0));
+    }
     let names = data.target.names();
     if names.is_empty() && data.path.extension().is_none() {
         let path = short(&data.path.to_string_lossy());
         let message = format!(
             "missing; a folder of images needs none, but there is no folder {path}: correct data.path, or name it"
         );
+        return Err(Error::config("data.target", message));
+    }
+    let is = |extension: &str| data.path.to_string_lossy().trim_end_matches(".gz").ends_with(extension);
+    if names.is_empty() && (is(".txt") || is(".md")) {
+        let message = "missing; a table needs it, and a text data.context, the number of tokens that the model sees";
         return Err(Error::config("data.target", message));
     }
     if names.is_empty() {

@@ -3,19 +3,26 @@
 use super::not_empty;
 use crate::graph::Role;
 use crate::nearest::nearest;
-use crate::nn::{Kind, MOST_LAYERS, Part, parse};
+use crate::nn::{Kind, Layer, MOST_LAYERS, Part, parse};
 use crate::ops::losses;
 use crate::quote::short;
 use crate::recipe::config::Model;
 use crate::recipe::keys::{missing, unusable};
 use crate::{Error, Result};
 
-pub(super) fn model(model: &Model) -> Result<()> {
+pub(super) fn model(model: &Model, is_text: bool) -> Result<()> {
     if model.layers.len() >= MOST_LAYERS {
         let message = format!("{} items; give {} at most", model.layers.len(), MOST_LAYERS - 1);
         return Err(Error::config("model.layers", message));
     }
-    follows_a_width(&parse(&model.layers, &[])?, false)?;
+    let layers = if is_text { model.with_tokens(1) } else { model.layers.clone() };
+    follows_a_width(&parse(&layers, &[])?, false)?;
+    let embeds = matches!(model.layers.first(), Some(Layer::With(first)) if first.contains_key("embedding"));
+    if model.output.tied && !(embeds && is_text) {
+        let message =
+            "tied = true takes the weight of an embedding of tokens; begin model.layers with { embedding = 128 }";
+        return Err(Error::config("model.output", message));
+    }
     if model.loss.is_empty() {
         return Err(missing("model.loss"));
     }

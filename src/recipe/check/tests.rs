@@ -101,7 +101,7 @@ fn nesterov_needs_momentum_and_no_dampening() {
 fn what_is_for_classes_is_refused_for_numbers_and_the_other_way_round() {
     assert_eq!(
         refusal(&["train.best=auc"]),
-        "train.best: \"auc\" is for classes, but loss = \"mse\" is for numbers; write loss, rmse, mae or r2"
+        "train.best: \"auc\" does not measure numbers, which loss = \"mse\" is for; write loss, rmse, mae or r2"
     );
     check(&["train.best=r2", "train.patience=3"]).unwrap();
     let classes = ["model.loss=bce", "train.best=auc", "train.class_weight={ \"1\" = 2 }"];

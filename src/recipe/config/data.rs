@@ -55,6 +55,15 @@ pub struct Data {
     /// `[height, width]` to which the images of a folder are resized; without it all of them must have one size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<[usize; 2]>,
+    /// What a token of a text is; characters without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Tokens>,
+    /// Tokens that the model sees at once: this makes `path` a text, of which each next token is to be predicted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<u32>,
+    /// Sequences of an epoch; as many as lie in the text end to end without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequences: Option<u32>,
     /// What is done to images at random in training.
     #[serde(skip_serializing_if = "is_default")]
     pub augment: Vec<Augmentation>,
@@ -71,6 +80,19 @@ pub struct Data {
     /// The column that says how much each row counts; without it all count 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<String>,
+}
+
+/// `data.tokens`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tokens {
+    /// Each character is one.
+    #[default]
+    Characters,
+    /// Each byte is one.
+    Bytes,
+    /// The file has arrays of tokens by their numbers.
+    Numbers,
 }
 
 /// One thing that is done to images at random.
@@ -149,6 +171,9 @@ impl Default for Data {
             one_hot: None,
             layout: Layout::default(),
             size: None,
+            tokens: None,
+            context: None,
+            sequences: None,
             augment: Vec::new(),
             validation: Validation::Share(0.2),
             split: None,
@@ -165,6 +190,11 @@ impl Augmentation {
 }
 
 impl Data {
+    /// Whether `path` is a text.
+    pub fn is_text(&self) -> bool {
+        self.context.is_some()
+    }
+
     /// What is done to images at random, in training.
     pub fn augments(&self) -> Augment {
         let mut all = Augment::default();

@@ -8,13 +8,14 @@ mod train;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::graph::{Role, TargetKind};
 use crate::nn::{FirstWeights, Layer};
 use crate::ops;
 
 pub use checkpoint::Checkpoint;
-pub use data::{Augmentation, Data, Names, Standardize, Validation};
+pub use data::{Augmentation, Data, Names, Standardize, Tokens, Validation};
 pub use optimizer::Optimizer;
 pub use train::{Automatic, Batch, BatchUnit, Cut, Memory, MicroBatch, Train};
 
@@ -53,6 +54,9 @@ pub struct Config {
 pub struct Model {
     /// The hidden layers; empty for a linear model. The output layer follows from the target.
     pub layers: Vec<Layer>,
+    /// The output layer, if it is not a linear layer with bias.
+    #[serde(skip_serializing_if = "is_default")]
+    pub output: Output,
     /// One of [`class_losses`] or [`number_losses`].
     pub loss: String,
     /// The share of each label that all classes have alike, with the loss `cross_entropy`.
@@ -64,6 +68,53 @@ pub struct Model {
     /// A safetensors file with the first weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<PathBuf>,
+}
+
+/// `model.output`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Output {
+    /// Whether it takes the weight of the first layer, an embedding of tokens; then it has no bias.
+    #[serde(skip_serializing_if = "is_default")]
+    pub tied: bool,
+    /// Whether it has a bias.
+    pub bias: bool,
+}
+
+impl Default for Output {
+    fn default() -> Output {
+        Output { tied: false, bias: true }
+    }
+}
+
+impl Output {
+    /// The layer, for so many outputs.
+    pub fn layer(self, outputs: usize) -> Layer {
+        let with = |name: &str, arguments| Layer::With([(name.to_owned(), arguments)].into());
+        match self {
+            Output { tied: true, .. } => with("tied", json!("0")),
+            Output { bias: false, .. } => with("linear", json!({ "out_features": outputs, "bias": false })),
+            _ => Layer::Linear(outputs),
+        }
+    }
+}
+
+impl Model {
+    /// The hidden layers; a first layer `{ embedding = 128 }` gets so many rows.
+    pub fn with_tokens(&self, tokens: usize) -> Vec<Layer> {
+        let mut layers = self.layers.clone();
+        if let Some(Layer::With(first)) = layers.first_mut()
+            && let Some(arguments) = first.get_mut("embedding")
+        {
+            if let Some(width) = arguments.as_u64() {
+                *arguments = json!({ "embedding_dim": width });
+            }
+            if let Some(table) = arguments.as_object_mut() {
+                table.entry("num_embeddings").or_insert(json!(tokens));
+            }
+        }
+        layers
+    }
 }
 
 /// Whether a key says what it would mean without it.

@@ -63,7 +63,7 @@ impl LrRange {
         (optimizer.warmup, optimizer.min_lr) = (0, None);
         let mut session = Session::new(config)?;
         let batch = session.cut.batches.most() as usize;
-        let epochs_of_an_update = batch.div_ceil(session.prepared.train.rows().max(1)) as u32;
+        let epochs_of_an_update = batch.div_ceil(session.prepared.train.epoch().max(1)) as u32;
         session.set_epochs(self.updates.saturating_mul(epochs_of_an_update))?;
         Ok(session)
     }

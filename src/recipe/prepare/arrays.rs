@@ -6,7 +6,7 @@ use super::start::Start;
 use super::{Parts, by, channels, from_key, held, model, unsplit};
 use crate::data::scale::Standardizer;
 use crate::data::table::Reading;
-use crate::data::{Chunks, Dataset, FeatureNames, Spec, TargetKind, Targets};
+use crate::data::{Chunks, Dataset, FeatureNames, Layout, Spec, TargetKind, Targets};
 use crate::nn::{Layer, TargetNames};
 use crate::recipe::config::{Config, Standardize, Validation, class_losses};
 use crate::recipe::folds::Fold;
@@ -33,7 +33,7 @@ pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result
         Validation::Share(share) => {
             let labels = match &train.targets {
                 Targets::Classes { labels, classes, .. } => Some((labels, classes)),
-                Targets::Values { .. } => None,
+                Targets::Values { .. } | Targets::Next { .. } => None,
             };
             let by = by(config, labels.map(|(labels, _)| &labels[..]), None)?;
             kept = held(by, train.rows(), (*share, fold), config.train.seed)?;
@@ -41,10 +41,20 @@ pub(super) fn read(config: &Config, start: &Start, fold: Option<Fold>) -> Result
             if kept.contains(&true) { Some(train.split_off(&kept)?) } else { None }
         }
     };
+    check_series(config, &train)?;
     let Scales { features: feature_scale, first, targets: target_scale } =
         scale(config, start, &mut train, validation.as_mut())?;
     let (preparation, reading, held) = (None, Reading::default(), Some(kept));
     Ok(Parts { train, validation, feature_scale, first, preparation, reading, target_scale, remarks, held })
+}
+
+/// A series has time and channels.
+fn check_series(config: &Config, train: &Dataset) -> Result<()> {
+    if config.data.layout != Layout::Series || train.features.shape.len() == 2 {
+        return Ok(());
+    }
+    let message = "\"series\" is for one array of features, (rows, time) or (rows, time, channels); name it in data.features, or leave this out";
+    Err(Error::config("data.layout", message))
 }
 
 fn spec(config: &Config, start: &Start) -> Spec {
@@ -112,7 +122,7 @@ fn fit(config: &Config, train: &mut Dataset) -> Result<Scales> {
         Targets::Values { names, values } => {
             Some(Standardizer::fit_weighted(values, names.len(), train.weights.as_deref())?)
         }
-        Targets::Classes { .. } => None,
+        Targets::Classes { .. } | Targets::Next { .. } => None,
     };
     let model = model(config, train, None, None)?;
     // What is refused here is refused with the places of the layers in the configuration, where the scale is not.

@@ -4,6 +4,7 @@ mod arrays;
 mod channels;
 mod start;
 mod table;
+mod text;
 
 use std::path::Path;
 
@@ -16,7 +17,7 @@ use crate::data::scale::Standardizer;
 use crate::data::source::source_of;
 use crate::data::split::{By, Split, folds, held_by};
 use crate::data::table::{Preparation, Reading};
-use crate::data::{Dataset, Features, Targets};
+use crate::data::{Dataset, Features, Targets, Tokenizer};
 use crate::nn::{Arrays, Layer, Model, ModelFile, TargetNames};
 use crate::ops::MOST_TABLES;
 use crate::quote::shown;
@@ -64,30 +65,47 @@ impl Prepared {
     pub fn of(config: &Config, fold: Option<Fold>) -> Result<Prepared> {
         fold.iter().try_for_each(|fold| fold.check(config))?;
         let start = Start::of(config.model.init.as_deref())?;
+        if config.data.is_text() {
+            let (parts, tokenizer) = text::read(config, &start)?;
+            let model = text::model(config, tokenizer.count())?;
+            return Prepared::finish(config, &start, parts, (model, Some(tokenizer)));
+        }
         let source = source_of(&config.data.path)?;
         if config.data.size.is_some() && !source.resizes() {
             let path = config.data.path.display();
             let message = format!("is for a folder of images, but {path} is {}; leave it out", source.name());
             return Err(Error::config("data.size", message));
         }
-        let parts =
+        let mut parts =
             if source.is_table() { table::read(config, &start, fold)? } else { arrays::read(config, &start, fold)? };
-        let Parts { mut train, validation, feature_scale, first, preparation, reading, target_scale, remarks, held } =
-            parts;
-        check_weights(config, &train, "to train on")?;
-        validation.iter().try_for_each(|data| check_weights(config, data, "to validate with"))?;
-        config.train.class_weight.iter().try_for_each(|weight| weight.apply(&mut train))?;
-        let model = model(config, &train, preparation.as_ref(), first)?;
+        check_weights(config, &parts.train, "to train on")?;
+        parts.validation.iter().try_for_each(|data| check_weights(config, data, "to validate with"))?;
+        config.train.class_weight.iter().try_for_each(|weight| weight.apply(&mut parts.train))?;
+        let model = model(config, &parts.train, parts.preparation.as_ref(), parts.first.take())?;
         check_augment(config, &model)?;
+        Prepared::finish(config, &start, parts, (model, None))
+    }
+
+    /// The model's description, and the weights to start from.
+    fn finish(
+        config: &Config,
+        start: &Start,
+        parts: Parts,
+        (model, tokenizer): (Model, Option<Tokenizer>),
+    ) -> Result<Prepared> {
+        let Parts { train, validation, feature_scale, preparation, reading, target_scale, remarks, held, .. } = parts;
         let target = match &train.targets {
             Targets::Classes { name, classes, .. } => {
                 TargetNames::Classes { name: name.clone(), classes: classes.clone() }
             }
             Targets::Values { names, .. } => TargetNames::Values { names: names.clone(), scale: target_scale },
+            Targets::Next { tokens, .. } => TargetNames::Classes { name: "token".to_owned(), classes: tokens.clone() },
         };
         let features = train.features.names.clone();
         let arrays = Arrays::new();
-        let saved = ModelFile { model, arrays, features, feature_scale, preparation, reading, target, epoch: None };
+        let epoch = None;
+        let saved =
+            ModelFile { model, arrays, features, feature_scale, preparation, reading, target, tokenizer, epoch };
         saved.check_size(&config.data.path)?;
         let start = start.arrays(&saved.model)?;
         Ok(Prepared { train, validation, start, saved, remarks, held })
@@ -226,23 +244,28 @@ fn model(config: &Config, train: &Dataset, preparation: Option<&Preparation>, fi
     }
     let hidden = config.model.layers.iter().cloned();
     let first = first.filter(|_| !config.model.layers.first().is_some_and(channels::normalizes));
-    let layers = preparation.and_then(embedding).into_iter().chain(first).chain(hidden).chain([Layer::Linear(outputs)]);
+    let layers = preparation
+        .and_then(embedding)
+        .into_iter()
+        .chain(first)
+        .chain(hidden)
+        .chain([config.model.output.layer(outputs)]);
     let layers: Vec<Layer> = layers.collect();
     seeing(&train.features, &layers, &config.model.loss)
 }
 
 /// The model of these layers, which sees images as such if a layer needs them, and otherwise all their numbers as columns:
 /// `[64, "relu"]` is a network of pixels, as of any other columns, and a convolution, which columns do not fit, makes one of
-/// images.
+/// images. A series is always seen as such.
 fn seeing(features: &Features, layers: &[Layer], loss: &str) -> Result<Model> {
     let columns = Model::new(features.names.len(), layers, loss)?;
-    if features.shape.is_empty() || columns.network(false).is_ok() {
+    if features.shape.len() != 2 && (features.shape.is_empty() || columns.network(false).is_ok()) {
         return Ok(columns);
     }
     let model = Model::of_shape(&features.shape, layers, loss)?;
     if model.network(false).is_ok() && model.positions() > 1 {
         let message = format!(
-            "the last layer makes {}, but a row of the data has one target; end with \"flatten\", or for images \"global_avg_pool\"",
+            "the last layer makes {}, but a row of the data has one target; end with \"flatten\", or with \"global_avg_pool\", the mean of all",
             model.output()
         );
         return Err(Error::config("model.layers", message));

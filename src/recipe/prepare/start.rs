@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::channels::normalizes;
+use crate::data::Tokenizer;
 use crate::data::table::Preparation;
 use crate::nn::{Arrays, Layer, Model, ModelFile, TargetNames, is_described, read_arrays};
 use crate::run::RunFolder;
@@ -41,6 +42,11 @@ impl Start {
     /// The preparation of the model's data, where it has one.
     pub fn preparation(&self) -> Option<&Preparation> {
         self.model().and_then(|saved| saved.preparation.as_ref())
+    }
+
+    /// The tokens of the model, if it reads texts.
+    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+        self.model().and_then(|saved| saved.tokenizer.as_ref())
     }
 
     /// The first layer of the model, if it has the scale of images in it.
