@@ -21,6 +21,9 @@ impl Text {
     pub fn read(path: &Path) -> Result<Text> {
         let input = Input::new(path);
         let place = input.place();
+        if super::tokens::is_array(path) {
+            return Err(Error::data(place, "is an array, not a text; its tokens are data.tokens = \"numbers\""));
+        }
         let mut bytes = Vec::new();
         input.open()?.read_to_end(&mut bytes).map_err(|error| Error::io(Path::new(&place), error))?;
         if bytes.starts_with(b"\xef\xbb\xbf") {

@@ -6,6 +6,11 @@ use super::tokenizer::MOST;
 use super::{Chunks, FeatureNames, Spec, TargetKind, Values};
 use crate::{Error, Result};
 
+/// Whether a file is one of arrays, by its name.
+pub fn is_array(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| ["npy", "npz"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
+}
+
 /// Tokens by number, as a file has them.
 pub struct Numbers {
     /// All of them, row after row; a number below 0 stands for what is no target.
@@ -21,6 +26,10 @@ impl Numbers {
     /// # Errors
     /// [`Error::Io`]; [`Error::Data`] for what are no whole numbers, or too large ones.
     pub fn read(path: &Path) -> Result<Numbers> {
+        if !is_array(path) {
+            let message = "has no arrays; what data.tokens = \"numbers\" means comes in a file .npy";
+            return Err(Error::data(path.display().to_string(), message));
+        }
         let spec = Spec { kind: TargetKind::Unread, features: FeatureNames::Rest, ..Spec::features(&[]) };
         let features = Chunks::open(path, &spec)?.rest()?.features;
         let (each, place) = (features.names.len(), path.display().to_string());

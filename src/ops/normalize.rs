@@ -20,14 +20,14 @@ pub const MOST_CHANNELS: usize = 64;
 const CLASS: &str = r#"class Normalize(nn.Module):
     """Each channel in a unit of its own."""
 
-    def __init__(self, mean, std):
+    def __init__(self, mean, std, behind):
         super().__init__()
+        self.shape = [-1] + [1] * behind  # dimensions behind the channels
         self.register_buffer("mean", torch.tensor(mean), persistent=False)
         self.register_buffer("std", torch.tensor(std), persistent=False)
 
     def forward(self, x):
-        shape = [1, -1] + [1] * (x.dim() - 2)
-        return (x - self.mean.view(shape)) / self.std.view(shape)
+        return (x - self.mean.view(self.shape)) / self.std.view(self.shape)
 "#;
 
 /// Takes the mean of each channel away and divides by its deviation.
@@ -122,9 +122,10 @@ impl Op for Normalize {
     }
 
     fn export(&self, x: &Shape) -> Option<Export> {
-        let torch = format!("Normalize({:?}, {:?})", self.mean, self.std);
-        // Channels come first, behind the rows.
-        let shape: Vec<i64> = std::iter::once(-1).chain(x.dims().iter().skip(1).map(|_| 1)).collect();
+        // Of images the channels come first, behind the rows; of sequences last.
+        let behind = if x.dims().len() == 3 { 2 } else { 0 };
+        let torch = format!("Normalize({:?}, {:?}, {behind})", self.mean, self.std);
+        let shape: Vec<i64> = std::iter::once(-1).chain(vec![1; behind]).collect();
         let floats = |values: Vec<f32>, name: &str| OnnxNode::new("Constant", &[], name).with("value_floats", values);
         let nodes = vec![
             OnnxNode::new("Constant", &[], "shape").with("value_ints", shape),

@@ -42,7 +42,11 @@ pub fn measure_text(gpu: &Gpu, saved: &ModelFile, path: &Path) -> Result<(usize,
 fn read(tokenizer: &Tokenizer, context: usize, path: &Path) -> Result<(Values, Sequences)> {
     let Tokenizer::Numbers(known) = *tokenizer else {
         let tokens = Text::read(path)?.tokens(tokenizer)?;
-        let sequences = Sequences::end_to_end(tokens.len(), context)?;
+        let named = |error| match error {
+            Error::Data { message, .. } => Error::data(path.display().to_string(), message),
+            other => other,
+        };
+        let sequences = Sequences::end_to_end(tokens.len(), context).map_err(named)?;
         return Ok((tokens, sequences));
     };
     let numbers = Numbers::read(path)?;

@@ -92,6 +92,12 @@ fn series_of_an_array_train_and_predict_a_class_each() {
     assert!(last["val_accuracy"].as_f64().unwrap() > 0.95, "{last}");
     place.ok("predict r --data x.npy --out p.csv");
     assert_eq!(place.text("p.csv").lines().count(), 61);
+    // The channels of a series come last, also in PyTorch.
+    let plain = format!("{data}{}", sequences("16", ", \"last_token\"")).replace("rotary = true", "bias = true");
+    place.write("plain.toml", plain);
+    place.ok("train plain.toml --out plain --set train.epochs=1");
+    place.ok("export plain --pytorch m.py --onnx m.onnx");
+    assert!(place.text("m.py").contains("], 0),"), "Normalize has no dimension behind the channels");
     let mean = sequences("16", ", \"global_avg_pool\"");
     place.write("mean.toml", format!("{data}{mean}"));
     assert!(place.ok("verify mean.toml --updates 2").contains("equal under"));

@@ -1,6 +1,6 @@
 //! `accrue generate`: text that a saved model writes.
 
-use std::io::{IsTerminal, stdin};
+use std::io::{IsTerminal, Read, stdin};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -93,9 +93,13 @@ impl Generate {
             "-" if stdin().is_terminal() => {
                 Err(Error::config("--prompt", "standard input is a terminal; pipe a text into it, or give one"))
             }
-            "-" => std::io::read_to_string(stdin())
-                .map(Some)
-                .map_err(|error| Error::io(Path::new("standard input"), error)),
+            "-" => {
+                let mut bytes = Vec::new();
+                stdin().read_to_end(&mut bytes).map_err(|error| Error::io(Path::new("standard input"), error))?;
+                let text = String::from_utf8(bytes).ok().filter(|text| !text.is_empty());
+                let message = "is empty, or not UTF-8; give a text to go on from";
+                text.map(Some).ok_or_else(|| Error::data("standard input", message))
+            }
             text => Ok(Some(text.to_owned())),
         }
     }

@@ -307,7 +307,12 @@ impl Op for BatchNorm {
     }
 
     fn export(&self, x: &Shape) -> Option<Export> {
-        let dimensions = if x.dims().len() == 3 { 2 } else { 1 };
+        // Of sequences, PyTorch's module wants the channels before the tokens.
+        let dimensions = match x.dims().len() {
+            2 => return None,
+            3 => 2,
+            _ => 1,
+        };
         let (columns, eps, momentum) = (x.columns()?, self.eps, self.momentum);
         let torch = format!("nn.BatchNorm{dimensions}d({columns}, eps={eps:?}, momentum={momentum:?})");
         let inputs = ["x", "weight", "bias", "running_mean", "running_var"];

@@ -149,9 +149,17 @@ pub(super) fn model(config: &Config, tokens: usize) -> Result<Model> {
         Layer::With(first) => first.get("embedding")?.get("num_embeddings")?.as_u64(),
         Layer::Linear(_) | Layer::Named(_) => None,
     });
-    if let Some(rows) = rows.filter(|&rows| rows != tokens as u64) {
-        let message = format!("num_embeddings is {rows}, but there are {tokens} tokens; leave it out");
-        return Err(Error::config("model.layers[0].embedding", message));
+    match rows {
+        None => {
+            let message =
+                "a token is a number that says nothing by itself; begin with an embedding: { embedding = 128 }";
+            return Err(Error::config("model.layers", message));
+        }
+        Some(rows) if rows != tokens as u64 => {
+            let message = format!("num_embeddings is {rows}, but there are {tokens} tokens; leave it out");
+            return Err(Error::config("model.layers[0].embedding", message));
+        }
+        Some(_) => {}
     }
     if model.network(false).is_ok() && model.positions() != context {
         let message = format!(
