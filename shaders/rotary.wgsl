@@ -12,7 +12,7 @@ struct Dims {
     x_stride4: u32,            // from one line of the input to the next, in vec4
     tokens: u32,
     heads: u32,                // that are turned
-    half4: u32,                // half a head's columns, in vec4
+    pairs4: u32,                // half a head's columns, in vec4
 }
 
 struct Turns {
@@ -33,17 +33,17 @@ fn turn(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }
-    let head = id.x / (2u * size.half4);
-    let within = id.x % (2u * size.half4);
-    let pair = within % size.half4;
-    let begin = id.y * size.x_stride4 + head * 2u * size.half4 + pair;
+    let head = id.x / (2u * size.pairs4);
+    let within = id.x % (2u * size.pairs4);
+    let pair = within % size.pairs4;
+    let begin = id.y * size.x_stride4 + head * 2u * size.pairs4 + pair;
     let turned = head < size.heads;
     let each = turns[min(pair, 15u)];
     let phase = id.y % size.tokens * vec4(each.x, each.y, each.z, each.w);
     let at = id.y * size.x_stride4 + id.x;
     // The other one of the pair, with the sign of its sine.
-    let lower = within < size.half4;
-    let other = x[select(at, select(begin, begin + size.half4, lower), turned)];
+    let lower = within < size.pairs4;
+    let other = x[select(at, select(begin, begin + size.pairs4, lower), turned)];
     let sines = sine(phase);
     let across = select(sines, -sines, lower != BACK);
     let value = select(x[at], fma(x[at], cosine(phase), other * across), turned);

@@ -7,7 +7,7 @@
 // A number beyond ±1e18 counts as that, so that no product of two overflows.
 
 struct Dims {
-    @align(16) half4: u32,  // columns of y, in vec4
+    @align(16) columns4: u32,  // columns of y, in vec4
     x_stride4: u32,         // from one line of x to the next, in vec4
 }
 
@@ -26,30 +26,30 @@ fn bounded(v: vec4<f32>) -> vec4<f32> { return clamp(v, vec4(-1e18), vec4(1e18))
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
-    if id.x >= size.half4 || id.y >= lines(now) { return; }
+    if id.x >= size.columns4 || id.y >= lines(now) { return; }
     let at = id.y * size.x_stride4 + id.x;
     let a = bounded(x[at]);
-    y[id.y * size.half4 + id.x] = a * logistic(a) * bounded(x[at + size.half4]);
+    y[id.y * size.columns4 + id.x] = a * logistic(a) * bounded(x[at + size.columns4]);
 }
 
 @compute @workgroup_size(4, 64)
 fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
-    if id.x >= size.half4 || id.y >= lines(now) { return; }
+    if id.x >= size.columns4 || id.y >= lines(now) { return; }
     let from_at = id.y * size.x_stride4 + id.x;
     let a = bounded(x[from_at]);
-    let b = bounded(x[from_at + size.half4]);
-    let d = dy[id.y * size.half4 + id.x];
+    let b = bounded(x[from_at + size.columns4]);
+    let d = dy[id.y * size.columns4 + id.x];
     let s = logistic(a);
     let da = d * (b * (s * fma(a, 1.0 - s, vec4(1.0))));
     let db = d * (a * s);
-    let at = 2u * id.y * size.half4 + id.x;
+    let at = 2u * id.y * size.columns4 + id.x;
     if ACCUMULATE {
         dinput[at] += da;
-        dinput[at + size.half4] += db;
+        dinput[at + size.columns4] += db;
     } else {
         dinput[at] = da;
-        dinput[at + size.half4] = db;
+        dinput[at + size.columns4] = db;
     }
 }

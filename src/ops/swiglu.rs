@@ -34,10 +34,10 @@ pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
 
 fn step(cx: &OpContext, entry: &'static str, tensors: u32) -> Step {
     let x = cx.input(0);
-    let half4 = cx.columns(x) / 8;
-    let work = Work::moves(tensors * 4 * half4, LoopBound::NONE);
-    cx.step(entry, Grid::Tiles { columns: half4, rows_each: 1 }, work)
-        .dims(&[("half4", half4), ("x_stride4", cx.stride(x) / 4)])
+    let columns4 = cx.columns(x) / 8;
+    let work = Work::moves(tensors * 4 * columns4, LoopBound::NONE);
+    cx.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }, work)
+        .dims(&[("columns4", columns4), ("x_stride4", cx.stride(x) / 4)])
         .bind("x", cx.value(0))
 }
 

@@ -33,7 +33,7 @@ impl Rotary {
 
     fn step(&self, cx: &OpContext) -> Step {
         let x = cx.input(0);
-        let (columns, half4) = (cx.columns(x), (self.columns / 8) as u32);
+        let (columns, pairs4) = (cx.columns(x), (self.columns / 8) as u32);
         let columns4 = columns.div_ceil(4);
         let work = Work::moves(3 * columns, LoopBound::NONE).computing(4 * u64::from(columns));
         let mut step = cx.step("turn", Grid::Tiles { columns: columns4, rows_each: 1 }, work).dims(&[
@@ -41,7 +41,7 @@ impl Rotary {
             ("x_stride4", cx.stride(x) / 4),
             ("tokens", cx.positions()),
             ("heads", self.heads as u32),
-            ("half4", half4),
+            ("pairs4", pairs4),
         ]);
         step.tables.push(table(self.columns / 2, self.base, ROWS));
         step
