@@ -20,18 +20,25 @@ pub fn gather(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> 
     let (all, stride, first) = (2 * rows + 1, rig.plan().record.stride, 3);
     let mut numbers = Numbers::new(4);
     let data = numbers.floats(all * stride);
-    let buffer = gpu.buffer("accrue.doctor.data", 4 * data.len() as u64, usage::STORAGE)?;
-    gpu.upload(&buffer, bytemuck::cast_slice(&data))?;
     let samples: Vec<u32> = (0..first + rows).map(|_| numbers.below(all) as u32).collect();
-    let (list, _) = rig.program.at(Resource::Samples)?;
-    gpu.write(list, 0, bytemuck::cast_slice(&samples))?;
-    rig.program.attach(&buffer, None)?;
-    rig.clock(&[("rows", rows as u32), ("index0", first as u32)], &[])?;
-    rig.run(rig.program.micro_batch(true)[0])?;
-    let ours = Matrix::from_f32(rows, stride, &rig.read(Resource::Record)?[..rows * stride]);
+    let ours = records(&mut rig, bytemuck::cast_slice(&data), None, &samples, first)?;
     let reference = Matrix::build(rows, stride, |r, c| f64::from(data[samples[first + r] as usize * stride + c]));
     let name = rig.plan().micro_batch_steps(true).first().copied().map_or_else(String::new, kernel);
     Ok(vec![Compared::new(name, "records", &ours, &reference, |_, _| 0.0, None)])
+}
+
+/// The records that the first step of a micro-batch makes of these samples, from the `first` of them on, out of data on the GPU.
+fn records(rig: &mut Rig, data: &[u8], packing: Option<Packing>, samples: &[u32], first: usize) -> Result<Matrix> {
+    let (gpu, stride) = (rig.program.gpu().clone(), rig.plan().record.stride);
+    let rows = samples.len() - first;
+    let buffer = gpu.buffer("accrue.doctor.data", data.len() as u64, usage::STORAGE)?;
+    gpu.upload(&buffer, data)?;
+    let (list, _) = rig.program.at(Resource::Samples)?;
+    gpu.write(list, 0, bytemuck::cast_slice(samples))?;
+    rig.program.attach(&buffer, packing)?;
+    rig.clock(&[("rows", rows as u32), ("index0", first as u32)], &[])?;
+    rig.run(rig.program.micro_batch(true)[0])?;
+    Ok(Matrix::from_f32(rows, stride, &rig.read(Resource::Record)?[..rows * stride]))
 }
 
 /// Rows from packed samples, features of 8, 16 and 32 bits. Exact.
@@ -54,15 +61,8 @@ pub fn unpack(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> 
                 _ => numbers.float().to_bits(),
             })
             .collect();
-        let buffer = gpu.buffer("accrue.doctor.data", 4 * data.len() as u64, usage::STORAGE)?;
-        gpu.upload(&buffer, bytemuck::cast_slice(&data))?;
         let samples: Vec<u32> = (0..rows).map(|_| numbers.below(all) as u32).collect();
-        let (list, _) = rig.program.at(Resource::Samples)?;
-        gpu.write(list, 0, bytemuck::cast_slice(&samples))?;
-        rig.program.attach(&buffer, Some(packing))?;
-        rig.clock(&[("rows", rows as u32)], &[])?;
-        rig.run(rig.program.micro_batch(true)[0])?;
-        let ours = Matrix::from_f32(rows, record.stride, &rig.read(Resource::Record)?[..rows * record.stride]);
+        let ours = records(&mut rig, bytemuck::cast_slice(&data), Some(packing), &samples, 0)?;
         let each = 32 / bits;
         let reference = Matrix::build(rows, record.stride, |r, c| {
             let sample = &data[samples[r] as usize * words..][..words];
@@ -98,16 +98,9 @@ pub fn cut(gpu: &Gpu, rows: usize, features: usize) -> Result<Vec<Compared>> {
         let mut data = vec![0u32; packing.words_of(tokens)];
         let each = 32 / bits;
         line.iter().enumerate().for_each(|(at, token)| data[at / each] |= token << (at % each * bits));
-        let buffer = gpu.buffer("accrue.doctor.data", 4 * data.len() as u64, usage::STORAGE)?;
-        gpu.upload(&buffer, bytemuck::cast_slice(&data))?;
-        // The last of them begins where the line ends.
+        // The first of them reaches beyond the end of the line.
         let samples: Vec<u32> = (0..rows).map(|row| (2 * (rows - row)) as u32).collect();
-        let (list, _) = rig.program.at(Resource::Samples)?;
-        gpu.write(list, 0, bytemuck::cast_slice(&samples))?;
-        rig.program.attach(&buffer, Some(packing))?;
-        rig.clock(&[("rows", rows as u32)], &[])?;
-        rig.run(rig.program.micro_batch(true)[0])?;
-        let ours = Matrix::from_f32(rows, record.stride, &rig.read(Resource::Record)?[..rows * record.stride]);
+        let ours = records(&mut rig, bytemuck::cast_slice(&data), Some(packing), &samples, 0)?;
         let reference = Matrix::build(rows, record.stride, |r, c| {
             let token = |at: usize| line.get(samples[r] as usize * stride + at).copied();
             let next = |at: usize| token(at + 1).filter(|&token| token != ignore);

@@ -33,19 +33,17 @@ impl Format {
     /// Rows of a batch, after checking that all of it fits the model.
     pub fn check(&self, batch: &Batch) -> Result<usize> {
         let wrong = |message: String| Err(Error::Shape { op: "batch", message });
-        if let Target::Next(sequences) = &batch.targets {
-            return self.check_sequences(batch, sequences);
-        }
+        let (given, each) = match &batch.targets {
+            Target::Next(sequences) => return self.check_sequences(batch, sequences),
+            Target::Values(values) => (values.len(), self.record.targets),
+            Target::Classes(labels) => (labels.len(), self.positions),
+        };
         let rows = batch.features.len() / self.record.features.max(1);
         if rows == 0 || rows > u32::MAX as usize || batch.features.len() != rows * self.record.features {
             let (given, wanted) = (batch.features.len(), self.record.features);
             return wrong(format!("{given} numbers are no rows of {wanted} features"));
         }
-        let (given, wanted) = match batch.targets {
-            Target::Values(values) => (values.len(), rows * self.record.targets),
-            Target::Classes(labels) => (labels.len(), rows * self.positions),
-            Target::Next(_) => (0, 0),
-        };
+        let wanted = rows * each;
         if given != wanted {
             let each =
                 if self.positions > 1 { format!(", for {} positions of each", self.positions) } else { String::new() };
@@ -129,21 +127,21 @@ impl Format {
 
     /// Some rows of a batch that [`Format::check`] has let through.
     pub fn stretch<'a>(&self, all: &Batch<'a>, rows: std::ops::Range<usize>) -> Batch<'a> {
-        if let Target::Next(sequences) = all.targets {
-            let features = all.features.range(sequences.range(rows.clone(), all.features.len()));
-            let targets = Target::Next(Sequences { count: rows.len(), epoch: rows.len(), ..sequences });
-            return Batch { features, targets, weights: None };
-        }
         let Record { features, targets, .. } = self.record;
         let each = |len: usize| len / (all.features.len() / features).max(1);
         let of = |each: usize| rows.start * each..rows.end * each;
+        let targets = match all.targets {
+            Target::Next(sequences) => {
+                let features = all.features.range(sequences.range(rows.clone(), all.features.len()));
+                let targets = Target::Next(Sequences { count: rows.len(), epoch: rows.len(), ..sequences });
+                return Batch { features, targets, weights: None };
+            }
+            Target::Values(values) => Target::Values(&values[of(targets)]),
+            Target::Classes(labels) => Target::Classes(&labels[of(targets)]),
+        };
         Batch {
             features: all.features.range(of(features)),
-            targets: match all.targets {
-                Target::Values(values) => Target::Values(&values[of(targets)]),
-                Target::Classes(labels) => Target::Classes(&labels[of(targets)]),
-                next @ Target::Next(_) => next,
-            },
+            targets,
             weights: all.weights.map(|weights| &weights[of(each(weights.len()))]),
         }
     }

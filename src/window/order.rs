@@ -58,12 +58,14 @@ impl Order {
 
     fn drawn(&mut self, seed: u64, epoch: u64) -> &Drawn {
         let (places, spacing) = (self.places, self.spacing);
-        let known = self.epoch.take().filter(|drawn| drawn.epoch == epoch);
-        self.epoch.insert(known.unwrap_or_else(|| Drawn {
+        if self.epoch.as_ref().is_some_and(|drawn| drawn.epoch != epoch) {
+            self.epoch = None;
+        }
+        self.epoch.get_or_insert_with(|| Drawn {
             epoch,
             order: permutation(seed, epoch, places),
             beginning: beginning(seed, epoch, spacing),
-        }))
+        })
     }
 }
 
