@@ -21,6 +21,14 @@ use crate::wgsl::CLOCK;
 /// of 64 columns in 4 s, of 128 in 18 s, and of 192 in 126 s.
 pub const WIDEST_HEAD: usize = 128;
 
+const ATTENTION: &str = include_str!("../../../shaders/attention/attention.wgsl");
+const EACH: &str = include_str!("../../../shaders/attention/each.wgsl");
+const SHARED: &str = include_str!("../../../shaders/attention/shared.wgsl");
+
+/// Tokens of a workgroup: `LANES` of these files.
+const EACH_LANES: usize = 32;
+const SHARED_LANES: usize = 8;
+
 /// Attention of each token to the others: columns are the queries of all heads, the keys and the values of `kv_heads` heads.
 /// Several heads share keys and values where there are fewer of those (grouped queries).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,22 +70,27 @@ impl Attention {
         Heads { op: *self, width, tokens: x.positions() }
     }
 
-    fn shader_of(&self, width: usize) -> &'static Shader {
-        Shader::joined(
-            format!("attention.{width}"),
-            vec![heads::LINES[width / 4 - 1], CLOCK, include_str!("../../../shaders/attention.wgsl")],
-        )
+    fn shader_of(&self, width: usize, shared: bool) -> &'static Shader {
+        let (name, loads) = if shared { (".shared", SHARED) } else { ("", EACH) };
+        let parts = vec![heads::LINES[width / 4 - 1], CLOCK, ATTENTION, loads];
+        Shader::joined(format!("attention.{width}{name}"), parts)
     }
 
-    /// A step whose invocations are a line and one of so many heads, for each of which `loops` are counted. It makes so many products
-    /// of two heads for each query and token.
-    fn step(&self, cx: &OpContext, entry: &'static str, heads: usize, products: usize, loops: u64) -> Step {
+    /// A step whose workgroups are a tile of tokens and one of so many heads; an invocation counts `loops`. It makes so many
+    /// products of two heads for each query and token.
+    fn over_tiles(&self, cx: &OpContext, entry: &'static str, heads: usize, products: usize, loops: u64) -> Step {
         let Heads { width, tokens, .. } = self.heads(cx.graph.shape(cx.input(0)));
-        let columns = cx.columns(cx.input(0));
-        let grid = Grid::Tiles { columns: heads as u32, rows_each: 1 };
-        let computes = 2 * (products * self.heads * width * tokens) as u64;
-        let work = Work::moves(3 * columns, LoopBound::fixed(loops)).computing(computes);
-        let first = cx.step(entry, grid, work).dims(&[
+        let lanes = if cx.hardware.subgroups { SHARED_LANES } else { EACH_LANES };
+        let columns = (heads * tokens.next_multiple_of(lanes)) as u32;
+        let computes = 2 * (products * self.heads * width * tokens * tokens) as u64;
+        let moves = cx.columns(cx.input(0)).saturating_mul(3).saturating_mul(tokens as u32);
+        let work = Work::moves(moves, LoopBound::fixed(loops)).computing(computes);
+        self.sized(cx, cx.step_over_rows(entry, Grid::Tiles { columns, rows_each: 1 }, work))
+    }
+
+    fn sized(&self, cx: &OpContext, step: Step) -> Step {
+        let Heads { width, tokens, .. } = self.heads(cx.graph.shape(cx.input(0)));
+        let step = step.dims(&[
             ("tokens", tokens as u32),
             ("heads", self.heads as u32),
             ("kv_heads", self.kv_heads as u32),
@@ -85,8 +98,11 @@ impl Attention {
             ("keys", (self.heads * width / 4) as u32),
             ("values", ((self.heads + self.kv_heads) * width / 4) as u32),
         ]);
-        let step = first.constant("CAUSAL", f64::from(u8::from(self.causal)));
-        Step { shader: self.shader_of(width), ..step.constant("SCALE", f64::from(1.0 / (width as f32).sqrt())) }
+        let step = step.constant("CAUSAL", f64::from(u8::from(self.causal)));
+        Step {
+            shader: self.shader_of(width, cx.hardware.subgroups),
+            ..step.constant("SCALE", f64::from(1.0 / (width as f32).sqrt()))
+        }
     }
 }
 
@@ -104,7 +120,7 @@ impl Op for Attention {
     }
 
     fn shader(&self) -> &'static Shader {
-        self.shader_of(4)
+        self.shader_of(4, false)
     }
 
     fn stands_alone(&self) -> bool {
@@ -135,19 +151,24 @@ impl Op for Attention {
 
     fn forward(&self, cx: &OpContext) -> Vec<Step> {
         let heads = self.heads(cx.graph.shape(cx.input(0)));
-        let step = self.step(cx, "forward", self.heads, 3, heads.turns(2) + heads.turns(4) + heads.turns_of_head(2));
+        let step =
+            self.over_tiles(cx, "forward", self.heads, 3, heads.turns(2) + heads.turns(4) + heads.turns_of_head(2));
         vec![step.bind("x", cx.value(0)).bind("y", cx.output_value()).bind("saved", cx.saved(0))]
     }
 
     fn backward(&self, cx: &OpContext) -> Vec<Step> {
         let Some(write) = cx.wants[0] else { return Vec::new() };
         let heads = self.heads(cx.graph.shape(cx.input(0)));
-        let sums = self.step(cx, "sums", self.heads, 0, heads.turns_of_head(1));
-        let sums = sums.bind("kept", cx.saved(0)).bind("made", cx.output_value());
+        let grid = Grid::Tiles { columns: self.heads as u32, rows_each: 1 };
+        let moves = Work::moves(3 * cx.columns(cx.input(0)), LoopBound::fixed(heads.turns_of_head(1)));
+        let sums =
+            self.sized(cx, cx.step("sums", grid, moves)).bind("kept", cx.saved(0)).bind("made", cx.output_value());
         let sums = sums.bind("dy", cx.output_gradient()).bind("part", cx.scratch(0));
         let whole = |entry, count, products, turns| {
-            let step =
-                self.step(cx, entry, count, products, turns).bind("x", cx.value(0)).bind("dy", cx.output_gradient());
+            let step = self
+                .over_tiles(cx, entry, count, products, turns)
+                .bind("x", cx.value(0))
+                .bind("dy", cx.output_gradient());
             step.bind("parts", cx.scratch(0)).bind("dinput", cx.gradient(0)).write(write)
         };
         let shared_by = (self.heads / self.kv_heads) as u64;
@@ -205,5 +226,21 @@ impl Op for Attention {
 
     fn tolerance(&self, checked: &Checked) -> Tolerance {
         tolerance::of(&self.heads(checked.inputs[0].shape), checked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workgroups_have_as_many_tokens_as_the_grid_counts() {
+        let op = Attention { heads: 1, kv_heads: 1, causal: true };
+        for (shared, lanes) in [(false, EACH_LANES), (true, SHARED_LANES)] {
+            let entries = op.shader_of(8, shared).reflect().unwrap().entries;
+            for entry in ["forward", "backward_queries", "backward_keys"] {
+                assert_eq!(entries[entry].workgroup, [lanes as u32, 1, 1], "{entry}");
+            }
+        }
     }
 }
