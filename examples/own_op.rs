@@ -34,7 +34,7 @@ impl Sine {
         let (columns, stride4) = (cx.columns(cx.input(0)), cx.stride(cx.input(0)) / 4);
         let columns4 = columns.div_ceil(4);
         let dims = [("columns", columns), ("columns4", columns4), ("x_stride4", stride4), ("saved_stride4", stride4)];
-        let grid = Grid::Tiles { columns: columns4, rows_each: 1 };
+        let grid = Grid::Elements { columns: columns4 };
         let mut step = cx.step(entry, grid, Work::moves(4 * columns, LoopBound::NONE)).dims(&dims);
         step.constants.push(("TIMES", self.times));
         step

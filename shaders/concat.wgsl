@@ -27,8 +27,9 @@ var<private> size: Dims;
 @group(0) @binding(7) var<storage, read> dy4: array<vec4<f32>>;            // as y
 @group(0) @binding(8) var<storage, read_write> dinput: array<vec4<f32>>;   // as x
 
-@compute @workgroup_size(4, 64)
-fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.written || id.y >= lines(now) { return; }
@@ -37,8 +38,9 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     y[id.y * 4u * size.outputs4 + size.begin + id.x] = value;
 }
 
-@compute @workgroup_size(4, 64)
-fn forward4(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn forward4(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }
@@ -50,8 +52,9 @@ fn d_of(l: u32, c: u32) -> f32 {
     return dy[l * 4u * size.outputs4 + size.begin + c];
 }
 
-@compute @workgroup_size(4, 64)
-fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }
@@ -61,8 +64,9 @@ fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
     if ACCUMULATE { dinput[at] += d; } else { dinput[at] = d; }
 }
 
-@compute @workgroup_size(4, 64)
-fn backward4(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn backward4(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }

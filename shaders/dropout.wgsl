@@ -32,16 +32,18 @@ fn dropped(l: u32, c: u32, value: vec4<f32>) -> vec4<f32> {
     return select(vec4(0.0), value * SCALE, words >= vec4(size.threshold));
 }
 
-@compute @workgroup_size(4, 64)
-fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }
     y[id.y * size.columns4 + id.x] = dropped(id.y, id.x, x[id.y * size.x_stride4 + id.x]);
 }
 
-@compute @workgroup_size(4, 64)
-fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }

@@ -60,8 +60,9 @@ fn y_of(l: u32, c: u32) -> f32 {
     return parameters[table.at4 + level_of(l, table.index, table.levels) * ((table.width + 3u) / 4u) + j / 4u][j % 4u];
 }
 
-@compute @workgroup_size(4, 64)
-fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }
@@ -70,8 +71,9 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
         vec4(y_of(id.y, c), y_of(id.y, c + 1u), y_of(id.y, c + 2u), y_of(id.y, c + 3u));
 }
 
-@compute @workgroup_size(4, 64)
-fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.inputs4 || id.y >= lines(now) { return; }

@@ -37,8 +37,9 @@ var<private> size: Dims;
 @group(0) @binding(3) var<storage, read> data: array<vec4<f32>>;            // (samples, stride)
 @group(0) @binding(4) var<storage, read_write> record: array<vec4<f32>>;    // (rows, stride)
 
-@compute @workgroup_size(4, 64)
-fn gather(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.stride4 || id.y >= now.rows { return; }
@@ -59,8 +60,9 @@ fn unpacked(base: u32, c: u32) -> f32 {
     return bitcast<f32>(packed[base + size.tail_at + c - size.target_at]);
 }
 
-@compute @workgroup_size(4, 64)
-fn unpack(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn unpack(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.stride4 || id.y >= now.rows { return; }
@@ -88,8 +90,9 @@ fn cut_out(begin: u32, c: u32) -> f32 {
     return select(0.0, select(f32(target_token), 1.0, weight), counts);
 }
 
-@compute @workgroup_size(4, 64)
-fn cut(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn cut(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.stride4 || id.y >= now.rows { return; }
@@ -110,8 +113,9 @@ fn position_of(row: u32, position: u32) -> u32 {
     return select(POSITIONS, h * size.wide + w, h < size.high && w < size.wide);
 }
 
-@compute @workgroup_size(4, 64)
-fn field(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn field(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     let columns4 = (size.columns + 3u) / 4u;

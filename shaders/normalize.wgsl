@@ -30,8 +30,9 @@ fn factors(c: u32) -> vec4<f32> {
     return vec4(channels[at].factor, channels[at + 1u].factor, channels[at + 2u].factor, channels[at + 3u].factor);
 }
 
-@compute @workgroup_size(4, 64)
-fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }
@@ -39,8 +40,9 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     y[id.y * size.columns4 + id.x] = select(vec4(0.0), value, real(id.x, size.columns));
 }
 
-@compute @workgroup_size(4, 64)
-fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }

@@ -23,16 +23,18 @@ var<private> size: Dims;
 @group(0) @binding(7) var<storage, read_write> dparameters: array<vec4<f32>>;      // dweight (tokens, columns)
 @group(0) @binding(8) var<storage, read_write> open_parameters: array<vec4<f32>>;  // the open block of dweight
 
-@compute @workgroup_size(4, 64)
-fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }
     y[id.y * size.columns4 + id.x] = x[id.y * size.x_stride4 + id.x] + parameters[id.y % size.tokens * size.columns4 + id.x];
 }
 
-@compute @workgroup_size(4, 64)
-fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }

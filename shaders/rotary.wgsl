@@ -28,8 +28,9 @@ var<private> size: Dims;
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;             // x or dy (lines, columns)
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;       // y or dinput (lines, columns)
 
-@compute @workgroup_size(4, 64)
-fn turn(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn turn(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }

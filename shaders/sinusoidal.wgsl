@@ -28,8 +28,9 @@ var<private> size: Dims;
 @group(0) @binding(5) var<storage, read> dy: array<vec4<f32>>;            // (lines, columns)
 @group(0) @binding(6) var<storage, read_write> dinput: array<vec4<f32>>;  // (lines, columns)
 
-@compute @workgroup_size(4, 64)
-fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }
@@ -42,8 +43,9 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     y[id.y * size.columns4 + id.x] = value;
 }
 
-@compute @workgroup_size(4, 64)
-fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }

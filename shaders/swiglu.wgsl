@@ -22,8 +22,9 @@ var<private> size: Dims;
 
 fn bounded(v: vec4<f32>) -> vec4<f32> { return clamp(v, vec4(-1e18), vec4(1e18)); }
 
-@compute @workgroup_size(4, 64)
-fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }
@@ -32,8 +33,9 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     y[id.y * size.columns4 + id.x] = a * logistic(a) * bounded(x[at + size.columns4]);
 }
 
-@compute @workgroup_size(4, 64)
-fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(256)
+fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let id = place_of(group, index);
     now = clock[id.z];
     size = dims[id.z];
     if id.x >= size.columns4 || id.y >= lines(now) { return; }

@@ -6,7 +6,7 @@ pub const CLOCK: &str = include_str!("../shaders/lib/clock.wgsl");
 pub const PADDING: &str = include_str!("../shaders/lib/padding.wgsl");
 /// `logistic`, `hyperbolic_tangent` and `normal_cdf`, which neither overflow nor cancel.
 pub const SPECIAL: &str = include_str!("../shaders/lib/special.wgsl");
-/// The kernels of an activation. The op's own file gives `f` and `df`.
+/// The kernels of an activation, for [`Grid::Elements`](crate::gpu::Grid::Elements). The op's own file gives `f` and `df`.
 pub const MAP: &str = include_str!("../shaders/lib/map.wgsl");
 /// The kernel of a loss. The op's own file gives `prepare`, `loss_of` and `dloss_of`.
 pub const ROW_LOSS: &str = include_str!("../shaders/lib/row_loss.wgsl");

@@ -9,7 +9,7 @@ fn left_of(source: Source, c: u32) -> vec4<f32> {
     return select(vec4(0.0), left[source.at * size.x4 + c], source.there);
 }
 
-@compute @workgroup_size(4, 64)
+@compute @workgroup_size(8, 32)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
@@ -26,7 +26,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     put_y(id.y, o, c);
 }
 
-@compute @workgroup_size(4, 64)
+@compute @workgroup_size(8, 32)
 fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];

@@ -21,7 +21,7 @@ fn made_y(p: vec3<u32>, o: u32, start: f32) -> f32 {
     return c;
 }
 
-@compute @workgroup_size(4, 64)
+@compute @workgroup_size(8, 32)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];
@@ -54,7 +54,7 @@ fn made_dx(phase: Phase, p: vec3<u32>, i: u32) -> f32 {
     return c;
 }
 
-@compute @workgroup_size(4, 64)
+@compute @workgroup_size(8, 32)
 fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
     now = clock[id.z];
     size = dims[id.z];

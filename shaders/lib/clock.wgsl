@@ -61,3 +61,11 @@ fn resumes(moment: Clock) -> bool { return POSITIONS < BLOCK && moment.row0 % BL
 fn leaves_open(moment: Clock) -> bool {
     return POSITIONS < BLOCK && moment.last == 0u && (moment.row0 + moment.rows) % BLOCK != 0u;
 }
+
+// Where each invocation has a vec4 of a line, a workgroup of 256 has ACROSS of them side by side, a power of two: with few columns
+// it takes more lines, so that no lane is idle. x is the vec4, y the line.
+override ACROSS: u32 = 8u;
+
+fn place_of(group: vec3<u32>, index: u32) -> vec3<u32> {
+    return vec3(group.x * ACROSS + index % ACROSS, group.y * (256u / ACROSS) + index / ACROSS, group.z);
+}

@@ -27,6 +27,11 @@ pub enum Grid {
         /// Lines per invocation.
         rows_each: u32,
     },
+    /// One for each of `columns` vec4 of each line of the micro-batch, in workgroups of `place_of` in `shaders/lib/clock.wgsl`.
+    Elements {
+        /// Of a line, in vec4.
+        columns: u32,
+    },
     /// One along x for each line of the micro-batch.
     Rows,
     /// `columns` × `rows`, independent of the micro-batch.
@@ -43,11 +48,20 @@ pub enum Grid {
 }
 
 impl Grid {
+    /// The vec4 side by side in a workgroup of [`Grid::Elements`]: `ACROSS`.
+    pub fn wide(columns: u32) -> u32 {
+        columns.next_power_of_two().min(8)
+    }
+
     /// Workgroups along x and y for a micro-batch of `rows` lines.
     pub fn groups(self, workgroup: [u32; 3], rows: u32, most: u32) -> [u32; 2] {
         let [wide, high, _] = workgroup;
         match self {
             Grid::Tiles { columns, rows_each } => [columns.div_ceil(wide), rows.div_ceil(rows_each).div_ceil(high)],
+            Grid::Elements { columns } => {
+                let wide = Grid::wide(columns);
+                [columns.div_ceil(wide), rows.div_ceil((workgroup.iter().product::<u32>() / wide).max(1))]
+            }
             Grid::Rows => [rows.div_ceil(wide), 1],
             Grid::Fixed { columns, rows } => [columns.div_ceil(wide), rows.div_ceil(high)],
             Grid::Line(count) => {

@@ -14,8 +14,8 @@ pub const LEAST: wgpu::Limits = wgpu::Limits {
     max_uniform_buffer_binding_size: 16 << 10,
     max_compute_workgroup_storage_size: 16352,
     max_compute_invocations_per_workgroup: 256,
-    max_compute_workgroup_size_x: 64,
-    max_compute_workgroup_size_y: 64,
+    max_compute_workgroup_size_x: 256,
+    max_compute_workgroup_size_y: 32,
     ..wgpu::Limits::downlevel_defaults()
 };
 

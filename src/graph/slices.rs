@@ -18,7 +18,7 @@ impl Step {
             Grid::Tiles { columns, .. } => (columns, 32),
             Grid::Fixed { rows, .. } => (rows, 32),
             Grid::Line(count) => (count, 64),
-            Grid::Rows | Grid::Group => (1, 1),
+            Grid::Elements { .. } | Grid::Rows | Grid::Group => (1, 1),
         };
         let took = self.to_label().cost.seconds(BLOCK as u32);
         let wanted = ((took / PART).ceil() as u32).clamp(1, MOST);
@@ -38,7 +38,7 @@ impl Step {
             Grid::Tiles { rows_each, .. } => Grid::Tiles { columns: long, rows_each },
             Grid::Fixed { columns, .. } => Grid::Fixed { columns, rows: long },
             Grid::Line(_) => Grid::Line(long),
-            whole @ (Grid::Rows | Grid::Group) => whole,
+            whole @ (Grid::Elements { .. } | Grid::Rows | Grid::Group) => whole,
         };
         part.dims.retain(|(name, _)| *name != field);
         let share = |all: u64| (u128::from(all) * u128::from(long) / u128::from(len)) as u64;

@@ -130,7 +130,11 @@ impl Step {
             bytes_per_row: 4 * u64::from(per_line),
             bytes: 4 * once,
         };
-        let (constants, dims, tables, bindings, parts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (dims, tables, bindings, parts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let constants = match grid {
+            Grid::Elements { columns } => vec![("ACROSS", f64::from(Grid::wide(columns)))],
+            _ => Vec::new(),
+        };
         let (label, blocks) = (label.to_owned(), Blocks::of(1));
         Step { label, shader, entry, constants, dims, tables, bindings, grid, blocks, cost, loops, parts }
     }
@@ -198,8 +202,8 @@ impl Step {
             _ if self.cost.flops_per_row == 0 => CostKind::Moves,
             Grid::Group => CostKind::Windows,
             Grid::Fixed { .. } | Grid::Line(_) => CostKind::Sums,
-            Grid::Tiles { .. } | Grid::Rows if self.entry == "backward_input" => CostKind::Back,
-            Grid::Tiles { .. } | Grid::Rows => CostKind::Rows,
+            Grid::Tiles { .. } | Grid::Elements { .. } | Grid::Rows if self.entry == "backward_input" => CostKind::Back,
+            Grid::Tiles { .. } | Grid::Elements { .. } | Grid::Rows => CostKind::Rows,
         }
     }
 }

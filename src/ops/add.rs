@@ -18,7 +18,7 @@ pub(super) fn samples(_: usize) -> Vec<Arc<dyn Op>> {
 fn step(cx: &OpContext, entry: &'static str, a: Tensor, b: Tensor) -> Step {
     let columns4 = cx.columns(a).div_ceil(4);
     let work = Work::moves(12 * columns4, LoopBound::NONE);
-    cx.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }, work).dims(&[
+    cx.step(entry, Grid::Elements { columns: columns4 }, work).dims(&[
         ("columns4", columns4),
         ("a_stride4", cx.stride(a) / 4),
         ("b_stride4", cx.stride(b) / 4),

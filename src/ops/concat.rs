@@ -40,7 +40,7 @@ impl Piece {
 
     fn step(&self, cx: &OpContext, k: usize, entry: &'static str, wide: usize) -> Step {
         let work = Work::moves(3 * self.columns as u32, LoopBound::NONE);
-        cx.step(entry, Grid::Tiles { columns: wide as u32, rows_each: 1 }, work).dims(&[
+        cx.step(entry, Grid::Elements { columns: wide as u32 }, work).dims(&[
             ("columns", self.columns as u32),
             ("columns4", self.columns.div_ceil(4) as u32),
             ("x_stride4", cx.stride(cx.input(k)) / 4),

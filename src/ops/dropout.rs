@@ -37,7 +37,7 @@ impl Dropout {
         let columns4 = cx.columns(x).div_ceil(4);
         let threshold = if cx.trains { self.threshold() } else { 0 };
         let work = Work::moves(8 * columns4, LoopBound::fixed(11)).computing(u64::from(100 * columns4));
-        cx.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }, work)
+        cx.step(entry, Grid::Elements { columns: columns4 }, work)
             .dims(&[
                 ("columns4", columns4),
                 ("x_stride4", cx.stride(x) / 4),

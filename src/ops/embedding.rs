@@ -282,7 +282,7 @@ impl Op for Embedding {
 
     fn forward(&self, cx: &OpContext) -> Vec<Step> {
         let outputs = cx.columns(cx.output());
-        let grid = Grid::Tiles { columns: outputs.div_ceil(4), rows_each: 1 };
+        let grid = Grid::Elements { columns: outputs.div_ceil(4) };
         let work = Work::moves(cx.columns(cx.input(0)) + 2 * outputs, LoopBound::fixed(4 * SEARCH));
         let step = self.step(cx, "forward", grid, work);
         vec![step.bind("x", cx.value(0)).bind("parameters", cx.value(1)).bind("y", cx.output_value())]
@@ -291,7 +291,7 @@ impl Op for Embedding {
     fn backward(&self, cx: &OpContext) -> Vec<Step> {
         let columns = cx.columns(cx.input(0));
         let input = cx.wants[0].map(|write| {
-            let grid = Grid::Tiles { columns: columns.div_ceil(4), rows_each: 1 };
+            let grid = Grid::Elements { columns: columns.div_ceil(4) };
             self.step(cx, "backward_input", grid, Work::moves(2 * columns, LoopBound::NONE))
                 .bind("dy", cx.output_gradient())
                 .bind("dinput", cx.gradient(0))

@@ -43,7 +43,7 @@ impl Map {
             ("x_stride4", cx.stride(x) / 4),
             ("saved_stride4", cx.stride(saved) / 4),
         ];
-        cx.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }, Work::moves(tensors * columns, LoopBound::NONE))
+        cx.step(entry, Grid::Elements { columns: columns4 }, Work::moves(tensors * columns, LoopBound::NONE))
             .dims(&dims)
     }
 }

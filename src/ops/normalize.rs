@@ -56,7 +56,7 @@ impl Normalize {
         let columns = cx.columns(x);
         let columns4 = columns.div_ceil(4);
         let work = Work::moves(2 * columns, LoopBound::NONE).computing(u64::from(2 * columns));
-        let mut step = cx.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }, work).dims(&[
+        let mut step = cx.step(entry, Grid::Elements { columns: columns4 }, work).dims(&[
             ("columns", columns),
             ("columns4", columns4),
             ("x_stride4", cx.stride(x) / 4),

@@ -63,7 +63,7 @@ impl Op for Scale {
     }
 
     fn forward(&self, cx: &OpContext) -> Vec<Step> {
-        let grid = |columns| Grid::Tiles { columns, rows_each: 1 };
+        let grid = |columns| Grid::Elements { columns };
         let step = step(cx, "forward", grid, Work::moves(2 * cx.columns(cx.input(0)), LoopBound::NONE));
         vec![step.bind("x", cx.value(0)).bind("parameters", cx.value(1)).bind("y", cx.output_value())]
     }
@@ -71,7 +71,7 @@ impl Op for Scale {
     fn backward(&self, cx: &OpContext) -> Vec<Step> {
         let columns = cx.columns(cx.input(0));
         let input = cx.wants[0].map(|write| {
-            let grid = |columns| Grid::Tiles { columns, rows_each: 1 };
+            let grid = |columns| Grid::Elements { columns };
             step(cx, "backward_input", grid, Work::moves(2 * columns, LoopBound::NONE))
                 .bind("parameters", cx.value(1))
                 .bind("dy", cx.output_gradient())

@@ -36,7 +36,7 @@ fn step(cx: &OpContext, entry: &'static str, tensors: u32) -> Step {
     let x = cx.input(0);
     let columns4 = cx.columns(x) / 8;
     let work = Work::moves(tensors * 4 * columns4, LoopBound::NONE);
-    cx.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }, work)
+    cx.step(entry, Grid::Elements { columns: columns4 }, work)
         .dims(&[("columns4", columns4), ("x_stride4", cx.stride(x) / 4)])
         .bind("x", cx.value(0))
 }

@@ -78,6 +78,10 @@ impl Plan {
             Grid::Tiles { rows_each, .. } if x <= most => {
                 Some(u64::from(most) * u64::from(high * rows_each) / positions)
             }
+            Grid::Elements { columns } if x <= most => {
+                let high = u64::from(wide * high / Grid::wide(columns));
+                Some(u64::from(most) * high / positions)
+            }
             Grid::Rows => Some(u64::from(most) * u64::from(wide) / positions),
             _ => None,
         };

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use accrue::gpu::Access;
 use accrue::gpu::limits::LEAST;
+use accrue::gpu::{Access, Grid};
 use accrue::graph::LoopBound;
 use accrue::wgpu::Limits;
 use naga::AddressSpace;
@@ -140,6 +140,8 @@ fn every_step_binds_what_its_kernel_declares_and_sets_all_its_dims_and_only_cons
         let reflection = step.shader.reflect().unwrap();
         let entry = &reflection.entries[step.entry];
         let label = format!("{}.{}", step.shader.name, step.entry);
+        let elements = matches!(step.grid, Grid::Elements { .. });
+        assert_eq!(elements, entry.workgroup == [256, 1, 1], "{label} has its place by place_of");
         let buffers = entry.bindings.iter().filter(|b| b.access != Access::Uniform).map(|b| b.name.as_str());
         let given: BTreeSet<&str> = step.bindings.iter().map(|&(name, _)| name).collect();
         assert_eq!(given, buffers.collect(), "{label} is bound to");

@@ -74,7 +74,7 @@ impl Op for Positions {
 
     fn forward(&self, cx: &OpContext) -> Vec<Step> {
         let columns = cx.columns(cx.input(0));
-        let grid = Grid::Tiles { columns: columns.div_ceil(4), rows_each: 1 };
+        let grid = Grid::Elements { columns: columns.div_ceil(4) };
         let step = sized(cx, cx.step("forward", grid, Work::moves(3 * columns, LoopBound::NONE)));
         vec![step.bind("x", cx.value(0)).bind("parameters", cx.value(1)).bind("y", cx.output_value())]
     }
@@ -82,7 +82,7 @@ impl Op for Positions {
     fn backward(&self, cx: &OpContext) -> Vec<Step> {
         let columns = cx.columns(cx.input(0));
         let input = cx.wants[0].map(|write| {
-            let grid = Grid::Tiles { columns: columns.div_ceil(4), rows_each: 1 };
+            let grid = Grid::Elements { columns: columns.div_ceil(4) };
             let step = sized(cx, cx.step("backward_input", grid, Work::moves(2 * columns, LoopBound::NONE)));
             step.bind("dy", cx.output_gradient()).bind("dinput", cx.gradient(0)).write(write)
         });

@@ -36,7 +36,7 @@ impl Rotary {
         let (columns, pairs4) = (cx.columns(x), (self.columns / 8) as u32);
         let columns4 = columns.div_ceil(4);
         let work = Work::moves(3 * columns, LoopBound::NONE).computing(4 * u64::from(columns));
-        let mut step = cx.step("turn", Grid::Tiles { columns: columns4, rows_each: 1 }, work).dims(&[
+        let mut step = cx.step("turn", Grid::Elements { columns: columns4 }, work).dims(&[
             ("columns4", columns4),
             ("x_stride4", cx.stride(x) / 4),
             ("tokens", cx.positions()),

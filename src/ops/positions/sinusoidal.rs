@@ -40,7 +40,7 @@ fn step(cx: &OpContext, entry: &'static str, tensors: u32) -> Step {
     let columns = cx.columns(x);
     let columns4 = columns.div_ceil(4);
     let work = Work::moves(tensors * columns, LoopBound::NONE);
-    let mut step = cx.step(entry, Grid::Tiles { columns: columns4, rows_each: 1 }, work).dims(&[
+    let mut step = cx.step(entry, Grid::Elements { columns: columns4 }, work).dims(&[
         ("columns", columns),
         ("columns4", columns4),
         ("x_stride4", cx.stride(x) / 4),

@@ -78,7 +78,7 @@ pub(in crate::plan) fn unpack(record: &Record, packing: Packing) -> Step {
     let stride4 = (record.stride / 4) as u32;
     let step = |entry: &'static str, reads: usize| {
         let work = Work::moves((record.stride + reads + 1) as u32, LoopBound::NONE);
-        Step::new("record", &GATHER, entry, Grid::Tiles { columns: stride4, rows_each: 1 }, work)
+        Step::new("record", &GATHER, entry, Grid::Elements { columns: stride4 }, work)
             .dims(&GATHER_DIMS)
             .set_dims(&[
                 ("stride4", stride4),
@@ -108,7 +108,7 @@ pub(in crate::plan) fn unpack(record: &Record, packing: Packing) -> Step {
 fn gather(record: &Record) -> Step {
     let stride4 = (record.stride / 4) as u32;
     let work = Work::moves(2 * record.stride as u32 + 1, LoopBound::NONE);
-    Step::new("record", &GATHER, "gather", Grid::Tiles { columns: stride4, rows_each: 1 }, work)
+    Step::new("record", &GATHER, "gather", Grid::Elements { columns: stride4 }, work)
         .dims(&GATHER_DIMS)
         .set_dims(&[("stride4", stride4)])
         .bind("samples", Resource::Samples)
@@ -124,7 +124,7 @@ fn fields(graph: &Graph, record: &Record, training: Option<&Training>) -> Vec<St
         let dims = graph.shape(input).dims();
         let columns = graph.columns(input) as u32;
         let columns4 = columns.div_ceil(4);
-        let grid = Grid::Tiles { columns: columns4, rows_each: 1 };
+        let grid = Grid::Elements { columns: columns4 };
         // Words are drawn in ten rounds.
         let work = Work::moves(8 * columns4, LoopBound::fixed(11));
         Step::new(&graph.info(input).name, &GATHER, "field", grid, work)
