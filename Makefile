@@ -89,6 +89,7 @@ variants: ## run the tests of bits and laws with every kind of kernel in turn
 	for kernels in fused windows; do \
 		ACCRUE_LANES=32 ACCRUE_KERNELS=$$kernels $(CARGO) test $(CARGO_FLAGS) $(BITS) || exit 1; \
 	done
+	ACCRUE_READS=buffers $(CARGO) test $(CARGO_FLAGS) $(BITS)
 	for tiles in small tall flat plain shared shared_narrow shared_flat wg32 wg64 wg128; do \
 		ACCRUE_KERNELS=ops ACCRUE_TILES=$$tiles $(CARGO) test $(CARGO_FLAGS) --test laws --test golden --test watchdog || exit 1; \
 	done

@@ -2,15 +2,20 @@
 
 mod common;
 
+use std::ops::ControlFlow;
+
+use accrue::data::Batch;
 use accrue::gpu::{Choice, Gpu};
 use accrue::nn::{Layers, Model, Network};
 use accrue::optim::{Adam, Sgd};
-use accrue::plan::{self, BLOCK, Budget, Chosen, ExecutionMode, Kernels, Plan, Training, choose, needs_open_blocks};
-use accrue::train::{Trainer, build, choose_micro_batch, fixed_micro_batch};
+use accrue::plan::{
+    self, BLOCK, Budget, BufferRole, Chosen, ExecutionMode, Kernels, Plan, Reads, Training, choose, needs_open_blocks,
+};
+use accrue::train::{FitConfig, Settings, Trainer, build, choose_micro_batch, fixed_micro_batch};
 use accrue::wgpu::Limits;
 use accrue::window::Tail;
 use accrue::{Error, Result};
-use common::runs::{Data, Left, Rest, Task, left};
+use common::runs::{Data, Left, Rest, Task, left, parameters};
 use common::skip::skip;
 use common::{Numbers, gpu};
 use serde_json::json;
@@ -302,4 +307,30 @@ fn more_rows_than_the_drivers_loops_take_are_refused_and_auto_stays_below() {
         let few = Chosen { micro_batch: 1024, open_blocks: false, ..most.clone() };
         assert_eq!(trained(gpu(), &task, most).0, trained(gpu(), &task, few).0, "{kernels}");
     }
+}
+
+/// Copies are for speed alone: what has no room for them and a block of rows does without, and learns the same.
+#[test]
+fn copies_are_left_out_where_the_memory_has_no_room_for_them() {
+    if Kernels::of(gpu(), None).reads == Reads::Buffers {
+        return skip("an adapter that reads through textures", "on this one nothing is copied");
+    }
+    let model = Model::new(96, &[256.into(), "relu".into(), 96.into(), 1.into()], "mse").unwrap();
+    let mut numbers = Numbers::new(6);
+    let (x, y) = (numbers.floats(64 * 96), numbers.floats(64));
+    let learned = |budget: u64, copies: bool| {
+        let settings = || Settings { kernels: Some(ExecutionMode::Ops), ..Settings::default() };
+        let chosen = choose_micro_batch(gpu(), &model, &settings(), BLOCK, 64, &Budget::given(budget)).unwrap();
+        assert_eq!((chosen.copies, chosen.micro_batch), (copies, BLOCK), "{budget} bytes");
+        let (mut trainer, chosen) = build(gpu(), &model, BLOCK, chosen, || Ok(settings())).unwrap();
+        let copied = trainer.plan().buffers.iter().filter(|buffer| buffer.role == BufferRole::Copies).count();
+        assert_eq!((copied > 0, chosen.bytes <= budget), (copies, true), "{budget} bytes");
+        trainer
+            .fit(&FitConfig::new(Batch::values(&x[..], &y), BLOCK as u32, 2), |_| ControlFlow::Continue(()))
+            .unwrap();
+        (parameters(&mut trainer), chosen.bytes - chosen.data)
+    };
+    let (with, bytes) = learned(1 << 30, true);
+    let (without, _) = learned(bytes - 1, false);
+    assert!(with == without);
 }

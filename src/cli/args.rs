@@ -24,6 +24,7 @@ const AFTER_HELP: &str = "\
   \x1b[1;36mWGPU_ADAPTER_NAME\x1b[0m   As --adapter, which goes first
   \x1b[1;36mWGPU_DX12_COMPILER\x1b[0m  Compile with fxc or dxc; without it dxcompiler.dll, where it is
   \x1b[1;36mACCRUE_KERNELS\x1b[0m      Take ops, fused or windows where train.kernels is auto
+  \x1b[1;36mACCRUE_READS\x1b[0m        Read from buffers, or through textures
   \x1b[1;36mACCRUE_CACHE\x1b[0m        The folder of the tables of accrue tune
   \x1b[1;36mNO_COLOR\x1b[0m            Print no colours
   \x1b[1;36mRUST_LOG\x1b[0m            Log error, warn, info, debug or trace

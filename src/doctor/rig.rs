@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::Case;
-use crate::gpu::{Access, Dispatch, Gpu, SLOT, Scalar, encode};
+use crate::gpu::{Access, Dispatch, Gpu, Recorder, SLOT, Scalar, encode};
 use crate::graph::{Graph, Resource, Role, Shape, Span, Step, Tensor, TensorKind};
 use crate::optim::{Clip, Decay, LrFactors, Optimizer};
 use crate::plan::{Array, Kernels, Plan, Program, SHADERS, Training};
@@ -137,9 +137,9 @@ impl<'a> Rig<'a> {
     fn run_rows(&self, dispatches: &[Dispatch], rows: usize) -> Result<()> {
         let gpu = self.program.gpu();
         let mut encoder = gpu.encoder()?;
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        encode(gpu, &mut pass, dispatches, rows as u32, 0, None);
-        drop(pass);
+        let mut recorder = Recorder::new(&mut encoder, "accrue.rig");
+        encode(gpu, &mut recorder, dispatches, rows as u32, 0, None);
+        drop(recorder);
         gpu.submit(gpu.finish(encoder)?).map(drop)
     }
 
@@ -150,7 +150,7 @@ impl<'a> Rig<'a> {
         ];
         let value = |name| fields.iter().find(|(given, _)| *given == name).map_or(0, |&(_, value)| value);
         let fields: Vec<_> = names.iter().map(|&name| (name, Scalar::U32(value(name)))).collect();
-        let reflection = self.program.gpu().reflection(SHADERS[0])?;
+        let reflection = SHADERS[0].reflection("", &[])?;
         let mut bytes = reflection.pack("clock", &fields).map_err(Error::Internal)?;
         bytes.resize(SLOT as usize, 0);
         bytes.extend(scalars);
@@ -177,7 +177,7 @@ impl<'a> Rig<'a> {
     }
 
     fn writes(&self, step: &Step) -> Result<Vec<Resource>> {
-        let reflection = self.program.gpu().reflection(step.shader)?;
+        let reflection = step.shader.reflection("", &[])?;
         let bindings = reflection.entries.get(step.entry).map_or(&[][..], |entry| &entry.bindings);
         let writes = |name| bindings.iter().any(|b| b.name == name && b.access == Access::ReadWrite);
         Ok(step.bindings.iter().filter(|&&(name, _)| writes(name)).map(|&(_, place)| place).collect())

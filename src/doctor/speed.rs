@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Case;
 use super::case::linear;
 use super::rig::Rig;
-use crate::gpu::{Dispatch, Gpu, encode, usage};
+use crate::gpu::{Dispatch, Gpu, Recorder, encode, usage};
 use crate::graph::Graph;
 use crate::optim::{Clip, Sgd};
 use crate::plan::{ExecutionMode, Kernels};
@@ -66,18 +66,18 @@ pub fn measure(gpu: &Gpu) -> Result<Speed> {
     })
 }
 
-/// The times to encode and to execute these dispatches, repeated this often in one pass.
+/// The times to encode and to execute these dispatches, repeated this often.
 ///
 /// # Errors
 /// The driver's error.
 pub fn time(gpu: &Gpu, dispatches: &[Dispatch], rows: usize, times: usize) -> Result<(Duration, Duration)> {
     let start = Instant::now();
     let mut encoder = gpu.encoder()?;
-    let mut pass = encoder.begin_compute_pass(&Default::default());
+    let mut recorder = Recorder::new(&mut encoder, "accrue.timed");
     for _ in 0..times {
-        encode(gpu, &mut pass, dispatches, rows as u32, 0, None);
+        encode(gpu, &mut recorder, dispatches, rows as u32, 0, None);
     }
-    drop(pass);
+    drop(recorder);
     let commands = gpu.finish(encoder)?;
     let encoded = start.elapsed();
     let start = Instant::now();

@@ -23,6 +23,8 @@ pub mod usage {
     pub const UPLOAD: BufferUsages = BufferUsages::MAP_WRITE.union(BufferUsages::COPY_SRC);
     /// Target of copies on the GPU; read by the host.
     pub const READBACK: BufferUsages = BufferUsages::MAP_READ.union(BufferUsages::COPY_DST);
+    /// No buffer but a texture, the target of copies from buffers.
+    pub const TEXELS: BufferUsages = BufferUsages::empty();
 }
 
 /// Most bytes in flight between host and device.
@@ -51,14 +53,19 @@ impl Gpu {
                 "{label} needs {bytes} bytes, but a buffer of this adapter holds {most} at most"
             )));
         }
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size: bytes, usage, mapped_at_creation: false };
+        self.counted(label, bytes, || self.inner.device.create_buffer(&descriptor))
+    }
+
+    /// Makes a buffer or a texture, and counts it.
+    pub(super) fn counted<T>(&self, label: &str, bytes: u64, make: impl FnOnce() -> T) -> Result<T> {
         if self.fails_now() {
             return Err(no_memory(label));
         }
-        let descriptor = wgpu::BufferDescriptor { label: Some(label), size: bytes, usage, mapped_at_creation: false };
-        let buffer = self.checked(label, || self.inner.device.create_buffer(&descriptor))?;
+        let made = self.checked(label, make)?;
         self.inner.counters.buffers.fetch_add(1, Ordering::Relaxed);
         self.inner.counters.bytes.fetch_add(bytes, Ordering::Relaxed);
-        Ok(buffer)
+        Ok(made)
     }
 
     /// Copies `bytes` to the beginning of a buffer, after all earlier work, and waits until they are there. Staging memory

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Access, Cost, Entry, Gpu, Label, Profiler, Reflection, Shader, adapter};
+use super::texels::Copy;
+use super::{Access, Cost, Entry, Gpu, Label, Profiler, Recorder, Reflection, Shader, Texels, adapter};
 use crate::{Error, Result};
 
 /// The distance of changing uniforms in their buffer; it satisfies every adapter's alignment.
@@ -101,6 +102,7 @@ pub struct Dispatch {
     scalars: bool,
     label: Arc<Label>,
     parts: Vec<Dispatch>,
+    copies: Vec<Copy>,
 }
 
 impl Dispatch {
@@ -126,28 +128,24 @@ impl Dispatch {
 }
 
 impl Gpu {
-    /// The declarations of a shader, parsed once.
-    pub fn reflection(&self, shader: &Shader) -> Result<Arc<Reflection>> {
-        let mut known = self.inner.reflections.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(reflection) = known.get(shader.name) {
-            return Ok(reflection.clone());
-        }
-        let reflection = Arc::new(shader.reflect()?);
-        known.insert(shader.name, reflection.clone());
-        Ok(reflection)
-    }
-
-    /// The pipeline of an entry point with these constants, made once.
+    /// The pipeline of an entry point with these constants, made once; it reads the variables `through` through textures.
     ///
     /// # Errors
     /// [`Error::Kernel`] if the driver does not compile it; some drivers report that by losing the device.
-    pub fn kernel(&self, shader: &Shader, entry: &str, constants: &[(&'static str, f64)]) -> Result<Arc<Kernel>> {
-        let label = format!("accrue.{}.{entry} {constants:?}", shader.name);
+    pub fn kernel(
+        &self,
+        shader: &Shader,
+        entry: &str,
+        constants: &[(&'static str, f64)],
+        through: &[&str],
+    ) -> Result<Arc<Kernel>> {
+        let reads = if through.is_empty() { String::new() } else { format!(" through textures: {through:?}") };
+        let label = format!("accrue.{}.{entry} {constants:?}{reads}", shader.name);
         let mut kernels = self.inner.kernels.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(kernel) = kernels.get(&label) {
             return Ok(kernel.clone());
         }
-        let reflection = self.reflection(shader)?;
+        let reflection = shader.reflection(entry, through)?;
         let found = reflection.entries.get(entry);
         let found =
             found.ok_or_else(|| Error::Internal(format!("shader {} has no entry {entry}", shader.name)))?.clone();
@@ -207,16 +205,19 @@ impl Gpu {
         Kernel { pipeline, layout, entry, label: label.to_owned() }
     }
 
-    /// Binds a kernel's variables, each by its name. A row of the micro-batch takes `lines` of the grid.
+    /// Binds a kernel's variables, each by its name; what it reads through textures is copied to those in `texels`, in their
+    /// order. A row of the micro-batch takes `lines` of the grid.
     pub fn dispatch(
         &self,
         kernel: Arc<Kernel>,
         bound: &[(&str, Bound)],
+        texels: &[Texels],
         grid: Grid,
         lines: u32,
         most_rows: u32,
     ) -> Result<Dispatch> {
         let mut entries = Vec::with_capacity(kernel.entry.bindings.len());
+        let (mut copies, mut texels) = (Vec::new(), texels.iter());
         for binding in &kernel.entry.bindings {
             let found = bound.iter().find(|(name, _)| *name == binding.name);
             let (_, found) =
@@ -227,6 +228,14 @@ impl Gpu {
                     "{}: {} has {} bytes, but this adapter binds {} at most; make the layer or train.micro_batch smaller",
                     kernel.label, binding.name, found.size, limits.max_storage_buffer_binding_size
                 )));
+            }
+            if binding.access == Access::Texels {
+                let texels = texels.next();
+                let texels = texels.ok_or_else(|| Error::Internal(format!("{}: too few texels", kernel.label)))?;
+                let resource = wgpu::BindingResource::TextureView(&texels.view);
+                entries.push(wgpu::BindGroupEntry { binding: binding.index, resource });
+                copies.push(Copy::new(found.clone(), texels.clone()));
+                continue;
             }
             let resource = wgpu::BufferBinding {
                 buffer: &found.buffer,
@@ -251,41 +260,39 @@ impl Gpu {
         let group = self.checked(&kernel.label, || self.inner.device.create_bind_group(&descriptor))?;
         self.inner.counters.bind_groups.fetch_add(1, Ordering::Relaxed);
         let scalars = kernel.entry.bindings.iter().any(|binding| binding.name == "scalars");
-        Ok(Dispatch { kernel, group, grid, lines, scalars, label: Arc::default(), parts: Vec::new() })
+        Ok(Dispatch { kernel, group, grid, lines, scalars, label: Arc::default(), parts: Vec::new(), copies })
     }
 }
 
 /// The uniforms `clock` and `scalars` change from dispatch to dispatch; `dims` stays.
 fn layout_entry(index: u32, name: &str, access: Access) -> wgpu::BindGroupLayoutEntry {
+    let has_dynamic_offset = matches!(name, "clock" | "scalars" | "items");
+    let buffer = |ty| wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None };
     let ty = match access {
-        Access::Uniform => wgpu::BufferBindingType::Uniform,
-        Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
-        Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
-    };
-    wgpu::BindGroupLayoutEntry {
-        binding: index,
-        visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer {
-            ty,
-            has_dynamic_offset: matches!(name, "clock" | "scalars" | "items"),
-            min_binding_size: None,
+        Access::Uniform => buffer(wgpu::BufferBindingType::Uniform),
+        Access::Read => buffer(wgpu::BufferBindingType::Storage { read_only: true }),
+        Access::ReadWrite => buffer(wgpu::BufferBindingType::Storage { read_only: false }),
+        Access::Texels => wgpu::BindingType::Texture {
+            sample_type: wgpu::TextureSampleType::Float { filterable: false },
+            view_dimension: wgpu::TextureViewDimension::D2,
+            multisampled: false,
         },
-        count: None,
-    }
+    };
+    wgpu::BindGroupLayoutEntry { binding: index, visibility: wgpu::ShaderStages::COMPUTE, ty, count: None }
 }
 
 /// Encodes dispatches for a micro-batch of `rows` rows. `clock` is the offset of the clock's [`SLOT`]; an update's scalars lie
 /// one slot further. A profiler times each dispatch.
 pub fn encode(
     gpu: &Gpu,
-    pass: &mut wgpu::ComputePass<'_>,
+    recorder: &mut Recorder<'_>,
     dispatches: &[Dispatch],
     rows: u32,
     clock: u32,
     mut profiler: Option<&mut Profiler>,
 ) {
     for dispatch in dispatches {
-        dispatch.encode(gpu, pass, rows, clock, profiler.as_deref_mut());
+        dispatch.encode(gpu, recorder, rows, clock, profiler.as_deref_mut());
     }
 }
 
@@ -294,7 +301,7 @@ impl Dispatch {
     pub fn encode(
         &self,
         gpu: &Gpu,
-        pass: &mut wgpu::ComputePass<'_>,
+        recorder: &mut Recorder<'_>,
         rows: u32,
         clock: u32,
         profiler: Option<&mut Profiler>,
@@ -310,9 +317,11 @@ impl Dispatch {
         };
         let most = gpu.inner.limits.max_compute_workgroups_per_dimension;
         let [x, y] = self.grid.groups(self.kernel.entry.workgroup, rows.saturating_mul(self.lines), most);
+        let timed = profiler.and_then(|p| p.before(recorder.pass(), &self.label, rows).then_some(p));
+        self.copies.iter().for_each(|copy| copy.record(recorder.between_passes()));
+        let pass = recorder.pass();
         pass.set_pipeline(&self.kernel.pipeline);
         pass.set_bind_group(0, &self.group, offsets);
-        let timed = profiler.and_then(|p| p.before(pass, &self.label, rows).then_some(p));
         pass.dispatch_workgroups(x, y, 1);
         if let Some(profiler) = timed {
             profiler.after(pass);

@@ -10,7 +10,9 @@ mod pending_map;
 pub mod profile;
 mod profiler;
 mod queue;
+mod recorder;
 mod shader;
+mod texels;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +26,10 @@ pub use dispatch::{Bound, Dispatch, Grid, Kernel, SLOT, encode};
 pub use pending_map::ReadbackRing;
 pub use profiler::{Profiler, TIMED, TIMESTAMPS};
 pub use queue::{PATIENCE, is_caught_panic};
+pub use recorder::Recorder;
 pub use shader::{Access, Binding, Entry, Reflection, Scalar, Shader};
+pub use texels::Texels;
+pub(crate) use texels::{height as texels_high, size as texels_size};
 
 use crate::{Error, Result};
 
@@ -53,7 +58,6 @@ struct Inner {
     dropping: AtomicU64,
     /// Most milliseconds to wait for work.
     patience: AtomicU64,
-    reflections: Mutex<HashMap<&'static str, Arc<Reflection>>>,
     kernels: Mutex<HashMap<String, Arc<Kernel>>>,
 }
 
@@ -168,7 +172,6 @@ impl Gpu {
             failing: AtomicU64::new(0),
             dropping: AtomicU64::new(0),
             patience: AtomicU64::new(patience.as_millis() as u64),
-            reflections: Mutex::default(),
             kernels: Mutex::default(),
         };
         Gpu { inner: Arc::new(inner) }

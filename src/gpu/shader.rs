@@ -1,10 +1,11 @@
 //! WGSL text -> module -> pipeline. A kernel's bindings are read from the shader itself, so the two cannot disagree.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use naga::valid::{Capabilities, GlobalUse, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
+use super::texels;
 use crate::{Error, Result};
 
 /// A WGSL program: files joined in this order.
@@ -71,6 +72,8 @@ pub enum Access {
     Read,
     /// `var<storage, read_write>`
     ReadWrite,
+    /// A buffer of which a copy is read through a texture, however it was declared.
+    Texels,
 }
 
 /// What was read from a shader.
@@ -89,19 +92,33 @@ pub struct Entry {
     pub bindings: Vec<Binding>,
     /// Its `@workgroup_size`.
     pub workgroup: [u32; 3],
+    /// The variables that it can read through textures: arrays that it only reads, whatever other entry points do.
+    pub readable: Vec<String>,
 }
 
 impl Shader {
     /// Parses and validates the shader.
     pub fn reflect(&self) -> Result<Reflection> {
+        self.reflect_reading("", &[])
+    }
+
+    /// The same; if variables are given, of this entry point alone, which reads them through textures.
+    pub fn reflect_reading(&self, entry: &str, through: &[&str]) -> Result<Reflection> {
         let source = self.source();
-        let broken = |message: String| Error::Internal(format!("shader {}: {message}", self.name));
-        let module = naga::front::wgsl::parse_str(&source).map_err(|e| broken(e.emit_to_string(&source)))?;
+        let mut module = self.parse(&source)?;
+        let readable = texels::readable(&module);
+        let variables: Vec<_> = readable.iter().filter(|(name, _)| through.contains(&name.as_str())).cloned().collect();
+        if !variables.is_empty() {
+            module = self.parse(&(texels::declarations(&variables) + &source))?;
+            texels::redirect(&mut module, &variables);
+            // The textures have the numbers of their variables, which other kernels may use.
+            module.entry_points.retain(|known| known.name == entry);
+        }
         let info = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP | Capabilities::SUBGROUP_BARRIER)
             .subgroup_stages(ShaderStages::COMPUTE)
             .subgroup_operations(SubgroupOperationSet::all())
             .validate(&module)
-            .map_err(|e| broken(e.emit_to_string(&source)))?;
+            .map_err(|e| self.broken(e.emit_to_string(&source)))?;
         let mut entries = HashMap::new();
         for (at, entry) in module.entry_points.iter().enumerate() {
             let used = info.get_entry_point(at);
@@ -112,9 +129,38 @@ impl Shader {
                 .filter_map(|(_, variable)| binding(variable))
                 .collect();
             bindings.sort_by_key(|binding| binding.index);
-            entries.insert(entry.name.clone(), Entry { bindings, workgroup: entry.workgroup_size });
+            let only_reads = |(name, _): &&(String, u32)| {
+                let found = module.global_variables.iter().find(|(_, variable)| variable.name.as_ref() == Some(name));
+                found.is_some_and(|(handle, _)| used[handle] == GlobalUse::READ)
+            };
+            let readable = readable.iter().filter(only_reads).map(|(name, _)| name.clone()).collect();
+            entries.insert(entry.name.clone(), Entry { bindings, workgroup: entry.workgroup_size, readable });
         }
         Ok(Reflection { module, entries })
+    }
+
+    /// As [`Shader::reflect_reading`], once.
+    pub fn reflection(&self, entry: &str, through: &[&str]) -> Result<Arc<Reflection>> {
+        type Key = (&'static str, usize, String);
+        static KNOWN: Mutex<BTreeMap<Key, Arc<Reflection>>> = Mutex::new(BTreeMap::new());
+        // Two hosts' shaders may have one name.
+        let reads = if through.is_empty() { String::new() } else { format!("{entry} {through:?}") };
+        let key = (self.name, self.parts.as_ptr().addr(), reads);
+        let mut known = KNOWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(reflection) = known.get(&key) {
+            return Ok(reflection.clone());
+        }
+        let reflection = Arc::new(self.reflect_reading(entry, through)?);
+        known.insert(key, reflection.clone());
+        Ok(reflection)
+    }
+
+    fn parse(&self, source: &str) -> Result<naga::Module> {
+        naga::front::wgsl::parse_str(source).map_err(|e| self.broken(e.emit_to_string(source)))
+    }
+
+    fn broken(&self, message: String) -> Error {
+        Error::Internal(format!("shader {}: {message}", self.name))
     }
 }
 
@@ -123,9 +169,12 @@ fn binding(variable: &naga::GlobalVariable) -> Option<Binding> {
         naga::AddressSpace::Uniform => Access::Uniform,
         naga::AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE) => Access::ReadWrite,
         naga::AddressSpace::Storage { .. } => Access::Read,
+        naga::AddressSpace::Handle => Access::Texels,
         _ => return None,
     };
-    Some(Binding { name: variable.name.clone()?, index: variable.binding?.binding, access })
+    let name = variable.name.as_deref()?;
+    let name = if access == Access::Texels { texels::original(name) } else { name };
+    Some(Binding { name: name.to_owned(), index: variable.binding?.binding, access })
 }
 
 impl Reflection {

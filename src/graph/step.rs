@@ -20,6 +20,8 @@ pub struct Step {
     pub tables: Vec<Table>,
     /// The resource of each of the shader's variables.
     pub bindings: Vec<(&'static str, Resource)>,
+    /// The variables that the kernel reads through textures, in copies. The plan decides it.
+    pub through_textures: Vec<&'static str>,
     /// Its invocations.
     pub grid: Grid,
     /// The lines of a row that it computes, and their blocks.
@@ -135,8 +137,22 @@ impl Step {
             Grid::Elements { columns } => vec![("ACROSS", f64::from(Grid::wide(columns)))],
             _ => Vec::new(),
         };
-        let (label, blocks) = (label.to_owned(), Blocks::of(1));
-        Step { label, shader, entry, constants, dims, tables, bindings, grid, blocks, cost, loops, parts }
+        let (label, blocks, through_textures) = (label.to_owned(), Blocks::of(1), Vec::new());
+        Step {
+            label,
+            shader,
+            entry,
+            constants,
+            dims,
+            tables,
+            bindings,
+            through_textures,
+            grid,
+            blocks,
+            cost,
+            loops,
+            parts,
+        }
     }
 
     /// The same step over lines in these blocks: all positions of each row.

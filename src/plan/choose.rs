@@ -37,6 +37,8 @@ pub struct Chosen {
     pub micro_batch: usize,
     /// Whether micro-batches end inside blocks of rows, which takes memory for open blocks.
     pub open_blocks: bool,
+    /// Whether kernels may read copies in textures, on adapters where that is faster: there is room for them.
+    pub copies: bool,
     /// Whether the training data stays on the GPU; otherwise it is streamed.
     pub resident: bool,
     /// Bytes of the training data on the GPU; 0 if it is streamed.
@@ -94,7 +96,15 @@ fn most_rows(
         let plan = plan(rows, open_blocks).ok()?;
         plan.fits(limits, budget.bytes - data).ok()?;
         let why = format!("the most that fit into {} ({})", size(budget.bytes), budget.why);
-        Some(Chosen { micro_batch: rows, open_blocks, resident: false, data, bytes: plan.bytes() + data, why })
+        Some(Chosen {
+            micro_batch: rows,
+            open_blocks,
+            copies: true,
+            resident: false,
+            data,
+            bytes: plan.bytes() + data,
+            why,
+        })
     };
     if let Some(chosen) = check(batch) {
         return Some(Chosen { why: "the whole batch fits".to_owned(), ..chosen });

@@ -80,6 +80,8 @@ pub struct Kernels {
     pub storage_buffers: u32,
     /// Bytes of one binding.
     pub binding: u64,
+    /// How kernels read what they only read.
+    pub reads: Reads,
 }
 
 /// Invocations of a subgroup on the software driver.
@@ -97,13 +99,14 @@ impl Kernels {
         lanes: SUBGROUP,
         storage_buffers: 4,
         binding: 0,
+        reads: Reads::Buffers,
     };
 
     /// Op by op, with fused activations; every adapter and network allows this.
     pub const FUSED_OPS: Kernels = Kernels { fuse: true, tiles: None, ..Kernels::OPS };
 
     /// The choice for an adapter. `asked` wins over the environment variable `ACCRUE_KERNELS`, which wins over the default;
-    /// `ACCRUE_TILES` wins over the default matmul kernel.
+    /// `ACCRUE_TILES` wins over the default matmul kernel, and `ACCRUE_READS` over the default way to read.
     pub fn of(gpu: &Gpu, asked: Option<ExecutionMode>) -> Kernels {
         let info = gpu.info();
         let cpu = info.device_type == wgpu::DeviceType::Cpu;
@@ -122,7 +125,14 @@ impl Kernels {
             subgroups: cpu && eight && gpu.device().features().contains(SUBGROUPS),
             storage_buffers: gpu.limits().max_storage_buffers_per_shader_stage,
             binding: gpu.limits().max_storage_buffer_binding_size,
+            reads: Reads::of(gpu),
         }
+    }
+
+    /// As [`Kernels::of`]; without `copies`, everything is read from buffers.
+    pub fn with(gpu: &Gpu, asked: Option<ExecutionMode>, copies: bool) -> Kernels {
+        let kernels = Kernels::of(gpu, asked);
+        if copies { kernels } else { Kernels { reads: Reads::Buffers, ..kernels } }
     }
 
     /// What decides the choice of an op's kernels, for micro-batches of this many rows.
@@ -145,6 +155,57 @@ impl FromStr for Lanes {
     fn from_str(text: &str) -> Result<Lanes, String> {
         let found = [SUBGROUP, 4 * SUBGROUP].into_iter().find(|lanes| lanes.to_string() == text);
         found.map(Lanes).ok_or_else(|| format!("{text:?} is neither 8 nor 32"))
+    }
+}
+
+/// How kernels read what they only read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// From the buffers that hold it.
+    Buffers,
+    /// Through textures, in copies.
+    Textures {
+        /// Most lines of a texture.
+        lines: u64,
+        /// A kernel that reads fewer bytes reads them from buffers.
+        from: u64,
+    },
+}
+
+impl Reads {
+    /// Below this many bytes a copy takes longer than it saves.
+    const WORTH: u64 = 16 << 10;
+
+    /// The choice for an adapter: Mesa's software driver reads faster through textures.
+    pub fn of(gpu: &Gpu) -> Reads {
+        let faster = if gpu.info().driver == "llvmpipe" { Wish::Textures } else { Wish::Buffers };
+        match wish("ACCRUE_READS").unwrap_or(faster) {
+            Wish::Buffers => Reads::Buffers,
+            Wish::Textures => Reads::through_textures(gpu, Reads::WORTH),
+        }
+    }
+
+    /// Through textures, what has at least so many bytes.
+    pub fn through_textures(gpu: &Gpu, from: u64) -> Reads {
+        Reads::Textures { lines: u64::from(gpu.limits().max_texture_dimension_2d), from }
+    }
+}
+
+/// A value of `ACCRUE_READS`.
+enum Wish {
+    Buffers,
+    Textures,
+}
+
+impl FromStr for Wish {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Wish, String> {
+        match text {
+            "buffers" => Ok(Wish::Buffers),
+            "textures" => Ok(Wish::Textures),
+            _ => Err(format!("{text:?} is neither buffers nor textures")),
+        }
     }
 }
 

@@ -58,7 +58,7 @@ impl Plan {
             BufferRole::Parameters | BufferRole::Gradients | BufferRole::Optimizer => {
                 Excess { what: format!("{} need {need} at once, {limit}", buffer.role.name()), rows: None }
             }
-            BufferRole::Activations | BufferRole::Records | BufferRole::Control => {
+            BufferRole::Activations | BufferRole::Records | BufferRole::Control | BufferRole::Copies => {
                 let rows = self.micro_batch.next_multiple_of(4) as u128 * u128::from(most) / u128::from(bytes);
                 let what = format!("a micro-batch of {} rows needs {need} at once, {limit}", self.micro_batch);
                 Excess { what, rows: Some(rows as usize / 4 * 4) }
@@ -67,7 +67,7 @@ impl Plan {
     }
 
     fn excess_of_groups(&self, gpu: &Gpu, step: &Step) -> Result<Option<Excess>> {
-        let reflection = gpu.reflection(step.shader)?;
+        let reflection = step.shader.reflection("", &[])?;
         let Some(entry) = reflection.entries.get(step.entry) else { return Ok(None) };
         let most = gpu.limits().max_compute_workgroups_per_dimension;
         let [wide, high, _] = entry.workgroup;

@@ -39,6 +39,8 @@ pub enum BufferRole {
     Records,
     /// Clocks, sizes and results.
     Control,
+    /// Textures for copies of what a kernel reads, where that is faster.
+    Copies,
 }
 
 impl BufferRole {
@@ -51,6 +53,7 @@ impl BufferRole {
             BufferRole::Activations => "activations",
             BufferRole::Records => "records",
             BufferRole::Control => "control",
+            BufferRole::Copies => "copies",
         }
     }
 }

@@ -11,6 +11,7 @@ mod parameters;
 mod program;
 mod rates;
 mod stats;
+mod texels;
 mod window;
 
 use std::fmt;
@@ -20,7 +21,7 @@ use lower::{Source, lower};
 pub use crate::graph::BLOCK;
 pub use crate::tensor::Array;
 pub use choose::{Budget, Chosen, blocks_of_groups, choose, needs_open_blocks};
-pub use kernels::{ExecutionMode, Kernels};
+pub use kernels::{ExecutionMode, Kernels, Reads};
 pub use limits::{LOOP_LIMIT, size};
 pub use lower::{Lowering, OpSteps};
 pub use memory::{Buffer, BufferRole};
@@ -173,6 +174,7 @@ impl Plan {
             places: memory::Places::default(),
         };
         memory::place(&mut plan, graph, training.as_ref(), lowered.arena.as_ref());
+        plan.read_through_textures(kernels.reads)?;
         Ok(plan)
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::{BufferRole, CLOCKS, ExecutionMode, ITEMS, Lowering, Plan, memory};
-use crate::gpu::{Bound, Dispatch, Gpu, SLOT, fresh};
+use crate::gpu::{Bound, Dispatch, Gpu, SLOT, Texels, fresh};
 use crate::graph::{LoopBound, Packing, Resource, Step};
 use crate::{Error, Result};
 
@@ -18,6 +18,7 @@ pub struct Program {
     attached: Option<Attached>,
     gpu: Gpu,
     buffers: Vec<wgpu::Buffer>,
+    texels: Vec<Texels>,
     clock: AtomicU32,
     /// Whether the parameters, possibly shared with others, were only partly replaced.
     partially_written: Arc<AtomicBool>,
@@ -94,7 +95,10 @@ impl Program {
             Some(parameters) if buffer.role == BufferRole::Parameters => Ok(parameters.clone()),
             _ => gpu.buffer(&format!("accrue.{}", buffer.name), buffer.bytes, buffer.usage),
         };
-        let buffers = plan.buffers.iter().map(make).collect::<Result<Vec<_>>>()?;
+        let (texels, buffers): (Vec<_>, Vec<_>) =
+            plan.buffers.iter().partition(|buffer| buffer.role == BufferRole::Copies);
+        let buffers = buffers.into_iter().map(make).collect::<Result<Vec<_>>>()?;
+        let texels = texels.into_iter().map(|texels| gpu.texels(texels.bytes)).collect::<Result<Vec<_>>>()?;
         let mut program = Program {
             plan,
             forward: Vec::new(),
@@ -103,6 +107,7 @@ impl Program {
             attached: None,
             gpu: gpu.clone(),
             buffers,
+            texels,
             clock: AtomicU32::new(fresh() as u32),
             partially_written: Arc::default(),
             fixed_dims: 0,
@@ -225,12 +230,12 @@ impl Program {
     }
 
     fn compile_step(&self, step: &Step, dims: &mut Vec<u8>, data: Option<&wgpu::Buffer>) -> Result<Dispatch> {
-        let kernel = self.gpu.kernel(step.shader, step.entry, &step.constants)?;
+        let kernel = self.gpu.kernel(step.shader, step.entry, &step.constants, &step.through_textures)?;
         let mut bound = Vec::with_capacity(step.bindings.len() + 2);
         for &(name, place) in &step.bindings {
             bound.push((name, self.bound(step, place, data)?));
         }
-        let reflection = self.gpu.reflection(step.shader)?;
+        let reflection = step.shader.reflection("", &[])?;
         let clock = &self.buffers[self.plan.places.clock];
         bound.push(("items", Bound { buffer: clock.clone(), offset: 0, size: u64::from(SLOT) * ITEMS as u64 }));
         bound.push(("clock", Bound { buffer: clock.clone(), offset: 0, size: u64::from(SLOT) }));
@@ -246,8 +251,8 @@ impl Program {
             let rows = table.rows.iter().map(|row| pack(table.name, row)).collect::<Result<Vec<_>>>()?;
             bound.push((table.name, self.sizes(rows.concat(), table.bytes.div_ceil(u64::from(SLOT)), dims)));
         }
-        let dispatch =
-            self.gpu.dispatch(kernel, &bound, step.grid, step.blocks.positions as u32, self.plan.micro_batch as u32)?;
+        let (lines, rows) = (step.blocks.positions as u32, self.plan.micro_batch as u32);
+        let dispatch = self.gpu.dispatch(kernel, &bound, &self.texels, step.grid, lines, rows)?;
         let dispatch = dispatch.labelled(step.to_label());
         Ok(dispatch.with_parts(self.compile(&step.parts, dims, data)?))
     }

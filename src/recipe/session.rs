@@ -231,8 +231,8 @@ impl Session {
         match self.cut.micro_batch {
             MicroBatch::Automatic(_) => build(gpu, model, batch, chosen, || self.settings()),
             MicroBatch::Rows(_) => {
-                let (micro_batch, open_blocks) = (chosen.micro_batch, chosen.open_blocks);
-                let settings = Settings { micro_batch, open_blocks, stream: !chosen.resident, ..self.settings()? };
+                let Chosen { micro_batch, open_blocks, copies, resident, .. } = chosen;
+                let settings = Settings { micro_batch, open_blocks, copies, stream: !resident, ..self.settings()? };
                 Ok((Trainer::new(gpu, model, settings)?, chosen))
             }
         }

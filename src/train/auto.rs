@@ -10,7 +10,7 @@ use crate::data::Batch;
 use crate::gpu::Gpu;
 use crate::graph::Packing;
 use crate::nn::{Model, Network};
-use crate::plan::{Budget, Chosen, Kernels, Plan, Training, blocks_of_groups, choose, needs_open_blocks};
+use crate::plan::{BLOCK, Budget, Chosen, Kernels, Plan, Reads, Training, blocks_of_groups, choose, needs_open_blocks};
 use crate::{Error, Result};
 
 /// The most rows at once that fit a budget, for windows of at most `batch` rows; with a carried tail that may be more than
@@ -28,10 +28,18 @@ pub fn choose_micro_batch(
 ) -> Result<Chosen> {
     let network = settings.network(model)?;
     let data = data_bytes(&network, settings.packing, samples);
-    choose(batch, data, budget, gpu.limits(), |rows, open_blocks| {
-        let plan = plan(gpu, &network, settings, rows, open_blocks)?;
-        plan.check(gpu).map(|()| plan)
-    })
+    let choose = |copies| {
+        choose(batch, data, budget, gpu.limits(), |rows, open_blocks| {
+            let plan = plan(gpu, &network, settings, (rows, open_blocks, copies))?;
+            plan.check(gpu).map(|()| plan)
+        })
+    };
+    match choose(settings.copies) {
+        Ok(chosen) if chosen.micro_batch >= BLOCK.min(batch) => Ok(Chosen { copies: settings.copies, ..chosen }),
+        // Without copies nothing else would be planned.
+        chosen if !settings.copies || Kernels::of(gpu, settings.kernels).reads == Reads::Buffers => chosen,
+        _ => Ok(Chosen { copies: false, ..choose(false)? }),
+    }
 }
 
 /// Checks a requested micro-batch of this many rows, with open blocks or without, against adapter and budget. Nothing is
@@ -49,10 +57,15 @@ pub fn fixed_micro_batch(
 ) -> Result<Chosen> {
     let network = settings.network(model)?;
     let data = data_bytes(&network, settings.packing, samples);
-    let plan = plan(gpu, &network, settings, micro_batch, open_blocks)?;
+    let with = |copies| plan(gpu, &network, settings, (micro_batch, open_blocks, copies));
+    let allowed = budget.map_or(u64::MAX, |budget| budget.bytes);
+    let mut plan = with(settings.copies)?;
+    let copies = settings.copies && plan.bytes() <= allowed && plan.check(gpu).is_ok();
+    if !copies {
+        plan = with(false)?;
+    }
     let limits = gpu.limits();
     plan.check(gpu)?;
-    let allowed = budget.map_or(u64::MAX, |budget| budget.bytes);
     if plan.bytes() > allowed {
         return Err(Error::Memory(format!(
             "train.micro_batch = {micro_batch} needs {} bytes on the GPU, but {allowed} are allowed (train.memory); lower it, \
@@ -64,12 +77,18 @@ pub fn fixed_micro_batch(
     let resident = data <= largest && data <= allowed - plan.bytes();
     let data = if resident { data } else { 0 };
     let bytes = plan.bytes() + data;
-    Ok(Chosen { micro_batch, open_blocks, resident, data, bytes, why: "as configured".to_owned() })
+    Ok(Chosen { micro_batch, open_blocks, copies, resident, data, bytes, why: "as configured".to_owned() })
 }
 
-fn plan(gpu: &Gpu, network: &Network, settings: &Settings, rows: usize, open_blocks: bool) -> Result<Plan> {
+/// The plan for so many rows, with open blocks and copies or without.
+fn plan(
+    gpu: &Gpu,
+    network: &Network,
+    settings: &Settings,
+    (rows, open_blocks, copies): (usize, bool, bool),
+) -> Result<Plan> {
     let loss = network.loss.ok_or_else(|| Error::Internal("a network for training has a loss".to_owned()))?;
-    let (optimizer, kernels) = (&*settings.optimizer, Kernels::of(gpu, settings.kernels));
+    let (optimizer, kernels) = (&*settings.optimizer, Kernels::with(gpu, settings.kernels, copies));
     let lr_factors = settings.lr_factors.clone();
     let training = Training {
         loss,
@@ -93,7 +112,7 @@ fn data_bytes(network: &Network, packing: Option<Packing>, samples: usize) -> u6
 
 /// The plan of a training with the chosen micro-batch: its steps and its memory, as data.
 pub fn plan_training(gpu: &Gpu, model: &Model, settings: &Settings, chosen: &Chosen) -> Result<Plan> {
-    plan(gpu, &settings.network(model)?, settings, chosen.micro_batch, chosen.open_blocks)
+    plan(gpu, &settings.network(model)?, settings, (chosen.micro_batch, chosen.open_blocks, chosen.copies))
 }
 
 /// Makes a trainer for the chosen micro-batch; halves the micro-batch whenever the driver refuses the memory.
@@ -112,6 +131,7 @@ pub fn build(
         let now = Settings {
             micro_batch: chosen.micro_batch,
             open_blocks: chosen.open_blocks,
+            copies: chosen.copies,
             stream: !chosen.resident,
             ..settings()?
         };

@@ -6,7 +6,7 @@ use std::iter::Peekable;
 use super::commands::{Command, CommandList};
 use super::rates::{DISPATCH, Load, Rates};
 use crate::Result;
-use crate::gpu::{Dispatch, Gpu, Profiler, encode};
+use crate::gpu::{Dispatch, Gpu, Profiler, Recorder, encode};
 use crate::graph::Resource;
 use crate::plan::{Program, WholeWindows};
 
@@ -70,7 +70,7 @@ pub(super) fn dispatches<'a>(jobs: &'a [Job<'a>], rates: Rates) -> impl Iterator
     })
 }
 
-/// Encodes dispatches as one pass: at least one, then up to this many estimated seconds.
+/// Encodes dispatches in as few passes as can be: at least one, then up to this many estimated seconds.
 pub(super) fn encode_some<'a>(
     gpu: &Gpu,
     encoder: &mut wgpu::CommandEncoder,
@@ -78,15 +78,14 @@ pub(super) fn encode_some<'a>(
     (rates, seconds): (Rates, f64),
     mut profiler: Option<&mut Profiler>,
 ) -> Load {
-    let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue"), timestamp_writes: None };
-    let mut pass = encoder.begin_compute_pass(&descriptor);
+    let mut recorder = Recorder::new(encoder, "accrue");
     let (mut load, mut took) = (Load::default(), 0.0);
     while let Some(&(dispatch, rows, clock)) = work.peek() {
         let takes = rates.dispatch(dispatch, rows);
         if took > 0.0 && took + takes > seconds {
             break;
         }
-        dispatch.encode(gpu, &mut pass, rows, clock, profiler.as_deref_mut());
+        dispatch.encode(gpu, &mut recorder, rows, clock, profiler.as_deref_mut());
         load.add(dispatch, rows);
         took += takes;
         work.next();
@@ -96,7 +95,6 @@ pub(super) fn encode_some<'a>(
 
 /// Counts a submission.
 pub(super) fn mark(program: &Program, encoder: &mut wgpu::CommandEncoder) {
-    let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue.mark"), timestamp_writes: None };
-    let mut pass = encoder.begin_compute_pass(&descriptor);
-    encode(program.gpu(), &mut pass, program.mark(), 1, 0, None);
+    let mut recorder = Recorder::new(encoder, "accrue.mark");
+    encode(program.gpu(), &mut recorder, program.mark(), 1, 0, None);
 }

@@ -6,7 +6,7 @@ use super::clock::Clock;
 use super::encode::{Job, dispatches, encode_some};
 use super::rates::{SUBMISSION, whole_rows};
 use super::submitter::Submitter;
-use crate::gpu::encode;
+use crate::gpu::{Recorder, encode};
 use crate::graph::{Resource, pad4};
 use crate::nn::Model;
 use crate::plan::Program;
@@ -158,9 +158,8 @@ pub(super) fn encode_forward(program: &Program, encoder: &mut wgpu::CommandEncod
         return Err(Error::Shape { op: "forward", message });
     }
     let clock = write_clock(program, rows)?;
-    let descriptor = wgpu::ComputePassDescriptor { label: Some("accrue.forward"), timestamp_writes: None };
-    let mut pass = encoder.begin_compute_pass(&descriptor);
-    encode(program.gpu(), &mut pass, program.forward(), rows as u32, clock.at, None);
+    let mut recorder = Recorder::new(encoder, "accrue.forward");
+    encode(program.gpu(), &mut recorder, program.forward(), rows as u32, clock.at, None);
     Ok(())
 }
 

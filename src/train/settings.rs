@@ -39,6 +39,9 @@ pub struct Settings {
     /// Whether micro-batches may end at any row of their window. Without it they must be multiples of
     /// [`BLOCK`](crate::plan::BLOCK) rows, except a window's last one, and one copy of the gradients less is kept.
     pub open_blocks: bool,
+    /// Whether kernels may read copies in textures, on adapters where that is faster. They take memory, and change no bit.
+    /// A predictor always may.
+    pub copies: bool,
     /// Whether [`Trainer::fit`](super::Trainer::fit) streams its data from the host's memory, micro-batch by micro-batch, instead
     /// of keeping it on the GPU. Data that the adapter cannot hold is always streamed.
     pub stream: bool,
@@ -66,6 +69,7 @@ impl Default for Settings {
             seed: 0,
             augment: Augment::default(),
             open_blocks: true,
+            copies: true,
             stream: false,
             packing: None,
             kernels: None,

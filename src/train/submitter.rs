@@ -47,7 +47,7 @@ impl Submitter {
         self.time_model.rates()
     }
 
-    /// Encodes dispatches as one pass: at least one, then up to this many estimated seconds.
+    /// Encodes dispatches in as few passes as can be: at least one, then up to this many estimated seconds.
     pub fn encode<'a>(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,

@@ -180,7 +180,9 @@ impl Task {
         let Rest { clip, schedule, label_smoothing, .. } = self.rest;
         let (kernels, lr) = (self.rest.kernels, self.lr);
         let augment = self.rest.augment;
-        let rest = Settings { micro_batch, open_blocks, kernels, augment, ..Settings::default() };
+        // Copies change no bit either.
+        let copies = !micro_batch.is_multiple_of(3);
+        let rest = Settings { micro_batch, open_blocks, copies, kernels, augment, ..Settings::default() };
         let lr_factors = self.rest.lr_factors.clone();
         Settings { optimizer, lr, lr_factors, clip, schedule, label_smoothing, ..rest }
     }

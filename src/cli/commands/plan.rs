@@ -313,7 +313,7 @@ fn swept(session: &Session, gpu: &Gpu, chosen: &Chosen, budget: &Budget) -> Resu
     rows.dedup();
     let sweep = |rows: usize| {
         let open_blocks = needs_open_blocks(batch, rows);
-        let trial = Chosen { micro_batch: rows, open_blocks, resident: true, data: 0, bytes: 0, why: String::new() };
+        let trial = Chosen { micro_batch: rows, open_blocks, ..chosen.clone() };
         let plan = plan_training(gpu, &session.prepared.saved.model, &settings, &trial)?;
         let verdict = match plan.fits(gpu.limits(), budget.bytes) {
             Ok(()) => String::new(),

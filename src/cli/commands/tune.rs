@@ -76,7 +76,7 @@ const NOT_TAKEN: &str = "not for this network on this adapter, or for data that 
 
 /// A requested choice would be measured instead of the default.
 fn check_environment() -> Result<()> {
-    for name in ["ACCRUE_KERNELS", "ACCRUE_TILES"] {
+    for name in ["ACCRUE_KERNELS", "ACCRUE_TILES", "ACCRUE_READS"] {
         if let Ok(asked) = std::env::var(name) {
             return Err(Error::config(name, format!("{asked:?} overrides the table; unset it to tune")));
         }
@@ -153,6 +153,7 @@ fn trainer(session: &Session, gpu: &Gpu, chosen: &Chosen, mode: ExecutionMode) -
     let settings = Settings {
         micro_batch: chosen.micro_batch,
         open_blocks: chosen.open_blocks,
+        copies: chosen.copies,
         stream: !chosen.resident,
         kernels: Some(mode),
         lr: 0.0,

@@ -63,7 +63,7 @@ impl Command for Verify {
         let make = |micro_batch: usize, open_blocks: bool| {
             let settings = Settings { micro_batch, open_blocks, ..session.settings()? };
             let chosen = fixed_micro_batch(&gpu, model, &settings, (micro_batch, open_blocks), samples, Some(&budget))?;
-            Trainer::new(&gpu, model, Settings { stream: !chosen.resident, ..settings })
+            Trainer::new(&gpu, model, Settings { stream: !chosen.resident, copies: chosen.copies, ..settings })
         };
         let mut first = true;
         let verdicts = compare(make, &session.fit(), updates, &trials, |verdict| {

@@ -35,7 +35,8 @@ impl Trainer {
         Ok(self.host.0.is_none() && !self.submitter.is_full())
     }
 
-    /// Encodes scheduled work into a host's own encoder, as one compute pass and one copy. After the host has submitted the
+    /// Encodes scheduled work into a host's own encoder, as compute passes (one, unless the driver reads faster through
+    /// copies in textures) and one copy. After the host has submitted the
     /// encoder, it must call [`Trainer::submitted`] before anything else. Waits only if [`Trainer::ready`] says no.
     ///
     /// ```no_run

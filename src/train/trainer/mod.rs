@@ -78,7 +78,7 @@ impl Trainer {
         let window = WindowState::new(&settings, network.graph.group())?;
         settings.lr_factors.check(&kinds(&network.graph))?;
         let (optimizer, clip, lr_factors) = (&*settings.optimizer, settings.clip, settings.lr_factors);
-        let kernels = Kernels::of(gpu, settings.kernels);
+        let kernels = Kernels::with(gpu, settings.kernels, settings.copies);
         let (open_blocks, seed, augment) = (settings.open_blocks, settings.seed, settings.augment);
         let decay = settings.decay;
         let training = Training { loss, optimizer, clip, lr_factors, decay, open_blocks, kernels, seed, augment };

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Trainer;
 use crate::Result;
-use crate::gpu::encode;
+use crate::gpu::{Recorder, encode};
 use crate::graph::Resource;
 use crate::plan::Stats;
 use crate::train::ledger::Ledger;
@@ -83,11 +83,11 @@ impl Trainer {
         self.submit()?;
         let gpu = self.program.gpu();
         let mut encoder = gpu.encoder()?;
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        let mut recorder = Recorder::new(&mut encoder, "accrue.looks");
         // The beginning of an update: it folds and checks all gradients.
         let (update, looks) = (self.program.update(), self.plan().folds() + 1);
-        encode(gpu, &mut pass, &update[..looks.min(update.len())], 0, 0, None);
-        drop(pass);
+        encode(gpu, &mut recorder, &update[..looks.min(update.len())], 0, 0, None);
+        drop(recorder);
         let (stats, _) = self.program.at(Resource::Stats)?;
         let bytes = gpu.read_after(encoder, stats, Stats::HEADER);
         Ok(Stats::of(&self.checked(bytes)?).is_finite())

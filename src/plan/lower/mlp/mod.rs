@@ -10,7 +10,7 @@ use super::{Arena, Lowered, Source};
 use crate::graph::{Blocks, DerivativeOf, Graph, MlpPart, Node, Op, Role, Shape, Tensor, TensorKind, pad4};
 use crate::ops;
 use crate::plan::Training;
-use crate::plan::kernels::{ExecutionMode, Kernels, SUBGROUP};
+use crate::plan::kernels::{ExecutionMode, Kernels, Reads, SUBGROUP};
 use crate::plan::limits::LOOP_LIMIT;
 
 /// Most layers: the length of `layers` in `shaders/fused/net.wgsl`.
@@ -176,7 +176,9 @@ impl Net {
     fn is_wanted(&self, kernels: &Kernels) -> bool {
         let narrow = self.layers.iter().all(|layer| layer.inputs.max(layer.outputs) <= NARROW);
         let asked = matches!(kernels.mode, Some(ExecutionMode::Fused | ExecutionMode::Windows));
-        self.windows || kernels.cpu || narrow || asked
+        // The arena is written, so that nothing in it can be read through textures.
+        let reads_buffers = kernels.reads == Reads::Buffers;
+        self.windows || asked || (reads_buffers && (kernels.cpu || narrow))
     }
 
     fn takes_windows(&self, source: &Source, training: &Training) -> bool {
