@@ -150,7 +150,7 @@ impl<'a> Rig<'a> {
         ];
         let value = |name| fields.iter().find(|(given, _)| *given == name).map_or(0, |&(_, value)| value);
         let fields: Vec<_> = names.iter().map(|&name| (name, Scalar::U32(value(name)))).collect();
-        let reflection = SHADERS[0].reflection("", &[])?;
+        let reflection = SHADERS[0].reflection()?;
         let mut bytes = reflection.pack("clock", &fields).map_err(Error::Internal)?;
         bytes.resize(SLOT as usize, 0);
         bytes.extend(scalars);
@@ -177,7 +177,7 @@ impl<'a> Rig<'a> {
     }
 
     fn writes(&self, step: &Step) -> Result<Vec<Resource>> {
-        let reflection = step.shader.reflection("", &[])?;
+        let reflection = step.shader.reflection()?;
         let bindings = reflection.entries.get(step.entry).map_or(&[][..], |entry| &entry.bindings);
         let writes = |name| bindings.iter().any(|b| b.name == name && b.access == Access::ReadWrite);
         Ok(step.bindings.iter().filter(|&&(name, _)| writes(name)).map(|&(_, place)| place).collect())

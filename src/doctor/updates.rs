@@ -67,7 +67,7 @@ pub fn window(rig: &Rig, sums: &[f32], loss: f32, weight: f32, made: u32) -> Res
 /// The driver's error.
 pub fn update(rig: &Rig, optimizer: &dyn Optimizer, update: u64, lr: f64) -> Result<()> {
     let step = rig.plan().update_steps().last().ok_or_else(|| Error::Internal("a plan has an update".to_owned()))?;
-    let reflection = step.shader.reflection("", &[])?;
+    let reflection = step.shader.reflection()?;
     let scalars = reflection.pack("scalars", &optimizer.scalars(update, lr)).map_err(Error::Internal)?;
     rig.clock(&[("update", update as u32)], &scalars)?;
     rig.run(rig.program.update())

@@ -23,8 +23,6 @@ pub mod usage {
     pub const UPLOAD: BufferUsages = BufferUsages::MAP_WRITE.union(BufferUsages::COPY_SRC);
     /// Target of copies on the GPU; read by the host.
     pub const READBACK: BufferUsages = BufferUsages::MAP_READ.union(BufferUsages::COPY_DST);
-    /// No buffer but a texture, the target of copies from buffers.
-    pub const TEXELS: BufferUsages = BufferUsages::empty();
 }
 
 /// Most bytes in flight between host and device.

@@ -145,7 +145,7 @@ impl Gpu {
         if let Some(kernel) = kernels.get(&label) {
             return Ok(kernel.clone());
         }
-        let reflection = shader.reflection(entry, through)?;
+        let reflection = shader.reflection_reading(entry, through)?;
         let found = reflection.entries.get(entry);
         let found =
             found.ok_or_else(|| Error::Internal(format!("shader {} has no entry {entry}", shader.name)))?.clone();

@@ -139,8 +139,13 @@ impl Shader {
         Ok(Reflection { module, entries })
     }
 
+    /// As [`Shader::reflect`], once.
+    pub fn reflection(&self) -> Result<Arc<Reflection>> {
+        self.reflection_reading("", &[])
+    }
+
     /// As [`Shader::reflect_reading`], once.
-    pub fn reflection(&self, entry: &str, through: &[&str]) -> Result<Arc<Reflection>> {
+    pub fn reflection_reading(&self, entry: &str, through: &[&str]) -> Result<Arc<Reflection>> {
         type Key = (&'static str, usize, String);
         static KNOWN: Mutex<BTreeMap<Key, Arc<Reflection>>> = Mutex::new(BTreeMap::new());
         // Two hosts' shaders may have one name.

@@ -1,6 +1,6 @@
 //! How many rows the GPU holds at once, from the memory allowed. Pure arithmetic: nothing is allocated.
 
-use super::{BLOCK, Plan, size};
+use super::{BLOCK, Plan, Reads, size};
 use crate::graph::least_common_multiple;
 use crate::{Error, Result};
 
@@ -99,7 +99,7 @@ fn most_rows(
         Some(Chosen {
             micro_batch: rows,
             open_blocks,
-            copies: true,
+            copies: plan.reads != Reads::Buffers,
             resident: false,
             data,
             bytes: plan.bytes() + data,

@@ -67,7 +67,7 @@ impl Plan {
     }
 
     fn excess_of_groups(&self, gpu: &Gpu, step: &Step) -> Result<Option<Excess>> {
-        let reflection = step.shader.reflection("", &[])?;
+        let reflection = step.shader.reflection()?;
         let Some(entry) = reflection.entries.get(step.entry) else { return Ok(None) };
         let most = gpu.limits().max_compute_workgroups_per_dimension;
         let [wide, high, _] = entry.workgroup;

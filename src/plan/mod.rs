@@ -103,6 +103,8 @@ pub struct Plan {
     pub training: Option<TrainingSteps>,
     /// All buffers.
     pub buffers: Vec<Buffer>,
+    /// How its kernels may read what they only read.
+    pub reads: Reads,
     places: memory::Places,
     /// Whether data that stays on the GPU is packed.
     packed: bool,
@@ -171,10 +173,11 @@ impl Plan {
             group: graph.group(),
             training: steps,
             buffers: Vec::new(),
+            reads: kernels.reads,
             places: memory::Places::default(),
         };
         memory::place(&mut plan, graph, training.as_ref(), lowered.arena.as_ref());
-        plan.read_through_textures(kernels.reads)?;
+        plan.read_through_textures()?;
         Ok(plan)
     }
 

@@ -235,7 +235,7 @@ impl Program {
         for &(name, place) in &step.bindings {
             bound.push((name, self.bound(step, place, data)?));
         }
-        let reflection = step.shader.reflection("", &[])?;
+        let reflection = step.shader.reflection()?;
         let clock = &self.buffers[self.plan.places.clock];
         bound.push(("items", Bound { buffer: clock.clone(), offset: 0, size: u64::from(SLOT) * ITEMS as u64 }));
         bound.push(("clock", Bound { buffer: clock.clone(), offset: 0, size: u64::from(SLOT) }));

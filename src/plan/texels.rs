@@ -9,8 +9,8 @@ use crate::graph::{Resource, Step};
 impl Plan {
     /// Decides what the kernels read through textures, and adds these textures: each step copies what it reads to the first of
     /// them.
-    pub(super) fn read_through_textures(&mut self, reads: Reads) -> Result<()> {
-        let Reads::Textures { lines, from } = reads else { return Ok(()) };
+    pub(super) fn read_through_textures(&mut self) -> Result<()> {
+        let Reads::Textures { lines, from } = self.reads else { return Ok(()) };
         let mut steps: Vec<Vec<Step>> = self.op_steps().into_iter().map(std::mem::take).collect();
         let mut sizes = Vec::new();
         for step in steps.iter_mut().flatten() {
@@ -21,7 +21,12 @@ impl Plan {
         }
         // Behind all buffers, so that the numbers of those stay what they are.
         for bytes in sizes {
-            self.add("copies of what a kernel reads", BufferRole::Copies, gpu::texels_size(bytes), gpu::usage::TEXELS);
+            self.add(
+                "copies of what a kernel reads",
+                BufferRole::Copies,
+                gpu::texels_size(bytes),
+                wgpu::BufferUsages::empty(),
+            );
         }
         Ok(())
     }
@@ -40,7 +45,7 @@ impl Plan {
     }
 
     fn through_textures(&self, step: &mut Step, (lines, from): (u64, u64), sizes: &mut Vec<u64>) -> Result<()> {
-        let reflection = step.shader.reflection("", &[])?;
+        let reflection = step.shader.reflection()?;
         let Some(entry) = reflection.entries.get(step.entry) else { return Ok(()) };
         // A kernel may look into a long table here and there: that is not copied.
         let moves = step.cost.bytes + step.cost.bytes_per_row * self.micro_batch as u64;
@@ -59,18 +64,17 @@ impl Plan {
             step.bindings.iter().map(|&(name, _)| name).filter(|name| read.iter().any(|(read, _)| read == name));
         let names: Vec<&'static str> = names.collect();
         // A kernel from elsewhere may index its arrays by numbers that ours do not take.
-        if step.shader.reflection(step.entry, &names).is_err() {
+        if step.shader.reflection_reading(step.entry, &names).is_err() {
             return Ok(());
         }
+        // A part reads as the whole does: by another way it would not be the faster for being cut.
+        step.parts.iter_mut().for_each(|part| part.through_textures.clone_from(&names));
         step.through_textures = names;
         for (at, &(_, bytes)) in read.iter().enumerate() {
             match sizes.get_mut(at) {
                 Some(size) => *size = bytes.max(*size),
                 None => sizes.push(bytes),
             }
-        }
-        for part in &mut step.parts {
-            self.through_textures(part, (lines, from), sizes)?;
         }
         Ok(())
     }

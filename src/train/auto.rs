@@ -35,10 +35,8 @@ pub fn choose_micro_batch(
         })
     };
     match choose(settings.copies) {
-        Ok(chosen) if chosen.micro_batch >= BLOCK.min(batch) => Ok(Chosen { copies: settings.copies, ..chosen }),
-        // Without copies nothing else would be planned.
-        chosen if !settings.copies || Kernels::of(gpu, settings.kernels).reads == Reads::Buffers => chosen,
-        _ => Ok(Chosen { copies: false, ..choose(false)? }),
+        Ok(chosen) if !chosen.copies || chosen.micro_batch >= BLOCK.min(batch) => Ok(chosen),
+        _ => choose(false),
     }
 }
 
@@ -60,8 +58,7 @@ pub fn fixed_micro_batch(
     let with = |copies| plan(gpu, &network, settings, (micro_batch, open_blocks, copies));
     let allowed = budget.map_or(u64::MAX, |budget| budget.bytes);
     let mut plan = with(settings.copies)?;
-    let copies = settings.copies && plan.bytes() <= allowed && plan.check(gpu).is_ok();
-    if !copies {
+    if plan.bytes() > allowed || plan.check(gpu).is_err() {
         plan = with(false)?;
     }
     let limits = gpu.limits();
@@ -76,7 +73,7 @@ pub fn fixed_micro_batch(
     let largest = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
     let resident = data <= largest && data <= allowed - plan.bytes();
     let data = if resident { data } else { 0 };
-    let bytes = plan.bytes() + data;
+    let (bytes, copies) = (plan.bytes() + data, plan.reads != Reads::Buffers);
     Ok(Chosen { micro_batch, open_blocks, copies, resident, data, bytes, why: "as configured".to_owned() })
 }
 

@@ -178,7 +178,7 @@ impl Trainer {
         let scalars = self.optimizer.scalars(self.updates() + 1, lr);
         let shader = self.plan().update_steps().last().map(|step| step.shader);
         let shader = shader.ok_or_else(|| Error::Internal("a plan for training has an update".to_owned()))?;
-        shader.reflection("", &[])?.pack("scalars", &scalars).map_err(Error::Internal)
+        shader.reflection()?.pack("scalars", &scalars).map_err(Error::Internal)
     }
 
     /// Forgets the open window: the next micro-batch starts another one.
